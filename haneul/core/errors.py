@@ -1,0 +1,46 @@
+"""Errors that a caller sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ServiceError(Exception):
+    """An error with the code and message that the real service answers with.
+
+    `code` is the error's name in the service's model (or a common one such as `AccessDeniedException`); `status` the HTTP status, where
+    None lets the model decide (400 when it says nothing); `fields` further members of the error's shape; `headers` extra response headers.
+    """
+
+    def __init__(
+        self, code: str, message: str = "", status: int | None = None, *, fields: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.fields = fields or {}
+        self.headers = headers or {}
+
+
+class NotBuilt(ServiceError):
+    """An operation, or a part of one, that Haneul does not do (yet). Answers 501 and names what is missing."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("NotImplemented", f"Haneul does not implement {what}. See docs/COVERAGE.md for what it does.", 501)
+
+
+class SerializationError(Exception):
+    """Bytes that do not fit the operation's shapes. The wire turns it into the service's own error."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class AccessDenied(Exception):
+    """A permission that the caller does not have. The pipeline turns it into the service's own error (code and status differ between services)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message

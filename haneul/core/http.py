@@ -1,0 +1,66 @@
+"""HTTP requests and responses as the rest of Haneul sees them, free of any transport."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class BodyStream(Protocol):
+    """A request body that has not been read into memory."""
+
+    @property
+    def length(self) -> int | None:
+        """Bytes announced by Content-Length; None for a chunked body."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+class HttpRequest:
+    """One request. Header names are lower case, values of repeated headers are joined by a comma; path and query are as sent (still percent-encoded).
+
+    `body` holds the whole body, unless `stream` is given: then the body is still to be read from it (large uploads).
+    """
+
+    __slots__ = ("body", "headers", "host", "method", "path", "query", "remote", "secure", "stream")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        stream: BodyStream | None = None,
+        remote: str = "127.0.0.1",
+        secure: bool = False,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers if headers is not None else {}
+        self.body = body
+        self.stream = stream
+        self.remote = remote
+        self.secure = secure
+        self.host = self.headers.get("host", "")
+
+
+@dataclass(slots=True)
+class FileBody:
+    """A part of a file, sent without passing through memory."""
+
+    path: str
+    offset: int
+    length: int
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    """One response: bytes, a part of a file, or a stream of chunks (sent chunked unless a Content-Length header stands)."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | FileBody | AsyncIterator[bytes] = b""

@@ -1,0 +1,31 @@
+"""Where a real service differs from its model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """What the wire and the pipeline need to know of a service beyond its botocore model. Each service's `quirks.py` says why.
+
+    `error_namespace` is put before `#Code` in the JSON protocols' `__type`; `error_types` names other full types for single codes.
+    `opaque_shapes` are passed between the JSON wire and the service as they stand (JSON values), because the service checks them itself.
+    `status` gives HTTP statuses by error code where the model is silent or wrong. `crc32`: answers carry `x-amz-crc32`.
+    `validation_code` is the code of the wire's "1 validation error detected" error, `validation` False for services that check by themselves.
+    `serialization_code` is the code for bytes that cannot be read. `access_denied` is the code (and `access_denied_status` the status) of a refused permission.
+    `allows_anonymous`: a request without credentials is let through to the policy decision.
+    """
+
+    error_namespace: str = ""
+    error_types: Mapping[str, str] = field(default_factory=dict)
+    opaque_shapes: frozenset[str] = frozenset()
+    status: Mapping[str, int] = field(default_factory=dict)
+    crc32: bool = False
+    validation: bool = True
+    validation_code: str = "ValidationException"
+    serialization_code: str = "SerializationException"
+    access_denied: str = "AccessDeniedException"
+    access_denied_status: int = 400
+    allows_anonymous: bool = False
