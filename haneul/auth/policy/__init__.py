@@ -1,0 +1,19 @@
+"""IAM's policies: the language, the evaluation and the policies that AWS manages. Pure functions: no store, no network, no clock."""
+
+from haneul.auth.policy.decision import Decision, MatchedStatement, denial_message
+from haneul.auth.policy.document import MalformedPolicy, Policy, PolicyKind, parse_policy
+from haneul.auth.policy.evaluate import AccessRequest, PolicySet, decide, is_cacheable
+
+__all__ = [
+    "AccessRequest",
+    "Decision",
+    "MalformedPolicy",
+    "MatchedStatement",
+    "Policy",
+    "PolicyKind",
+    "PolicySet",
+    "decide",
+    "denial_message",
+    "is_cacheable",
+    "parse_policy",
+]

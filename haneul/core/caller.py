@@ -1,0 +1,49 @@
+"""Who makes a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+CallerKind = Literal["root", "user", "role", "federated", "web-identity", "service", "anonymous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The principal behind a request, as the IAM User Guide's "AWS JSON policy elements: Principal" tells principals apart.
+
+    - `kind`: `role` is any session of a role (AssumeRole, web identity, SAML); `federated` a session of GetFederationToken; `web-identity` the
+      holder of an identity provider's token who is not yet a session (only trust policies know it); `service` an AWS service acting for itself.
+    - `account`: 12 digits; empty for `service`, `anonymous` and `web-identity`.
+    - `arn`: `arn:aws:iam::ACCOUNT:root`, `…:user/PATH/NAME`, `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, `…:federated-user/NAME`.
+    - `principal_id`: the account id (root), `AIDA…`, `AROA…:SESSION`, `ACCOUNT:NAME` (federated); what `aws:userid` shows.
+    - `role_arn`: the IAM ARN, path included, of the identity behind a session: the role, or the user (or root) who asked for a federation token.
+    - `service`: the service principal, `lambda.amazonaws.com`. `federated_provider`: `accounts.google.com`, or the provider's ARN.
+    - `tags`: the principal's tags with the session's laid over them. `token_issued_at_ns`: None for long-term keys.
+    - `canonical_id`: the account's canonical user id, where a service (S3) knows it. `session_policies`: JSON texts passed when the session began.
+    """
+
+    kind: CallerKind
+    account: str
+    arn: str
+    principal_id: str
+    role_arn: str = ""
+    access_key_id: str = ""
+    service: str = ""
+    federated_provider: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    session_name: str = ""
+    source_identity: str = ""
+    token_issued_at_ns: int | None = None
+    mfa: bool = False
+    canonical_id: str = ""
+    session_policies: tuple[str, ...] = ()
+
+
+ANONYMOUS = Caller(kind="anonymous", account="", arn="", principal_id="anonymous")
+
+
+def service_caller(service: str) -> Caller:
+    """An AWS service acting for itself, such as `s3.amazonaws.com` delivering a notification."""
+    return Caller(kind="service", account="", arn="", principal_id="", service=service)
