@@ -3,6 +3,7 @@
 from haneul.auth.policy.decision import Decision, MatchedStatement, denial_message
 from haneul.auth.policy.document import MalformedPolicy, Policy, PolicyKind, parse_policy
 from haneul.auth.policy.evaluate import AccessRequest, PolicySet, decide, is_cacheable
+from haneul.auth.policy.explain import context_keys, explain
 
 __all__ = [
     "AccessRequest",
@@ -12,8 +13,10 @@ __all__ = [
     "Policy",
     "PolicyKind",
     "PolicySet",
+    "context_keys",
     "decide",
     "denial_message",
+    "explain",
     "is_cacheable",
     "parse_policy",
 ]

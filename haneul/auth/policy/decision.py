@@ -38,8 +38,8 @@ class Decision:
     """Whether a request may be carried out, and why.
 
     `policy_type` is the type of policy that decided: the one that allowed (empty when the caller needs no policy), denied, or was silent though its
-    word was needed. `resource` is the resource that was refused. With `trace`, `matched` and `missing_keys` list every statement that spoke of
-    the request and every condition key asked for that the request lacks, and `by_type` what each type of policy said.
+    word was needed. `resource` is the resource that was refused, or the last one allowed. `explain` also fills in `matched` and `missing_keys`, every
+    statement that spoke of the request and every condition key asked for that the request lacks, and `by_type`, what each type of policy said.
     """
 
     allowed: bool

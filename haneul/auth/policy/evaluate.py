@@ -42,9 +42,7 @@ class PolicySet:
     service_control: tuple[Policy, ...] | None = None
 
 
-def decide(
-    request: AccessRequest, caller: Caller, policies: PolicySet, *, resource_policy_required: bool = False, service_access: bool = False
-) -> Decision:
+def decide(request: AccessRequest, caller: Caller, policies: PolicySet, *, resource_policy_required: bool = False, service_access: bool = False) -> Decision:
     """Whether the caller may do `request.action` on every resource of the request; the first resource that is refused decides.
 
     `resource_policy_required`: the resource's policy must allow (trust policies, KMS keys) and identity policies alone do not suffice.
