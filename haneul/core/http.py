@@ -18,12 +18,13 @@ class BodyStream(Protocol):
 
 
 class HttpRequest:
-    """One request. Header names are lower case, values of repeated headers are joined by a comma; path and query are as sent (still percent-encoded).
+    """One request. Header names are lower case, values of repeated headers are joined by a comma; path and query are as sent (still percent-encoded). Routing may rewrite `path` (a bucket from the host name); `raw_path` stays what was sent.
 
-    `body` holds the whole body, unless `stream` is given: then the body is still to be read from it (large uploads).
+    `body` holds the whole body, unless `stream` is given: then the body is still to be read from it (large uploads). `disconnected` turns
+    True when the client goes away, for those who would wait long for its sake.
     """
 
-    __slots__ = ("body", "headers", "host", "method", "path", "query", "remote", "secure", "stream")
+    __slots__ = ("body", "disconnected", "headers", "host", "method", "path", "query", "raw_path", "remote", "secure", "stream")
 
     def __init__(
         self,
@@ -39,12 +40,14 @@ class HttpRequest:
     ) -> None:
         self.method = method
         self.path = path
+        self.raw_path = path
         self.query = query
         self.headers = headers if headers is not None else {}
         self.body = body
         self.stream = stream
         self.remote = remote
         self.secure = secure
+        self.disconnected = False
         self.host = self.headers.get("host", "")
 
 

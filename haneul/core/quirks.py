@@ -15,7 +15,7 @@ class Quirks:
     `status` gives HTTP statuses by error code where the model is silent or wrong. `crc32`: answers carry `x-amz-crc32`.
     `validation_code` is the code of the wire's "1 validation error detected" error, `validation` False for services that check by themselves.
     `serialization_code` is the code for bytes that cannot be read. `access_denied` is the code (and `access_denied_status` the status) of a refused permission.
-    `allows_anonymous`: a request without credentials is let through to the policy decision.
+    `allows_anonymous`: a request without credentials is let through to the policy decision. `body_bytes_max` bounds a body that is read into memory.
     """
 
     error_namespace: str = ""
@@ -29,3 +29,4 @@ class Quirks:
     access_denied: str = "AccessDeniedException"
     access_denied_status: int = 400
     allows_anonymous: bool = False
+    body_bytes_max: int = 16 * 1024 * 1024

@@ -1,0 +1,165 @@
+"""The one place where Haneul's parts are wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import ssl
+from collections.abc import Callable, Iterable
+
+from haneul import __version__
+from haneul.auth.authority import StandardAuthority
+from haneul.auth.root import RootKeys
+from haneul.auth.sessions import Sessions
+from haneul.clock import Clock, Ids
+from haneul.core.cloud import Cloud, Settings
+from haneul.core.service import Service
+from haneul.events.outbox import StoredOutbox
+from haneul.events.signals import Hub
+from haneul.front.admin import Admin
+from haneul.front.entrance import Entrance
+from haneul.front.router import Endpoint, Router
+from haneul.front.server import Server
+from haneul.metering.usage import StoredUsage
+from haneul.services.registry import service_classes
+from haneul.store.blobs import Blobs
+from haneul.store.embedded import EmbeddedStore
+from haneul.store.keys import pack, prefix_range
+from haneul.store.vault import Vault
+from haneul.wire.codec import ServiceCodec
+from haneul.wire.model import load_service
+
+_CLOCK_KEY = pack(("clock",))
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class App:
+    """A whole cloud: its store, its services and its listener. `await App.open(settings)`, then `listen`."""
+
+    cloud: Cloud
+    server: Server
+    root_key: tuple[str, str]
+
+    @classmethod
+    async def open(
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        services: Iterable[type[Service]] | None = None,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> App:
+        """Open the data directory and start the services. Tests give a frozen clock and seeded ids."""
+        self = cls()
+        clock, ids = clock or Clock(), ids or Ids()
+        data = settings.data_dir
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = EmbeddedStore(data / "store" / "haneul.db")
+        saved = store.get(_CLOCK_KEY)
+        if saved is not None and not clock.frozen:
+            clock.set_offset(int(saved))
+        vault = Vault.open_or_create(data / "vault.key", Ids())
+        blobs = Blobs(store, data / "blobs", ids)
+        await blobs.start()
+        self._outbox = StoredOutbox(store, clock, ids)
+        self._usage = StoredUsage(store, clock)
+        self._store = store
+        self.cloud = Cloud(settings, clock=clock, ids=ids, store=store, blobs=blobs, vault=vault, usage=self._usage, outbox=self._outbox, signals=Hub())
+        await self._open_authority(ids, vault)
+        self._codecs: dict[str, ServiceCodec] = {}
+        self.cloud.codec_for = self._codec
+        for kind in services if services is not None else service_classes():
+            self.cloud.add_service(kind(self.cloud))
+        if "iam" in self.cloud.services:
+            self._authority.identities = self.cloud.services["iam"]  # type: ignore[assignment]
+        self._admin = Admin(self.cloud, self.reset, on_stop, self.facts)
+        self.server = Server(Entrance(self.cloud, Router(self._endpoints()), self._admin).handle, clock)
+        self.cloud.adopt_listener = self.server.adopt
+        for service in self.cloud.services.values():
+            await service.start()
+        await self._outbox.start()
+        return self
+
+    async def _open_authority(self, ids: Ids, vault: Vault) -> None:
+        settings = self.cloud.settings
+        root = RootKeys(settings.account, settings.root_keys, settings.dev_keys)
+        self.root_key = await root.load(self._store, vault, Ids())
+        self._authority = StandardAuthority(
+            self.cloud.clock,
+            root,
+            Sessions(vault, self.cloud.clock, Ids()),
+            protocol_of=lambda service: load_service(service).protocol,
+            signing_name_of=lambda service: load_service(service).signing_name,
+        )
+        self.cloud.authority = self._authority
+
+    def _codec(self, service: str) -> ServiceCodec:
+        codec = self._codecs.get(service)
+        if codec is None:
+            codec = self._codecs[service] = ServiceCodec(load_service(service), self.cloud.services[service].quirks)
+        return codec
+
+    def _endpoints(self) -> list[Endpoint]:
+        models = [load_service(name) for name in self.cloud.services]
+        return [Endpoint(model.name, model.signing_name, model.endpoint_prefix, model.target_prefix) for model in models]
+
+    async def listen(self, host: str | None = None, port: int | None = None, tls: ssl.SSLContext | None = None) -> int:
+        """Begin to accept requests; returns the port."""
+        settings = self.cloud.settings
+        settings.port = await self.server.listen(host or settings.host, settings.port if port is None else port, tls)
+        return settings.port
+
+    def facts(self) -> dict[str, object]:
+        """What `haneul status` shows."""
+        cloud = self.cloud
+        return {
+            "version": __version__,
+            "account": cloud.settings.account,
+            "region": cloud.settings.region,
+            "data_dir": str(cloud.settings.data_dir),
+            "development_keys": cloud.settings.dev_keys,
+            "services": sorted(cloud.services),
+            "connections": len(self.server.connections),
+        }
+
+    async def reset(self) -> None:
+        """Forget every resource of every account; keys of root and the vault stay."""
+        for service in self.cloud.services.values():
+            await service.stop()
+        await self._outbox.stop()
+        keep = (pack(("root-key",)), _CLOCK_KEY)
+        start, end = prefix_range(b"\x02")
+        while rows := [key for key, _ in self._store.range(start, end, 1000) if key not in keep]:
+            await self._store.transact(lambda tx, rows=rows: [tx.delete(key) for key in rows])  # type: ignore[misc]
+        shutil.rmtree(self.cloud.settings.data_dir / "blobs", ignore_errors=True)
+        (self.cloud.settings.data_dir / "blobs").mkdir()
+        for service in self.cloud.services.values():
+            await service.start()
+        await self._outbox.start()
+
+    async def close(self) -> None:
+        """Finish what is in flight and leave the data directory at rest."""
+        await self.server.stop()
+        for service in self.cloud.services.values():
+            await service.stop()
+        await self._outbox.stop()
+        await self._usage.flush()
+        offset = self.cloud.clock.offset
+        if offset:
+            await self._store.transact(lambda tx: tx.put(_CLOCK_KEY, str(offset).encode()))
+        await self._store.close()
+
+
+async def serve(settings: Settings, ready: Callable[[App, int], None], *, tls: ssl.SSLContext | None = None) -> None:
+    """Run a cloud until it is told to stop."""
+    stop = asyncio.Event()
+    app = await App.open(settings, on_stop=stop.set)
+    loop = asyncio.get_running_loop()
+    for signal_number in _STOP_SIGNALS:
+        loop.add_signal_handler(signal_number, stop.set)
+    port = await app.listen(tls=tls)
+    ready(app, port)
+    await stop.wait()
+    await app.close()

@@ -1,0 +1,66 @@
+"""Temporary credentials that carry everything in their token, sealed by the vault: issuing them writes nothing to the store."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from typing import Any
+
+import msgspec
+
+from haneul.auth.ports import Credential
+from haneul.clock import SECOND, Clock, Ids
+from haneul.core.caller import Caller
+from haneul.core.ports import SessionKeys
+from haneul.store.vault import Vault
+
+_PURPOSE = "session-token"
+_CACHE_SIZE = 4096
+
+
+class Sessions:
+    """Issues and reads session tokens."""
+
+    def __init__(self, vault: Vault, clock: Clock, ids: Ids) -> None:
+        self._vault = vault
+        self._clock = clock
+        self._ids = ids
+        self._read: dict[str, Credential] = {}
+
+    def mint(self, caller: Caller, duration_seconds: int, policies: tuple[str, ...], expires_at: int | None) -> SessionKeys:
+        """Keys that stand for `caller` until they expire."""
+        now = self._clock.now()
+        expires = expires_at if expires_at is not None else (now // SECOND + duration_seconds) * SECOND
+        key_id = self._ids.unique_id("ASIA")
+        secret = self._ids.secret_key()
+        fields: dict[str, Any] = {name: getattr(caller, name) for name in Caller.__dataclass_fields__}
+        fields["tags"] = dict(caller.tags)
+        fields["access_key_id"] = key_id
+        fields["token_issued_at_ns"] = now
+        fields["session_policies"] = policies
+        body = msgspec.msgpack.encode({"id": key_id, "secret": secret, "caller": fields, "expires": expires})
+        token = base64.b64encode(self._vault.seal(body, _PURPOSE)).decode()
+        return SessionKeys(key_id, secret, token, expires)
+
+    def read(self, access_key_id: str, token: str) -> Credential | None:
+        """What a token stands for; None when it was not issued here or not with this key id. Expiry is the caller's to check."""
+        known = self._read.get(token)
+        if known is None:
+            try:
+                sealed = base64.b64decode(token, validate=True)
+            except (binascii.Error, ValueError):
+                return None
+            body = self._vault.unseal(sealed, _PURPOSE)
+            if body is None:
+                return None
+            data = msgspec.msgpack.decode(body)
+            fields = data["caller"]
+            caller = Caller(**{**fields, "session_policies": tuple(fields["session_policies"])})
+            known = Credential(data["secret"], caller, token=token, expires_at=data["expires"])
+            if len(self._read) >= _CACHE_SIZE:
+                self._read.clear()
+            self._read[token] = known
+        if not hmac.compare_digest(known.caller.access_key_id.encode(), access_key_id.encode()):
+            return None
+        return known

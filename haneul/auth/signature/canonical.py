@@ -1,0 +1,71 @@
+"""The canonical request of Signature Version 4 (AWS documentation: "Create a signed AWS API request")."""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+from urllib.parse import quote, unquote_to_bytes
+
+from haneul.core.http import HttpRequest
+
+
+def encode(raw: bytes | str, safe: str = "") -> str:
+    """Percent-encode all but unreserved characters (and those in `safe`)."""
+    return quote(raw, safe="-_.~" + safe)
+
+
+def canonical_path(path: str, *, s3: bool) -> str:
+    """S3 signs the path encoded once; every other service signs it normalised and encoded twice."""
+    if path == "/" or not path:
+        return "/"
+    if s3:
+        return encode(unquote_to_bytes(path), "/")
+    segments: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            if segments:
+                segments.pop()
+        elif segment and segment != ".":
+            segments.append(segment)
+    joined = "/" + "/".join(segments) + ("/" if path.endswith("/") and segments else "")
+    return encode(joined, "/")
+
+
+def canonical_query(query: str, leave_out: str = "") -> str:
+    """The query's parameters, decoded, encoded the one right way, and sorted. `leave_out` names one that is not signed."""
+    if not query:
+        return ""
+    pairs = []
+    for piece in query.split("&"):
+        if not piece:
+            continue
+        name, _, value = piece.partition("=")
+        name = encode(unquote_to_bytes(name.replace("+", " ")))
+        if name == leave_out:
+            continue
+        pairs.append((name, encode(unquote_to_bytes(value.replace("+", " ")))))
+    pairs.sort()
+    return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+def canonical_request(request: HttpRequest, path: str, query: str, signed_headers: str, payload_hash: str) -> str:
+    """The text whose hash is signed. Raises KeyError with the name of a signed header that is missing."""
+    headers = request.headers
+    lines = [f"{name}:{' '.join(headers[name].split())}\n" for name in signed_headers.split(";")]
+    return f"{request.method}\n{path}\n{query}\n{''.join(lines)}\n{signed_headers}\n{payload_hash}"
+
+
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """The key that signs for one day, region and service."""
+    key = hmac.digest(b"AWS4" + secret.encode(), date.encode(), "sha256")
+    for part in (region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
+    return f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+
+
+def sign(key: bytes, text: str) -> str:
+    return hmac.digest(key, text.encode(), "sha256").hex()

@@ -1,0 +1,210 @@
+"""One call of one operation: who calls, where, and the ways to everything that an operation may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from haneul.clock import SECOND
+from haneul.core.arn import parse_arn
+from haneul.core.caller import Caller, service_caller
+from haneul.core.errors import AccessDenied, ServiceError
+from haneul.core.http import HttpRequest
+from haneul.core.operation import Operation
+
+if TYPE_CHECKING:
+    from haneul.core.cloud import Cloud
+    from haneul.core.service import Service
+
+S = TypeVar("S", bound="Service")
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Call:
+    """One operation being performed.
+
+    `account` is the account whose resources are meant: the caller's, unless a service acts on somebody's behalf. `http` is None for a
+    call that came from inside. An operation may set `status` and add `headers` to its HTTP answer.
+    """
+
+    __slots__ = ("account", "caller", "cloud", "context", "headers", "http", "operation", "region", "request_id", "status")
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        operation: Operation,
+        caller: Caller,
+        region: str,
+        request_id: str,
+        *,
+        account: str | None = None,
+        http: HttpRequest | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.cloud = cloud
+        self.operation = operation
+        self.caller = caller
+        self.account = account or caller.account
+        self.region = region
+        self.request_id = request_id
+        self.http = http
+        self.context = context or _NOTHING
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+
+    @property
+    def now(self) -> int:
+        """The clock's time in nanoseconds."""
+        return self.cloud.clock.now()
+
+    def service(self, kind: type[S]) -> S:
+        """The running instance of a service class (an operation asks for its own)."""
+        return self.cloud.service(kind)
+
+    def arn(self, resource: str, service: str | None = None) -> str:
+        """An ARN in this call's account and region."""
+        return f"arn:aws:{service or self.operation.service}:{self.region}:{self.account}:{resource}"
+
+    async def perform(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Check the permission, run the operation, meter it."""
+        one = self.operation
+        usage = self.cloud.usage
+        try:
+            if not (one.authorized_inside or one.public):
+                found = one.resource(self, params) if one.resource is not None else "*"
+                self.authorize(one.action, found, one.conditions(self, params) if one.conditions is not None else None)
+            result = await one.handler(self, params)
+        except (ServiceError, AccessDenied):
+            usage.add(self.account, self.region, one.service, "Errors", one.name)
+            raise
+        usage.add(self.account, self.region, one.service, "Requests", one.name)
+        return {} if result is None else result
+
+    def authorize(
+        self, action: str, resource: str | tuple[str, ...] = "*", conditions: Mapping[str, Any] | None = None, *, resource_policy_required: bool = False
+    ) -> None:
+        """Raise AccessDenied unless the caller may perform `action` on every one of the resources."""
+        resources = (resource,) if isinstance(resource, str) else resource
+        service = self.cloud.services[self.operation.service]
+        context = RequestContext(self, conditions)
+        for one in resources:
+            policy = service.resource_policy(self, one)
+            owner = service.resource_account(self, one)
+            if owner is None and (arn := parse_arn(one)) is not None and arn.account:
+                owner = arn.account
+            self.cloud.authority.authorize(
+                self.caller,
+                action,
+                (one,),
+                context,
+                resource_policy=policy,
+                resource_account=owner or self.account,
+                resource_policy_required=resource_policy_required,
+            )
+
+    async def invoke(
+        self,
+        full_name: str,
+        params: dict[str, Any],
+        *,
+        role: str | None = None,
+        principal: str | None = None,
+        caller: Caller | None = None,
+        session_name: str | None = None,
+        source_arn: str | None = None,
+        source_account: str | None = None,
+        region: str | None = None,
+        account: str | None = None,
+    ) -> dict[str, Any]:
+        """Call another service's public operation, with this call's own permissions or as somebody else.
+
+        `role`: as a role that this service assumes; `principal`: as a service (`s3.amazonaws.com`), which the other side's resource policy must
+        allow, with aws:SourceArn and aws:SourceAccount in the context; `caller`: as exactly that caller.
+        """
+        return await call_as(
+            self.cloud,
+            full_name,
+            params,
+            caller=caller or (self.caller if role is None and principal is None else None),
+            role=role,
+            principal=principal,
+            session_name=session_name,
+            source_arn=source_arn,
+            source_account=source_account,
+            region=region or self.region,
+            account=account or self.account,
+        )
+
+
+async def call_as(
+    cloud: Cloud,
+    full_name: str,
+    params: dict[str, Any],
+    *,
+    region: str,
+    account: str,
+    caller: Caller | None = None,
+    role: str | None = None,
+    principal: str | None = None,
+    session_name: str | None = None,
+    source_arn: str | None = None,
+    source_account: str | None = None,
+) -> dict[str, Any]:
+    """`Call.invoke` for background work, which has no call of its own. With `role`, `principal` names the service that assumes it."""
+    context: dict[str, Any] = {}
+    if source_arn:
+        context["aws:SourceArn"] = source_arn
+    if source_arn or source_account:
+        context["aws:SourceAccount"] = source_account or account
+    if role is not None:
+        caller = cloud.authority.role_caller(role, principal or "", session_name or "haneul", context)
+        account = caller.account
+    elif principal is not None:
+        caller = service_caller(principal)
+    if caller is None:
+        raise ValueError("somebody has to be calling: give caller, role or principal")
+    return await cloud.invoke(full_name, params, caller=caller, region=region, account=account, context=context)
+
+
+class RequestContext(Mapping[str, Any]):
+    """The condition keys of one request, worked out only when a policy asks for one. Keys are compared without regard to case."""
+
+    __slots__ = ("_call", "_extra", "_made")
+
+    def __init__(self, call: Call, extra: Mapping[str, Any] | None) -> None:
+        self._call = call
+        self._extra = extra
+        self._made: dict[str, Any] | None = None
+
+    def _all(self) -> dict[str, Any]:
+        if self._made is None:
+            call = self._call
+            seconds = call.now // SECOND
+            made: dict[str, Any] = {
+                "aws:currenttime": datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "aws:epochtime": str(seconds),
+                "aws:requestedregion": call.region,
+            }
+            if call.http is not None:
+                headers = call.http.headers
+                made["aws:sourceip"] = call.http.remote
+                made["aws:securetransport"] = "true" if call.http.secure else "false"
+                if "user-agent" in headers:
+                    made["aws:useragent"] = headers["user-agent"]
+                if "referer" in headers:
+                    made["aws:referer"] = headers["referer"]
+            for more in (call.context, self._extra or _NOTHING):
+                for key, value in more.items():
+                    made[key.lower()] = value
+            self._made = made
+        return self._made
+
+    def __getitem__(self, key: str) -> Any:
+        return self._all()[key.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())

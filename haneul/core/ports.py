@@ -1,0 +1,118 @@
+"""What the core and the services need from the layers beside them, as interfaces. `app.py` puts the real things in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from haneul.clock import Clock
+from haneul.core.caller import Caller
+from haneul.core.errors import ServiceError
+from haneul.core.http import HttpRequest, HttpResponse
+from haneul.store.port import Transaction
+
+Shape = dict[str, Any]
+
+
+class Codec(Protocol):
+    """Turns one service's HTTP into shapes and back (built by the wire)."""
+
+    def match(self, request: HttpRequest) -> Any: ...
+
+    def parse(self, matched: Any, request: HttpRequest) -> Shape: ...
+
+    def validate(self, operation: str, params: Shape) -> None:
+        """Raise the service's validation error when `params` break the model's constraints."""
+
+    def serialize(self, matched: Any, output: Shape, request_id: str, request: HttpRequest) -> HttpResponse: ...
+
+    def error(self, matched: Any, error: ServiceError, request_id: str, request: HttpRequest) -> HttpResponse: ...
+
+
+class Authority(Protocol):
+    """Says who is calling and whether they may (built by auth)."""
+
+    def authenticate(self, request: HttpRequest, service: str) -> Identity:
+        """Verify the request's signature (header or presigned). A streamed body is replaced by one that verifies itself while it is read."""
+
+    def authenticate_form(self, fields: Mapping[str, str], service: str) -> Identity:
+        """Verify an S3 POST form by its signed `policy` field (names in lower case)."""
+
+    def mint_session(self, caller: Caller, duration_seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None) -> SessionKeys:
+        """Temporary credentials that stand for `caller`, limited by session policies. Self-contained: nothing is stored."""
+
+    def key_owner_account(self, access_key_id: str) -> str | None:
+        """The account that an access key id belongs to."""
+
+    def authorize(
+        self,
+        caller: Caller,
+        action: str,
+        resources: tuple[str, ...],
+        context: Mapping[str, Any],
+        *,
+        resource_policy: str | None = None,
+        resource_account: str | None = None,
+        resource_policy_required: bool = False,
+    ) -> None:
+        """Return when the caller may; raise `AccessDenied` with the service's words when not."""
+
+    def role_caller(self, role_arn: str, service: str, session_name: str, context: Mapping[str, Any] | None = None) -> Caller:
+        """The session that `service` (`lambda.amazonaws.com`) has after assuming a role; AccessDenied when the role does not trust it or does not exist."""
+
+
+class Identity(Protocol):
+    """Who signed a request, and for what."""
+
+    @property
+    def caller(self) -> Caller: ...
+
+    @property
+    def region(self) -> str: ...
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """Condition keys that come from the way of signing (`s3:authType`, `s3:signatureAge` …)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeys:
+    """Temporary credentials; `expires_at` in nanoseconds."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expires_at: int
+
+
+class Outbox(Protocol):
+    """Work that must happen after a transaction, surely and at its time (built by events)."""
+
+    def handle(self, kind: str, handler: Callable[[Shape], Awaitable[None]]) -> None:
+        """Register what carries out entries of `kind`. When it raises, the entry is tried again later, with growing pauses."""
+
+    def put(self, tx: Transaction, kind: str, payload: Shape, *, due: int = 0, lane: str = "", key: str = "") -> str:
+        """Write an entry with the transaction; returns its id.
+
+        `due` is the time (nanoseconds) before which it is not carried out; 0 means at once. Entries of one `lane` are carried out one after
+        another, in order. With a `key`, an entry of the same kind and key is replaced (a timer that is set again).
+        """
+
+    def cancel(self, tx: Transaction, kind: str, key: str) -> None:
+        """Remove the entry that was put with this `key`, if it is still there."""
+
+
+class Signals(Protocol):
+    """Wake-ups inside this process: nothing is lost if nobody listens, and a waiter must look for itself."""
+
+    def notify(self, topic: str) -> None: ...
+
+    async def wait(self, topic: str, clock: Clock, timeout: int) -> bool:
+        """Until the next `notify` of `topic`, at most `timeout` nanoseconds of the clock; False on time-out."""
+
+
+class Usage(Protocol):
+    """Records what was used (built by metering)."""
+
+    def add(self, account: str, region: str, service: str, metric: str, resource: str, value: int = 1) -> None: ...

@@ -1,0 +1,60 @@
+"""A service: its name, its quirks, its operations and what it keeps running."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, ClassVar
+
+from haneul.core.http import HttpRequest, HttpResponse
+from haneul.core.operation import Operation, operations_in
+from haneul.core.quirks import Quirks
+
+if TYPE_CHECKING:
+    from haneul.core.call import Call
+    from haneul.core.cloud import Cloud
+
+
+class Service:
+    """One AWS service. A subclass lives in `services/X/service.py`; its operations are the `@operation` functions of that package's modules.
+
+    `name` is the botocore model's name. The instance holds what this process caches for the service, never what two requests must agree on.
+    """
+
+    name: ClassVar[str]
+    quirks: ClassVar[Quirks] = Quirks()
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    async def start(self) -> None:
+        """Begin background work (handlers of the outbox are registered here, before any entry is carried out)."""
+
+    async def stop(self) -> None:
+        """End background work; nothing may be lost by it."""
+
+    def resource_policy(self, call: Call, arn: str) -> str | None:
+        """The JSON text of the policy attached to a resource, if there is one."""
+        return None
+
+    def resource_account(self, call: Call, arn: str) -> str | None:
+        """The account that owns a resource whose ARN does not say so (S3)."""
+        return None
+
+    async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
+        """Answer a request that is not an API call of this service (an `execute-api` host, a function URL …).
+
+        `label` is what the host or path names: the API id, the URL id …
+        """
+        raise NotImplementedError(f"{self.name} has no data plane of its own")
+
+    @classmethod
+    def operations(cls) -> dict[str, Operation]:
+        """All operations of the service's package by name."""
+        package = importlib.import_module(cls.__module__.rpartition(".")[0])
+        found: dict[str, Operation] = {}
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            for one in operations_in(importlib.import_module(module.name)):
+                if found.setdefault(one.name, one) is not one:
+                    raise RuntimeError(f"{cls.name}:{one.name} is defined twice")
+        return found

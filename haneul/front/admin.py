@@ -1,0 +1,79 @@
+"""`/_haneul/…`: health, the clock, reset and status, for root or, while development keys are on, for anybody on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from haneul import __version__
+from haneul.auth.root import is_loopback
+from haneul.clock import SECOND
+from haneul.core.cloud import Cloud
+from haneul.core.errors import ServiceError
+from haneul.core.http import HttpRequest, HttpResponse
+from haneul.clock.durations import parse_duration
+
+_JSON = {"Content-Type": "application/json"}
+
+
+def _json(status: int, body: object) -> HttpResponse:
+    return HttpResponse(status, dict(_JSON), orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+class Admin:
+    """Administration over HTTP. `reset` and `stop` are given by `app.py`: they reach further than one cloud's inside."""
+
+    def __init__(self, cloud: Cloud, reset: Callable[[], Awaitable[None]], stop: Callable[[], None], facts: Callable[[], dict[str, object]]) -> None:
+        self._cloud = cloud
+        self._reset = reset
+        self._stop = stop
+        self._facts = facts
+
+    async def answer(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Answer a request for `/_haneul/<name>`."""
+        if name == "health":
+            return _json(200, {"status": "running", "version": __version__, "services": sorted(self._cloud.services)})
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        if name == "status" and request.method == "GET":
+            return _json(200, self._facts())
+        if name == "clock" and request.method == "GET":
+            return _json(200, self._clock())
+        if name == "clock" and request.method == "POST":
+            return await self._move_clock(request)
+        if name == "reset" and request.method == "POST":
+            await self._reset()
+            return _json(200, {"status": "reset"})
+        if name == "stop" and request.method == "POST":
+            self._stop()
+            return _json(202, {"status": "stopping"})
+        return _json(404, {"error": f"there is no {request.method} /_haneul/{name}; there are GET health, status, clock and POST clock, reset, stop"})
+
+    def _refusal(self, request: HttpRequest) -> HttpResponse | None:
+        if self._cloud.settings.dev_keys and is_loopback(request.remote):
+            # A page in a browser on this machine is not its owner: it cannot set this header across origins without being asked first.
+            if "origin" in request.headers:
+                return _json(403, {"error": "administration does not answer pages of other sites"})
+            return None
+        try:
+            caller = self._cloud.authority.authenticate(request, "sts").caller
+        except ServiceError as error:
+            return _json(403, {"error": error.message})
+        if caller.kind == "root" and caller.account == self._cloud.settings.account:
+            return None
+        return _json(403, {"error": "administration answers requests signed by root (service name sts), or any from this machine while development keys are on"})
+
+    def _clock(self) -> dict[str, object]:
+        clock = self._cloud.clock
+        return {"now": clock.now() / SECOND, "offset_seconds": clock.offset // SECOND, "frozen": clock.frozen}
+
+    async def _move_clock(self, request: HttpRequest) -> HttpResponse:
+        try:
+            wish = orjson.loads(request.body or b"{}")
+            step = parse_duration(wish["advance"])
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            return _json(400, {"error": f'say how far: {{"advance": "35d"}} (units ms, s, m, h, d), not {request.body[:80]!r} ({error})'})
+        await self._cloud.clock.advance(step)
+        return _json(200, self._clock())

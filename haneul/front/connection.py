@@ -1,0 +1,444 @@
+"""One client connection: an asyncio.Protocol over httptools.
+
+Requests are answered one after another in the order they came (pipelining). A request whose handler needs to wait for
+nothing is answered without a task ever being made for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import types
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+
+from haneul.core.http import FileBody, HttpRequest, HttpResponse
+from haneul.front.body import ClientGone, IncomingBody
+from haneul.front.respond import head_bytes, send_file, send_stream
+
+if TYPE_CHECKING:
+    import socket
+
+    from haneul.front.server import Server
+
+Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
+
+_HEADER_BYTES_MAX = 64 * 1024
+_HEADER_COUNT_MAX = 256
+_STREAM_FROM_BYTES = 1 << 20
+_QUEUE_MAX = 32
+_ONCE_ONLY = frozenset(("host", "content-length", "authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-content-sha256"))
+_log = logging.getLogger("haneul")
+
+
+class Refused(Exception):
+    """A request that is answered with a bare status and ends its connection."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@types.coroutine
+def _continue(work: Coroutine[Any, Any, HttpResponse], waiting: Any) -> Generator[Any, Any, HttpResponse]:
+    """Drive on a coroutine whose first step has been taken and which waits for `waiting`."""
+    while True:
+        try:
+            value = yield waiting
+        except BaseException as error:
+            try:
+                waiting = work.throw(error)
+            except StopIteration as stop:
+                return cast(HttpResponse, stop.value)
+        else:
+            try:
+                waiting = work.send(value)
+            except StopIteration as stop:
+                return cast(HttpResponse, stop.value)
+
+
+async def _task(work: Coroutine[Any, Any, HttpResponse], waiting: Any) -> HttpResponse:
+    return await cast(Awaitable[HttpResponse], _continue(work, waiting))
+
+
+class _Pending:
+    """A request and how its connection goes on after it."""
+
+    __slots__ = ("expects_continue", "keep_alive", "request", "stream")
+
+    def __init__(self, request: HttpRequest, stream: IncomingBody | None, keep_alive: bool, expects_continue: bool) -> None:
+        self.request = request
+        self.stream = stream
+        self.keep_alive = keep_alive
+        self.expects_continue = expects_continue
+
+
+class Connection(asyncio.Protocol):
+    """The server's side of one connection."""
+
+    def __init__(self, server: Server, handler: Handler, remote: str | None = None) -> None:
+        self._server = server
+        self._handler = handler
+        self._remote_given = remote
+        self.remote = remote or ""
+        self.secure = False
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._header_bytes = 0
+        self._body: list[bytes] = []
+        self._stream: IncomingBody | None = None
+        self._ready: deque[_Pending] = deque()
+        self._current: _Pending | None = None
+        self._work: asyncio.Task[Any] | None = None
+        self._closing = False
+        self._reading_paused = False
+        self._writable: asyncio.Event | None = None
+        self.last_progress = 0.0
+        self.request_began = 0.0
+
+    # ---- transport callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.secure = transport.get_extra_info("ssl_object") is not None
+        if self._remote_given is None:
+            peer = transport.get_extra_info("peername")
+            self.remote = peer[0] if isinstance(peer, tuple) else ""
+        self.last_progress = self._server.now
+        self._server.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._closing = True
+        if self._stream is not None:
+            self._stream.abort()
+        if self._current is not None:
+            self._current.request.disconnected = True
+            if self._current.stream is not None:
+                self._current.stream.abort()
+        if self._writable is not None:
+            self._writable.set()
+        self._ready.clear()
+
+    def data_received(self, data: bytes) -> None:
+        self.last_progress = self._server.now
+        if self._closing:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # An upgrade that nobody offered: the request is answered like any other.
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, Refused) else Refused(400, "Bad Request"))
+        except httptools.HttpParserError:
+            self._refuse(Refused(400, "Bad Request"))
+        if self._ready and self._current is None:
+            self._pump()
+
+    def eof_received(self) -> bool:
+        if self._stream is not None and not self._stream.finished:
+            self._stream.abort()
+        return self._current is not None
+
+    def pause_writing(self) -> None:
+        if self._writable is None:
+            self._writable = asyncio.Event()
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None:
+            self._writable.set()
+
+    # ---- parser callbacks
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._headers = {}
+        self._header_bytes = 0
+        self._body = []
+        self._stream = None
+        self.request_began = self.last_progress
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        if len(self._url) > _HEADER_BYTES_MAX:
+            raise Refused(414, "Request-URI Too Long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > _HEADER_BYTES_MAX or len(self._headers) > _HEADER_COUNT_MAX:
+            raise Refused(431, "Request Header Fields Too Large")
+        key = name.decode("latin-1").lower()
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            text = value.decode("latin-1")
+        headers = self._headers
+        if key in headers:
+            if key in _ONCE_ONLY:
+                raise Refused(400, f"Bad Request: more than one {key} header")
+            headers[key] = f"{headers[key]},{text}"
+        else:
+            headers[key] = text
+
+    def on_headers_complete(self) -> None:
+        headers = self._headers
+        expects = headers.get("expect", "").lower() == "100-continue"
+        length = headers.get("content-length")
+        if length is not None and "transfer-encoding" in headers:
+            raise Refused(400, "Bad Request: both Content-Length and Transfer-Encoding")
+        if expects or "transfer-encoding" in headers or (length is not None and int(length) > _STREAM_FROM_BYTES):
+            self._stream = IncomingBody(int(length) if length is not None else None, pause=self._pause, resume=self._resume, begin=self._begin_body)
+            if expects and length == "0":
+                expects = False
+            self._enqueue(expects)
+
+    def on_body(self, data: bytes) -> None:
+        if self._stream is not None:
+            self._stream.feed(data)
+        else:
+            self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        if self._stream is not None:
+            self._stream.finish()
+            self._stream = None
+        else:
+            self._enqueue(False)
+        self.request_began = 0.0
+
+    def _enqueue(self, expects_continue: bool) -> None:
+        path, _, query = self._url.decode("latin-1").partition("?")
+        if not path.startswith("/"):
+            path = self._absolute(path)
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        request = HttpRequest(
+            self._parser.get_method().decode("latin-1"),
+            path,
+            query,
+            self._headers,
+            body,
+            stream=self._stream,
+            remote=self.remote,
+            secure=self.secure,
+        )
+        self._ready.append(_Pending(request, self._stream, self._parser.should_keep_alive(), expects_continue))
+        if len(self._ready) > _QUEUE_MAX:
+            self._pause()
+
+    def _absolute(self, target: str) -> str:
+        """The path of a request target in absolute form (RFC 9112, 3.2.2); its host counts."""
+        if target == "*":
+            return "/*"
+        scheme, found, rest = target.partition("://")
+        if not found or scheme not in ("http", "https"):
+            raise Refused(400, "Bad Request")
+        host, slash, path = rest.partition("/")
+        self._headers["host"] = host
+        return slash + path if slash else "/"
+
+    # ---- answering
+
+    def _pump(self) -> None:
+        """Answer what is ready, in order, as far as it goes without waiting."""
+        while self._ready and self._current is None and not self._closing:
+            pending = self._current = self._ready.popleft()
+            if self._reading_paused and len(self._ready) <= _QUEUE_MAX // 2 and pending.stream is None:
+                self._resume()
+            work = self._handler(pending.request)
+            try:
+                waiting = work.send(None)
+            except StopIteration as stop:
+                self._answer(pending, cast(HttpResponse, stop.value))
+            except Exception as error:
+                self._answer(pending, self._broken(error))
+            else:
+                self._work = asyncio.get_running_loop().create_task(_task(work, waiting))
+                self._work.add_done_callback(self._worked)
+
+    def _broken(self, error: BaseException) -> HttpResponse:
+        if not isinstance(error, ClientGone):
+            _log.error("a request failed inside", exc_info=error)
+        return HttpResponse(500, {"Content-Type": "text/plain"}, b"Internal Server Error\n")
+
+    def _worked(self, task: asyncio.Task[HttpResponse]) -> None:
+        self._work = None
+        pending = self._current
+        assert pending is not None
+        if task.cancelled():
+            self._current = None
+            return
+        error = task.exception()
+        self._answer(pending, self._broken(error) if error is not None else task.result())
+        if self._ready and self._current is None:
+            self._pump()
+
+    def _answer(self, pending: _Pending, response: HttpResponse) -> None:
+        if self._closing:
+            self._current = None
+            return
+        body = response.body
+        keep_alive = pending.keep_alive and not self._server.stopping
+        if pending.stream is not None and not pending.stream.finished:
+            keep_alive = keep_alive and pending.stream.started
+            pending.stream.discard()
+        pending.keep_alive = keep_alive
+        chunked = False
+        try:
+            if isinstance(body, bytes):
+                head = head_bytes(response, len(body), self._server.http_date(), keep_alive)
+            elif isinstance(body, FileBody):
+                head = head_bytes(response, body.length, self._server.http_date(), keep_alive)
+            else:
+                chunked = not any(name.lower() == "content-length" for name in response.headers)
+                head = head_bytes(response, None if chunked else 0, self._server.http_date(), keep_alive)
+        except ValueError:
+            _log.error("a response had a line break in a header and was withheld")
+            body = b""
+            head = head_bytes(HttpResponse(500), 0, self._server.http_date(), keep_alive)
+        if isinstance(body, bytes):
+            if pending.request.method == "HEAD" or response.status in (204, 304):
+                self._transport.write(head)
+            else:
+                self._transport.write(head + body if len(body) < 65_536 else head)
+                if len(body) >= 65_536:
+                    self._transport.write(body)
+            self._done(pending)
+            if self._writable is not None and not self._writable.is_set():
+                self._hold()
+            return
+        self._work = asyncio.get_running_loop().create_task(self._send(pending, head, body, chunked))
+
+    def _hold(self) -> None:
+        """The client does not read: answer no more until it does."""
+        pending = self._current = _Pending(HttpRequest("", ""), None, True, False)
+
+        async def wait() -> None:
+            await self.drain()
+            if self._current is pending:
+                self._current = None
+                self._work = None
+                self._pump()
+
+        self._work = asyncio.get_running_loop().create_task(wait())
+
+    async def _send(self, pending: _Pending, head: bytes, body: FileBody | AsyncIterator[bytes], chunked: bool) -> None:
+        try:
+            if pending.request.method == "HEAD":
+                self.write(head)
+            elif isinstance(body, FileBody):
+                await send_file(self, head, body)
+            else:
+                self.write(head)
+                await send_stream(self, body, chunked)
+        except (ConnectionError, ClientGone, BrokenPipeError):
+            self.abort()
+        except Exception:
+            # The head is out: all that can be told now is that the body ends too early.
+            _log.exception("a response failed while it was being sent")
+            self.abort()
+        finally:
+            if not isinstance(body, FileBody) and hasattr(body, "aclose"):
+                await body.aclose()
+        self._work = None
+        self._done(pending)
+        if self._ready and self._current is None:
+            self._pump()
+
+    def _done(self, pending: _Pending) -> None:
+        self._current = None
+        self.last_progress = self._server.now
+        if not pending.keep_alive:
+            self._closing = True
+            self._transport.close()
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer a request that cannot be read; the connection ends with it."""
+        if self._stream is not None:
+            self._stream.abort()
+        self._closing = True
+        body = (refused.message + "\n").encode()
+        response = HttpResponse(refused.status, {"Content-Type": "text/plain"}, body)
+        self._transport.write(head_bytes(response, len(body), self._server.http_date(), False) + body)
+        self._transport.close()
+
+    # ---- used by the server and the senders
+
+    @property
+    def idle(self) -> bool:
+        """No request is being received or answered."""
+        return self._current is None and not self._ready and self.request_began == 0.0
+
+    @property
+    def receiving(self) -> bool:
+        """A request has begun and is not complete."""
+        return self.request_began != 0.0
+
+    @property
+    def receiving_body(self) -> bool:
+        return self._stream is not None
+
+    @property
+    def answering(self) -> bool:
+        return self._current is not None
+
+    def write(self, data: bytes) -> None:
+        if self._closing and self._transport.is_closing():
+            raise ConnectionError("the client went away")
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was written."""
+        self.last_progress = self._server.now
+        if self._writable is not None and not self._writable.is_set():
+            await self._writable.wait()
+        if self._transport.is_closing():
+            raise ConnectionError("the client went away")
+
+    async def flush(self) -> None:
+        """Wait until nothing written is left in the transport."""
+        while self._transport.get_write_buffer_size():
+            self._transport.set_write_buffer_limits(0)
+            await asyncio.sleep(0)
+            await self.drain()
+        self._transport.set_write_buffer_limits()
+
+    def plain_socket(self) -> socket.socket | None:
+        """The socket for sendfile; None under TLS."""
+        return None if self.secure else self._transport.get_extra_info("socket")
+
+    def close(self) -> None:
+        self._closing = True
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._closing = True
+        self._transport.abort()
+
+    def time_out(self) -> None:
+        """The client is too slow."""
+        if self._current is None:
+            self._refuse(Refused(408, "Request Timeout"))
+        else:
+            self.abort()
+
+    def _pause(self) -> None:
+        if not self._reading_paused and not self._transport.is_closing():
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._reading_paused and not self._transport.is_closing():
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    def _begin_body(self) -> None:
+        if self._current is not None and self._current.expects_continue:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

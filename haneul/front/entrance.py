@@ -1,0 +1,54 @@
+"""The entrance: every request comes in here and is sent to the part of the cloud that it is for."""
+
+from __future__ import annotations
+
+from haneul.core.cloud import Cloud
+from haneul.core.http import HttpRequest, HttpResponse
+from haneul.core.pipeline import Pipeline
+from haneul.front.admin import Admin
+from haneul.front.router import Router
+
+# Which service answers for hosts that are not API endpoints.
+_DATA_PLANES = {"api": "apigateway", "function": "lambda", "website": "s3"}
+
+
+class Entrance:
+    """The server's handler."""
+
+    def __init__(self, cloud: Cloud, router: Router, admin: Admin) -> None:
+        self._cloud = cloud
+        self._router = router
+        self._admin = admin
+        self._pipeline = Pipeline(cloud)
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        route = self._router.route(request)
+        if route.kind == "aws":
+            service = self._cloud.services[route.name]
+            if request.method == "OPTIONS" and route.name != "s3" and "origin" in request.headers:
+                return _preflight(request)
+            response = await self._pipeline.answer(request, service)
+            if "origin" in request.headers and route.name != "s3":
+                response.headers["Access-Control-Allow-Origin"] = "*"
+                response.headers["Access-Control-Expose-Headers"] = "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date"
+            return response
+        if route.kind == "admin":
+            return await self._admin.answer(request, route.name)
+        name = _DATA_PLANES.get(route.kind)
+        if name in self._cloud.services:
+            return await self._cloud.services[name].serve(request, route.name)
+        message = f"Haneul does not implement the service {route.name}. See docs/COVERAGE.md for what it does."
+        return HttpResponse(501, {"Content-Type": "application/json", "x-amzn-errortype": "NotImplemented"}, b'{"__type":"NotImplemented","message":"%b"}' % message.encode())
+
+
+def _preflight(request: HttpRequest) -> HttpResponse:
+    """AWS endpoints let browsers in from every origin; what counts is the signature."""
+    return HttpResponse(
+        200,
+        {
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Headers": request.headers.get("access-control-request-headers", "*"),
+            "Access-Control-Allow-Methods": request.headers.get("access-control-request-method", "POST"),
+            "Access-Control-Max-Age": "172800",
+        },
+    )

@@ -1,0 +1,136 @@
+"""Which part of the cloud a request is for, by its host, path, headers and signature scope."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from haneul.core.http import HttpRequest
+from haneul.front.hosts import Host, read_host
+
+_QUERY_VERSIONS = {
+    "2010-05-08": "iam",
+    "2011-06-15": "sts",
+    "2012-11-05": "sqs",
+    "2010-03-31": "sns",
+    "2010-08-01": "cloudwatch",
+    "2010-05-15": "cloudformation",
+    "2016-11-15": "ec2",
+    "2010-12-01": "ses",
+    "2014-10-31": "rds",
+    "2015-02-02": "elasticache",
+    "2015-12-01": "elbv2",
+}
+_PATHS = (
+    (re.compile(r"^/20\d\d-\d\d-\d\d/(?:functions|layers|event-source-mappings|code-signing-configs|account-settings|tags|runtime)"), "lambda"),
+    (re.compile(r"^/(?:restapis|apikeys|usageplans|domainnames|vpclinks|account|clientcertificates)(?:/|$)"), "apigateway"),
+    (re.compile(r"^/(?:\d{12})/[A-Za-z0-9_-]+(?:\.fifo)?/?$"), "sqs"),
+)
+_USER_REQUEST = re.compile(r"^/restapis/(?P<api>[a-z0-9]+)/(?P<rest>[^/]+/_user_request_.*)$")
+_EXECUTE_API = re.compile(r"^/_aws/execute-api/(?P<api>[a-z0-9]+)(?P<rest>/.*)?$")
+_CREDENTIAL = re.compile(r"Credential=[^/,]+(?:/[^/,]+)*/\d{8}/[^/,]+/([^/,]+)/aws4_request")
+_CREDENTIAL_QUERY = re.compile(r"X-Amz-Credential=[^&]*?(?:%2F|/)([a-z0-9-]+)(?:%2F|/)aws4_request", re.IGNORECASE)
+
+
+class Route(NamedTuple):
+    """`kind`: "aws" (an API call of `name`), "admin", "api", "function", "website", or "unknown" (a service that is not here)."""
+
+    kind: str
+    name: str
+    region: str = ""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How a service's requests are recognised."""
+
+    service: str
+    signing_name: str
+    endpoint_prefix: str
+    target_prefix: str
+
+
+class Router:
+    """Routes by what the registered services' models say."""
+
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        self._targets: dict[str, str] = {}
+        self._signing: dict[str, str] = {}
+        self._hosts: dict[str, str] = {}
+        for one in endpoints:
+            if one.target_prefix:
+                self._targets[one.target_prefix] = one.service
+            # Where two services share a name (DynamoDB and its streams), the one that is called like it stands for both.
+            for table, name in ((self._signing, one.signing_name), (self._hosts, one.endpoint_prefix)):
+                if name not in table or one.service == name:
+                    table[name] = one.service
+        self._services = frozenset(self._signing.values()) | frozenset(self._targets.values())
+
+    def route(self, request: HttpRequest) -> Route:
+        """Where the request goes. A virtual-hosted S3 request gets its bucket into the path; an API's path-style prefix is cut off."""
+        path = request.path
+        if path.startswith("/_"):
+            if path.startswith("/_haneul/"):
+                return Route("admin", path[9:])
+            if found := _EXECUTE_API.match(path):
+                request.path = found["rest"] or "/"
+                return Route("api", found["api"])
+        target = request.headers.get("x-amz-target")
+        if target is not None:
+            service = self._targets.get(target.rpartition(".")[0])
+            if service is not None:
+                return Route("aws", service)
+        host = read_host(request.host)
+        if host.kind in ("api", "function", "website"):
+            return Route(host.kind, host.name, host.region)
+        if path.startswith("/restapis/") and (found := _USER_REQUEST.match(path)):
+            request.path = "/" + found["rest"].replace("/_user_request_", "", 1)
+            return Route("api", found["api"])
+        return self._api_call(request, host)
+
+    def _api_call(self, request: HttpRequest, host: Host) -> Route:
+        signed_for = _signed_for(request)
+        if host.kind == "bucket" and signed_for in (None, "s3"):
+            # The router is the one place that knows of virtual-hosted buckets: behind it every S3 request is path-style.
+            request.path = f"/{host.name}{request.path}"
+            return Route("aws", "s3", host.region)
+        if signed_for is not None:
+            service = self._signing.get(signed_for)
+            if service is None and signed_for == "execute-api":
+                return Route("unknown", "execute-api on this host")
+            return Route("aws", service) if service is not None else Route("unknown", signed_for)
+        if host.kind == "service":
+            service = self._hosts.get(host.name) or (host.name if host.name in self._services else None)
+            if service is not None:
+                return Route("aws", service, host.region)
+        version = _query_version(request)
+        if version is not None and version in _QUERY_VERSIONS:
+            name = _QUERY_VERSIONS[version]
+            return Route("aws", name) if name in self._services else Route("unknown", name)
+        for pattern, name in _PATHS:
+            if pattern.match(request.path) and name in self._services:
+                return Route("aws", name)
+        return Route("aws", "s3") if "s3" in self._services else Route("unknown", "s3")
+
+
+def _signed_for(request: HttpRequest) -> str | None:
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        found = _CREDENTIAL.search(authorization)
+        return found[1] if found else None
+    if "X-Amz-Credential" in request.query:
+        found = _CREDENTIAL_QUERY.search(request.query)
+        return found[1] if found else None
+    return None
+
+
+def _query_version(request: HttpRequest) -> str | None:
+    text = request.query
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        text = request.body[:4096].decode("latin-1")
+    if "Version=" not in text:
+        return None
+    return dict(parse_qsl(text)).get("Version")

@@ -1,0 +1,104 @@
+"""The listener: connections, their time-outs, and a shutdown that finishes what is in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from email.utils import formatdate
+
+from haneul.clock import SECOND, Clock
+from haneul.front.connection import Connection, Handler
+
+_TICK_SECONDS = 1.0
+_BACKLOG = 1024
+
+
+class Server:
+    """Serves `handler` on any number of listening sockets.
+
+    Time-outs are real seconds: `header_timeout` for a request's head, `body_timeout` without a byte of its body, `idle_timeout` between requests.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        clock: Clock,
+        *,
+        header_timeout_seconds: float = 20.0,
+        body_timeout_seconds: float = 60.0,
+        idle_timeout_seconds: float = 120.0,
+    ) -> None:
+        self._handler = handler
+        self._clock = clock
+        self._header_timeout = header_timeout_seconds
+        self._body_timeout = body_timeout_seconds
+        self._idle_timeout = idle_timeout_seconds
+        self.connections: set[Connection] = set()
+        self.stopping = False
+        self.now = 1.0
+        self._servers: list[asyncio.Server] = []
+        self._date = ""
+        self._date_second = -1
+        self._ticker: asyncio.TimerHandle | None = None
+
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen on an address; returns the port (chosen by the system when `port` is 0)."""
+        server = await asyncio.get_running_loop().create_server(lambda: Connection(self, self._handler), host, port, ssl=tls, backlog=_BACKLOG)
+        self._servers.append(server)
+        self._tick()
+        return int(server.sockets[0].getsockname()[1])
+
+    async def adopt(self, sock: socket.socket, remote: str, handler: Handler | None = None) -> Callable[[], None]:
+        """Serve a socket that is already listening, as one inside a function's sandbox is. `remote` names its clients. Returns what ends it."""
+        server = await asyncio.get_running_loop().create_server(lambda: Connection(self, handler or self._handler, remote), sock=sock)
+        self._tick()
+        return server.close
+
+    def http_date(self) -> str:
+        """The clock's time as a Date header has it."""
+        second = self._clock.now() // SECOND
+        if second != self._date_second:
+            self._date_second = second
+            self._date = formatdate(second, usegmt=True)
+        return self._date
+
+    def _tick(self) -> None:
+        if self._ticker is None:
+            self._ticker = asyncio.get_running_loop().call_later(_TICK_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        self._ticker = None
+        self.now += _TICK_SECONDS
+        for connection in tuple(self.connections):
+            silent = self.now - connection.last_progress
+            if connection.receiving_body:
+                if silent > self._body_timeout:
+                    connection.time_out()
+            elif connection.receiving:
+                if self.now - connection.request_began > self._header_timeout:
+                    connection.time_out()
+            elif not connection.answering and silent > self._idle_timeout:
+                connection.close()
+        if not self.stopping:
+            self._tick()
+
+    async def stop(self, grace_seconds: float = 10.0) -> None:
+        """Accept nothing new, answer what has arrived, then close. What is not done after `grace_seconds` is cut off."""
+        self.stopping = True
+        for server in self._servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_seconds
+        while True:
+            for connection in tuple(self.connections):
+                if connection.idle:
+                    connection.close()
+            if not self.connections or loop.time() > deadline:
+                break
+            await asyncio.sleep(0.01)
+        for connection in tuple(self.connections):
+            connection.abort()
+        if self._ticker is not None:
+            self._ticker.cancel()

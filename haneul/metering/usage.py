@@ -1,0 +1,75 @@
+"""Usage records: how much of what was used, by whom, in which minute. Metrics and the bill are made of them.
+
+Counts gather in memory and go to the store every second and at the end; requests that only read are not made to wait for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from haneul.clock import MINUTE, SECOND, Clock, Timer
+from haneul.store.keys import pack, prefix_range, unpack
+from haneul.store.port import Store, Transaction
+from haneul.store.records import decode, encode
+
+_SPACE = "usage"
+_FLUSH_EVERY = SECOND
+
+Line = tuple[str, str, str, str, str]
+
+
+class StoredUsage:
+    """The `Usage` of `core/ports.py`. One record a minute for each (account, region, service, metric, resource)."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._counts: dict[Line, int] = {}
+        self._timer: Timer | None = None
+
+    def add(self, account: str, region: str, service: str, metric: str, resource: str, value: int = 1) -> None:
+        line = (account, region, service, metric, resource)
+        counts = self._counts
+        if line in counts:
+            counts[line] += value
+        else:
+            counts[line] = value
+            if self._timer is None:
+                self._timer = self._clock.call_later(_FLUSH_EVERY, self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        self._timer = None
+        self._clock.run(self.flush(), name="usage")
+
+    async def flush(self) -> None:
+        """Write what has gathered."""
+        counts, self._counts = self._counts, {}
+        if not counts:
+            return
+        minute = self._clock.now() // MINUTE
+
+        def work(tx: Transaction) -> None:
+            for line, value in counts.items():
+                key = pack((_SPACE, *line[:2], minute, *line[2:]))
+                known = tx.get(key)
+                tx.put(key, encode(value + (decode(known, int) if known is not None else 0)))
+
+        await asyncio.shield(asyncio.ensure_future(self._store.transact(work)))
+
+    def read(self, account: str, region: str, start: int, end: int) -> Iterator[tuple[int, str, str, str, int]]:
+        """Records of an account and region with start <= time < end (nanoseconds): minute's start, service, metric, resource, value."""
+        first = pack((_SPACE, account, region, start // MINUTE))
+        last = pack((_SPACE, account, region, -(-end // MINUTE)))
+        for key, value in self._store.iterate(first, last):
+            parts = unpack(key)
+            yield int(parts[3]) * MINUTE, str(parts[4]), str(parts[5]), str(parts[6]), decode(value, int)
+
+    def total(self, account: str) -> dict[tuple[str, str], int]:
+        """All that an account has used, by (service, metric)."""
+        totals: dict[tuple[str, str], int] = {}
+        for key, value in self._store.iterate(*prefix_range(pack((_SPACE, account)))):
+            parts = unpack(key)
+            name = (str(parts[4]), str(parts[5]))
+            totals[name] = totals.get(name, 0) + decode(value, int)
+        return totals
