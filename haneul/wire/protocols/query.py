@@ -1,0 +1,117 @@
+"""The query protocol: `Action` and parameters in a form, answers and errors in XML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.core.errors import SerializationError, ServiceError
+from haneul.core.http import HttpRequest, HttpResponse
+from haneul.core.quirks import Quirks
+from haneul.wire.forms import FormReader, form_tree, pairs
+from haneul.wire.model import OperationModel, ServiceModel
+from haneul.wire.protocols.base import NO_LABELS, Match, Protocol, decompressed
+from haneul.wire.xml import Write, XmlWriter, escape
+
+_XML_1_0 = '<?xml version="1.0"?>\n'
+
+
+def form_of(request: HttpRequest) -> list[tuple[str, str]]:
+    """The parameters of a request: those of the URL, then those of a form in the body."""
+    found = pairs(request.query) if request.query else []
+    body = request.body
+    if body:
+        if "content-encoding" in request.headers:
+            body = decompressed(body, request.headers["content-encoding"])
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            raise SerializationError("The request contains characters that are not valid UTF-8") from None
+        found += pairs(text.rstrip("\r\n"))
+    return found
+
+
+class QueryProtocol(Protocol):
+    """The query protocol as IAM, STS, SNS, CloudFormation and older clients of SQS and CloudWatch speak it."""
+
+    content_type = "text/xml"
+    declaration = ""
+
+    def __init__(self, model: ServiceModel, quirks: Quirks) -> None:
+        super().__init__(model, quirks)
+        self.reader = FormReader()
+        self.writer = XmlWriter(query_names=True)
+        self._matches: dict[str, Match] = {}
+        self._contents: dict[str, Write] = {}
+        if model.name == "sqs":
+            self.declaration = _XML_1_0
+
+    def match(self, request: HttpRequest) -> Match:
+        try:
+            parameters = form_of(request)
+        except SerializationError as error:
+            raise ServiceError(self.quirks.serialization_code, error.message, 400) from None
+        action = next((value for name, value in parameters if name == "Action"), None)
+        found = self._matches.get(action or "")
+        if found is None:
+            if not action:
+                raise ServiceError("MissingAction", "The request must contain the parameter Action", 400)
+            if action not in self.model.operations:
+                raise ServiceError("InvalidAction", self._unknown_action(action, parameters), 400)
+            found = self._matches[action] = Match(self.model.operations[action], self, NO_LABELS)
+        return found
+
+    def _unknown_action(self, action: str, parameters: list[tuple[str, str]]) -> str:
+        version = next((value for name, value in parameters if name == "Version"), self.model.api_version)
+        return f"Could not find operation {action} for version {version}"
+
+    def parse(self, match: Match, request: HttpRequest) -> dict[str, Any]:
+        shape = match.operation.input
+        if shape is None:
+            return {}
+        result: dict[str, Any] = self.reader.read(shape)(form_tree(form_of(request)))
+        if "QueueUrl" in shape.members and "QueueUrl" not in result and request.path.count("/") >= 2 and self.model.name == "sqs":
+            # Clients of the query protocol send the request to the queue's URL itself.
+            result["QueueUrl"] = f"{'https' if request.secure else 'http'}://{request.host}{request.path}"
+        return result
+
+    def serialize(self, match: Match, output: dict[str, Any], request_id: str, request: HttpRequest) -> HttpResponse:
+        operation = match.operation
+        out = [f'{self.declaration}<{operation.name}Response xmlns="{self.model.xml_namespace}">']
+        if operation.output is not None:
+            out.append(f"<{operation.result_wrapper}>")
+            self._content(operation)(output, out)
+            out.append(f"</{operation.result_wrapper}>")
+        out.append(f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation.name}Response>")
+        return self.answer(operation.status, out, request_id)
+
+    def _content(self, operation: OperationModel) -> Write:
+        content = self._contents.get(operation.name)
+        if content is None:
+            assert operation.output is not None
+            content = self._contents[operation.name] = self.writer.content(operation.output)
+        return content
+
+    def answer(self, status: int, out: list[str], request_id: str) -> HttpResponse:
+        """A response made of pieces of XML."""
+        return HttpResponse(status, {"content-type": self.content_type, "x-amzn-RequestId": request_id}, "".join(out).encode("utf-8", "replace"))
+
+    def error(self, match: Match | None, error: ServiceError, request_id: str, request: HttpRequest) -> HttpResponse:
+        described = self.describe(match, error)
+        code, status = described.wire_code, described.status
+        query_error = described.shape.traits.get("queryError") if described.shape is not None else None
+        if query_error is not None:
+            code = query_error["code"]
+            status = error.status or query_error["httpStatusCode"]
+        namespace = f' xmlns="{self.model.xml_namespace}"' if self.model.xml_namespace else ""
+        out = [
+            f"{self.declaration}<ErrorResponse{namespace}><Error><Type>{'Sender' if described.sender else 'Receiver'}</Type>",
+            f"<Code>{escape(code)}</Code><Message>{escape(described.message)}</Message>",
+        ]
+        if described.shape is not None and described.fields:
+            self.writer.content(described.shape)({name: value for name, value in described.fields.items() if name in described.shape.members}, out)
+        if self.model.name == "sqs":
+            out.append("<Detail/>")
+        out.append(f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>")
+        response = self.answer(status, out, request_id)
+        response.headers.update(described.headers)
+        return response
