@@ -194,13 +194,8 @@ class FormReader:
             nonlocal convert
             if convert is None:
                 convert = self.read(shape.member)
-            if element is not None:
-                if element not in node.below and node.below and all(step.isdecimal() for step in node.below):
-                    pass  # Older clients leave `.member` out; the real services take that too.
-                elif element in node.below:
-                    node = node.below[element]
-                elif node.below:
-                    raise SerializationError(f"Unexpected list element termination: {next(iter(node.below))}")
+            if element is not None and element in node.below:  # Clients that leave `.member` out are understood too.
+                node = node.below[element]
             return [convert(below) for _, below in _numbered(node)]
 
         return read

@@ -22,7 +22,7 @@ _LIST_ELEMENTS = {
     "ListMessageMoveTasksResultEntryList": "ListMessageMoveTasksResultEntry",
     "MessageAttributeNameList": "MessageAttributeName",
     "MessageList": "Message",
-    "MessageSystemAttributeList": "AttributeName",
+    "MessageSystemAttributeList": "MessageSystemAttributeName",
     "QueueUrlList": "QueueUrl",
     "SendMessageBatchRequestEntryList": "SendMessageBatchRequestEntry",
     "SendMessageBatchResultEntryList": "SendMessageBatchResultEntry",

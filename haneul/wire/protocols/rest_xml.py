@@ -12,7 +12,7 @@ from haneul.wire.documents import DocumentWriter
 from haneul.wire.model import OperationModel, ServiceModel, Shape
 from haneul.wire.protocols.base import Match
 from haneul.wire.protocols.event_stream import EventStreamWriter
-from haneul.wire.protocols.rest_json import RestProtocol
+from haneul.wire.protocols.rest import RestProtocol
 from haneul.wire.routes import NoRoute
 from haneul.wire.xml import Read, Write, XmlReader, XmlWriter, escape, namespace_attribute, parse_xml
 
