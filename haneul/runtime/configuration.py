@@ -1,0 +1,79 @@
+"""The environment variables of a function's process, as "Working with Lambda environment variables" defines them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.runtime.interpreters import Kind
+from haneul.runtime.port import Credentials, FunctionSpec
+
+_PATH = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"
+_LIBRARY_PATH = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+_NEEDS_FRESH_PYTHON = ("LD_LIBRARY_PATH", "LD_PRELOAD", "AWS_LAMBDA_EXEC_WRAPPER")
+_HARMLESS_PYTHON = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
+_PYTHON_ARGUMENTS = ("-S", "-X", "utf8", "/var/runtime/bootstrap.py")
+
+
+def build(kind: Kind, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, api_address: str, endpoint: str) -> dict[str, Any]:
+    """The configuration frame: `environment`; `argv` and `candidates` of the program to become (empty for a fork of the zygote); `channel`."""
+    environment = {
+        "PATH": _PATH,
+        "LD_LIBRARY_PATH": _LIBRARY_PATH,
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "SHLVL": "0",
+        "AWS_ENDPOINT_URL": endpoint,
+    }
+    if kind.family == "node":
+        major = kind.name.removeprefix("nodejs").removesuffix(".x")
+        environment["NODE_PATH"] = f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
+    elif kind.family == "python":
+        environment["PYTHONPATH"] = "/var/runtime"
+    environment.update(spec.environment)
+    environment.update(_reserved(kind, spec, credentials, log_stream_name, api_address))
+    argv = list(kind.argv)
+    if kind.family == "python" and _needs_fresh_python(spec):
+        argv = [kind.executable, *_PYTHON_ARGUMENTS]
+    elif kind.family == "node":  # V8 sizes its heap by the machine's memory unless told; this leaves some room for buffers and code.
+        argv[1:1] = [f"--max-old-space-size={max(64, spec.memory_mb * 9 // 10 - 24)}"]
+    candidates = list(kind.candidates)
+    wrapper = spec.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
+    if wrapper and argv and kind.family != "provided":
+        argv, candidates = [wrapper, *argv], []
+    return {"environment": environment, "argv": argv, "candidates": candidates, "channel": kind.channel}
+
+
+def _needs_fresh_python(spec: FunctionSpec) -> bool:
+    """Some variables count only when an interpreter starts: then it cannot be a fork of one that runs already."""
+    return any(name in _NEEDS_FRESH_PYTHON or (name.startswith("PYTHON") and name not in _HARMLESS_PYTHON) for name in spec.environment)
+
+
+def _reserved(kind: Kind, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, api_address: str) -> dict[str, str]:
+    out = {
+        "_HANDLER": spec.handler,
+        "AWS_REGION": spec.region,
+        "AWS_DEFAULT_REGION": spec.region,
+        "AWS_LAMBDA_FUNCTION_NAME": spec.function_name,
+        "AWS_LAMBDA_FUNCTION_VERSION": spec.function_version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
+        "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group or f"/aws/lambda/{spec.function_name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream_name,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": spec.initialization_type,
+        "AWS_LAMBDA_RUNTIME_API": api_address,
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_SESSION_TOKEN": credentials.session_token,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
+        "_AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129",
+        "_AWS_XRAY_DAEMON_PORT": "2000",
+    }
+    if kind.family != "provided":
+        out["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{kind.name}"
+    if spec.log_format == "JSON":
+        out["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+    if spec.log_level:
+        out["AWS_LAMBDA_LOG_LEVEL"] = spec.log_level
+    return out

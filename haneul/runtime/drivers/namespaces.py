@@ -1,0 +1,300 @@
+"""The default driver: Linux namespaces, made by the spawner process (see `haneul.runtime.spawner`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections import deque
+from typing import Any
+
+from haneul.runtime.cgroups import identity
+from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox, read_ending, readable
+from haneul.runtime.inside import linux
+from haneul.runtime.inside.jail import FREEZE, THAW
+from haneul.runtime.interpreters import Kind
+from haneul.runtime.port import RuntimeUnavailable
+
+_MESSAGE_BYTES_MAX = 65536
+_PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+_START = "import sys; sys.path.insert(0, sys.argv.pop()); from haneul.runtime.spawner import main; main()"
+_log = logging.getLogger(__name__)
+
+
+class NamespaceSandbox(Sandbox):
+    """An environment that the spawner made. The keeper is process 1 inside; whoever kills it kills everything there."""
+
+    def __init__(self, driver: NamespaceDriver, identifier: int, channel: socket.socket, log: int, status: int) -> None:
+        self.driver = driver
+        self.identifier = identifier
+        self.channel = channel
+        self.log = log
+        self.status = status
+        self.api = None
+        self.endpoint = None
+        self.keeper = -1
+        self.peak = -1
+        self.failure = ""
+        self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def kill(self) -> None:
+        if self.keeper >= 0:
+            linux.pidfd_send_signal(self.keeper, signal.SIGKILL)
+
+    def freeze(self) -> None:
+        linux.pidfd_send_signal(self.keeper, FREEZE)
+
+    def thaw(self) -> None:
+        linux.pidfd_send_signal(self.keeper, THAW)
+
+    def throttle(self) -> None:
+        if "cpu" in self.driver.controllers:
+            self.driver.send({"do": "throttle", "id": self.identifier})
+
+    def peak_bytes(self) -> int:
+        if self.peak < 0:
+            return 0
+        try:
+            return int(os.pread(self.peak, 32, 0))
+        except OSError:  # The group is gone.
+            return 0
+
+    async def ending(self, status: bytes) -> Ending:
+        ending = read_ending(status)
+        self.driver.forget(self)
+        kills = await self.gone
+        self.driver.sandboxes.pop(self.identifier, None)
+        if kills and ending.signal == signal.SIGKILL:
+            return Ending(signal=signal.SIGKILL, out_of_memory=True)
+        return ending
+
+    def close(self) -> None:
+        self.channel.close()
+        for fd in (self.status, self.keeper, self.peak):
+            if fd >= 0:
+                os.close(fd)
+        self.status = self.keeper = self.peak = -1
+        for listener in (self.api, self.endpoint):
+            if listener is not None:
+                listener.close()
+
+
+class NamespaceDriver(Driver):
+    """Talks to the spawner and starts it again should it die."""
+
+    name = "namespaces"
+    isolated = True
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._unsent: deque[tuple[bytes, list[int]]] = deque()
+        self._next = 0
+        self._stopping = False
+        self._prepared: dict[str, Kind] = {}
+        self.sandboxes: dict[int, NamespaceSandbox] = {}
+        self.controllers: list[str] = []
+        self.properties: dict[str, Any] = {}
+        """What the spawner found: `cgroups` (version, 0 for none), `controllers`, `disk` (ext4 or tmpfs), `root`."""
+
+    async def start(self) -> None:
+        os.makedirs(self._directory, exist_ok=True)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        options = {"directory": self._directory, "identity": identity(os.getpid())}
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _START, json.dumps(options), _PACKAGE_ROOT],
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            cwd="/",
+            start_new_session=True,
+        )
+        theirs.close()
+        ours.setblocking(False)
+        self._socket = ours
+        await readable(ours.fileno())
+        try:
+            answer = json.loads(ours.recv(_MESSAGE_BYTES_MAX) or b"{}")
+        except ConnectionResetError:
+            answer = {}
+        if not answer.get("ready"):
+            ours.close()
+            self._process.wait()
+            raise RuntimeUnavailable(f"The sandbox cannot be set up on this machine: {answer.get('unavailable', 'the spawner did not start')}")
+        self.properties = answer
+        self.controllers = answer["controllers"]
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._hear)
+        for kind in self._prepared.values():
+            self.prepare(kind)
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._socket is None or self._process is None:
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._socket.fileno())
+        loop.remove_writer(self._socket.fileno())
+        self._socket.close()
+        self._socket = None
+        self._lose_all()
+        pidfd = os.pidfd_open(self._process.pid)
+        try:
+            await readable(pidfd)
+        finally:
+            os.close(pidfd)
+        self._process.wait()
+
+    def prepare(self, kind: Kind) -> None:
+        self._prepared[kind.name] = kind
+        self.send({"do": "prepare", "runtime": kind.name, "zygote": kind.zygote})
+
+    # ---- one sandbox
+
+    async def launch(self, plan: Plan) -> Sandbox:
+        if self._socket is None:
+            raise RuntimeUnavailable("The sandbox's spawner is not running.")
+        self._next += 1
+        channel, channel_inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        log, log_inside = os.pipe()
+        status, status_inside = os.pipe()
+        os.set_blocking(log, False)
+        os.set_blocking(status, False)
+        channel.setblocking(False)
+        sandbox = NamespaceSandbox(self, self._next, channel, log, status)
+        self.sandboxes[self._next] = sandbox
+        message = {
+            "do": "create",
+            "id": self._next,
+            "runtime": plan.kind.name,
+            "zygote": plan.kind.zygote,
+            "code_dir": plan.code_dir,
+            "layer_dirs": plan.layer_dirs,
+            "memory_mb": plan.memory_mb,
+            "ephemeral_storage_mb": plan.ephemeral_storage_mb,
+            "endpoint_port": plan.endpoint_port,
+            "processes_max": plan.processes_max,
+        }
+        self.send(message, [channel_inside.detach(), log_inside, status_inside])
+        frame = json.dumps(plan.configuration).encode()
+        channel.send(b"S" + struct.pack(">I", len(frame)) + frame)
+        try:
+            await self._receive_hand_over(sandbox)
+        except BaseException:
+            sandbox.kill()
+            os.close(sandbox.log)
+            sandbox.close()
+            self.forget(sandbox)
+            self.sandboxes.pop(sandbox.identifier, None)
+            raise
+        return sandbox
+
+    async def _receive_hand_over(self, sandbox: NamespaceSandbox) -> None:
+        await readable(sandbox.channel.fileno())
+        try:
+            data, fds, _, _ = socket.recv_fds(sandbox.channel, 1, 8)
+        except ConnectionResetError:
+            data, fds = b"", []
+        if data != b"H" or len(fds) != 3:
+            for fd in fds:
+                os.close(fd)
+            self.forget(sandbox)
+            await sandbox.gone
+            reason = ""
+            with contextlib.suppress(BlockingIOError):
+                reason = read_ending(os.read(sandbox.status, 4096)).setup_error
+            raise RuntimeUnavailable(f"The sandbox could not be set up: {reason or sandbox.failure or 'its process ended'}")
+        sandbox.keeper = fds[0]
+        sandbox.api = socket.socket(fileno=fds[1])
+        sandbox.endpoint = socket.socket(fileno=fds[2])
+        sandbox.api.setblocking(False)
+        sandbox.endpoint.setblocking(False)
+
+    def forget(self, sandbox: NamespaceSandbox) -> None:
+        """Let the spawner clear up after a sandbox whose processes are gone."""
+        if self._socket is None:
+            if not sandbox.gone.done():
+                sandbox.gone.set_result(0)
+            return
+        self.send({"do": "forget", "id": sandbox.identifier})
+
+    # ---- the spawner
+
+    def send(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
+        """Queue a message. The descriptors are closed once sent."""
+        data = json.dumps(message).encode()
+        self._unsent.append((data, fds or []))
+        if len(self._unsent) == 1:
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._unsent:
+            data, fds = self._unsent[0]
+            if self._socket is not None:
+                try:
+                    if fds:
+                        socket.send_fds(self._socket, [data], fds)
+                    else:
+                        self._socket.send(data)
+                except BlockingIOError:
+                    asyncio.get_running_loop().add_writer(self._socket.fileno(), self._flush)
+                    return
+                except (BrokenPipeError, ConnectionResetError):
+                    pass  # The reader notices, too, and starts another spawner.
+            self._unsent.popleft()
+            for fd in fds:
+                os.close(fd)
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_writer(self._socket.fileno())
+
+    def _hear(self) -> None:
+        assert self._socket is not None
+        try:
+            data, fds, _, _ = socket.recv_fds(self._socket, _MESSAGE_BYTES_MAX, 4)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            data, fds = b"", []
+        if not data:
+            self._restart()
+            return
+        message = json.loads(data)
+        if "peak" in message and (sandbox := self.sandboxes.get(message["peak"])) is not None and fds:
+            sandbox.peak = fds.pop()
+        elif "gone" in message and (sandbox := self.sandboxes.get(message["gone"])) is not None:
+            if not sandbox.gone.done():
+                sandbox.gone.set_result(message["kills"])
+        elif "failed" in message:
+            if (failed := self.sandboxes.get(message["failed"])) is not None:
+                failed.failure = message["message"]
+            else:
+                _log.error("the spawner could not do what it was asked: %s", message["message"])
+        for fd in fds:
+            os.close(fd)
+
+    def _lose_all(self) -> None:
+        for sandbox in self.sandboxes.values():
+            if not sandbox.gone.done():
+                sandbox.gone.set_result(0)
+
+    def _restart(self) -> None:
+        """The spawner is gone, and with it its zygotes and all environments."""
+        assert self._socket is not None and self._process is not None
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._socket.fileno())
+        loop.remove_writer(self._socket.fileno())
+        self._socket.close()
+        self._socket = None
+        self._flush()
+        self._process.wait()
+        self._lose_all()
+        if not self._stopping:
+            _log.error("the sandbox's spawner died (status %s) and is started again", self._process.returncode)
+            self._starting = loop.create_task(self.start())

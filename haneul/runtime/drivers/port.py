@@ -1,0 +1,126 @@
+"""What makes sandboxes: the port that `namespaces`, `bubblewrap` and `bare` implement."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from haneul.runtime.interpreters import Kind
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One sandbox to be made. `configuration` is the first frame that its process reads: environment, and the program to run if any."""
+
+    kind: Kind
+    code_dir: str
+    layer_dirs: tuple[str, ...]
+    memory_mb: int
+    ephemeral_storage_mb: int
+    endpoint_port: int
+    configuration: Mapping[str, Any]
+    processes_max: int = 1024
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a sandbox ended: the exit status or the signal of the function's process; both None when it was killed from outside."""
+
+    exit_status: int | None = None
+    signal: int | None = None
+    out_of_memory: bool = False
+    setup_error: str = ""
+
+
+class Sandbox(ABC):
+    """A sandbox whose process is running. The descriptors belong to it; `close` closes them."""
+
+    channel: socket.socket
+    """Stream to the bootstrap (frames, see inside/bootstrap.py)."""
+    log: int
+    """Read end of the pipe that is standard output and error inside."""
+    status: int
+    """Read end of a pipe that closes when the sandbox is gone."""
+    api: socket.socket | None
+    """Listens where the Runtime API is expected inside."""
+    endpoint: socket.socket | None
+    """Listens where the cloud is expected inside."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End every process inside, at once and for certain."""
+
+    @abstractmethod
+    def freeze(self) -> None:
+        """Stop every process inside until `thaw`."""
+
+    @abstractmethod
+    def thaw(self) -> None: ...
+
+    @abstractmethod
+    def throttle(self) -> None:
+        """Limit the CPU to the share that belongs to the memory size; called when the Init phase is over."""
+
+    @abstractmethod
+    def peak_bytes(self) -> int:
+        """The most memory used so far, 0 where it is not known."""
+
+    @abstractmethod
+    async def ending(self, status: bytes) -> Ending:
+        """Interpret what came through the status pipe, once it has closed. Clears up; to be called exactly once."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class Driver(ABC):
+    """A way to make sandboxes on this machine."""
+
+    name: str
+    isolated: bool
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Get ready. Raises RuntimeUnavailable when this machine cannot do it."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Kill all sandboxes and leave nothing behind."""
+
+    @abstractmethod
+    def prepare(self, kind: Kind) -> None:
+        """Start what a first sandbox of this runtime needs, without waiting."""
+
+    @abstractmethod
+    async def launch(self, plan: Plan) -> Sandbox:
+        """Make a sandbox and start its process. Raises RuntimeUnavailable."""
+
+
+def read_ending(status: bytes) -> Ending:
+    """From the keeper's words: `exit N`, `signal N`, `out_of_memory`, `setup <reason>`."""
+    text = status.decode("utf-8", "replace").strip()
+    word, _, rest = text.partition(" ")
+    if word == "exit":
+        return Ending(exit_status=int(rest))
+    if word == "signal":
+        return Ending(signal=int(rest))
+    if word == "out_of_memory":
+        return Ending(signal=9, out_of_memory=True)
+    if word == "setup":
+        return Ending(setup_error=rest)
+    return Ending()
+
+
+async def readable(fd: int) -> None:
+    """Wait until `fd` can be read."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(fd, lambda: future.done() or future.set_result(None))
+    try:
+        await future
+    finally:
+        loop.remove_reader(fd)

@@ -1,0 +1,481 @@
+"""One execution environment, from the server's side: its life cycle, its invocations, its log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from haneul.runtime import errors
+from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox
+from haneul.runtime.interpreters import Kind
+from haneul.runtime.logs import LogReader
+from haneul.runtime.port import (
+    INIT_TIMEOUT_NS,
+    RESPONSE_BYTES_MAX,
+    AdoptListener,
+    Invocation,
+    OnLog,
+    Outcome,
+    RuntimeUnavailable,
+    Status,
+)
+from haneul.runtime.runtime_api import RuntimeApi, Submission
+
+_FREEZE_AFTER_SECONDS = 0.005
+_RECEIVE_BYTES = 262_144
+_FRAME_BYTES_MAX = RESPONSE_BYTES_MAX + 65_536
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an environment needs of the runtime that it belongs to."""
+
+    driver: Driver
+    monotonic_ns: Callable[[], int]
+    wall_ns: Callable[[], int]
+    adopt_listener: AdoptListener | None
+    ended: Callable[[Environment], None]
+
+
+@dataclass(slots=True)
+class _Result:
+    """What came of the Init phase or of one invocation: `ready`, or a status with its document."""
+
+    status: Status | None
+    payload: bytes = b""
+    error_type: str | None = None
+    content_type: str = "application/json"
+    ending: Ending | None = None
+
+
+class Environment:
+    """Serves one invocation at a time. Made by `Runtime.create`.
+
+    `alive` turns False when the sandbox is gone: after a time-out, an exit, running out of memory, or `destroy`. Between invocations every
+    process inside is stopped.
+    """
+
+    def __init__(self, kind: Kind, plan: Plan, key: str, timeout_ms: int, surroundings: Surroundings, on_log: OnLog | None) -> None:
+        self.key = key
+        self.alive = False
+        self.memory_mb = plan.memory_mb
+        self.log_stream_name: str = plan.configuration["environment"].get("AWS_LAMBDA_LOG_STREAM_NAME", "")
+        self.on_log = on_log
+        self._kind = kind
+        self._plan = plan
+        self._timeout_ms = timeout_ms
+        self._around = surroundings
+        self._loop = asyncio.get_running_loop()
+        self._destroyed = False
+        self._sandbox: Sandbox | None = None
+        self._stop_listening: Callable[[], None] | None = None
+        self._spec_for_listener: Any = None
+        self._reset()
+
+    def _reset(self) -> None:
+        """Everything that belongs to one sandbox and not to its successor."""
+        self._buffer = bytearray()
+        self._unsent = b""
+        self._status_text = b""
+        self._ready = False
+        self._initialised: asyncio.Future[_Result] = self._loop.create_future()
+        self._init_duration_ns: int | None = None
+        self._cold = True
+        self._current: Invocation | None = None
+        self._answer: asyncio.Future[_Result] | None = None
+        self._deadline_ns = 0
+        self._peak_bytes = 0
+        self._frozen = False
+        self._idle_since = 0.0
+        self._freeze_timer: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the processes inside are stopped."""
+        return self._frozen
+
+    @property
+    def busy(self) -> bool:
+        """Whether an invocation is under way."""
+        return self._current is not None
+
+    # ---- life
+
+    async def launch(self, spec: Any) -> None:
+        """Make the sandbox and start the function's process; the Init phase goes on behind. Raises RuntimeUnavailable."""
+        self._spec_for_listener = spec
+        self._launched_ns = self._around.monotonic_ns()
+        sandbox = await self._around.driver.launch(self._plan)
+        self._sandbox = sandbox
+        self.alive = True
+        self._logs = LogReader(sandbox.log, self._around.wall_ns, self._lines)
+        loop = self._loop
+        loop.add_reader(sandbox.channel.fileno(), self._on_channel)
+        loop.add_reader(sandbox.log, self._on_log_pipe)
+        loop.add_reader(sandbox.status, self._on_status_pipe)
+        self._api = RuntimeApi(sandbox.api, self) if sandbox.api is not None else None
+        if sandbox.endpoint is not None and self._around.adopt_listener is not None:
+            self._stop_listening = self._around.adopt_listener(sandbox.endpoint, spec)
+            sandbox.endpoint = None
+
+    async def destroy(self) -> None:
+        """Kill everything inside and wait until it is gone."""
+        self._destroyed = True
+        if self.alive:
+            self._kill()
+            await self._ended
+
+    def _kill(self) -> None:
+        self.alive = False
+        if self._sandbox is not None:
+            self._sandbox.kill()
+
+    async def _again(self) -> None:
+        """A second sandbox in place of one that did not get through its Init phase (a suppressed init)."""
+        if self.alive:
+            self._kill()
+        await self._ended
+        on_first_log = self._logs.tail()
+        self._reset()
+        await self.launch(self._spec_for_listener)
+        self._first_log = on_first_log
+
+    # ---- invocation
+
+    async def invoke(self, invocation: Invocation) -> Outcome:
+        """Run the function once. Every failure of the function is an Outcome; raises RuntimeUnavailable when the environment was destroyed
+        or cannot be made anew."""
+        if self._current is not None:
+            raise RuntimeError("an environment serves one invocation at a time")
+        if self._destroyed:
+            raise RuntimeUnavailable("The environment was destroyed.")
+        self._current = invocation
+        try:
+            if not self.alive:
+                await self._ended
+                self._reset()
+                self._current = invocation
+                await self.launch(self._spec_for_listener)
+            if self._frozen:
+                self._thaw()
+            self._logs.begin()
+            return await self._run(invocation)
+        finally:
+            self._current = None
+            self._answer = None
+            self._idle_since = self._loop.time()
+            if self._freeze_timer is None and self.alive:
+                self._freeze_timer = self._loop.call_later(_FREEZE_AFTER_SECONDS, self._freeze_if_idle)
+
+    async def _run(self, invocation: Invocation) -> Outcome:
+        timeout_ms = invocation.timeout_ms or self._timeout_ms
+        now = self._around.monotonic_ns
+        start = now()
+        if not self._ready:
+            result = await self._await_init(invocation, timeout_ms)
+            if result.status is not None:
+                return self._outcome(result, now() - start)
+            start = now()
+        answer: asyncio.Future[_Result] = self._loop.create_future()
+        self._answer = answer
+        self._deadline_ns = start + timeout_ms * 1_000_000
+        timer = self._loop.call_later(timeout_ms / 1000, self._time_out, invocation.request_id, timeout_ms)
+        self._deliver(invocation, timeout_ms)
+        try:
+            result = await answer
+        finally:
+            timer.cancel()
+        duration = now() - start
+        if result.status == "timeout":
+            duration = max(duration, timeout_ms * 1_000_000)
+        return self._outcome(result, duration)
+
+    def _outcome(self, result: _Result, duration_ns: int) -> Outcome:
+        init_duration, self._cold = (self._init_duration_ns if self._cold else None), False
+        self._logs.drain()
+        peak = max(self._peak_bytes, self._sandbox.peak_bytes() if self._sandbox is not None else 0)
+        self._peak_bytes = peak
+        return Outcome(
+            result.status or "success", result.payload, result.error_type, duration_ns, init_duration, peak, self._logs.tail(), result.content_type
+        )
+
+    async def _await_init(self, invocation: Invocation, timeout_ms: int) -> _Result:
+        """Wait for the Init phase. If it fails or takes too long it is repeated as a part of the invocation, within the function's time-out."""
+        left = self._launched_ns + INIT_TIMEOUT_NS - self._around.monotonic_ns()
+        result = await self._init_within(left / 1e9)
+        if result is not None and (result.status is None or self._destroyed):
+            return result
+        deadline = self._loop.time() + timeout_ms / 1000
+        await self._again()
+        self._current = invocation
+        result = await self._init_within(deadline - self._loop.time())
+        if result is None:
+            self._kill()
+            kind, payload = errors.timed_out(invocation.request_id, timeout_ms)
+            return _Result("init_timeout", payload, kind)
+        if result.status == "init_error" and not result.payload:
+            kind, payload = self._failed_start(invocation.request_id, result.ending or Ending())
+            return _Result("init_error", payload, kind)
+        if result.status == "init_error":
+            self._kill()
+        return result
+
+    async def _init_within(self, seconds: float) -> _Result | None:
+        await asyncio.wait([self._initialised], timeout=max(0.0, seconds))
+        return self._initialised.result() if self._initialised.done() else None
+
+    def _failed_start(self, request_id: str, ending: Ending) -> tuple[str, bytes]:
+        if ending.exit_status == 127 and self._kind.candidates:
+            return errors.no_bootstrap(request_id, self._kind.candidates[1:])
+        return errors.exited(request_id, ending)
+
+    def _deliver(self, invocation: Invocation, timeout_ms: int) -> None:
+        if not self._kind.channel:
+            assert self._api is not None
+            self._api.offer(invocation, self._around.wall_ns() // 1_000_000 + timeout_ms)
+            return
+        head = f"{invocation.request_id}\n{invocation.invoked_function_arn}\n{invocation.trace_id or '-'}\n{timeout_ms}"
+        if invocation.client_context or invocation.cognito_identity:
+            head += "\n" + json.dumps([invocation.client_context or "", invocation.cognito_identity or ""])
+        head_bytes = head.encode()
+        self._send(b"N%s%s\n\n%s" % (struct.pack(">I", len(head_bytes) + 2 + len(invocation.payload)), head_bytes, invocation.payload))
+
+    def _time_out(self, request_id: str, timeout_ms: int) -> None:
+        if self._answer is not None and not self._answer.done():
+            kind, payload = errors.timed_out(request_id, timeout_ms)
+            self._answer.set_result(_Result("timeout", payload, kind))
+            self._kill()
+
+    def _settle(self, result: _Result) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(result)
+
+    # ---- freezing
+
+    def _freeze_if_idle(self) -> None:
+        self._freeze_timer = None
+        if self._current is not None or not self.alive or self._frozen or not self._ready or self._sandbox is None:
+            return
+        left = self._idle_since + _FREEZE_AFTER_SECONDS - self._loop.time()
+        if left > 0.0005:
+            self._freeze_timer = self._loop.call_later(left, self._freeze_if_idle)
+            return
+        self._frozen = True
+        self._sandbox.freeze()
+
+    def _thaw(self) -> None:
+        self._frozen = False
+        if self._sandbox is not None:
+            self._sandbox.thaw()
+
+    # ---- the channel to our own bootstraps
+
+    def _send(self, frame: bytes) -> None:
+        assert self._sandbox is not None
+        if self._unsent:
+            self._unsent += frame
+            return
+        try:
+            sent = self._sandbox.channel.send(frame)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # The other end is closed; the status pipe tells the rest.
+        if sent < len(frame):
+            self._unsent = frame[sent:]
+            self._loop.add_writer(self._sandbox.channel.fileno(), self._send_more)
+
+    def _send_more(self) -> None:
+        assert self._sandbox is not None
+        try:
+            self._unsent = self._unsent[self._sandbox.channel.send(self._unsent[:_RECEIVE_BYTES]) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._unsent = b""
+        if not self._unsent:
+            self._loop.remove_writer(self._sandbox.channel.fileno())
+
+    def _on_channel(self) -> None:
+        assert self._sandbox is not None
+        channel = self._sandbox.channel
+        try:
+            data = channel.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.remove_reader(channel.fileno())
+            if self._kind.channel:  # A bootstrap that has closed its channel can do nothing any more.
+                self._sandbox.kill()
+            return
+        if not self._buffer and len(data) == 5 + int.from_bytes(data[1:5], "big"):
+            self._on_frame(data[:1], data[5:])
+            return
+        self._buffer += data
+        while len(self._buffer) >= 5:
+            length = int.from_bytes(self._buffer[1:5], "big")
+            if length > _FRAME_BYTES_MAX:
+                self._loop.remove_reader(channel.fileno())
+                self._sandbox.kill()
+                return
+            if len(self._buffer) < 5 + length:
+                return
+            kind, body = bytes(self._buffer[:1]), bytes(self._buffer[5 : 5 + length])
+            del self._buffer[: 5 + length]
+            self._on_frame(kind, body)
+
+    def _on_frame(self, kind: bytes, body: bytes) -> None:
+        if kind == b"I":
+            self.initialised()
+        elif kind == b"X":
+            self._fail_init(body)
+        elif kind in (b"R", b"E", b"L"):
+            request_id, _, rest = body.partition(b"\n")
+            peak, _, payload = rest.partition(b"\n")
+            current = self._current
+            if current is None or request_id != current.request_id.encode():
+                return  # A second answer, or one to an invocation that is over.
+            if peak.isdigit():
+                self._peak_bytes = max(self._peak_bytes, min(int(peak[:12]) * 1024, self.memory_mb << 20))
+            if kind == b"R":
+                self._respond(payload)
+            elif kind == b"E":
+                self._settle(_Result("error", payload, _error_type(payload)))
+            else:
+                self._too_large()
+
+    def _respond(self, payload: bytes, content_type: str = "application/json") -> None:
+        if len(payload) > RESPONSE_BYTES_MAX:
+            self._too_large()
+        else:
+            self._settle(_Result("success", payload, None, content_type))
+
+    def _too_large(self) -> None:
+        kind, payload = errors.response_too_large()
+        self._settle(_Result("response_too_large", payload, kind))
+
+    def _fail_init(self, payload: bytes) -> None:
+        if not self._initialised.done():
+            self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
+            if payload:
+                self._initialised.set_result(_Result("init_error", payload, _error_type(payload)))
+
+    # ---- what the Runtime API calls
+
+    def initialised(self) -> None:
+        """The Init phase is over: the runtime asks for its first invocation."""
+        if self._ready or self._initialised.done():
+            return
+        self._ready = True
+        self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
+        self._initialised.set_result(_Result(None))
+        if self._sandbox is not None:
+            self._sandbox.throttle()
+        self._idle_since = self._loop.time()
+        if self._current is None and self._freeze_timer is None:
+            self._freeze_timer = self._loop.call_later(_FREEZE_AFTER_SECONDS, self._freeze_if_idle)
+
+    def submit(self, submission: Submission) -> None:
+        """A response or error that came over the Runtime API for the invocation under way."""
+        if submission.kind == "init_error":
+            self._fail_init(submission.payload or errors.document(submission.error_type or "Runtime.Unknown", ""))
+        elif submission.kind == "too_large":
+            self._too_large()
+        elif submission.kind == "response":
+            self._respond(submission.payload, submission.content_type)
+        else:
+            self._settle(_Result("error", submission.payload, submission.error_type or _error_type(submission.payload)))
+
+    @property
+    def current_request_id(self) -> str | None:
+        """The invocation that has not been answered yet."""
+        if self._current is None or self._answer is None or self._answer.done():
+            return None
+        return self._current.request_id
+
+    @property
+    def is_initialised(self) -> bool:
+        return self._ready
+
+    @property
+    def uses_channel(self) -> bool:
+        return self._kind.channel
+
+    # ---- log and end
+
+    def _lines(self, lines: list[Any]) -> None:
+        if self.on_log is not None:
+            self.on_log(lines)
+
+    def _on_log_pipe(self) -> None:
+        fd = self._logs.fd
+        if not self._logs.read():
+            self._loop.remove_reader(fd)
+
+    def _on_status_pipe(self) -> None:
+        assert self._sandbox is not None
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(self._sandbox.status, 4096)
+            if data:
+                self._status_text = (self._status_text + data)[:8192]
+                return
+            self._loop.remove_reader(self._sandbox.status)
+            self._ending_task = self._loop.create_task(self._end())
+
+    async def _end(self) -> None:
+        """The sandbox is gone: learn why, answer whoever waits, let go of everything."""
+        sandbox = self._sandbox
+        assert sandbox is not None
+        self.alive = False
+        if self._freeze_timer is not None:
+            self._freeze_timer.cancel()
+            self._freeze_timer = None
+        if self._stop_listening is not None:
+            self._stop_listening()
+            self._stop_listening = None
+        if self._api is not None:
+            self._api.close()
+        self._peak_bytes = max(self._peak_bytes, sandbox.peak_bytes())
+        ending = await sandbox.ending(self._status_text)
+        self._drain_rest()
+        self._loop.remove_reader(sandbox.channel.fileno())
+        self._loop.remove_writer(sandbox.channel.fileno())
+        sandbox.close()
+        self._sandbox = None
+        if not self._initialised.done():
+            self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
+            self._initialised.set_result(_Result("init_error", ending=ending))
+        if self._current is not None:
+            kind, payload = errors.exited(self._current.request_id, ending)
+            self._settle(_Result("out_of_memory" if ending.out_of_memory else "exited", payload, kind))
+        self._ended.set_result(None)
+        self._around.ended(self)
+
+    def _drain_rest(self) -> None:
+        fd = self._logs.fd
+        if fd >= 0:
+            self._loop.remove_reader(fd)
+            while self._logs.read(rounds=64) and self._logs.pending():
+                pass
+            self._logs.close()
+
+
+def _error_type(payload: bytes) -> str:
+    try:
+        document = json.loads(payload)
+    except ValueError:
+        return "Runtime.Unknown"
+    kind = document.get("errorType") if isinstance(document, dict) else None
+    return kind if isinstance(kind, str) else "Runtime.Unknown"

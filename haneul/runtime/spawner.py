@@ -1,0 +1,258 @@
+"""The process that makes sandboxes for the server: `python -m haneul.runtime.spawner`, with its end of a socket pair as standard input.
+
+It is single-threaded and small, so that it and its zygotes can fork quickly. It holds what takes privileges (control groups, mounts), starts
+one zygote for each runtime, and clears up after environments that are gone. When the server's end of the socket closes, it kills every
+environment, removes its control groups and ends. Messages are JSON, one a packet.
+
+From the server: `prepare` a runtime, `create` an environment (with its three descriptors), `throttle` it once it is initialised, `forget` it
+once its status pipe has closed. To the server: `ready`, `peak` (with a descriptor to read the memory peak from), `gone`, `failed`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from haneul.runtime.cgroups import Cgroups, Group
+from haneul.runtime.disks import Disks
+from haneul.runtime.inside import jail, linux
+
+_MESSAGE_BYTES_MAX = 65536
+_DESCRIPTORS_MAX = 16
+_READ_ONLY = linux.ATTR_RDONLY | linux.ATTR_NOSUID | linux.ATTR_NODEV
+_FIRST_USER = 1_900_000_000
+_USERS = 100_000_000
+_PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_START_ZYGOTE = "import sys; sys.path.insert(0, sys.argv.pop()); from haneul.runtime.inside.zygote import main; main()"
+
+
+@dataclass
+class Zygote:
+    """A running zygote."""
+
+    process: subprocess.Popen[bytes]
+    connection: socket.socket
+
+
+@dataclass
+class Environment:
+    """What the spawner keeps of an environment."""
+
+    group: Group
+    memory_mb: int
+
+
+class Spawner:
+    """State and main loop."""
+
+    def __init__(self, server: socket.socket, options: dict[str, Any]) -> None:
+        self.server = server
+        self.directory: str = options["directory"]
+        self.root = os.geteuid() == 0
+        if not self.root:
+            _become_root_of_own_namespace()
+        linux.unshare(linux.CLONE_NEWNS)
+        # Mounts that appear later outside still appear here, so that code on them can be shown; ours stay ours.
+        linux.mount("", "/", "", linux.MS_REC | linux.MS_SLAVE)
+        self.cgroups = Cgroups(options["identity"])
+        self.cgroups.remove_abandoned()
+        self.disks = Disks(self.directory, loop=self.root)
+        self.mount_point = f"{self.directory}/root"
+        os.makedirs(self.mount_point, exist_ok=True)
+        self.zygotes: dict[str, Zygote] = {}
+        self.environments: dict[int, Environment] = {}
+        self.leaving: list[Group] = []
+        self.next_user = int.from_bytes(os.urandom(4), "big") % _USERS
+        self.poll = select.poll()
+
+    def serve(self) -> None:
+        """Until the server is gone."""
+        self.poll.register(self.server, select.POLLIN)
+        self.send({"ready": True, "cgroups": self.cgroups.version, "controllers": self.cgroups.controllers, "disk": self.disks.kind, "root": self.root})
+        while True:
+            for fd, _ in self.poll.poll(50 if self.leaving else None):
+                if fd == self.server.fileno():
+                    if not self.receive():
+                        return
+                else:
+                    self.hear_zygote(fd)
+            self.leaving = [group for group in self.leaving if not self.cgroups.remove(group)]
+
+    def send(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            socket.send_fds(self.server, [json.dumps(message).encode()], fds or [])
+
+    def receive(self) -> bool:
+        data, fds, _, _ = socket.recv_fds(self.server, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
+        if not data:
+            return False
+        message = json.loads(data)
+        identifier: int = message.get("id", 0)
+        try:
+            if message["do"] == "create":
+                self.create(identifier, message, fds)
+            elif message["do"] == "throttle":
+                if (environment := self.environments.get(identifier)) is not None:
+                    self.cgroups.throttle(environment.group, environment.memory_mb)
+            elif message["do"] == "forget":
+                self.forget(identifier)
+            elif message["do"] == "prepare":
+                self.zygote(message["runtime"], message["zygote"])
+        except (OSError, subprocess.SubprocessError) as error:
+            self.send({"failed": identifier, "message": str(error)})
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return True
+
+    # ---- environments
+
+    def create(self, identifier: int, message: dict[str, Any], fds: list[int]) -> None:
+        zygote = self.zygote(message["runtime"], message["zygote"])
+        memory_bytes = message["memory_mb"] << 20
+        group = self.cgroups.create(str(identifier), memory_bytes, message["processes_max"])
+        self.environments[identifier] = Environment(group, message["memory_mb"])
+        self.next_user = (self.next_user + 1) % _USERS
+        opened: list[int] = []
+        try:
+            mounts = self.mounts(message, opened)
+            entrances = self.cgroups.entrances(group)
+            opened += entrances
+            request = {
+                "id": identifier,
+                "ports": [jail.RUNTIME_API_PORT, message["endpoint_port"]],
+                "user": _FIRST_USER + self.next_user if self.root else 0,
+                "processes_max": message["processes_max"],
+                "watch_bytes": 0 if "memory" in group.directories else memory_bytes,
+                "mounts": [target for target, _ in mounts],
+            }
+            socket.send_fds(zygote.connection, [json.dumps(request).encode()], [*fds, *(fd for _, fd in mounts), *entrances])
+        finally:
+            for fd in opened:
+                os.close(fd)
+        if (peak := self.cgroups.open_peak(group)) is not None:
+            self.send({"peak": identifier}, [peak])
+            os.close(peak)
+
+    def mounts(self, message: dict[str, Any], opened: list[int]) -> list[tuple[str, int]]:
+        out = [("/var/task", linux.clone_mount(message["code_dir"], _READ_ONLY))]
+        opened.append(out[0][1])
+        layers: list[str] = message["layer_dirs"]
+        if len(layers) == 1:
+            out.append(("/opt", linux.clone_mount(layers[0], _READ_ONLY)))
+            opened.append(out[-1][1])
+        elif layers:  # Of an overlay's lower directories the first wins; of a function's layers the last.
+            lower = ":".join(layer.replace("\\", "\\\\").replace(":", "\\:") for layer in reversed(layers))
+            out.append(("/opt", linux.new_filesystem("overlay", {"lowerdir": lower}, _READ_ONLY)))
+            opened.append(out[-1][1])
+        out.append(("/tmp", self.disks.make(message["ephemeral_storage_mb"])))
+        opened.append(out[-1][1])
+        return out
+
+    def forget(self, identifier: int) -> None:
+        environment = self.environments.pop(identifier, None)
+        if environment is None:
+            self.send({"gone": identifier, "kills": 0})
+            return
+        self.send({"gone": identifier, "kills": self.cgroups.kills(environment.group)})
+        if not self.cgroups.remove(environment.group):
+            self.leaving.append(environment.group)
+
+    # ---- zygotes
+
+    def zygote(self, runtime: str, options: dict[str, Any]) -> Zygote:
+        if (zygote := self.zygotes.get(runtime)) is not None:
+            return zygote
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        argument = json.dumps({**options, "mount_point": self.mount_point})
+        process = subprocess.Popen(
+            [options["interpreter"], "-I", "-S", "-X", "utf8", "-c", _START_ZYGOTE, argument, _PACKAGE_ROOT],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "LANG": "en_US.UTF-8", **options["environment"]},
+            pass_fds=[3],
+            preexec_fn=_descriptor_mover(theirs.fileno()),
+            cwd="/",
+        )
+        theirs.close()
+        zygote = Zygote(process, ours)
+        self.zygotes[runtime] = zygote
+        self.poll.register(ours, select.POLLIN)
+        return zygote
+
+    def hear_zygote(self, fd: int) -> None:
+        runtime, zygote = next((name, zygote) for name, zygote in self.zygotes.items() if zygote.connection.fileno() == fd)
+        with contextlib.suppress(ConnectionResetError):
+            if zygote.connection.recv(_MESSAGE_BYTES_MAX):
+                return  # It says that it is ready; requests sent before have waited for it in the socket.
+        # It ended, and the kernel ends its environments. The next request starts another.
+        self.poll.unregister(fd)
+        zygote.connection.close()
+        zygote.process.wait()
+        del self.zygotes[runtime]
+
+    def stop(self) -> None:
+        """Kill all zygotes, and with them the environments; then remove what they leave."""
+        for zygote in self.zygotes.values():
+            zygote.process.kill()
+        for zygote in self.zygotes.values():
+            zygote.process.wait()
+        with contextlib.suppress(ChildProcessError):  # The keepers are this process's children now.
+            while True:
+                os.wait()
+        for _ in range(100):
+            if self.cgroups.remove_all():
+                break
+            select.select([], [], [], 0.02)
+
+
+def _descriptor_mover(fd: int) -> Any:
+    def move() -> None:
+        os.dup2(fd, 3)
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return move
+
+
+def _become_root_of_own_namespace() -> None:
+    user, group = os.geteuid(), os.getegid()
+    linux.unshare(linux.CLONE_NEWUSER)
+    for path, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        with open(f"/proc/self/{path}", "w") as file:
+            file.write(text)
+
+
+def main() -> None:
+    server = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    options = json.loads(sys.argv[1])
+    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    os.umask(0o022)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # An interrupt at the terminal is the server's to answer.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        spawner = Spawner(server, options)
+    except OSError as error:
+        server.send(json.dumps({"unavailable": str(error)}).encode())
+        return
+    try:
+        spawner.serve()
+    finally:
+        spawner.stop()
+
+
+if __name__ == "__main__":
+    main()
