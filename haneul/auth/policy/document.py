@@ -15,7 +15,7 @@ from haneul.auth.policy.positions import StatementSpan, statement_spans
 from haneul.auth.policy.principals import Naming, Principals
 from haneul.auth.policy.validate import MalformedPolicy, PolicyKind, read_document
 
-__all__ = ["MalformedPolicy", "Policy", "PolicyKind", "Statement", "parse_policy"]
+__all__ = ["MalformedPolicy", "Policy", "PolicyKind", "Statement", "deny_everything", "parse_policy"]
 
 _REMEMBERED_ACTIONS_MAX = 2048
 
@@ -143,6 +143,12 @@ def parse_policy(document: str | dict[str, Any], kind: PolicyKind, *, current_ve
     (Version 2012-10-17), while inline ones may be older. Raises MalformedPolicy with the service's message.
     """
     return Policy(kind, document if isinstance(document, str) else "", read_document(document, kind, current_version_required=current_version_required))
+
+
+def deny_everything(kind: PolicyKind) -> Policy:
+    """What to use in place of a stored policy that cannot be read any more: its denies are unknown, so nothing may pass."""
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    return Policy(kind, "", document)
 
 
 def _strings(value: str | Sequence[str]) -> Sequence[str]:

@@ -184,8 +184,12 @@ class Template:
         filled = self.fill(lookup)
         if ignore_case:
             filled = [piece.lower() if isinstance(piece, str) else piece for piece in filled]
-        if all(isinstance(piece, str) for piece in filled):
-            return text == "".join(piece for piece in filled if isinstance(piece, str))
+        wanted = "".join(piece for piece in filled if isinstance(piece, str))
+        wilds = [piece for piece in filled if not isinstance(piece, str)]
+        if not wilds:
+            return text == wanted
+        if wilds == [Wild.MANY] and filled[-1] is Wild.MANY:  # By far the most common form, `home/${aws:username}/*`, needs no regex for each user.
+            return text.startswith(wanted)
         return to_regex(filled).match(text) is not None
 
 

@@ -26,7 +26,7 @@ class Naming(IntEnum):
 
 
 _ACCOUNT = re.compile(r"(?:arn:[a-z-]+:iam::)?(\d{12})(?::root)?\Z")
-_KNOWN_FORMS = re.compile(r"\*\Z|\d{12}\Z|arn:[a-z-]+:(?:iam|sts)::\d{12}:(?:root|[a-z-]+/[^*?]+)\Z|A[A-Z]{3}[A-Z0-9]{12,}(?::[\w+=,.@-]+)?\Z")
+_KNOWN_FORMS = re.compile(r"\*\Z|\d{12}\Z|arn:[a-z-]+:(?:iam|sts)::(?:\d{12}|cloudfront):(?:root|[a-z-]+/[^*?]+)\Z|A[A-Z]{3}[A-Z0-9]{12,}(?::[\w+=,.@-]+)?\Z")
 
 PRINCIPAL_TYPES = ("AWS", "Service", "Federated", "CanonicalUser")
 

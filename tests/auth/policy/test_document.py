@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haneul.auth.policy import MalformedPolicy, parse_policy
+from haneul.auth.policy import MalformedPolicy, deny_everything, parse_policy
 from haneul.auth.policy.validate import PolicyKind
 
-from .build import ACCOUNT, statement
+from .build import ACCOUNT, ask, policy, statement
 
 SYNTAX = "Syntax errors in policy."
+ALLOW_ALL = policy(statement(action="*"))
 LEGACY = "The policy failed legacy parsing"
 VENDOR = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 BUCKET = "arn:aws:s3:::b"
@@ -180,6 +181,19 @@ def test_resource_policy() -> None:
     assert refusal(of(statement()), "resource") == "Missing required field Principal"
 
 
+def test_principal_of_a_distribution() -> None:
+    # Why: bucket policies name CloudFront's origin access identities by an ARN whose account is no number.
+    identity = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1EXAMPLE"
+    assert parse_policy(json.dumps(of(statement(Principal={"AWS": identity}))), "resource").statements
+
+
+@pytest.mark.parametrize("kind", ["identity", "resource", "trust", "boundary", "session"])
+def test_deny_everything(kind: PolicyKind) -> None:
+    # Why: a policy that cannot be read must not lose its denies.
+    closed = deny_everything(kind)
+    assert ask(identity=ALLOW_ALL, **({"resource": closed} if kind in ("resource", "trust") else {"boundary": closed})).explicit_deny
+
+
 # ---- hostile documents
 
 
@@ -198,6 +212,14 @@ def test_hostile_patterns(pattern: str) -> None:
     started = time.process_time()
     assert not compiled.statements[0].conditions[0].test("a" * 4000, None)  # type: ignore[arg-type]
     assert time.process_time() - started < 1.0
+
+
+def test_huge_document() -> None:
+    # Why: services limit the size, but the compiler must stay linear whatever comes: thousands of statements, a resource of a million letters.
+    many = parse_policy(json.dumps(of(*(statement(action=f"s3:Action{number}", resource=f"{BUCKET}{number}") for number in range(3000)))), "identity")
+    assert ask(action="s3:Action2999", on=f"{BUCKET}2999", identity=many).allowed
+    long = parse_policy(json.dumps(of(statement(action="*", resource=BUCKET + "x" * 1_000_000 + "*"))), "identity")
+    assert not ask(action="s3:GetObject", on=BUCKET, identity=long).allowed
 
 
 JSON = st.recursive(
