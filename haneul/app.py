@@ -74,7 +74,7 @@ class App:
             self.cloud.add_service(kind(self.cloud))
         if "iam" in self.cloud.services:
             self._authority.identities = self.cloud.services["iam"]  # type: ignore[assignment]
-        self._admin = Admin(self.cloud, self.reset, on_stop, self.facts)
+        self._admin = Admin(self.cloud, self.reset, on_stop, self.facts, self.root_key)
         self.server = Server(Entrance(self.cloud, Router(self._endpoints()), self._admin).handle, clock)
         self.cloud.adopt_listener = self.server.adopt
         for service in self.cloud.services.values():

@@ -24,11 +24,12 @@ def _json(status: int, body: object) -> HttpResponse:
 class Admin:
     """Administration over HTTP. `reset` and `stop` are given by `app.py`: they reach further than one cloud's inside."""
 
-    def __init__(self, cloud: Cloud, reset: Callable[[], Awaitable[None]], stop: Callable[[], None], facts: Callable[[], dict[str, object]]) -> None:
+    def __init__(self, cloud: Cloud, reset: Callable[[], Awaitable[None]], stop: Callable[[], None], facts: Callable[[], dict[str, object]], root_key: tuple[str, str]) -> None:
         self._cloud = cloud
         self._reset = reset
         self._stop = stop
         self._facts = facts
+        self._root_key = root_key
 
     async def answer(self, request: HttpRequest, name: str) -> HttpResponse:
         """Answer a request for `/_haneul/<name>`."""
@@ -39,6 +40,8 @@ class Admin:
             return refusal
         if name == "status" and request.method == "GET":
             return _json(200, self._facts())
+        if name == "root-key" and request.method == "GET":
+            return _json(200, {"root_access_key_id": self._root_key[0], "root_secret_access_key": self._root_key[1]})
         if name == "clock" and request.method == "GET":
             return _json(200, self._clock())
         if name == "clock" and request.method == "POST":
@@ -49,7 +52,7 @@ class Admin:
         if name == "stop" and request.method == "POST":
             self._stop()
             return _json(202, {"status": "stopping"})
-        return _json(404, {"error": f"there is no {request.method} /_haneul/{name}; there are GET health, status, clock and POST clock, reset, stop"})
+        return _json(404, {"error": f"there is no {request.method} /_haneul/{name}; there are GET health, status, clock, root-key and POST clock, reset, stop"})
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
         if self._cloud.settings.dev_keys and is_loopback(request.remote):

@@ -28,6 +28,7 @@ Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 _HEADER_BYTES_MAX = 64 * 1024
 _HEADER_COUNT_MAX = 256
+_NAMES_REMEMBERED = 2048
 _STREAM_FROM_BYTES = 1 << 20
 _QUEUE_MAX = 32
 _ONCE_ONLY = frozenset(("host", "content-length", "authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-content-sha256"))
@@ -65,20 +66,58 @@ async def _task(work: Coroutine[Any, Any, HttpResponse], waiting: Any) -> HttpRe
     return await cast(Awaitable[HttpResponse], _continue(work, waiting))
 
 
-class _Pending:
-    """A request and how its connection goes on after it."""
+class HeaderNames(dict[bytes, str]):
+    """Header names in lower case, remembered: the same few come with every request."""
 
-    __slots__ = ("expects_continue", "keep_alive", "request", "stream")
+    def __missing__(self, name: bytes) -> str:
+        text = name.decode("latin-1").lower()
+        if len(self) < _NAMES_REMEMBERED:
+            self[name] = text
+        return text
 
-    def __init__(self, request: HttpRequest, stream: IncomingBody | None, keep_alive: bool, expects_continue: bool) -> None:
-        self.request = request
-        self.stream = stream
-        self.keep_alive = keep_alive
-        self.expects_continue = expects_continue
+
+class _Methods(dict[bytes, str]):
+    def __missing__(self, name: bytes) -> str:
+        return name.decode("latin-1")
+
+
+_METHODS = _Methods({name.encode(): name for name in ("GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS", "PATCH")})
+
+
+class _Incoming(HttpRequest):
+    """A request, and how its connection goes on after it."""
+
+    __slots__ = ("expects_continue", "keep_alive")
+    stream: IncomingBody | None
 
 
 class Connection(asyncio.Protocol):
     """The server's side of one connection."""
+
+    __slots__ = (
+        "_body",
+        "_closing",
+        "_current",
+        "_handler",
+        "_head_bytes",
+        "_headers",
+        "_names",
+        "_parser",
+        "_raw",
+        "_reading_paused",
+        "_ready",
+        "_remote_given",
+        "_server",
+        "_stream",
+        "_transport",
+        "_url",
+        "_work",
+        "_writable",
+        "last_progress",
+        "remote",
+        "request_began",
+        "secure",
+    )
 
     def __init__(self, server: Server, handler: Handler, remote: str | None = None) -> None:
         self._server = server
@@ -89,12 +128,14 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
+        self._raw: list[tuple[bytes, bytes]] = []
         self._headers: dict[str, str] = {}
-        self._header_bytes = 0
+        self._head_bytes = 0
+        self._names = server.header_names
         self._body: list[bytes] = []
         self._stream: IncomingBody | None = None
-        self._ready: deque[_Pending] = deque()
-        self._current: _Pending | None = None
+        self._ready: deque[_Incoming] = deque()
+        self._current: _Incoming | None = None
         self._work: asyncio.Task[Any] | None = None
         self._closing = False
         self._reading_paused = False
@@ -119,7 +160,7 @@ class Connection(asyncio.Protocol):
         if self._stream is not None:
             self._stream.abort()
         if self._current is not None:
-            self._current.request.disconnected = True
+            self._current.disconnected = True
             if self._current.stream is not None:
                 self._current.stream.abort()
         if self._writable is not None:
@@ -139,6 +180,11 @@ class Connection(asyncio.Protocol):
             self._refuse(cause if isinstance(cause, Refused) else Refused(400, "Bad Request"))
         except httptools.HttpParserError:
             self._refuse(Refused(400, "Bad Request"))
+        if self._head_bytes >= 0 and self.request_began:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEADER_BYTES_MAX:
+                self._refuse(Refused(431, "Request Header Fields Too Large"))
+                return
         if self._ready and self._current is None:
             self._pump()
 
@@ -159,46 +205,49 @@ class Connection(asyncio.Protocol):
     # ---- parser callbacks
 
     def on_message_begin(self) -> None:
-        self._url = b""
-        self._headers = {}
-        self._header_bytes = 0
-        self._body = []
-        self._stream = None
+        self._raw = []
         self.request_began = self.last_progress
 
     def on_url(self, url: bytes) -> None:
-        self._url += url
-        if len(self._url) > _HEADER_BYTES_MAX:
-            raise Refused(414, "Request-URI Too Long")
+        self._url = self._url + url if self._url else url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > _HEADER_BYTES_MAX or len(self._headers) > _HEADER_COUNT_MAX:
-            raise Refused(431, "Request Header Fields Too Large")
-        key = name.decode("latin-1").lower()
-        try:
-            text = value.decode()
-        except UnicodeDecodeError:
-            text = value.decode("latin-1")
-        headers = self._headers
-        if key in headers:
-            if key in _ONCE_ONLY:
-                raise Refused(400, f"Bad Request: more than one {key} header")
-            headers[key] = f"{headers[key]},{text}"
-        else:
-            headers[key] = text
+        self._raw.append((name, value))
 
     def on_headers_complete(self) -> None:
-        headers = self._headers
-        expects = headers.get("expect", "").lower() == "100-continue"
+        raw, names = self._raw, self._names
+        try:
+            headers = {names[name]: value.decode() for name, value in raw}
+        except UnicodeDecodeError:
+            headers = {names[name]: value.decode("latin-1") for name, value in raw}
+        if len(headers) != len(raw):
+            headers = self._joined()
+        if len(raw) > _HEADER_COUNT_MAX:
+            raise Refused(431, "Request Header Fields Too Large")
+        self._headers = headers
+        self._head_bytes = -1
+        if "content-length" not in headers and "transfer-encoding" not in headers:
+            return
         length = headers.get("content-length")
         if length is not None and "transfer-encoding" in headers:
             raise Refused(400, "Bad Request: both Content-Length and Transfer-Encoding")
-        if expects or "transfer-encoding" in headers or (length is not None and int(length) > _STREAM_FROM_BYTES):
+        expects = "expect" in headers and headers["expect"].lower() == "100-continue"
+        if expects or length is None or int(length) > _STREAM_FROM_BYTES:
             self._stream = IncomingBody(int(length) if length is not None else None, pause=self._pause, resume=self._resume, begin=self._begin_body)
-            if expects and length == "0":
-                expects = False
-            self._enqueue(expects)
+            self._enqueue(expects and length != "0")
+
+    def _joined(self) -> dict[str, str]:
+        """Headers some of which come more than once: joined by commas, unless a second one could deceive somebody."""
+        headers: dict[str, str] = {}
+        for name, value in self._raw:
+            key, text = self._names[name], value.decode("utf-8", "replace")
+            if key not in headers:
+                headers[key] = text
+            elif key in _ONCE_ONLY:
+                raise Refused(400, f"Bad Request: more than one {key} header")
+            else:
+                headers[key] = f"{headers[key]},{text}"
+        return headers
 
     def on_body(self, data: bytes) -> None:
         if self._stream is not None:
@@ -213,23 +262,24 @@ class Connection(asyncio.Protocol):
         else:
             self._enqueue(False)
         self.request_began = 0.0
+        self._head_bytes = 0
 
     def _enqueue(self, expects_continue: bool) -> None:
         path, _, query = self._url.decode("latin-1").partition("?")
-        if not path.startswith("/"):
+        self._url = b""
+        if path[:1] != "/":
             path = self._absolute(path)
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        request = HttpRequest(
-            self._parser.get_method().decode("latin-1"),
-            path,
-            query,
-            self._headers,
-            body,
-            stream=self._stream,
-            remote=self.remote,
-            secure=self.secure,
-        )
-        self._ready.append(_Pending(request, self._stream, self._parser.should_keep_alive(), expects_continue))
+        parts = self._body
+        if parts:
+            body = parts[0] if len(parts) == 1 else b"".join(parts)
+            self._body = []
+        else:
+            body = b""
+        parser = self._parser
+        request = _Incoming(_METHODS[parser.get_method()], path, query, self._headers, body, stream=self._stream, remote=self.remote, secure=self.secure)
+        request.keep_alive = parser.should_keep_alive()
+        request.expects_continue = expects_continue
+        self._ready.append(request)
         if len(self._ready) > _QUEUE_MAX:
             self._pause()
 
@@ -252,7 +302,7 @@ class Connection(asyncio.Protocol):
             pending = self._current = self._ready.popleft()
             if self._reading_paused and len(self._ready) <= _QUEUE_MAX // 2 and pending.stream is None:
                 self._resume()
-            work = self._handler(pending.request)
+            work = self._handler(pending)
             try:
                 waiting = work.send(None)
             except StopIteration as stop:
@@ -280,7 +330,7 @@ class Connection(asyncio.Protocol):
         if self._ready and self._current is None:
             self._pump()
 
-    def _answer(self, pending: _Pending, response: HttpResponse) -> None:
+    def _answer(self, pending: _Incoming, response: HttpResponse) -> None:
         if self._closing:
             self._current = None
             return
@@ -304,7 +354,7 @@ class Connection(asyncio.Protocol):
             body = b""
             head = head_bytes(HttpResponse(500), 0, self._server.http_date(), keep_alive)
         if isinstance(body, bytes):
-            if pending.request.method == "HEAD" or response.status in (204, 304):
+            if pending.method == "HEAD" or response.status in (204, 304):
                 self._transport.write(head)
             else:
                 self._transport.write(head + body if len(body) < 65_536 else head)
@@ -318,7 +368,7 @@ class Connection(asyncio.Protocol):
 
     def _hold(self) -> None:
         """The client does not read: answer no more until it does."""
-        pending = self._current = _Pending(HttpRequest("", ""), None, True, False)
+        pending = self._current = _Incoming("", "")
 
         async def wait() -> None:
             await self.drain()
@@ -329,9 +379,9 @@ class Connection(asyncio.Protocol):
 
         self._work = asyncio.get_running_loop().create_task(wait())
 
-    async def _send(self, pending: _Pending, head: bytes, body: FileBody | AsyncIterator[bytes], chunked: bool) -> None:
+    async def _send(self, pending: _Incoming, head: bytes, body: FileBody | AsyncIterator[bytes], chunked: bool) -> None:
         try:
-            if pending.request.method == "HEAD":
+            if pending.method == "HEAD":
                 self.write(head)
             elif isinstance(body, FileBody):
                 await send_file(self, head, body)
@@ -352,7 +402,7 @@ class Connection(asyncio.Protocol):
         if self._ready and self._current is None:
             self._pump()
 
-    def _done(self, pending: _Pending) -> None:
+    def _done(self, pending: _Incoming) -> None:
         self._current = None
         self.last_progress = self._server.now
         if not pending.keep_alive:

@@ -32,17 +32,18 @@ def status_line(status: int) -> str:
 def head_bytes(response: HttpResponse, length: int | None, date: str, keep_alive: bool) -> bytes:
     """Status line and headers. `length` None announces a chunked body."""
     headers = response.headers
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    text = "".join(lines)
-    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
+    text = status_line(response.status)
+    for name, value in headers.items():
+        text += f"{name}: {value}\r\n"
+    if text.count("\n") != len(headers) + 1 or text.count("\r") != len(headers) + 1:
         raise ValueError("a header would break the response apart")
     if length is None:
         text += "Transfer-Encoding: chunked\r\n"
-    elif response.status not in _NO_BODY and not ("Content-Length" in headers or "content-length" in headers):
+    elif "Content-Length" not in headers and "content-length" not in headers and response.status not in _NO_BODY:
         text += f"Content-Length: {length}\r\n"
     if not keep_alive:
         text += "Connection: close\r\n"
-    head = f"{status_line(response.status)}{text}Date: {date}\r\n\r\n"
+    head = f"{text}Date: {date}\r\n\r\n"
     try:
         return head.encode("ascii")
     except UnicodeEncodeError:

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 from haneul.clock import SECOND, Clock
-from haneul.front.connection import Connection, Handler
+from haneul.front.connection import Connection, Handler, HeaderNames
 
-_TICK_SECONDS = 1.0
 _BACKLOG = 1024
 
 
@@ -29,13 +28,16 @@ class Server:
         header_timeout_seconds: float = 20.0,
         body_timeout_seconds: float = 60.0,
         idle_timeout_seconds: float = 120.0,
+        tick_seconds: float = 1.0,
     ) -> None:
         self._handler = handler
         self._clock = clock
         self._header_timeout = header_timeout_seconds
         self._body_timeout = body_timeout_seconds
         self._idle_timeout = idle_timeout_seconds
+        self._tick_seconds = tick_seconds
         self.connections: set[Connection] = set()
+        self.header_names = HeaderNames()
         self.stopping = False
         self.now = 1.0
         self._servers: list[asyncio.Server] = []
@@ -66,11 +68,11 @@ class Server:
 
     def _tick(self) -> None:
         if self._ticker is None:
-            self._ticker = asyncio.get_running_loop().call_later(_TICK_SECONDS, self._sweep)
+            self._ticker = asyncio.get_running_loop().call_later(self._tick_seconds, self._sweep)
 
     def _sweep(self) -> None:
         self._ticker = None
-        self.now += _TICK_SECONDS
+        self.now += self._tick_seconds
         for connection in tuple(self.connections):
             silent = self.now - connection.last_progress
             if connection.receiving_body:

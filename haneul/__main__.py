@@ -1,0 +1,89 @@
+"""The server process: `python -m haneul '<settings as JSON>'`. People use `haneul start`, which checks the options and runs this."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import ssl
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from haneul import __version__
+from haneul.app import App, serve
+from haneul.core.cloud import Settings
+
+_LOCK = "lock"
+_FACTS = "server.json"
+
+
+def main() -> int:
+    """Run until told to stop. Exit codes: 0 stopped, 1 could not start."""
+    wish = json.loads(sys.argv[1])
+    tls = wish.pop("tls", None)
+    keys = tuple((str(a), str(b), str(c)) for a, b, c in wish.pop("root_keys", ()))
+    settings = Settings(data_dir=Path(wish.pop("data_dir")), root_keys=keys, **wish)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = open(settings.data_dir / _LOCK, "w")  # noqa: SIM115 - held until the process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print(f"Another Haneul is using {settings.data_dir}. Stop it with `haneul stop`, or give another --data-dir.", file=sys.stderr)
+        return 1
+    facts = settings.data_dir / _FACTS
+    try:
+        uvloop.run(serve(settings, lambda app, port: _ready(app, port, facts, tls is not None), tls=_tls(tls)))
+    except OSError as error:
+        print(f"Haneul cannot start: {error}. Choose another --port or --host, or look at what is using it.", file=sys.stderr)
+        return 1
+    finally:
+        facts.unlink(missing_ok=True)
+    return 0
+
+
+def _tls(files: dict[str, str] | None) -> ssl.SSLContext | None:
+    if files is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files["certificate"], files["key"])
+    return context
+
+
+def _ready(app: App, port: int, facts: Path, tls: bool) -> None:
+    settings = app.cloud.settings
+    host = "localhost" if settings.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else settings.host
+    endpoint = f"{'https' if tls else 'http'}://{host}:{port}"
+    seen: dict[str, Any] = {"pid": os.getpid(), "endpoint": endpoint, "account": settings.account, "region": settings.region, "version": __version__}
+    facts.write_text(json.dumps(seen))
+    if not sys.stdout.isatty():
+        print(json.dumps({**seen, "data_dir": str(settings.data_dir)}), flush=True)
+        return
+    keys = "test / test (development keys: root of the default account, from this machine only)" if settings.dev_keys else "development keys are off"
+    print(
+        f"""
+  Haneul {__version__} is running.
+
+  endpoint   {endpoint}
+  keys       {keys}
+             {app.root_key[0]} (root's own; the secret: `haneul status --keys`)
+  account    {settings.account}, region {settings.region}
+  data       {settings.data_dir}
+
+  Try next:
+    export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION={settings.region}
+    aws s3 mb s3://hello && aws s3 ls
+    haneul deploy handler.py --url
+
+  Ctrl-C stops it; everything acknowledged is kept.
+""",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

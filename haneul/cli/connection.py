@@ -1,0 +1,81 @@
+"""How a command reaches the running cloud."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+
+from haneul.cli.output import Trouble
+
+DEFAULT_DATA_DIR = Path.home() / ".haneul"
+_TIMEOUT_SECONDS = 900
+
+
+def env(name: str, default: Any = None) -> Any:
+    """The value of an option's environment variable: `env("data-dir")` reads HANEUL_DATA_DIR."""
+    return os.environ.get("HANEUL_" + name.upper().replace("-", "_"), default)
+
+
+def add_connection_options(command: argparse.ArgumentParser) -> None:
+    """--endpoint, --region, --data-dir: where the cloud is."""
+    command.add_argument("--endpoint", default=env("endpoint"), metavar="URL", help="the cloud's address (default: that of the one started on this data directory)")
+    command.add_argument("--region", default=env("region"), help="the region to work in (default: the cloud's own)")
+    command.add_argument("--data-dir", default=env("data-dir", str(DEFAULT_DATA_DIR)), metavar="PATH", help="the data directory of the cloud (default: ~/.haneul)")
+
+
+class Connection:
+    """The running cloud, found by --endpoint or through the data directory."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.facts: dict[str, Any] = {}
+        path = Path(options.data_dir) / "server.json"
+        if path.exists():
+            self.facts = json.loads(path.read_text())
+        self.endpoint: str = options.endpoint or self.facts.get("endpoint", "http://localhost:4566")
+        self.region: str = options.region or os.environ.get("AWS_REGION") or self.facts.get("region", "us-east-1")
+        self._key = os.environ.get("AWS_ACCESS_KEY_ID", "test")
+        self._secret = os.environ.get("AWS_SECRET_ACCESS_KEY", "test")
+        self._token = os.environ.get("AWS_SESSION_TOKEN")
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the cloud, with the keys of the environment or the development keys."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=self._key,
+            aws_secret_access_key=self._secret,
+            aws_session_token=self._token,
+            config=Config(read_timeout=_TIMEOUT_SECONDS, retries={"max_attempts": 1, "mode": "standard"}),
+        )
+
+    def admin(self, method: str, name: str, body: Any = None) -> dict[str, Any]:
+        """Call `/_haneul/<name>`, signed."""
+        data = json.dumps(body).encode() if body is not None else b""
+        request = AWSRequest(method, f"{self.endpoint}/_haneul/{name}", data=data, headers={"Content-Type": "application/json"})
+        SigV4Auth(Credentials(self._key, self._secret, self._token), "sts", self.region).add_auth(request)
+        prepared = request.prepare()
+        try:
+            wish = urllib.request.Request(prepared.url, data=data or None, headers=dict(prepared.headers), method=method)
+            with urllib.request.urlopen(wish, timeout=_TIMEOUT_SECONDS) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as error:
+            text = error.read().decode(errors="replace")
+            try:
+                text = json.loads(text)["error"]
+            except (ValueError, KeyError, TypeError):
+                pass
+            raise Trouble(text) from error
+        except (urllib.error.URLError, OSError) as error:
+            raise Trouble(f"no cloud answers at {self.endpoint} ({getattr(error, 'reason', error)}). Start one with `haneul start`.") from error

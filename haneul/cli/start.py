@@ -1,0 +1,104 @@
+"""`haneul start`, `haneul stop`, `haneul reset`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+from haneul.cli.connection import DEFAULT_DATA_DIR, Connection, add_connection_options, env
+from haneul.cli.output import Trouble, show
+
+_STOP_SECONDS = 30.0
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands of this file."""
+    command = commands.add_parser("start", help="run the cloud until Ctrl-C", description="Run the cloud until Ctrl-C. State stays in the data directory.")
+    command.add_argument("--host", default=env("host", "127.0.0.1"), help="address to listen on (default: 127.0.0.1, this machine only)")
+    command.add_argument("--port", type=int, default=int(env("port", 4566)), help="port to listen on (default: 4566; 0: any free one)")
+    command.add_argument("--data-dir", default=env("data-dir", str(DEFAULT_DATA_DIR)), metavar="PATH", help="where all state is kept (default: ~/.haneul)")
+    command.add_argument("--account", default=env("account", "000000000000"), help="id of the default account, 12 digits (default: 000000000000)")
+    command.add_argument("--region", default=env("region", "us-east-1"), help="region of requests that name none (default: us-east-1)")
+    command.add_argument(
+        "--root-key",
+        action="append",
+        default=[key for key in str(env("root-key", "")).split() if key],
+        metavar="ID:SECRET[:ACCOUNT]",
+        help="a key that is root of the account; may be given several times",
+    )
+    command.add_argument(
+        "--no-dev-keys", action="store_true", default=env("no-dev-keys", "") not in ("", "0"), help="refuse the development keys (test/test and 12-digit key ids)"
+    )
+    command.add_argument("--tls-certificate", default=env("tls-certificate"), metavar="FILE", help="serve HTTPS with this certificate (PEM)")
+    command.add_argument("--tls-key", default=env("tls-key"), metavar="FILE", help="the certificate's key (PEM)")
+    command.set_defaults(run=start)
+    command = commands.add_parser("stop", help="finish what is in flight and stop", description="Ask the running cloud to finish what is in flight and stop; wait until it has.")
+    add_connection_options(command)
+    command.set_defaults(run=stop)
+    command = commands.add_parser("reset", help="forget every resource of every account", description="Delete every resource of every account. Keys of root stay.")
+    add_connection_options(command)
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command.set_defaults(run=reset)
+
+
+def start(options: argparse.Namespace) -> int:
+    """Check the options and become the server process."""
+    if not re.fullmatch(r"\d{12}", options.account):
+        raise Trouble(f"--account takes 12 digits, not {options.account!r}")
+    keys = []
+    for text in options.root_key:
+        parts = text.split(":")
+        if len(parts) not in (2, 3) or not all(parts) or (len(parts) == 3 and not re.fullmatch(r"\d{12}", parts[2])):
+            raise Trouble(f"--root-key takes ID:SECRET or ID:SECRET:ACCOUNT (12 digits), not {text!r}")
+        keys.append([*parts, ""][:3])
+    if bool(options.tls_certificate) != bool(options.tls_key):
+        raise Trouble("--tls-certificate and --tls-key go together")
+    wish = {
+        "host": options.host,
+        "port": options.port,
+        "data_dir": str(Path(options.data_dir).expanduser().absolute()),
+        "account": options.account,
+        "region": options.region,
+        "root_keys": keys,
+        "dev_keys": not options.no_dev_keys,
+    }
+    if options.tls_certificate:
+        wish["tls"] = {"certificate": options.tls_certificate, "key": options.tls_key}
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "haneul", json.dumps(wish)])
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Stop the cloud and wait until its process is gone."""
+    connection = Connection(options)
+    connection.admin("POST", "stop")
+    process = connection.facts.get("pid")
+    deadline = time.monotonic() + _STOP_SECONDS
+    while process and time.monotonic() < deadline:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.02)
+    else:
+        if process:
+            raise Trouble(f"the cloud (process {process}) is still finishing after {_STOP_SECONDS:.0f} s")
+    show({"status": "stopped", "endpoint": connection.endpoint})
+    return 0
+
+
+def reset(options: argparse.Namespace) -> int:
+    """Forget everything, after asking a person."""
+    connection = Connection(options)
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise Trouble("reset deletes everything; say --yes to do it without being asked")
+        if input(f"Delete every resource in {connection.endpoint}? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise Trouble("nothing was deleted")
+    show(connection.admin("POST", "reset"))
+    return 0

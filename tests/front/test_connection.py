@@ -1,0 +1,223 @@
+"""HTTP on the wire: what a client may send, and what it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haneul.clock import Clock
+from haneul.core.http import FileBody, HttpRequest, HttpResponse
+from haneul.front.server import Server
+
+
+class Wire:
+    """A server with a handler that tells what it saw, and a raw client."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.server = Server(self.handle, Clock(), header_timeout_seconds=0.2, body_timeout_seconds=0.2, idle_timeout_seconds=60, tick_seconds=0.05)
+        self.release = asyncio.Event()
+        self.big = folder / "big"
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        if request.path == "/slow":
+            await self.release.wait()
+            return HttpResponse(200, {}, b"slow")
+        if request.path == "/file":
+            return HttpResponse(200, {"Content-Type": "x"}, FileBody(str(self.big), 1, self.big.stat().st_size - 1))
+        if request.path == "/stream":
+            return HttpResponse(200, {}, self.parts())
+        if request.path == "/inject":
+            return HttpResponse(200, {"X": "a\r\nY: b"}, b"")
+        if request.path == "/count":
+            size = 0
+            assert request.stream is not None
+            async for part in request.stream:
+                size += len(part)
+            return HttpResponse(200, {}, str(size).encode())
+        if request.path == "/ignore":
+            return HttpResponse(403, {}, b"no")
+        if request.path == "/break":
+            raise RuntimeError("deliberate")
+        body = request.body
+        if request.stream is not None:
+            body = b"".join([part async for part in request.stream])
+        return HttpResponse(200, {"X-Path": request.path, "X-Query": request.query}, request.method.encode() + b":" + body)
+
+    @staticmethod
+    async def parts() -> AsyncIterator[bytes]:
+        for part in (b"one", b"", b"two"):
+            yield part
+
+    async def start(self) -> None:
+        self.port = await self.server.listen("127.0.0.1", 0)
+
+    async def raw(self, data: bytes, *, until_close: bool = False, responses: int = 1) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(data)
+            if until_close:
+                return await asyncio.wait_for(reader.read(), 10)
+            out = b""
+            for _ in range(responses):
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                out += head + await reader.readexactly(length)
+            return out
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
+    one = Wire(tmp_path)
+    await one.start()
+    yield one
+    await one.server.stop(0.1)
+
+
+async def test_pipelined_requests_are_answered_in_order(wire: Wire) -> None:
+    """RFC 9112, 9.3.2: responses come in the order of the requests, even when the first one takes longest."""
+    task = asyncio.ensure_future(wire.raw(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n", responses=2))
+    await asyncio.sleep(0.02)
+    wire.release.set()
+    answer = await task
+    assert answer.index(b"slow") < answer.index(b"X-Path: /b")
+
+
+async def test_a_request_in_single_bytes_is_understood(wire: Wire) -> None:
+    """TCP may cut anywhere."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    for byte in b"POST /x?q=%20 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc":
+        writer.write(bytes([byte]))
+        await writer.drain()
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b"X-Path: /x" in head and b"X-Query: q=%20" in head
+    assert await reader.readexactly(8) == b"POST:abc"
+    writer.close()
+
+
+async def test_chunked_bodies_go_both_ways(wire: Wire) -> None:
+    """Chunked requests are decoded; a stream of unknown length is answered chunked."""
+    answer = await wire.raw(b"PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+    assert answer.endswith(b"PUT:abcde")
+    answer = await wire.raw(b"GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", until_close=True)
+    assert answer.endswith(b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+
+
+async def test_expect_continue_is_answered_only_when_the_body_is_wanted(wire: Wire) -> None:
+    """A refused upload never has to be sent (RFC 9110, 10.1.1)."""
+    request = b"PUT /%b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(request % b"count")
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"12345")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    writer.close()
+    refused = await wire.raw(request % b"ignore", until_close=True)
+    assert refused.startswith(b"HTTP/1.1 403") and b"100 Continue" not in refused
+
+
+async def test_an_upload_flows_through_without_being_held(wire: Wire) -> None:
+    """64 MB pass; the connection holds back the sender instead of buffering."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    size, part = 64 << 20, bytes(1 << 20)
+    writer.write(b"PUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+    for _ in range(64):
+        writer.write(part)
+        await writer.drain()
+    await reader.readuntil(b"\r\n\r\n")
+    assert await reader.readexactly(len(str(size))) == str(size).encode()
+    writer.close()
+
+
+async def test_a_file_is_sent_from_its_offset(wire: Wire) -> None:
+    """The sendfile path sends exactly the announced bytes, and the connection lives on after it."""
+    wire.big.write_bytes(bytes(range(256)) * 20_000)
+    answer = await wire.raw(b"GET /file HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n", responses=2)
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert b"Content-Length: 5119999" in head
+    assert rest[:5119999] == (bytes(range(256)) * 20_000)[1:]
+    assert b"X-Path: /next" in rest[5119999:]
+
+
+async def test_head_and_no_content_carry_no_body(wire: Wire) -> None:
+    """A HEAD answer has the length of what GET would send, and no bytes of it."""
+    answer = await wire.raw(b"HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", until_close=True)
+    assert b"Content-Length: 5" in answer and answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"NONSENSE\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX-Amz-Date: 1\r\nX-Amz-Date: 2\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 400 + b"\r\n", b"431"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000, b"431"),
+        (b"GET /" + b"y" * 70_000, b"431"),
+    ],
+)
+async def test_what_cannot_be_trusted_is_refused_and_the_connection_ends(wire: Wire, data: bytes, status: bytes) -> None:
+    """Request smuggling begins where two readers of one request can disagree."""
+    answer = await wire.raw(data, until_close=True)
+    assert answer.startswith(b"HTTP/1.1 " + status), answer[:80]
+
+
+async def test_a_header_that_would_break_the_response_is_withheld(wire: Wire) -> None:
+    """A value with a line break (from a function's answer, say) must not become a header of its own."""
+    answer = await wire.raw(b"GET /inject HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 500") and b"Y: b" not in answer
+
+
+async def test_a_failing_handler_answers_500_and_the_connection_lives_on(wire: Wire) -> None:
+    """One broken request is not everybody's."""
+    answer = await wire.raw(b"GET /break HTTP/1.1\r\nHost: a\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n", responses=2)
+    assert answer.startswith(b"HTTP/1.1 500") and b"X-Path: /x" in answer
+
+
+async def test_a_slow_head_is_cut_off(wire: Wire) -> None:
+    """A client that dribbles its headers does not hold a connection for ever."""
+    answer = await wire.raw(b"GET / HTTP/1.1\r\nHost:", until_close=True)
+    assert answer.startswith(b"HTTP/1.1 408")
+
+
+async def test_a_stalled_upload_is_cut_off(wire: Wire) -> None:
+    """Half a body and silence end the connection; the handler is told."""
+    answer = await wire.raw(b"PUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\nabc", until_close=True)
+    assert not answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_stopping_finishes_what_is_in_flight(wire: Wire) -> None:
+    """A request that has been accepted is answered before the server is gone; new connections are refused."""
+    task = asyncio.ensure_future(wire.raw(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", until_close=True))
+    await asyncio.sleep(0.02)
+    stopping = asyncio.ensure_future(wire.server.stop(5))
+    await asyncio.sleep(0.02)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", wire.port)
+    wire.release.set()
+    answer = await task
+    await stopping
+    assert answer.endswith(b"slow") and b"Connection: close" in answer
+
+
+async def test_a_listening_socket_can_be_adopted(wire: Wire) -> None:
+    """A socket that was bound inside a sandbox is served like the server's own."""
+    sock = socket.create_server(("127.0.0.1", 0))
+    sock.setblocking(False)
+    end: Any = await wire.server.adopt(sock, "sandbox")
+    reader, writer = await asyncio.open_connection(*sock.getsockname())
+    writer.write(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert (await reader.read()).endswith(b"GET:")
+    writer.close()
+    end()
