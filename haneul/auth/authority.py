@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from haneul.auth.policy.document import MalformedPolicy, Policy, parse_policy
 from haneul.auth.policy.evaluate import AccessRequest, PolicySet, decide, denial_message
+from haneul.auth.policy.explain import context_keys
 from haneul.auth.ports import Credential, IdentityPolicies, IdentitySource
 from haneul.auth.root import RootKeys
 from haneul.auth.sessions import Sessions
 from haneul.auth.signature.problems import SignatureProblem
 from haneul.auth.signature.verify import Verifier
+from haneul.auth.simulation import managed_policy_texts, simulate
 from haneul.clock import Clock
 from haneul.core.caller import ANONYMOUS, Caller, service_caller
-from haneul.core.errors import AccessDenied
+from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.http import HttpRequest
-from haneul.core.ports import SessionKeys
+from haneul.core.ports import ManagedPolicyText, SessionKeys, Simulation, TrustedRole
 
 _NOBODY = IdentityPolicies()
+_GRANTS_NOTHING = '{"Version": "2012-10-17", "Statement": []}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,20 @@ class UnknownIdentities:
     def credential(self, access_key_id: str) -> Credential | None:
         return None
 
+    def used(self, caller: Caller, service: str, region: str) -> None:
+        return None
+
     def policies(self, caller: Caller) -> IdentityPolicies:
         return _NOBODY
 
-    def role(self, role_arn: str) -> None:
+    def managed_policy(self, arn: str) -> str | None:
         return None
+
+    def role(self, role_arn: str) -> TrustedRole | None:
+        return None
+
+    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
+        return False
 
 
 class StandardAuthority:
@@ -69,6 +81,7 @@ class StandardAuthority:
         self.identities: IdentitySource = identities or UnknownIdentities()
         self._verifier = Verifier(clock, self._find_credential)
         self._policy = lru_cache(maxsize=4096)(_parsed)
+        self._managed: dict[str, ManagedPolicyText] | None = None
 
     # ---- who
 
@@ -81,6 +94,8 @@ class StandardAuthority:
         if found is None:
             return Identified(ANONYMOUS, "")
         signed, credential = found
+        if credential.caller.kind != "root":
+            self.identities.used(credential.caller, service, signed.region)
         return Identified(credential.caller, signed.region, signed.context)
 
     def authenticate_form(self, fields: Mapping[str, str], service: str) -> Identified:
@@ -110,12 +125,25 @@ class StandardAuthority:
         found = self._root.credential(access_key_id, "") or self.identities.credential(access_key_id)
         return found.caller.account if found is not None else None
 
+    def role(self, role_arn: str) -> TrustedRole | None:
+        return self.identities.role(role_arn)
+
+    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
+        return self.identities.one_time_password_fits(caller, serial_number, code)
+
     def role_caller(self, role_arn: str, service: str, session_name: str, context: Mapping[str, Any] | None = None) -> Caller:
         role = self.identities.role(role_arn)
         if role is None:
             raise AccessDenied(f"User: {service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}")
         self.authorize(
-            service_caller(service), "sts:AssumeRole", (role_arn,), context or {}, resource_policy=role.trust, resource_account=role.account, resource_policy_required=True
+            service_caller(service),
+            "sts:AssumeRole",
+            (role_arn,),
+            context or {},
+            resource_policy=role.trust,
+            resource_account=role.account,
+            resource_policy_required=True,
+            resource_policy_kind="trust",
         )
         return Caller(
             kind="role",
@@ -140,6 +168,7 @@ class StandardAuthority:
         resource_policy: str | None = None,
         resource_account: str | None = None,
         resource_policy_required: bool = False,
+        resource_policy_kind: str = "resource",
     ) -> None:
         owner = resource_account or caller.account
         if caller.kind == "root" and resource_policy is None and owner == caller.account and not resource_policy_required:
@@ -149,8 +178,8 @@ class StandardAuthority:
         policies = PolicySet(
             identity=attached.identity,
             boundary=attached.boundary,
-            session=tuple(self._policy(text, "session") for text in texts) if texts else None,
-            resource=self._policy(resource_policy, "resource") if resource_policy is not None else None,
+            session=tuple(self._policy(self._session_document(text), "session") for text in texts) if texts else None,
+            resource=self._policy(resource_policy, resource_policy_kind) if resource_policy is not None else None,
             resource_account=owner,
         )
         request = AccessRequest(action=action, resources=resources, context=context)
@@ -158,10 +187,61 @@ class StandardAuthority:
         if not decision.allowed:
             raise AccessDenied(denial_message(decision, request, caller))
 
+    def _session_document(self, text: str) -> str:
+        """A session's policy by its text or ARN; a managed policy that is gone grants nothing any more."""
+        return (self.identities.managed_policy(text) or _GRANTS_NOTHING) if text.startswith("arn:") else text
+
+    # ---- policies for the iam service and for services that keep policies of their own
+
+    def compile_policy(self, document: str, kind: str, *, current_version_required: bool = False) -> Policy:
+        try:
+            policy = parse_policy(document, kind, current_version_required=current_version_required)  # type: ignore[arg-type]
+        except MalformedPolicy as problem:
+            raise ServiceError("MalformedPolicyDocument", problem.message, 400) from None
+        return policy
+
+    def policy(self, document: str, kind: str) -> Policy:
+        return self._policy(document, kind)
+
+    def context_keys(self, documents: Sequence[str], kind: str = "identity") -> list[str]:
+        found: dict[str, str] = {}
+        for document in documents:
+            for key in context_keys(self.compile_policy(document, kind)):
+                found.setdefault(key.lower(), key)
+        return list(found.values())
+
+    def simulate(
+        self,
+        caller: Caller,
+        action: str,
+        resource: str,
+        context: Mapping[str, Any],
+        *,
+        identity: Sequence[tuple[str, str]],
+        boundary: str | None = None,
+        resource_policy: str | None = None,
+        resource_account: str = "",
+    ) -> Simulation:
+        return simulate(
+            caller,
+            action,
+            resource,
+            context,
+            [(name, self._policy(text, "identity")) for name, text in identity],
+            self._policy(boundary, "boundary") if boundary is not None else None,
+            self._policy(resource_policy, "resource") if resource_policy is not None else None,
+            resource_account,
+        )
+
+    def managed_policies(self) -> Mapping[str, ManagedPolicyText]:
+        if self._managed is None:
+            self._managed = managed_policy_texts()
+        return self._managed
+
 
 def _parsed(text: str, kind: Any) -> Policy:
     """A policy that its service has checked before it stored it; should one not parse, nothing is allowed through it."""
     try:
         return parse_policy(text, kind)
     except MalformedPolicy:
-        return parse_policy({"Version": "2012-10-17", "Statement": []}, kind)
+        return Policy(kind, "", {"Version": "2012-10-17", "Statement": []})

@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from haneul.auth.policy.document import Policy
 from haneul.core.caller import Caller
+from haneul.core.ports import Credential, IdentityPolicies, TrustedRole
 
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """A secret and whom it stands for. `token` and `expires_at` (nanoseconds) only for temporary ones."""
-
-    secret: str
-    caller: Caller
-    active: bool = True
-    token: str = ""
-    expires_at: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityPolicies:
-    """What is attached to a user or role: named policies and the permissions boundary."""
-
-    identity: tuple[tuple[str, Policy], ...] = ()
-    boundary: Policy | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RoleForService:
-    """What auth must know of a role to let a service assume it."""
-
-    caller_prefix: str  # arn:aws:sts::ACCOUNT:assumed-role/NAME
-    role_id: str
-    account: str
-    trust: str
-    tags: dict[str, str]
+__all__ = ["Credential", "IdentityPolicies", "IdentitySource", "TrustedRole"]
 
 
 class IdentitySource(Protocol):
@@ -44,7 +15,16 @@ class IdentitySource(Protocol):
 
     def credential(self, access_key_id: str) -> Credential | None: ...
 
+    def used(self, caller: Caller, service: str, region: str) -> None:
+        """Take note that a user's key, or a role, has just signed a request."""
+
     def policies(self, caller: Caller) -> IdentityPolicies:
         """What is attached to the user, or to the role behind the session. Cached by the source."""
 
-    def role(self, role_arn: str) -> RoleForService | None: ...
+    def managed_policy(self, arn: str) -> str | None:
+        """The default version's document of a managed policy (a session names its policies by ARN)."""
+
+    def role(self, role_arn: str) -> TrustedRole | None: ...
+
+    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
+        """Whether `code` is what the caller's own multi-factor device shows now."""

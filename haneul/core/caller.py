@@ -21,7 +21,9 @@ class Caller:
     - `role_arn`: the IAM ARN, path included, of the identity behind a session: the role, or the user (or root) who asked for a federation token.
     - `service`: the service principal, `lambda.amazonaws.com`. `federated_provider`: `accounts.google.com`, or the provider's ARN.
     - `tags`: the principal's tags with the session's laid over them. `token_issued_at_ns`: None for long-term keys.
-    - `canonical_id`: the account's canonical user id, where a service (S3) knows it. `session_policies`: JSON texts passed when the session began.
+    - `canonical_id`: the account's canonical user id, where a service (S3) knows it.
+    - `session_policies`: JSON texts, or ARNs of managed policies, passed when the session began. `transitive_tags`: keys of the session tags that go on
+      to every role that the session assumes.
     """
 
     kind: CallerKind
@@ -39,6 +41,7 @@ class Caller:
     mfa: bool = False
     canonical_id: str = ""
     session_policies: tuple[str, ...] = ()
+    transitive_tags: tuple[str, ...] = ()
 
 
 ANONYMOUS = Caller(kind="anonymous", account="", arn="", principal_id="anonymous")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,11 +55,115 @@ class Authority(Protocol):
         resource_policy: str | None = None,
         resource_account: str | None = None,
         resource_policy_required: bool = False,
+        resource_policy_kind: str = "resource",
     ) -> None:
-        """Return when the caller may; raise `AccessDenied` with the service's words when not."""
+        """Return when the caller may; raise `AccessDenied` with the service's words when not. `resource_policy_kind` is `trust` for a role's trust policy."""
+
+    def role(self, role_arn: str) -> TrustedRole | None:
+        """What a role is and whom it trusts."""
 
     def role_caller(self, role_arn: str, service: str, session_name: str, context: Mapping[str, Any] | None = None) -> Caller:
         """The session that `service` (`lambda.amazonaws.com`) has after assuming a role; AccessDenied when the role does not trust it or does not exist."""
+
+    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
+        """Whether `code` is what the caller's own multi-factor device shows now."""
+
+    def compile_policy(self, document: str, kind: str, *, current_version_required: bool = False) -> Any:
+        """Check and compile a policy that somebody wants to keep.
+
+        `kind` is `identity`, `resource`, `trust`, `boundary` or `session`. Raises ServiceError MalformedPolicyDocument with IAM's message, which other
+        services reword.
+        """
+
+    def policy(self, document: str, kind: str) -> Any:
+        """The compiled form of a policy that was checked when it was stored (remembered by its text)."""
+
+    def context_keys(self, documents: Sequence[str], kind: str = "identity") -> list[str]:
+        """The condition keys that policies refer to, each once."""
+
+    def simulate(
+        self,
+        caller: Caller,
+        action: str,
+        resource: str,
+        context: Mapping[str, Any],
+        *,
+        identity: Sequence[tuple[str, str]],
+        boundary: str | None = None,
+        resource_policy: str | None = None,
+        resource_account: str = "",
+    ) -> Simulation:
+        """Decide as `authorize` does, from policies given as (id, JSON text), and say why."""
+
+    def managed_policies(self) -> Mapping[str, ManagedPolicyText]:
+        """The policies that AWS manages, by ARN in the order of names."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedRole:
+    """What auth and STS must know of a role. `caller_prefix` is `arn:aws:sts::ACCOUNT:assumed-role/NAME`."""
+
+    arn: str
+    caller_prefix: str
+    role_id: str
+    account: str
+    trust: str
+    tags: Mapping[str, str]
+    max_session_seconds: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A secret and whom it stands for. `token` and `expires_at` (nanoseconds) only for temporary ones."""
+
+    secret: str
+    caller: Caller
+    active: bool = True
+    token: str = ""
+    expires_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityPolicies:
+    """What is attached to a user or role: compiled policies by name or ARN, and the permissions boundary."""
+
+    identity: tuple[tuple[str, Any], ...] = ()
+    boundary: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedPolicyText:
+    """A policy that AWS manages, in its default version. `created_at` in nanoseconds."""
+
+    arn: str
+    name: str
+    path: str
+    policy_id: str
+    description: str
+    version_id: str
+    document: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedMatch:
+    """A statement that decided: the policy's id, `identity`, `resource` or `boundary`, and where it begins and ends (lines and columns from 1)."""
+
+    policy_id: str
+    policy_type: str
+    start: tuple[int, int]
+    end: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The outcome of a simulated request: `allowed`, `explicitDeny` or `implicitDeny`; `by_type` says the same of each type of policy."""
+
+    decision: str
+    matched: tuple[SimulatedMatch, ...]
+    missing_keys: tuple[str, ...]
+    by_type: Mapping[str, str]
+    cross_account: bool
 
 
 class Identity(Protocol):
