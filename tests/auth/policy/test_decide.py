@@ -354,6 +354,21 @@ def test_variables_in_conditions() -> None:
     assert not ask(ROLE, identity=policy(statement(Condition={"StringNotEquals": {"a:b": "${aws:username}"}})), context={"a:b": "x"}).allowed
 
 
+def test_a_void_variable_voids_not_resource_too() -> None:
+    # Why: "everything but my own" means nothing for a caller without a name, so it must not mean everything.
+    others = policy({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::${aws:username}"})
+    assert ask(USER, "s3:ListBucket", "arn:aws:s3:::bob", identity=others).allowed
+    assert not ask(USER, "s3:ListBucket", "arn:aws:s3:::ana", identity=others).allowed
+    assert not ask(ROLE, "s3:ListBucket", "arn:aws:s3:::bob", identity=others).allowed
+
+
+def test_a_key_with_many_values_is_no_variable() -> None:
+    # Why: a variable stands for one value; which of several it should be nobody could say.
+    tagged = policy(statement(action="*", resource="arn:aws:s3:::b/${aws:TagKeys}"))
+    assert ask(USER, "s3:GetObject", "arn:aws:s3:::b/x", {"aws:TagKeys": ["x"]}, identity=tagged).allowed
+    assert not ask(USER, "s3:GetObject", "arn:aws:s3:::b/x", {"aws:TagKeys": ["x", "y"]}, identity=tagged).allowed
+
+
 def test_is_cacheable() -> None:
     # Why: only a decision that depends on policies, action and resource alone may be remembered.
     mixed = policy(
