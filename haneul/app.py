@@ -23,7 +23,7 @@ from haneul.front.router import Endpoint, Router
 from haneul.front.server import Server
 from haneul.metering.usage import StoredUsage
 from haneul.services.registry import service_classes
-from haneul.store.blobs import Blobs
+from haneul.store.blobs import Blobs, delete_keys
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.keys import pack, prefix_range
 from haneul.store.vault import Vault
@@ -40,6 +40,11 @@ class App:
     cloud: Cloud
     server: Server
     root_key: tuple[str, str]
+    _store: EmbeddedStore
+    _outbox: StoredOutbox
+    _usage: StoredUsage
+    _authority: StandardAuthority
+    _codecs: dict[str, ServiceCodec]
 
     @classmethod
     async def open(
@@ -68,14 +73,14 @@ class App:
         self._store = store
         self.cloud = Cloud(settings, clock=clock, ids=ids, store=store, blobs=blobs, vault=vault, usage=self._usage, outbox=self._outbox, signals=Hub())
         await self._open_authority(ids, vault)
-        self._codecs: dict[str, ServiceCodec] = {}
+        self._codecs = {}
         self.cloud.codec_for = self._codec
         for kind in services if services is not None else service_classes():
             self.cloud.add_service(kind(self.cloud))
         if "iam" in self.cloud.services:
             self._authority.identities = self.cloud.services["iam"]  # type: ignore[assignment]
-        self._admin = Admin(self.cloud, self.reset, on_stop, self.facts, self.root_key)
-        self.server = Server(Entrance(self.cloud, Router(self._endpoints()), self._admin).handle, clock)
+        admin = Admin(self.cloud, self.reset, on_stop, self.facts, self.root_key)
+        self.server = Server(Entrance(self.cloud, Router(self._endpoints()), admin).handle, clock)
         self.cloud.adopt_listener = self.server.adopt
         for service in self.cloud.services.values():
             await service.start()
@@ -90,7 +95,7 @@ class App:
             self.cloud.clock,
             root,
             Sessions(vault, self.cloud.clock, Ids()),
-            protocol_of=lambda service: load_service(service).protocol,
+            protocols_of=lambda service: load_service(service).protocols,
             signing_name_of=lambda service: load_service(service).signing_name,
         )
         self.cloud.authority = self._authority
@@ -132,7 +137,7 @@ class App:
         keep = (pack(("root-key",)), _CLOCK_KEY)
         start, end = prefix_range(b"\x02")
         while rows := [key for key, _ in self._store.range(start, end, 1000) if key not in keep]:
-            await self._store.transact(lambda tx, rows=rows: [tx.delete(key) for key in rows])  # type: ignore[misc]
+            await delete_keys(self._store, rows)
         shutil.rmtree(self.cloud.settings.data_dir / "blobs", ignore_errors=True)
         (self.cloud.settings.data_dir / "blobs").mkdir()
         for service in self.cloud.services.values():

@@ -60,7 +60,7 @@ class UnknownIdentities:
 class StandardAuthority:
     """The `Authority` of `core/ports.py`.
 
-    `protocol_of` and `signing_name_of` come from the service models: errors are worded by protocol, scopes name the signing name.
+    `protocols_of` and `signing_name_of` come from the service models: errors are worded by protocol, scopes name the signing name.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class StandardAuthority:
         root: RootKeys,
         sessions: Sessions,
         *,
-        protocol_of: Callable[[str], str],
+        protocols_of: Callable[[str], tuple[str, ...]],
         signing_name_of: Callable[[str], str],
         identities: IdentitySource | None = None,
     ) -> None:
         self._clock = clock
         self._root = root
         self._sessions = sessions
-        self._protocol_of = protocol_of
+        self._protocols_of = protocols_of
         self._signing_name_of = signing_name_of
         self.identities: IdentitySource = identities or UnknownIdentities()
         self._verifier = Verifier(clock, self._find_credential)
@@ -89,8 +89,7 @@ class StandardAuthority:
         try:
             found = self._verifier.verify(request, self._signing_name_of(service))
         except SignatureProblem as problem:
-            wants_json = "x-amz-target" in request.headers
-            raise problem.as_error(self._protocol_of(service), wants_json) from None
+            raise problem.as_error(_spoken(request, self._protocols_of(service))) from None
         if found is None:
             return Identified(ANONYMOUS, "")
         signed, credential = found
@@ -102,7 +101,7 @@ class StandardAuthority:
         try:
             signed, credential = self._verifier.verify_form(fields, self._signing_name_of(service))
         except SignatureProblem as problem:
-            raise problem.as_error(self._protocol_of(service)) from None
+            raise problem.as_error(self._protocols_of(service)[0]) from None
         return Identified(credential.caller, signed.region, signed.context)
 
     def _find_credential(self, access_key_id: str, token: str, remote: str) -> Credential:
@@ -237,6 +236,15 @@ class StandardAuthority:
         if self._managed is None:
             self._managed = managed_policy_texts()
         return self._managed
+
+
+def _spoken(request: HttpRequest, protocols: tuple[str, ...]) -> str:
+    """Which of the service's protocols a request speaks."""
+    if "x-amz-target" in request.headers:
+        return "json"
+    if "smithy-protocol" in request.headers:
+        return "smithy-rpc-v2-cbor"
+    return "query" if "query" in protocols else protocols[0]
 
 
 def _parsed(text: str, kind: Any) -> Policy:

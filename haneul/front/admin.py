@@ -9,10 +9,10 @@ import orjson
 from haneul import __version__
 from haneul.auth.root import is_loopback
 from haneul.clock import SECOND
+from haneul.clock.durations import parse_duration
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
-from haneul.clock.durations import parse_duration
 
 _JSON = {"Content-Type": "application/json"}
 

@@ -89,6 +89,8 @@ class _Incoming(HttpRequest):
 
     __slots__ = ("expects_continue", "keep_alive")
     stream: IncomingBody | None
+    keep_alive: bool
+    expects_continue: bool
 
 
 class Connection(asyncio.Protocol):

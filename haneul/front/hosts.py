@@ -49,7 +49,5 @@ def read_host(header: str) -> Host:
 
 
 _SERVICE_LABELS = frozenset(
-    "apigateway athena autoscaling backup batch cloudformation cloudfront cloudwatch cognito-idp cognito-identity dax dynamodb ec2 ecr ecs "
-    "elasticache email es events firehose glue iam kinesis kms lambda logs monitoring opensearch organizations rds redshift route53 s3 s3-control "
-    "scheduler secretsmanager ses sns sqs queue ssm states streams sts tagging api www".split()
+    ["apigateway", "athena", "autoscaling", "backup", "batch", "cloudformation", "cloudfront", "cloudwatch", "cognito-idp", "cognito-identity", "dax", "dynamodb", "ec2", "ecr", "ecs", "elasticache", "email", "es", "events", "firehose", "glue", "iam", "kinesis", "kms", "lambda", "logs", "monitoring", "opensearch", "organizations", "rds", "redshift", "route53", "s3", "s3-control", "scheduler", "secretsmanager", "ses", "sns", "sqs", "queue", "ssm", "states", "streams", "sts", "tagging", "api", "www"]
 )

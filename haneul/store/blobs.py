@@ -70,7 +70,7 @@ class Blobs:
                 self.path(str(unpack(key)[1])).unlink(missing_ok=True)
             if rows:
                 keys = [key for key, _ in rows]
-                await self._store.transact(lambda tx, keys=keys: [tx.delete(key) for key in keys])  # type: ignore[misc]
+                await delete_keys(self._store, keys)
 
     def path(self, blob_id: str) -> Path:
         """Where a blob's bytes are."""
@@ -113,7 +113,17 @@ class Blobs:
         for key in keys:
             # A file that is still being sent stays readable through its open descriptor.
             self.path(str(unpack(key)[1])).unlink(missing_ok=True)
-        await self._store.transact(lambda tx: [tx.delete(key) for key in keys])
+        await delete_keys(self._store, keys)
+
+
+async def delete_keys(store: Store, keys: list[bytes]) -> None:
+    """Delete rows in one transaction."""
+
+    def work(tx: Transaction) -> None:
+        for key in keys:
+            tx.delete(key)
+
+    await store.transact(work)
 
 
 def _sync_folder(folder: Path) -> None:

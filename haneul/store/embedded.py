@@ -57,8 +57,8 @@ class EmbeddedStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = self._connect()
         self._writer.execute(_SCHEMA)
-        version = self._writer.execute("PRAGMA user_version").fetchone()[0]
-        if version > _FORMAT_VERSION:
+        version = next(iter(self._writer.execute("PRAGMA user_version")))[0]
+        if not isinstance(version, int) or version > _FORMAT_VERSION:
             raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {_FORMAT_VERSION}")
         self._writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
         self._reader = self._connect()
@@ -97,7 +97,7 @@ class EmbeddedStore:
 
     def range(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[Row]:
         order = "DESC" if reverse else "ASC"
-        return self._reader.execute(
+        return self._reader.execute(  # type: ignore[return-value]
             f"SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k {order} LIMIT ?", (start, end, -1 if limit is None else limit)
         ).fetchall()
 

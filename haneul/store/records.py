@@ -6,7 +6,7 @@ number and an upgrade from the old one.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ _VERSION = b"\x01"
 _encoder = msgspec.msgpack.Encoder()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
     return msgspec.msgpack.Decoder(kind)
 
@@ -31,4 +31,4 @@ def decode(data: bytes, kind: type[T]) -> T:
     """The record of type `kind` that `encode` made `data` of."""
     if data[:1] != _VERSION:
         raise ValueError(f"a record of version {data[0] if data else 'none'} cannot be read here")
-    return _decoder(kind).decode(memoryview(data)[1:])  # type: ignore[no-any-return]
+    return _decoder(kind).decode(memoryview(data)[1:])  # type: ignore[no-any-return, arg-type]

@@ -64,9 +64,9 @@ class SignatureProblem(Exception):
         self.detail = detail
         self.detail_s3 = detail_s3
 
-    def as_error(self, protocol: str, wants_json: bool = False) -> ServiceError:
-        """The error as a service that speaks `protocol` words it. SQS and the like answer in the caller's protocol: `wants_json`."""
-        family = 0 if wants_json else _FAMILIES.get(protocol, 0)
+    def as_error(self, protocol: str) -> ServiceError:
+        """The error as a service that speaks `protocol` words it."""
+        family = _FAMILIES.get(protocol, 0)
         code, status = _CODES[self.kind][family]
         if family == 3:
             message = self.detail_s3 or _MESSAGES_S3.get(self.kind) or self.detail
