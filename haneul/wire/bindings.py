@@ -173,7 +173,7 @@ class RestWriter:
                 headers[header] = convert(value)
         for name, prefix in self._prefixes:
             for key, value in (output.get(name) or {}).items():
-                headers[prefix + key] = str(value)
+                headers[prefix + key] = header_text(value)
         if self._status is not None and output.get(self._status) is not None:
             response.status = output[self._status]
         return {name: output[name] for name in self.body_members if output.get(name) is not None} if self.body_members else {}
@@ -198,9 +198,13 @@ def write_located(shape: Shape) -> Callable[[Any], str]:
 
 
 def header_text(value: Any) -> str:
-    """A header's value; line breaks, which would begin another header, are encoded."""
+    """A header's value. Line breaks, which would begin another header, are percent-encoded; what Latin-1 cannot carry becomes an RFC 2047 word, as S3 does."""
     text = str(value)
-    return text if "\r" not in text and "\n" not in text and "\0" not in text else quote(text)
+    if "\r" in text or "\n" in text or "\0" in text:
+        return quote(text)
+    if not text.isascii() and any(ord(character) > 0xFF for character in text):
+        return f"=?UTF-8?B?{b64encode(text.encode('utf-8', 'replace')).decode()}?="
+    return text
 
 
 def _write_header_list(shape: Shape) -> Callable[[Any], str]:

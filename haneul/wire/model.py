@@ -220,6 +220,10 @@ class ServiceModel:
             shape = self._shapes[name] = Shape(self, name, self._definitions[name])
         return shape
 
+    def shape_names(self) -> Iterator[str]:
+        """The names of all shapes."""
+        return iter(self._definitions)
+
     def refer(self, reference: Definition) -> Shape:
         """The shape that a reference of the model points at, with the reference's own traits."""
         base = self.shape(reference["shape"])
@@ -252,7 +256,8 @@ def data_folder() -> Path:
 def load_service(name: str) -> ServiceModel:
     """The newest model of a service by botocore's name for it (`lambda`, `cognito-idp` …); LookupError when there is none."""
     folder = data_folder() / name
-    versions = sorted((one for one in folder.iterdir() if one.is_dir()), reverse=True) if name and folder.is_dir() else []
+    known = name != "" and "/" not in name and not name.startswith(".") and folder.is_dir()
+    versions = sorted((one for one in folder.iterdir() if one.is_dir()), reverse=True) if known else []
     for version in versions:
         packed, plain = version / "service-2.json.gz", version / "service-2.json"
         if packed.exists():

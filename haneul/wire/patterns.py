@@ -8,7 +8,6 @@ import unicodedata
 from functools import cache
 
 _CATEGORY = re.compile(r"\\([pP])(?:\{(?:Is)?(\w+)\}|(\w))")
-_UNICODE_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _POSIX = {
     "Alpha": "a-zA-Z",
     "Digit": "0-9",
@@ -33,6 +32,11 @@ class JavaPattern:
         self.source = source
         self._ascii = _compile(source, 0x80)
         self._full: re.Pattern[str] | None = self._ascii if _CATEGORY.search(source) is None else None
+
+    @property
+    def readable(self) -> bool:
+        """Whether Python understands the pattern at all."""
+        return self._ascii is not None
 
     def matches(self, text: str) -> bool:
         """Whether the whole text fits. A pattern that Python cannot read fits everything: the service itself must then check."""

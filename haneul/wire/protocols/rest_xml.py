@@ -141,7 +141,10 @@ class RestXmlProtocol(RestProtocol):
                 f"{_DECLARATION}<ErrorResponse{namespace_attribute(self.model.xml_namespace)}><Error><Type>{'Sender' if described.sender else 'Receiver'}</Type>"
             ]
             out.append(f"<Code>{escape(described.wire_code)}</Code><Message>{escape(described.message)}</Message>")
-        out += [f"<{name}>{escape(str(value))}</{name}>" for name, value in described.fields.items() if value is not None]
+        modelled = described.shape.members.keys() & described.fields.keys() if described.shape is not None else set()
+        if described.shape is not None and modelled:
+            self.writer.content(described.shape)({name: described.fields[name] for name in modelled}, out)
+        out += [f"<{name}>{escape(str(value))}</{name}>" for name, value in described.fields.items() if name not in modelled and value is not None]
         if self.model.is_s3:
             if not described.fields:
                 out.append(f"<Resource>{escape(request.path)}</Resource>")
