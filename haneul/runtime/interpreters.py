@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 _INSIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inside")
 _SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
+_SPARES = 2
 _LIBRARY_PATH = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
 _DESCRIBE = "import json,sys,sysconfig; print(json.dumps([sys.version_info[:2], sys.base_prefix, sys.base_exec_prefix, sysconfig.get_paths()['stdlib']]))"
 
@@ -80,6 +81,7 @@ def _python(name: str, executable: str, prefix: str) -> Kind:
         "shared": shared,
         "links": links,
         "python": True,
+        "spares": _SPARES,
         "environment": {"LD_LIBRARY_PATH": _LIBRARY_PATH},
     }
     return Kind(name, "python", executable, zygote)
@@ -117,4 +119,4 @@ def _program_zygote(shared: list[tuple[str, str]]) -> dict[str, Any]:
     executable, prefix = _own_python()
     if prefix != "/usr":
         shared = [*shared, (prefix, prefix)]
-    return {"interpreter": executable, "shared": shared, "links": [], "python": False, "environment": {}}
+    return {"interpreter": executable, "shared": shared, "links": [], "python": False, "spares": 1, "environment": {}}

@@ -71,7 +71,7 @@ class Spawner:
         self.zygotes: dict[str, Zygote] = {}
         self.environments: dict[int, Environment] = {}
         self.leaving: list[Group] = []
-        self.next_user = int.from_bytes(os.urandom(4), "big") % _USERS
+        self.processes_max: int = options["processes_max"]
         self.poll = select.poll()
 
     def serve(self) -> None:
@@ -119,19 +119,15 @@ class Spawner:
     def create(self, identifier: int, message: dict[str, Any], fds: list[int]) -> None:
         zygote = self.zygote(message["runtime"], message["zygote"])
         memory_bytes = message["memory_mb"] << 20
-        group = self.cgroups.create(str(identifier), memory_bytes, message["processes_max"])
+        group = self.cgroups.create(str(identifier), memory_bytes, self.processes_max)
         self.environments[identifier] = Environment(group, message["memory_mb"])
-        self.next_user = (self.next_user + 1) % _USERS
         opened: list[int] = []
         try:
             mounts = self.mounts(message, opened)
             entrances = self.cgroups.entrances(group)
             opened += entrances
             request = {
-                "id": identifier,
                 "ports": [jail.RUNTIME_API_PORT, message["endpoint_port"]],
-                "user": _FIRST_USER + self.next_user if self.root else 0,
-                "processes_max": message["processes_max"],
                 "watch_bytes": 0 if "memory" in group.directories else memory_bytes,
                 "mounts": [target for target, _ in mounts],
             }
@@ -173,7 +169,13 @@ class Spawner:
         if (zygote := self.zygotes.get(runtime)) is not None:
             return zygote
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        argument = json.dumps({**options, "mount_point": self.mount_point})
+        settings = {
+            "mount_point": self.mount_point,
+            "processes_max": self.processes_max,
+            "users": [_FIRST_USER, _USERS] if self.root else None,
+            "user_first": int.from_bytes(os.urandom(4), "big") % _USERS,
+        }
+        argument = json.dumps({**options, **settings})
         process = subprocess.Popen(
             [options["interpreter"], "-I", "-S", "-X", "utf8", "-c", _START_ZYGOTE, argument, _PACKAGE_ROOT],
             stdin=subprocess.DEVNULL,

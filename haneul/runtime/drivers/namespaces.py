@@ -16,7 +16,7 @@ from collections import deque
 from typing import Any
 
 from haneul.runtime.cgroups import identity
-from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox, read_ending, readable
+from haneul.runtime.drivers.port import PROCESSES_MAX, Driver, Ending, Plan, Sandbox, read_ending, readable
 from haneul.runtime.inside import linux
 from haneul.runtime.inside.jail import FREEZE, THAW
 from haneul.runtime.interpreters import Kind
@@ -108,7 +108,7 @@ class NamespaceDriver(Driver):
     async def start(self) -> None:
         os.makedirs(self._directory, exist_ok=True)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        options = {"directory": self._directory, "identity": identity(os.getpid())}
+        options = {"directory": self._directory, "identity": identity(os.getpid()), "processes_max": PROCESSES_MAX}
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _START, json.dumps(options), _PACKAGE_ROOT],
             stdin=theirs,
@@ -180,7 +180,6 @@ class NamespaceDriver(Driver):
             "memory_mb": plan.memory_mb,
             "ephemeral_storage_mb": plan.ephemeral_storage_mb,
             "endpoint_port": plan.endpoint_port,
-            "processes_max": plan.processes_max,
         }
         self.send(message, [channel_inside.detach(), log_inside, status_inside])
         frame = json.dumps(plan.configuration).encode()

@@ -11,6 +11,9 @@ from typing import Any
 
 from haneul.runtime.interpreters import Kind
 
+PROCESSES_MAX = 1024
+"""Processes and threads of one environment (Lambda quotas)."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -23,7 +26,6 @@ class Plan:
     ephemeral_storage_mb: int
     endpoint_port: int
     configuration: Mapping[str, Any]
-    processes_max: int = 1024
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """One execution environment: from a fork of the zygote to a process that may only run the function.
 
-Three processes take part. The *builder* makes the namespaces, attaches the mounts, listens on the sandbox's loopback and hands those sockets
-to the server; it ends as soon as the *keeper* runs. The keeper is process 1 of the new pid namespace: it gives up every privilege, starts the
-*function's process*, freezes and thaws everything on a signal, watches memory where no cgroup does, and reports how the function's process
-ended. When the keeper dies, the kernel kills whatever is left inside.
+Three processes take part. The *builder* makes the namespaces and starts the *keeper*, process 1 of the new pid namespace, then ends. The keeper
+starts the *function's process*, which gives up every privilege and waits. All that needs no knowledge of the function, so that environments
+can be prepared in advance. Then the request comes: the keeper attaches the function's mounts, enters its control groups, listens on the
+sandbox's loopback, hands those sockets to the server, gives up its own privileges and lets the function's process go. From then on it freezes
+and thaws everything on a signal, watches memory where no cgroup does, and reports how the function's process ended. When the keeper dies,
+the kernel kills whatever is left inside.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import signal
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from haneul.runtime.inside import linux, seccomp
@@ -31,54 +34,47 @@ RUNTIME_API_PORT = 9001
 FREEZE = signal.SIGUSR1
 THAW = signal.SIGUSR2
 
+_MESSAGE_BYTES_MAX = 65536
+_DESCRIPTORS_MAX = 32
 _OPEN_FILES_MAX = 1024
 _SAMPLE_SECONDS = 0.02
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
 _HIDDEN = ("kcore", "keys", "key-users", "kallsyms", "kmsg", "modules", "sched_debug", "sysrq-trigger", "timer_list", "config.gz", "vmallocinfo", "iomem")
 
-Start = Callable[[socket.socket, dict[str, Any]], None]
-"""Runs the function in the process it is called in: takes the channel to the server and the configuration, and does not return."""
+
+@dataclass(frozen=True)
+class Program:
+    """What a function's process does: `warm_up` while it waits, then `start` with the channel to the server and the configuration. `start`
+    does not return."""
+
+    warm_up: Callable[[], None]
+    start: Callable[[socket.socket, dict[str, Any]], None]
 
 
-class Jail:
+class Request:
     """The parameters of one environment, as the spawner sends them, with the descriptors that came along."""
 
-    def __init__(self, request: dict[str, Any], fds: list[int]) -> None:
-        self.ports: list[int] = request["ports"]
-        self.user: int = request["user"]
-        self.processes_max: int = request["processes_max"]
-        self.watch_bytes: int = request["watch_bytes"]
+    def __init__(self, message: bytes, fds: list[int]) -> None:
+        values = json.loads(message)
+        self.ports: list[int] = values["ports"]
+        self.watch_bytes: int = values["watch_bytes"]
         self.channel, self.log, self.status = fds[:3]
-        mounts = len(request["mounts"])
-        self.mounts = list(zip(request["mounts"], fds[3 : 3 + mounts]))
+        mounts = len(values["mounts"])
+        self.mounts = list(zip(values["mounts"], fds[3 : 3 + mounts]))
         self.cgroups = fds[3 + mounts :]
 
 
-def build(jail: Jail, lifeline: int, start: Start) -> None:
-    """The builder: call it in a fresh fork of the zygote; it ends the process. `lifeline` is a pipe whose other end only the zygote holds."""
+def build(requests: socket.socket, user: int, processes_max: int, lifeline: int, program: Program) -> None:
+    """The builder: call it in a fresh fork of the zygote; it ends the process. The environment's one request will come through `requests`.
+    `user` is the uid that it shall have outside, `lifeline` a pipe whose other end only the zygote holds."""
     status = 1
     try:
-        for fd in jail.cgroups:
-            os.write(fd, b"0")
-            os.close(fd)
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
-        for target, fd in jail.mounts:
-            linux.attach_mount(fd, target)
-            os.close(fd)
-        linux.sethostname("lambda")
-        listeners = _listen(jail.ports)
-        alive, gone = os.pipe()
-        keeper = os.fork()
-        if keeper == 0:
-            os.close(gone)
-            for listener in listeners:
-                listener.close()
-            _keep(jail, alive, lifeline, start)
-        _hand_over(jail.channel, listeners, os.pidfd_open(keeper))
+        builder = os.pidfd_open(os.getpid())
+        if linux.plain_fork() == 0:
+            _keep(requests, user, processes_max, builder, lifeline, program)
         status = 0
-    except OSError as error:
-        _report(jail.status, f"setup {error}")
     finally:
         os._exit(status)
 
@@ -87,8 +83,6 @@ def _listen(ports: list[int]) -> list[socket.socket]:
     out = []
     for port in ports:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        if not out:
-            fcntl.ioctl(listener, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(128)
@@ -96,43 +90,91 @@ def _listen(ports: list[int]) -> list[socket.socket]:
     return out
 
 
-def _hand_over(channel: int, listeners: list[socket.socket], keeper: int) -> None:
-    fds = array.array("i", [keeper, *(listener.fileno() for listener in listeners)])
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
+
+
+def _hand_over(channel: int, listeners: list[socket.socket]) -> None:
+    """Give the server the listening sockets and a descriptor to signal this process by."""
+    fds = array.array("i", [os.pidfd_open(os.getpid()), *(listener.fileno() for listener in listeners)])
     with socket.socket(fileno=os.dup(channel)) as connection:
         connection.sendmsg([b"H"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+    os.close(fds[0])
+    for listener in listeners:
+        listener.close()
 
 
 def _report(status: int, text: str) -> None:
+    """Through the status pipe; while there is none yet, to where the server's own messages go."""
     with contextlib.suppress(OSError):
-        os.write(status, text.encode("utf-8", "replace")[:4000] + b"\n")
+        os.write(status if status >= 0 else 2, text.encode("utf-8", "replace")[:4000] + b"\n")
 
 
 # ---- the keeper
 
 
-def _keep(jail: Jail, builder_alive: int, lifeline: int, start: Start) -> None:
+def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, lifeline: int, program: Program) -> None:
+    status = -1
     try:
         os.setsid()
-        _mount_proc()
-        _give_up_privileges(jail)
         linux.set_name("keeper")
-        os.read(builder_alive, 1)  # End of file: the builder is gone, and the zygote is our parent.
-        os.close(builder_alive)
-        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-        if select.select([lifeline], [], [], 0)[0]:
-            os._exit(1)  # The zygote died before it became our parent.
+        _mount_proc()
+        _raise_loopback()
+        linux.sethostname("lambda")
+        select.select([builder], [], [])  # The builder has ended, and the zygote has become our parent.
+        os.close(builder)
+        _die_with_parent(lifeline)
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, FREEZE, THAW))
+        go, waiting = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         function = os.fork()
         if function == 0:
-            _become_function(jail, start)
-        os.close(jail.channel)
-        os.close(jail.log)
-        _report(jail.status, _watch(jail, function))
+            go.close()
+            requests.close()
+            _become_function(waiting, user, processes_max, program)
+        waiting.close()
+        message, fds, _, _ = socket.recv_fds(requests, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
+        if not message:
+            os._exit(0)
+        requests.close()
+        request = Request(message, fds)
+        status = request.status
+        _prepare_function(request, function)
+        _give_up_privileges(user, processes_max)
+        _die_with_parent(lifeline)
+        socket.send_fds(go, [b"G"], [request.channel, request.log, *request.cgroups])
+        for fd in (request.channel, request.log, go.detach(), *request.cgroups):
+            os.close(fd)
+        _report(status, _watch(request.watch_bytes, function))
         os._exit(0)
-    except OSError as error:
-        _report(jail.status, f"setup {error}")
+    except Exception as error:
+        _report(status, f"setup {type(error).__name__} {error}")
     finally:
         os._exit(1)
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """Changing the uid undoes it, so that it is to be said again after that."""
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if select.select([lifeline], [], [], 0)[0]:
+        os._exit(1)  # It died already.
+
+
+def _enter_cgroups(entrances: list[int]) -> None:
+    """A process that moves itself, thread by thread, does so at once; to move another, the kernel waits for a quiet moment of all CPUs."""
+    for fd in entrances:
+        os.write(fd, b"0")
+
+
+def _prepare_function(request: Request, function: int) -> None:
+    _enter_cgroups(request.cgroups)
+    for target, fd in request.mounts:
+        linux.attach_mount(fd, target)
+        os.close(fd)
+    if request.watch_bytes:  # The second line, should memory be taken faster than it is watched.
+        limit = request.watch_bytes + request.watch_bytes // 4 + (64 << 20)
+        resource.prlimit(function, resource.RLIMIT_DATA, (limit, limit))
+    _hand_over(request.channel, _listen(request.ports))
 
 
 def _mount_proc() -> None:
@@ -145,16 +187,14 @@ def _mount_proc() -> None:
             linux.mount("/dev/null", f"/proc/{name}", "", linux.MS_BIND)
 
 
-def _give_up_privileges(jail: Jail) -> None:
+def _give_up_privileges(user: int, processes_max: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES_MAX)
-    _limit(resource.RLIMIT_NPROC, jail.processes_max)
-    if jail.watch_bytes:  # The second line, should memory be taken faster than it is watched.
-        _limit(resource.RLIMIT_DATA, jail.watch_bytes + jail.watch_bytes // 4 + (64 << 20))
-    if jail.user != os.getuid():
+    _limit(resource.RLIMIT_NPROC, processes_max)
+    if user != os.getuid():
         os.setgroups([])
-        os.setresgid(jail.user, jail.user, jail.user)
-        os.setresuid(jail.user, jail.user, jail.user)
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
     outside_user, outside_group = os.geteuid(), os.getegid()
     linux.prctl(linux.PR_SET_DUMPABLE, 1)  # Otherwise the files in /proc/self belong to root.
     linux.unshare(linux.CLONE_NEWUSER)
@@ -180,15 +220,15 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _watch(jail: Jail, function: int) -> str:
+def _watch(watch_bytes: int, function: int) -> str:
     """Serve the signals until the function's process is gone, and say how it ended."""
     frozen = False
     wanted = (signal.SIGCHLD, FREEZE, THAW)
     while True:
-        if jail.watch_bytes and not frozen:
+        if watch_bytes and not frozen:
             received = signal.sigtimedwait(wanted, _SAMPLE_SECONDS)
             if received is None:
-                if _anonymous_bytes() > jail.watch_bytes:
+                if _anonymous_bytes() > watch_bytes:
                     return "out_of_memory"
                 continue
         else:
@@ -222,29 +262,34 @@ def _anonymous_bytes() -> int:
 # ---- the function's process
 
 
-def _become_function(jail: Jail, start: Start) -> None:
-    code = 1
+def _become_function(waiting: socket.socket, user: int, processes_max: int, program: Program) -> None:
     try:
         os.setsid()  # Otherwise a signal to the process group would reach out of the sandbox.
         linux.set_name("bootstrap")
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):  # The spawner ignores some, and a fork inherits that.
             signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        _give_up_privileges(user, processes_max)
+        os.umask(0o022)
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+        program.warm_up()
+        signaled, fds, _, _ = socket.recv_fds(waiting, 1, _DESCRIPTORS_MAX)
+        if not signaled:
+            os._exit(1)
         linux.prctl(linux.PR_SET_DUMPABLE, 1)
-        null = os.open("/dev/null", os.O_RDONLY)
-        os.dup2(null, 0)
-        os.dup2(jail.log, 1)
-        os.dup2(jail.log, 2)
-        os.dup2(jail.channel, 3, inheritable=False)
+        channel, log, *entrances = fds
+        _enter_cgroups(entrances)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.dup2(channel, 3, inheritable=False)
         os.closerange(4, _OPEN_FILES_MAX)
         os.chdir("/var/task")
-        os.umask(0o022)
-        channel = socket.socket(fileno=3)
-        start(channel, read_configuration(channel))
+        connection = socket.socket(fileno=3)
+        program.start(connection, read_configuration(connection))
     except OSError as error:
         os.write(2, f"{error}\n".encode())
     finally:
-        os._exit(code)
+        os._exit(1)
 
 
 def read_configuration(channel: socket.socket) -> dict[str, Any]:

@@ -70,6 +70,12 @@ def _check(result: int, what: str) -> int:
     return result
 
 
+def plain_fork() -> int:
+    """fork(2) without what Python does besides (reseeding, locks of its libraries): that writes to many shared pages, for nothing in a process
+    of one thread that runs only our own code."""
+    return _check(ctypes.pythonapi.fork(), "fork")
+
+
 def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), "unshare")
 

@@ -23,6 +23,7 @@ from haneul.runtime.inside import jail, linux, root
 
 _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 32
+_IDLE_MS = 10
 _PREIMPORTED = (
     "argparse", "ast", "asyncio", "base64", "bisect", "calendar", "cgi" if sys.version_info < (3, 13) else "html", "collections.abc", "concurrent.futures", "copy",
     "csv", "ctypes", "dataclasses", "datetime", "decimal", "email.message", "email.parser", "enum", "fnmatch", "fractions", "functools", "getpass", "glob", "gzip",
@@ -44,17 +45,19 @@ def main() -> None:
     "\u00e9".encode("idna")  # Loads the codec that host names go through.
     root.enter(options["mount_point"], options["shared"], options["links"])
     linux.set_name("zygote")
-    start: jail.Start = jail.run_program
-    if options["python"]:
-        start = _python()
+    program = _python() if options["python"] else jail.Program(_nothing, jail.run_program)
     sys.argv[:] = [""]
     gc.collect()
     gc.freeze()
     spawner.send(b'{"ready": true}')
-    _serve(spawner, start)
+    Zygote(spawner, options, program).serve()
 
 
-def _python() -> jail.Start:
+def _nothing() -> None:
+    pass
+
+
+def _python() -> jail.Program:
     for name in _PREIMPORTED:
         with contextlib.suppress(ImportError):  # An interpreter built without ssl, say, still runs functions that do not need it.
             importlib.import_module(name)
@@ -74,7 +77,7 @@ def _python() -> jail.Start:
             del sys.modules[name]
         run(channel, configuration)
 
-    return run_python
+    return jail.Program(bootstrap.warm_up, run_python)
 
 
 def _package_root() -> str:
@@ -82,34 +85,70 @@ def _package_root() -> str:
     return os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 
-def _serve(spawner: socket.socket, start: jail.Start) -> None:
-    wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    lifeline, held = os.pipe()
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    poll = select.poll()
-    poll.register(spawner, select.POLLIN)
-    poll.register(wake_read, select.POLLIN)
-    while True:
-        for fd, _ in poll.poll():
-            if fd == wake_read:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(wake_read, 4096)
-                _reap()
-                continue
-            message, fds, _, _ = socket.recv_fds(spawner, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
-            if not message:
-                os._exit(0)
-            if os.fork() == 0:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-                spawner.close()
-                for own in (held, wake_read, wake_write):
-                    os.close(own)
-                jail.build(jail.Jail(json.loads(message), fds), lifeline, start)
-            for fd_sent in fds:
-                os.close(fd_sent)
+class Zygote:
+    """Keeps some environments prepared and gives each request one of them."""
+
+    def __init__(self, spawner: socket.socket, options: dict[str, Any], program: jail.Program) -> None:
+        self._spawner = spawner
+        self._program = program
+        self._spares_max: int = options["spares"]
+        self._processes_max: int = options["processes_max"]
+        self._users: tuple[int, int] | None = options["users"]
+        self._user_next = options["user_first"]
+        self._spares: list[socket.socket] = []
+        self._lifeline, self._lifeline_held = os.pipe()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def serve(self) -> None:
+        """Until the spawner is gone."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(self._spawner, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        while True:
+            ready = poll.poll(_IDLE_MS if len(self._spares) < self._spares_max else None)
+            if not ready:  # Nothing else to do: prepare for the next.
+                self._spares.append(self._build())
+            for fd, _ in ready:
+                if fd == self._wake_read:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._wake_read, 4096)
+                    _reap()
+                elif not self._pass_on():
+                    return
+
+    def _pass_on(self) -> bool:
+        message, fds, _, _ = socket.recv_fds(self._spawner, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
+        if not message:
+            return False
+        sent = False
+        while not sent:
+            with (self._spares.pop(0) if self._spares else self._build()) as environment:
+                try:
+                    socket.send_fds(environment, [message], fds)
+                    sent = True
+                except (BrokenPipeError, ConnectionResetError):
+                    continue  # A spare that has died, for want of memory perhaps.
+        for fd in fds:
+            os.close(fd)
+        return True
+
+    def _build(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        user = 0
+        if self._users is not None:
+            user = self._users[0] + self._user_next
+            self._user_next = (self._user_next + 1) % self._users[1]
+        if linux.plain_fork() == 0:
+            signal.set_wakeup_fd(-1)
+            for own in (self._lifeline_held, self._wake_read, self._wake_write, self._spawner.detach(), ours.detach()):
+                os.close(own)
+            for spare in self._spares:
+                spare.close()
+            jail.build(theirs, user, self._processes_max, self._lifeline, self._program)
+        theirs.close()
+        return ours
 
 
 def _reap() -> None:
