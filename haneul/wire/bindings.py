@@ -154,9 +154,12 @@ class RestWriter:
         self._headers: list[tuple[str, str, Callable[[Any], str]]] = []
         self._prefixes: list[tuple[str, str]] = []
         self._status: str | None = None
+        self.names_content_type = any(m.location == "header" and (m.location_name or "").lower() == "content-type" for m in members.values())
         for name, member in members.items():
             if member.location == "header":
-                self._headers.append((name, member.location_name or name, write_located(member)))
+                header = member.location_name or name
+                # One spelling for the header that the protocols set themselves, so that it is never sent twice.
+                self._headers.append((name, "content-type" if header.lower() == "content-type" else header, write_located(member)))
             elif member.location == "headers":
                 self._prefixes.append((name, member.location_name or ""))
             elif member.location == "statusCode":

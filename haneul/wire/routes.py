@@ -71,7 +71,7 @@ class Router:
         path, _, query = operation.request_uri.partition("?")
         node = self._root
         labels: list[str] = []
-        for segment in _segments(path):
+        for segment in _segments(path.rstrip("/")):
             if segment.startswith("{") and segment.endswith("+}"):
                 labels.append(segment[1:-2])
                 node.greedy = node = node.greedy or _Node()
@@ -122,6 +122,11 @@ class Router:
                 return found
             values.pop()
         if node.greedy is not None:
+            for end in range(len(segments) - 1, at, -1) if node.greedy.literal else ():  # `{Name+}/policy` before `{Name+}`.
+                values.append(_decoded("/".join(segments[at:end])))
+                if (found := self._walk(node.greedy, segments, end, values, method, query, headers, allowed)) is not None:
+                    return found
+                values.pop()
             values.append(_decoded("/".join(segments[at:])))
             if (found := _choose(node.greedy, method, query, headers, allowed)) is not None:
                 return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
@@ -26,7 +27,9 @@ def from_number(value: float) -> int:
     """Seconds since the epoch, as JSON and CBOR carry them. ValueError when no calendar has such a time."""
     if not _EARLIEST_SECONDS <= value <= _LATEST_SECONDS:  # Not-a-number fails here too.
         raise ValueError(f"{value} is not a time")
-    return value * SECOND if type(value) is int else round(value * 1_000_000) * 1_000
+    if type(value) is int:
+        return value * SECOND
+    return int(Decimal(repr(value)).scaleb(9))  # By way of the decimal digits that the client wrote, which a product of floats would lose.
 
 
 def from_text(text: str) -> int:

@@ -50,11 +50,9 @@ def client_model(service: str, protocol: str) -> botocore.model.ServiceModel:
 
 
 @cache
-def codec(service: str, quirks: Quirks | None = None) -> ServiceCodec:
-    return ServiceCodec(load_service(service), quirks or Quirks())
-
-
-Quirks.__hash__ = object.__hash__  # type: ignore[method-assign]  # They hold mappings; here their identity is enough.
+def codec(service: str) -> ServiceCodec:
+    """The codec of a service without any quirks."""
+    return ServiceCodec(load_service(service), Quirks())
 
 
 @cache

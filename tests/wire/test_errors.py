@@ -16,7 +16,7 @@ from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.quirks import Quirks
 from haneul.wire import ServiceCodec, load_service
 from tests.wire.oracle import Values, client_model, client_request, codec, inside, pruned
-from tests.wire.test_round_trip import SPEAKS
+from tests.wire.test_round_trip import BEYOND, SPEAKS
 
 MINIMAL: dict[str, tuple[str, dict[str, Any]]] = {
     "s3": ("ListBuckets", {}),
@@ -39,7 +39,7 @@ def read(response: HttpResponse, protocol: str, shape: Any = None) -> dict[str, 
     return parsed
 
 
-@pytest.mark.parametrize(("service", "protocol"), SPEAKS)
+@pytest.mark.parametrize(("service", "protocol"), SPEAKS + BEYOND)
 @settings(max_examples=3, deadline=None, derandomize=True, database=None)
 @given(seed=st.integers(0, 2**32))
 def test_every_modelled_error_reaches_the_client_with_code_message_and_fields(service: str, protocol: str, seed: int) -> None:

@@ -18,6 +18,8 @@ class RestProtocol(Protocol):
     """What REST JSON and REST XML have in common: everything but the body's form."""
 
     events: EventStreamWriter
+    raw_content_type = ""
+    """The content type of a payload that is a blob or string, where no member says another."""
 
     def __init__(self, model: ServiceModel, quirks: Quirks) -> None:
         super().__init__(model, quirks)
@@ -83,10 +85,12 @@ class RestProtocol(Protocol):
         payload, shape = writer.payload, writer.payload_shape
         if payload is not None and shape is not None:
             if shape.is_event_stream:
-                response.headers.setdefault("content-type", "application/vnd.amazon.eventstream")
+                response.headers["content-type"] = "application/vnd.amazon.eventstream"
                 response.body = self.events.stream(shape, output.get(payload))
             elif shape.type in ("blob", "string"):
                 response.body = raw_payload(output.get(payload))
+                if self.raw_content_type and not writer.names_content_type:
+                    response.headers.setdefault("content-type", self.raw_content_type)
             elif output.get(payload) is not None:
                 self.write_body(operation, shape, None, output[payload], response)
         elif operation.output is not None and writer.body_members:

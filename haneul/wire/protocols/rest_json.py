@@ -18,6 +18,8 @@ from haneul.wire.protocols.rest import RestProtocol
 class RestJsonProtocol(RestProtocol):
     """REST JSON as Lambda and API Gateway speak it."""
 
+    raw_content_type = "application/json"  # What Lambda says of a function's answer, whatever it is.
+
     def __init__(self, model: ServiceModel, quirks: Quirks) -> None:
         super().__init__(model, quirks)
         package = quirks.error_namespace or f"com.amazonaws.{model.name}"
