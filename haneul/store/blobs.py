@@ -96,11 +96,12 @@ class Blobs:
         tx.put(pack((_GARBAGE, blob_id)), b"")
 
     async def discard(self, blob_id: str) -> None:
-        """Remove a blob that was never adopted."""
+        """Remove a blob unless it was adopted after all (by a transaction whose caller was cancelled while it was being committed)."""
 
         def work(tx: Transaction) -> None:
-            tx.delete(pack((_PENDING, blob_id)))
-            self.release(tx, blob_id)
+            if tx.get(pack((_PENDING, blob_id))) is not None:
+                tx.delete(pack((_PENDING, blob_id)))
+                self.release(tx, blob_id)
 
         await self._store.transact(work)
 
