@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.utils import parse_timestamp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haneul.wire import timestamps
@@ -15,6 +15,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIMES = st.integers(-60_000_000_000_000, 250_000_000_000_000).map(lambda milliseconds: milliseconds * 1_000_000)
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(time=TIMES)
 def test_what_is_written_is_read_back(time: int) -> None:
     """Because a time must not drift on its way out and in; botocore reads it as a third opinion."""
