@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from haneul.auth.policy.document import MalformedPolicy, Policy, parse_policy
+from haneul.auth.policy.document import MalformedPolicy, Policy, deny_everything, parse_policy
 from haneul.auth.policy.evaluate import AccessRequest, PolicySet, decide, denial_message
 from haneul.auth.policy.explain import context_keys
 from haneul.auth.ports import Credential, IdentityPolicies, IdentitySource
@@ -248,8 +248,8 @@ def _spoken(request: HttpRequest, protocols: tuple[str, ...]) -> str:
 
 
 def _parsed(text: str, kind: Any) -> Policy:
-    """A policy that its service has checked before it stored it; should one not parse, nothing is allowed through it."""
+    """A policy that its service has checked before it stored it; should one not parse, everything is denied, not allowed."""
     try:
         return parse_policy(text, kind)
     except MalformedPolicy:
-        return Policy(kind, "", {"Version": "2012-10-17", "Statement": []})
+        return deny_everything(kind)
