@@ -14,6 +14,7 @@ from haneul.auth.root import RootKeys
 from haneul.auth.sessions import Sessions
 from haneul.clock import Clock, Ids
 from haneul.core.cloud import Cloud, Settings
+from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.events.outbox import StoredOutbox
 from haneul.events.signals import Hub
@@ -103,7 +104,9 @@ class App:
     def _codec(self, service: str) -> ServiceCodec:
         codec = self._codecs.get(service)
         if codec is None:
-            codec = self._codecs[service] = ServiceCodec(load_service(service), self.cloud.services[service].quirks)
+            known = self.cloud.services.get(service)
+            quirks = known.quirks if known is not None else Quirks()
+            codec = self._codecs[service] = ServiceCodec(load_service(service), quirks, new_token=self.cloud.ids.uuid)
         return codec
 
     def _endpoints(self) -> list[Endpoint]:

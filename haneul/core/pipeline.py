@@ -11,6 +11,7 @@ from haneul.core.errors import AccessDenied, NotBuilt, SerializationError, Servi
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.service import Service
 
+_FORM = "application/x-www-form-urlencoded"
 _log = logging.getLogger("haneul")
 
 
@@ -43,8 +44,10 @@ class Pipeline:
         """The response to one request; never raises for anything a client can send."""
         exchange = Exchange(request, service, self.cloud.codec_for(service.name), self.cloud.ids.uuid())
         try:
+            if request.stream is not None and request.headers.get("content-type", "").startswith(_FORM):
+                await self.buffer(exchange)  # A form names its operation in its body.
             self.match(exchange)
-            if request.stream is not None:
+            if request.stream is not None and not exchange.matched[0].streaming_input:
                 await self.buffer(exchange)
             self.authenticate(exchange)
             self.find_operation(exchange)
@@ -59,9 +62,7 @@ class Pipeline:
         exchange.matched = exchange.codec.match(exchange.request)
 
     async def buffer(self, exchange: Exchange) -> None:
-        """Read the body into memory unless the operation streams it."""
-        if exchange.matched[0].streaming_input:
-            return
+        """Read the body into memory."""
         request = exchange.request
         limit = exchange.service.quirks.body_bytes_max
         parts, size = [], 0

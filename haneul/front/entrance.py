@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import orjson
+
 from haneul.core.cloud import Cloud
+from haneul.core.errors import NotBuilt
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.pipeline import Pipeline
 from haneul.front.admin import Admin
 from haneul.front.router import Router
 
 # Which service answers for hosts that are not API endpoints.
+_MODELS = {"monitoring": "cloudwatch", "email": "ses", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
 _DATA_PLANES = {"api": "apigateway", "function": "lambda", "website": "s3"}
 
 
@@ -37,8 +41,15 @@ class Entrance:
         name = _DATA_PLANES.get(route.kind)
         if name in self._cloud.services:
             return await self._cloud.services[name].serve(request, route.name)
-        message = f"Haneul does not implement the service {route.name}. See docs/COVERAGE.md for what it does."
-        return HttpResponse(501, {"Content-Type": "application/json", "x-amzn-errortype": "NotImplemented"}, b'{"__type":"NotImplemented","message":"%b"}' % message.encode())
+        return self._not_here(request, route.name)
+
+    def _not_here(self, request: HttpRequest, name: str) -> HttpResponse:
+        """The answer for a service that Haneul does not have, in that service's own protocol where AWS has such a service."""
+        error = NotBuilt(f"the service {name}")
+        try:
+            return self._cloud.codec_for(_MODELS.get(name, name)).error(None, error, self._cloud.ids.uuid(), request)
+        except LookupError:
+            return HttpResponse(501, {"Content-Type": "application/json"}, orjson.dumps({"__type": error.code, "message": error.message}))
 
 
 def _preflight(request: HttpRequest) -> HttpResponse:
