@@ -43,6 +43,7 @@ class RootKeys:
         self._dev_keys = dev_keys
         self._known = {key_id: Credential(secret, root_of(owner or account, key_id)) for key_id, secret, owner in given}
         self._loopback: dict[str, bool] = {}
+        self._development: dict[str, Credential] = {}
 
     async def load(self, store: Store, vault: Vault, ids: Ids) -> tuple[str, str]:
         """Read this data directory's root key, or make it; returns id and secret."""
@@ -76,5 +77,11 @@ class RootKeys:
                 self._loopback[remote] = near
         if not near:
             return None
+        made = self._development.get(access_key_id)
+        if made is not None:
+            return made
         account = self._account if access_key_id == "test" else access_key_id
-        return Credential(_DEV_SECRET, root_of(account, access_key_id))
+        made = Credential(_DEV_SECRET, root_of(account, access_key_id))
+        if len(self._development) < 4096:
+            self._development[access_key_id] = made
+        return made

@@ -26,6 +26,7 @@ _STREAMING_PREFIX = "STREAMING-"
 _SKEW = 15 * MINUTE
 _KEY_CACHE_SIZE = 1024
 _EXPIRES_MAX_SECONDS = 604_800
+_HEADER_CONTEXT: Mapping[str, Any] = {"s3:authtype": "REST-HEADER", "s3:signatureversion": "AWS4-HMAC-SHA256"}
 
 
 @dataclass(slots=True)
@@ -49,6 +50,17 @@ class Signed:
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    """What an Authorization header says before its signature: the same from request to request of a client's day."""
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    headers: str
+
+
 def parse_timestamp(text: str) -> int:
     """`20240131T235959Z` as nanoseconds; ValueError for anything else."""
     if len(text) != 16 or text[8] != "T" or text[15] != "Z":
@@ -64,12 +76,14 @@ class Verifier:
         self._clock = clock
         self._find_credential = find_credential
         self._keys: dict[tuple[str, str, str, str], bytes] = {}
+        self._grants: dict[str, _Grant] = {}
+        self._last_timestamp = ("", 0)
 
     def verify(self, request: HttpRequest, service: str) -> tuple[Signed, Credential] | None:
         """What signed the request; None for an anonymous one. `service` is the name that the scope must carry. Raises SignatureProblem."""
         authorization = request.headers.get("authorization")
         if authorization is not None:
-            signed = _from_header(request, authorization)
+            signed = self._from_header(request, authorization)
         elif "X-Amz-Signature" in request.query or "X-Amz-Algorithm" in request.query:
             signed = _from_query(request)
         else:
@@ -109,6 +123,24 @@ class Verifier:
             raise SignatureProblem("mismatch")
         return signed, credential
 
+    def _from_header(self, request: HttpRequest, authorization: str) -> Signed:
+        prefix, found, signature = authorization.rpartition("Signature=")
+        grant = self._grants.get(prefix) if found else None
+        if grant is None:
+            grant, signature = _read_grant(authorization)
+            if authorization.endswith("Signature=" + signature):
+                if len(self._grants) >= _KEY_CACHE_SIZE:
+                    self._grants.clear()
+                self._grants[prefix] = grant
+        headers = request.headers
+        timestamp = headers.get("x-amz-date") or headers.get("date", "")
+        if not timestamp:
+            raise SignatureProblem("incomplete", "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+        token = headers.get("x-amz-security-token", "")
+        return Signed(
+            grant.access_key_id, grant.date, grant.region, grant.service, grant.headers, signature, timestamp, token, context=_HEADER_CONTEXT
+        )
+
     def _key(self, secret: str, signed: Signed) -> bytes:
         name = (secret, signed.date, signed.region, signed.service)
         key = self._keys.get(name)
@@ -129,20 +161,25 @@ class Verifier:
     def _check_time(self, signed: Signed) -> None:
         """Accept what is right by this cloud's clock or by the machine's: functions and clients outside keep the machine's time."""
         try:
-            at = parse_timestamp(signed.timestamp)
+            text, at = self._last_timestamp
+            if text != signed.timestamp:
+                at = parse_timestamp(signed.timestamp)
+                self._last_timestamp = (signed.timestamp, at)
         except ValueError as error:
             raise SignatureProblem(
                 "incomplete", f"Date must be in ISO-8601 'basic format'. Got '{signed.timestamp}'. See http://en.wikipedia.org/wiki/ISO_8601"
             ) from error
-        times = (self._clock.now(), self._clock.machine_now())
+        now = self._clock.now()
+        if not signed.presigned and -_SKEW <= at - now <= _SKEW:
+            return
+        times = (now, self._clock.machine_now())
         if signed.presigned:
             if not any(at - _SKEW <= now <= at + signed.expires_seconds * SECOND for now in times):
                 if all(now < at - _SKEW for now in times):
                     raise SignatureProblem("expired", f"Signature not yet current: {signed.timestamp}", "Request is not valid yet")
                 raise SignatureProblem("expired", f"Signature expired: {signed.timestamp} is now earlier than {_format(times[0] - signed.expires_seconds * SECOND)}")
             return
-        if not any(abs(at - now) <= _SKEW for now in times):
-            now = times[0]
+        if abs(at - times[1]) > _SKEW:
             if at < now:
                 message = f"Signature expired: {signed.timestamp} is now earlier than {_format(now - _SKEW)} ({_format(now)} - 15 min.)"
             else:
@@ -194,7 +231,7 @@ def _civil(days: int) -> tuple[int, int, int]:
     return year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1
 
 
-def _from_header(request: HttpRequest, authorization: str) -> Signed:
+def _read_grant(authorization: str) -> tuple[_Grant, str]:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != "AWS4-HMAC-SHA256":
         raise SignatureProblem(
@@ -205,19 +242,13 @@ def _from_header(request: HttpRequest, authorization: str) -> Signed:
         name, _, value = piece.strip().partition("=")
         found[name] = value
     missing = [name for name in ("Credential", "Signature", "SignedHeaders") if not found.get(name)]
-    timestamp = request.headers.get("x-amz-date", "")
     if missing:
         text = " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
         raise SignatureProblem("incomplete", f"{text} Authorization={authorization.partition('Signature=')[0]}", f"The authorization header is malformed; {text}")
-    if not timestamp:
-        timestamp = request.headers.get("date", "")
-        if not timestamp:
-            raise SignatureProblem("incomplete", "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
-    signed = _signed(found["Credential"], found["SignedHeaders"], found["Signature"], timestamp, request.headers.get("x-amz-security-token", ""), "incomplete")
-    if "host" not in signed.headers.split(";"):
+    grant = _grant(found["Credential"], found["SignedHeaders"], "incomplete")
+    if "host" not in grant.headers.split(";"):
         raise SignatureProblem("mismatch", "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
-    signed.context = {"s3:authtype": "REST-HEADER", "s3:signatureversion": "AWS4-HMAC-SHA256"}
-    return signed
+    return grant, found["Signature"]
 
 
 def _from_query(request: HttpRequest) -> Signed:
@@ -235,16 +266,23 @@ def _from_query(request: HttpRequest) -> Signed:
         raise SignatureProblem("query-incomplete", "X-Amz-Expires must be non-negative")
     if int(expires) > _EXPIRES_MAX_SECONDS:
         raise SignatureProblem("query-incomplete", "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
-    signed = _signed(
-        found["X-Amz-Credential"], found["X-Amz-SignedHeaders"], found["X-Amz-Signature"], found["X-Amz-Date"], found.get("X-Amz-Security-Token", ""), "query-incomplete"
+    grant = _grant(found["X-Amz-Credential"], found["X-Amz-SignedHeaders"], "query-incomplete")
+    return Signed(
+        grant.access_key_id,
+        grant.date,
+        grant.region,
+        grant.service,
+        grant.headers,
+        found["X-Amz-Signature"],
+        found["X-Amz-Date"],
+        found.get("X-Amz-Security-Token", ""),
+        presigned=True,
+        expires_seconds=int(expires),
+        context={"s3:authtype": "REST-QUERY-STRING", "s3:signatureversion": "AWS4-HMAC-SHA256"},
     )
-    signed.presigned = True
-    signed.expires_seconds = int(expires)
-    signed.context = {"s3:authtype": "REST-QUERY-STRING", "s3:signatureversion": "AWS4-HMAC-SHA256"}
-    return signed
 
 
-def _signed(credential: str, headers: str, signature: str, timestamp: str, token: str, problem: str) -> Signed:
+def _grant(credential: str, headers: str, problem: str) -> _Grant:
     parts = credential.rsplit("/", 4)
     if len(parts) != 5 or parts[4] != "aws4_request":
         raise SignatureProblem(
@@ -252,4 +290,4 @@ def _signed(credential: str, headers: str, signature: str, timestamp: str, token
             f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'",
             f'The Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request", got "{credential}".',
         )
-    return Signed(parts[0], parts[1], parts[2], parts[3], headers.lower(), signature, timestamp, token)
+    return _Grant(parts[0], parts[1], parts[2], parts[3], headers.lower())
