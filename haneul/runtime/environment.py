@@ -30,6 +30,7 @@ from haneul.runtime.port import (
 from haneul.runtime.runtime_api import RuntimeApi, Submission
 
 _FREEZE_AFTER_SECONDS = 0.005
+_LAST_WORDS_SECONDS = 0.25
 _RECEIVE_BYTES = 262_144
 _FRAME_BYTES_MAX = RESPONSE_BYTES_MAX + 65_536
 _log = logging.getLogger(__name__)
@@ -317,8 +318,8 @@ class Environment:
             data = b""
         if not data:
             self._loop.remove_reader(channel.fileno())
-            if self._kind.channel:  # A bootstrap that has closed its channel can do nothing any more.
-                self._sandbox.kill()
+            if self._kind.channel:  # It is ending, and the keeper will say how; one that has only closed its channel is of no use any more.
+                self._loop.call_later(_LAST_WORDS_SECONDS, self._sandbox.kill)
             return
         if not self._buffer and len(data) == 5 + int.from_bytes(data[1:5], "big"):
             self._on_frame(data[:1], data[5:])

@@ -101,10 +101,10 @@ def _nodes(node_modules_dir: str | None) -> list[Kind]:
         if match is None or int(match[1]) < 18:
             continue
         name = f"nodejs{match[1]}.x"
-        shared = [(os.path.realpath(found), "/var/lang/bin/node"), (f"{_INSIDE}/bootstrap.mjs", "/var/runtime/bootstrap.mjs")]
+        shared = [(os.path.realpath(found), "/var/lang/bin/node"), (f"{_INSIDE}/bootstrap.cjs", "/var/runtime/bootstrap.cjs")]
         if node_modules_dir is not None and os.path.isdir(node_modules_dir):
             shared.append((node_modules_dir, "/var/runtime/node_modules"))
-        argv = ("/var/lang/bin/node", "/var/runtime/bootstrap.mjs")
+        argv = ("/var/lang/bin/node", "/var/runtime/bootstrap.cjs")
         out.append(Kind(name, "node", found, _program_zygote(shared), argv))
     return out
 

@@ -67,8 +67,7 @@ class ClientContext:
 class LambdaContext:
     """The handler's second argument."""
 
-    def __init__(self, request_id: str, arn: str, deadline: float, client: str, identity: str) -> None:
-        environment = os.environ
+    def __init__(self, environment: dict[str, str], request_id: str, arn: str, deadline: float, client: str, identity: str) -> None:
         self.aws_request_id = request_id
         self.log_group_name = environment.get("AWS_LAMBDA_LOG_GROUP_NAME")
         self.log_stream_name = environment.get("AWS_LAMBDA_LOG_STREAM_NAME")
@@ -190,8 +189,10 @@ class Runtime:
             head, _, payload = frame[5:].partition(b"\n\n")
             request_id, arn, trace_id, remaining_ms, *contexts = head.decode().split("\n")
             self.request_id = request_id
-            if trace_id:
+            if trace_id != "-":
                 os.environ["_X_AMZN_TRACE_ID"] = trace_id
+            else:
+                os.environ.pop("_X_AMZN_TRACE_ID", None)
             kind, body = self.invoke(handler, payload, arn, int(remaining_ms), contexts)
             if kind == b"R" and len(body) > RESPONSE_BYTES_MAX:
                 kind, body = b"L", b""  # The server has the words for it.
@@ -203,7 +204,7 @@ class Runtime:
         deadline = time.monotonic() + remaining_ms / 1000
         try:
             client, identity = json.loads(contexts[0]) if contexts else ("", "")
-            context = LambdaContext(self.request_id, arn, deadline, client, identity)
+            context = LambdaContext(self.environment, self.request_id, arn, deadline, client, identity)
             try:
                 event = json.loads(payload)
             except ValueError as error:
