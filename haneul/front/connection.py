@@ -17,7 +17,7 @@ import httptools
 
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import ClientGone, IncomingBody
-from haneul.front.respond import head_bytes, send_file, send_stream
+from haneul.front.respond import NO_BODY, head_bytes, send_file, send_stream
 
 if TYPE_CHECKING:
     import socket
@@ -31,6 +31,7 @@ _HEADER_COUNT_MAX = 256
 _NAMES_REMEMBERED = 2048
 _STREAM_FROM_BYTES = 1 << 20
 _QUEUE_MAX = 32
+_JOIN_BELOW_BYTES = 65_536
 _ONCE_ONLY = frozenset(("host", "content-length", "authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-content-sha256"))
 _log = logging.getLogger("haneul")
 
@@ -91,6 +92,23 @@ class _Incoming(HttpRequest):
     stream: IncomingBody | None
     keep_alive: bool
     expects_continue: bool
+
+    def __init__(
+        self, method: str, path: str, query: str, headers: dict[str, str], body: bytes, stream: IncomingBody | None, connection: Connection, keep_alive: bool, expects_continue: bool
+    ) -> None:
+        # Set one by one: this runs for every request, and a chain of constructors would cost as much as parsing its headers.
+        self.method = method
+        self.path = self.raw_path = path
+        self.query = query
+        self.headers = headers
+        self.host = headers["host"] if "host" in headers else ""  # noqa: SIM401
+        self.body = body
+        self.stream = stream
+        self.remote = connection.remote
+        self.secure = connection.secure
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.expects_continue = expects_continue
 
 
 class Connection(asyncio.Protocol):
@@ -278,10 +296,8 @@ class Connection(asyncio.Protocol):
         else:
             body = b""
         parser = self._parser
-        request = _Incoming(_METHODS[parser.get_method()], path, query, self._headers, body, stream=self._stream, remote=self.remote, secure=self.secure)
-        request.keep_alive = parser.should_keep_alive()
-        request.expects_continue = expects_continue
-        self._ready.append(request)
+        method = _METHODS[parser.get_method()]
+        self._ready.append(_Incoming(method, path, query, self._headers, body, self._stream, self, parser.should_keep_alive(), expects_continue))
         if len(self._ready) > _QUEUE_MAX:
             self._pause()
 
@@ -336,41 +352,53 @@ class Connection(asyncio.Protocol):
         if self._closing:
             self._current = None
             return
+        server = self._server
+        if server.stopping:
+            pending.keep_alive = False
+        stream = pending.stream
+        if stream is not None and not stream.finished:
+            pending.keep_alive = pending.keep_alive and stream.started
+            stream.discard()
         body = response.body
-        keep_alive = pending.keep_alive and not self._server.stopping
-        if pending.stream is not None and not pending.stream.finished:
-            keep_alive = keep_alive and pending.stream.started
-            pending.stream.discard()
-        pending.keep_alive = keep_alive
-        chunked = False
+        if not isinstance(body, bytes):
+            self._answer_at_length(pending, response, body)
+            return
         try:
-            if isinstance(body, bytes):
-                head = head_bytes(response, len(body), self._server.http_date(), keep_alive)
-            elif isinstance(body, FileBody):
-                head = head_bytes(response, body.length, self._server.http_date(), keep_alive)
-            else:
-                chunked = not any(name.lower() == "content-length" for name in response.headers)
-                head = head_bytes(response, None if chunked else 0, self._server.http_date(), keep_alive)
+            head = head_bytes(response, len(body), server.date, pending.keep_alive)
         except ValueError:
-            _log.error("a response had a line break in a header and was withheld")
-            body = b""
-            head = head_bytes(HttpResponse(500), 0, self._server.http_date(), keep_alive)
-        if isinstance(body, bytes):
-            if pending.method == "HEAD" or response.status in (204, 304):
-                self._transport.write(head)
-            else:
-                self._transport.write(head + body if len(body) < 65_536 else head)
-                if len(body) >= 65_536:
-                    self._transport.write(body)
+            head, body = self._withheld(pending), b""
+        if not body or pending.method == "HEAD" or response.status in NO_BODY:
+            self._transport.write(head)
+        elif len(body) < _JOIN_BELOW_BYTES:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+        self._current = None
+        if not pending.keep_alive:
+            self._closing = True
+            self._transport.close()
+        elif self._writable is not None and not self._writable.is_set():
+            self._hold()
+
+    def _answer_at_length(self, pending: _Incoming, response: HttpResponse, body: FileBody | AsyncIterator[bytes]) -> None:
+        """Answer with a file or a stream, which takes a task."""
+        chunked = not isinstance(body, FileBody) and not any(name.lower() == "content-length" for name in response.headers)
+        length = None if chunked else body.length if isinstance(body, FileBody) else 0
+        try:
+            head = head_bytes(response, length, self._server.date, pending.keep_alive)
+        except ValueError:
+            self._transport.write(self._withheld(pending))
             self._done(pending)
-            if self._writable is not None and not self._writable.is_set():
-                self._hold()
             return
         self._work = asyncio.get_running_loop().create_task(self._send(pending, head, body, chunked))
 
+    def _withheld(self, pending: _Incoming) -> bytes:
+        _log.error("a response had a line break in a header and was withheld")
+        return head_bytes(HttpResponse(500), 0, self._server.date, pending.keep_alive)
+
     def _hold(self) -> None:
         """The client does not read: answer no more until it does."""
-        pending = self._current = _Incoming("", "")
+        pending = self._current = _Incoming("", "", "", {}, b"", None, self, True, False)
 
         async def wait() -> None:
             await self.drain()
@@ -418,7 +446,7 @@ class Connection(asyncio.Protocol):
         self._closing = True
         body = (refused.message + "\n").encode()
         response = HttpResponse(refused.status, {"Content-Type": "text/plain"}, body)
-        self._transport.write(head_bytes(response, len(body), self._server.http_date(), False) + body)
+        self._transport.write(head_bytes(response, len(body), self._server.date, False) + body)
         self._transport.close()
 
     # ---- used by the server and the senders

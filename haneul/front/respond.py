@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FILE_CHUNK_BYTES = 1 << 18
 _SENDFILE_BYTES = 1 << 22
-_NO_BODY = frozenset((204, 304))
+NO_BODY = frozenset((204, 304))
 
 
 @lru_cache(maxsize=128)
@@ -39,7 +39,7 @@ def head_bytes(response: HttpResponse, length: int | None, date: str, keep_alive
         raise ValueError("a header would break the response apart")
     if length is None:
         text += "Transfer-Encoding: chunked\r\n"
-    elif "Content-Length" not in headers and "content-length" not in headers and response.status not in _NO_BODY:
+    elif "Content-Length" not in headers and "content-length" not in headers and response.status not in NO_BODY:
         text += f"Content-Length: {length}\r\n"
     if not keep_alive:
         text += "Connection: close\r\n"

@@ -41,8 +41,7 @@ class Server:
         self.stopping = False
         self.now = 1.0
         self._servers: list[asyncio.Server] = []
-        self._date = ""
-        self._date_second = -1
+        self.date = self._http_date()
         self._ticker: asyncio.TimerHandle | None = None
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
@@ -58,13 +57,9 @@ class Server:
         self._tick()
         return server.close
 
-    def http_date(self) -> str:
-        """The clock's time as a Date header has it."""
-        second = self._clock.now() // SECOND
-        if second != self._date_second:
-            self._date_second = second
-            self._date = formatdate(second, usegmt=True)
-        return self._date
+    def _http_date(self) -> str:
+        """The clock's time as a Date header has it, as of the last tick."""
+        return formatdate(self._clock.now() // SECOND, usegmt=True)
 
     def _tick(self) -> None:
         if self._ticker is None:
@@ -73,6 +68,7 @@ class Server:
     def _sweep(self) -> None:
         self._ticker = None
         self.now += self._tick_seconds
+        self.date = self._http_date()
         for connection in tuple(self.connections):
             silent = self.now - connection.last_progress
             if connection.receiving_body:
