@@ -7,11 +7,9 @@ import contextlib
 import json
 import logging
 import os
-import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from haneul.runtime import errors
 from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox
@@ -21,7 +19,9 @@ from haneul.runtime.port import (
     INIT_TIMEOUT_NS,
     RESPONSE_BYTES_MAX,
     AdoptListener,
+    FunctionSpec,
     Invocation,
+    LogLine,
     OnLog,
     Outcome,
     RuntimeUnavailable,
@@ -65,21 +65,20 @@ class Environment:
     process inside is stopped.
     """
 
-    def __init__(self, kind: Kind, plan: Plan, key: str, timeout_ms: int, surroundings: Surroundings, on_log: OnLog | None) -> None:
-        self.key = key
+    def __init__(self, kind: Kind, plan: Plan, spec: FunctionSpec, surroundings: Surroundings, on_log: OnLog | None) -> None:
+        self.key = spec.key
+        self.spec = spec
         self.alive = False
         self.memory_mb = plan.memory_mb
         self.log_stream_name: str = plan.configuration["environment"].get("AWS_LAMBDA_LOG_STREAM_NAME", "")
         self.on_log = on_log
         self._kind = kind
         self._plan = plan
-        self._timeout_ms = timeout_ms
         self._around = surroundings
         self._loop = asyncio.get_running_loop()
         self._destroyed = False
         self._sandbox: Sandbox | None = None
         self._stop_listening: Callable[[], None] | None = None
-        self._spec_for_listener: Any = None
         self._reset()
 
     def _reset(self) -> None:
@@ -112,9 +111,8 @@ class Environment:
 
     # ---- life
 
-    async def launch(self, spec: Any) -> None:
+    async def launch(self) -> None:
         """Make the sandbox and start the function's process; the Init phase goes on behind. Raises RuntimeUnavailable."""
-        self._spec_for_listener = spec
         self._launched_ns = self._around.monotonic_ns()
         sandbox = await self._around.driver.launch(self._plan)
         self._sandbox = sandbox
@@ -126,7 +124,7 @@ class Environment:
         loop.add_reader(sandbox.status, self._on_status_pipe)
         self._api = RuntimeApi(sandbox.api, self) if sandbox.api is not None else None
         if sandbox.endpoint is not None and self._around.adopt_listener is not None:
-            self._stop_listening = self._around.adopt_listener(sandbox.endpoint, spec)
+            self._stop_listening = self._around.adopt_listener(sandbox.endpoint, self.spec)
             sandbox.endpoint = None
 
     async def destroy(self) -> None:
@@ -146,10 +144,8 @@ class Environment:
         if self.alive:
             self._kill()
         await self._ended
-        on_first_log = self._logs.tail()
         self._reset()
-        await self.launch(self._spec_for_listener)
-        self._first_log = on_first_log
+        await self.launch()
 
     # ---- invocation
 
@@ -166,7 +162,7 @@ class Environment:
                 await self._ended
                 self._reset()
                 self._current = invocation
-                await self.launch(self._spec_for_listener)
+                await self.launch()
             if self._frozen:
                 self._thaw()
             self._logs.begin()
@@ -179,7 +175,7 @@ class Environment:
                 self._freeze_timer = self._loop.call_later(_FREEZE_AFTER_SECONDS, self._freeze_if_idle)
 
     async def _run(self, invocation: Invocation) -> Outcome:
-        timeout_ms = invocation.timeout_ms or self._timeout_ms
+        timeout_ms = invocation.timeout_ms or self.spec.timeout_ms
         now = self._around.monotonic_ns
         start = now()
         if not self._ready:
@@ -416,7 +412,7 @@ class Environment:
 
     # ---- log and end
 
-    def _lines(self, lines: list[Any]) -> None:
+    def _lines(self, lines: list[LogLine]) -> None:
         if self.on_log is not None:
             self.on_log(lines)
 

@@ -94,8 +94,8 @@ class Runtime:
             kind, spec, credentials, log_stream_name, f"127.0.0.1:{RUNTIME_API_PORT}", f"http://127.0.0.1:{spec.endpoint_port}"
         )
         plan = Plan(kind, spec.code_dir, spec.layer_dirs, spec.memory_mb, spec.ephemeral_storage_mb, spec.endpoint_port, settings)
-        environment = Environment(kind, plan, spec.key, spec.timeout_ms, self._surroundings, on_log)
-        await environment.launch(spec)
+        environment = Environment(kind, plan, spec, self._surroundings, on_log)
+        await environment.launch()
         self._environments.add(environment)
         self._created += 1
         return environment

@@ -108,15 +108,7 @@ class NamespaceDriver(Driver):
     async def start(self) -> None:
         os.makedirs(self._directory, exist_ok=True)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        options = {"directory": self._directory, "identity": identity(os.getpid()), "processes_max": PROCESSES_MAX}
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _START, json.dumps(options), _PACKAGE_ROOT],
-            stdin=theirs,
-            stdout=subprocess.DEVNULL,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-            cwd="/",
-            start_new_session=True,
-        )
+        self._process = self._start_process(theirs)
         theirs.close()
         ours.setblocking(False)
         self._socket = ours
@@ -134,6 +126,17 @@ class NamespaceDriver(Driver):
         asyncio.get_running_loop().add_reader(ours.fileno(), self._hear)
         for kind in self._prepared.values():
             self.prepare(kind)
+
+    def _start_process(self, connection: socket.socket) -> subprocess.Popen[bytes]:
+        options = {"directory": self._directory, "identity": identity(os.getpid()), "processes_max": PROCESSES_MAX}
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _START, json.dumps(options), _PACKAGE_ROOT],
+            stdin=connection.fileno(),
+            stdout=subprocess.DEVNULL,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            cwd="/",
+            start_new_session=True,
+        )
 
     async def stop(self) -> None:
         self._stopping = True

@@ -121,7 +121,12 @@ async def readable(fd: int) -> None:
     """Wait until `fd` can be read."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, lambda: future.done() or future.set_result(None))
+
+    def wake() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    loop.add_reader(fd, wake)
     try:
         await future
     finally:

@@ -166,10 +166,7 @@ class Runtime:
         os.environ.update(self.environment)
         time.tzset()
         prepare_path(self.environment)
-        sys.stdout = Output(sys.stdout)
-        sys.stderr = Output(sys.stderr)
-        sys.__stdout__ = sys.stdout
-        sys.__stderr__ = sys.stderr
+        sys.stdout, sys.stderr = Output(sys.stdout), Output(sys.stderr)
         self.prepare_logging()
         try:
             return find_handler(self.environment["_HANDLER"])
