@@ -1,0 +1,103 @@
+"""Requests per second of the data plane, against a bare echo and nginx in the same run."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+import uvloop
+
+from bench import requests, servers
+from bench.load import Result, load
+from bench.table import Table
+
+_ITEMS = 1000
+_CONNECTIONS = 64
+_TABLE = "bench"
+_BUCKET = "bench"
+_DYNAMODB = "DynamoDB_20120810."
+
+
+def measure(port: int, prepared: list[bytes], seconds: float, connections: int = _CONNECTIONS) -> Result:
+    """One load; a failing request makes the figure worthless, so it is an error."""
+    result = uvloop.run(load(port, prepared, connections=connections, seconds=seconds))
+    if result.failures:
+        raise RuntimeError(f"{result.failures} requests failed")
+    return result
+
+
+def client(service: str, port: int) -> Any:
+    return boto3.client(service, endpoint_url=f"http://127.0.0.1:{port}", region_name=requests.REGION, aws_access_key_id="test", aws_secret_access_key="test")
+
+
+def run(table: Table, seconds: float) -> None:
+    """Measure front, DynamoDB, S3 and SQS."""
+    print("data plane")
+    sample = requests.target("dynamodb", 4566, _DYNAMODB + "GetItem", "1.0", {"TableName": _TABLE, "Key": {"pk": {"S": "item-000001"}}})
+    with servers.echo() as target:
+        echo = measure(target.port, [sample], seconds)
+    _row(table, "bare echo", echo, None)
+    with servers.front() as target:
+        _row(table, "front with a trivial handler", measure(target.port, [sample], seconds), echo, 0.85)
+    with servers.haneul() as target:
+        _dynamodb(table, target.port, seconds, echo)
+        _sqs(table, target.port, seconds, echo)
+        _s3(table, target.port, seconds, echo)
+
+
+def _row(table: Table, name: str, result: Result, echo: Result | None, at_least: float | None = None) -> None:
+    table.add(name, f"{result.rate:,.0f}/s, p99 {result.p99_us / 1000:.1f} ms", ratio=None if echo is None else result.rate / echo.rate, against="" if echo is None else "echo", at_least=at_least)
+
+
+def _dynamodb(table: Table, port: int, seconds: float, echo: Result) -> None:
+    dynamodb = client("dynamodb", port)
+    dynamodb.create_table(
+        TableName=_TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    dynamodb.get_waiter("table_exists").wait(TableName=_TABLE, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+    def call(name: str, params: dict[str, Any]) -> bytes:
+        return requests.target("dynamodb", port, _DYNAMODB + name, "1.0", {"TableName": _TABLE, **params})
+
+    def item(i: int) -> dict[str, Any]:
+        return {"pk": {"S": f"item-{i:06}"}, "n": {"N": str(i)}, "text": {"S": "x" * 100}, "tags": {"SS": ["a", "b"]}, "at": {"M": {"y": {"N": "2026"}}}}
+
+    puts = [call("PutItem", {"Item": item(i)}) for i in range(_ITEMS)]
+    _row(table, "DynamoDB PutItem (durable)", measure(port, puts, seconds), echo, 0.12)
+    gets = [call("GetItem", {"Key": {"pk": {"S": f"item-{i:06}"}}}) for i in range(_ITEMS)]
+    _row(table, "DynamoDB GetItem", measure(port, gets, seconds), echo, 0.20)
+    updates = [
+        call("UpdateItem", {"Key": {"pk": {"S": f"item-{i:06}"}}, "UpdateExpression": "SET n = n + :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}) for i in range(_ITEMS)
+    ]
+    _row(table, "DynamoDB UpdateItem (durable)", measure(port, updates, seconds), echo)
+
+
+def _sqs(table: Table, port: int, seconds: float, echo: Result) -> None:
+    url = client("sqs", port).create_queue(QueueName="bench")["QueueUrl"]
+    sends = [requests.target("sqs", port, "AmazonSQS.SendMessage", "1.0", {"QueueUrl": url, "MessageBody": f"message {i} " + "x" * 80}) for i in range(_ITEMS)]
+    _row(table, "SQS SendMessage (durable)", measure(port, sends, seconds), echo, 0.10)
+    receives = [requests.target("sqs", port, "AmazonSQS.ReceiveMessage", "1.0", {"QueueUrl": url, "MaxNumberOfMessages": 1})]
+    _row(table, "SQS ReceiveMessage (durable)", measure(port, receives, seconds), echo)
+
+
+def _s3(table: Table, port: int, seconds: float, echo: Result) -> None:
+    s3 = client("s3", port)
+    s3.create_bucket(Bucket=_BUCKET)
+    s3.put_object(Bucket=_BUCKET, Key="small", Body=b"x" * 1024)
+    s3.put_object(Bucket=_BUCKET, Key="large", Body=b"x" * (1 << 20))
+    _row(table, "S3 GetObject of 1 KB", measure(port, [requests.signed("s3", "GET", port, f"/{_BUCKET}/small")], seconds), echo, 0.18)
+    large = measure(port, [requests.signed("s3", "GET", port, f"/{_BUCKET}/large")], seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "large").write_bytes(b"x" * (1 << 20))
+        Path(folder).chmod(0o755)
+        with servers.nginx(Path(folder)) as target:
+            if target is None:
+                table.add("S3 GetObject of 1 MB", f"{large.bytes_per_second / 1e6:,.0f} MB/s (no nginx here)")
+                return
+            other = measure(target.port, [requests.raw("GET", target.port, "/large", b"", {})], seconds)
+    table.add("S3 GetObject of 1 MB", f"{large.bytes_per_second / 1e6:,.0f} MB/s", ratio=large.bytes_per_second / other.bytes_per_second, against="nginx", at_least=0.7)

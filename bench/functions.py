@@ -1,0 +1,175 @@
+"""Functions: warm invokes, cold starts, many at once, memory of an idle environment, and the way through API Gateway."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bench import requests, servers
+from bench.data_plane import client, measure
+from bench.process import children, pss
+from bench.table import Table
+
+_ECHO = "def handler(event, context):\n    return event\n"
+_SLEEPER = "import time\ndef handler(event, context):\n    time.sleep(0.1)\n    return {}\n"
+_NODE = "export const handler = async (event) => event;\n"
+_TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+_COLD_STARTS = 15
+_PARALLEL = 50
+_PAYLOAD = b'{"hello": "world", "numbers": [1, 2, 3]}'
+
+
+def run(table: Table, seconds: float) -> None:
+    """Measure functions on an unpinned server: environments need a core too."""
+    print("functions")
+    pair = _socketpair_rate(seconds)
+    table.add("raw socketpair echo between two processes", f"{pair:,.0f}/s")
+    with servers.haneul(pinned=False) as target:
+        role = client("iam", target.port).create_role(RoleName="bench", AssumeRolePolicyDocument=json.dumps(_TRUST))["Role"]["Arn"]
+        functions = client("lambda", target.port)
+        _create(functions, "echo", "python3.11", _ECHO, role)
+        direct = _warm(table, target.port, seconds, pair)
+        _gateway(table, target.port, seconds, direct)
+        _cold(table, functions, role, target.port)
+        _parallel(table, functions, role, target)
+
+
+def _create(functions: Any, name: str, runtime: str, code: str, role: str, memory: int = 1769) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("app.mjs" if runtime.startswith("node") else "app.py", code)
+    functions.create_function(FunctionName=name, Runtime=runtime, Handler="app.handler", Role=role, Code={"ZipFile": buffer.getvalue()}, MemorySize=memory, Timeout=30)
+    while functions.get_function_configuration(FunctionName=name)["State"] != "Active":
+        time.sleep(0.02)
+
+
+def _invoke_request(port: int, name: str) -> bytes:
+    return requests.signed("lambda", "POST", port, f"/2015-03-31/functions/{name}/invocations", _PAYLOAD, {"Content-Type": "application/json"})
+
+
+def _socketpair_rate(seconds: float) -> float:
+    ours, theirs = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        while data := theirs.recv(4096):
+            theirs.sendall(data)
+        os._exit(0)
+    theirs.close()
+    count, deadline = 0, time.perf_counter() + seconds
+    began = time.perf_counter()
+    while time.perf_counter() < deadline:
+        for _ in range(100):
+            ours.sendall(_PAYLOAD)
+            ours.recv(4096)
+        count += 100
+    elapsed = time.perf_counter() - began
+    ours.close()
+    os.waitpid(child, 0)
+    return count / elapsed
+
+
+def _warm(table: Table, port: int, seconds: float, pair: float) -> float:
+    request = _invoke_request(port, "echo")
+    measure(port, [request], 0.5, connections=1)
+    one = measure(port, [request], seconds, connections=1)
+    table.add("warm invoke, Python, 1 connection", f"{one.rate:,.0f}/s, p50 {one.p50_us:.0f} us, p99 {one.p99_us:.0f} us", ratio=one.rate / pair, against="socketpair echo", at_least=0.12)
+    many = measure(port, [request], seconds, connections=8)
+    table.add("warm invoke, Python, 8 connections", f"{many.rate:,.0f}/s, p99 {many.p99_us / 1000:.1f} ms", ratio=many.rate / pair, against="socketpair echo")
+    return one.rate
+
+
+def _gateway(table: Table, port: int, seconds: float, direct: float) -> None:
+    gateway, functions = client("apigateway", port), client("lambda", port)
+    _create(
+        functions,
+        "web",
+        "python3.11",
+        'def handler(event, context):\n    return {"statusCode": 200, "body": "{}"}\n',
+        client("iam", port).get_role(RoleName="bench")["Role"]["Arn"],
+    )
+    api = gateway.create_rest_api(name="bench")["id"]
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    gateway.put_method(restApiId=api, resourceId=root, httpMethod="POST", authorizationType="NONE")
+    arn = functions.get_function_configuration(FunctionName="web")["FunctionArn"]
+    gateway.put_integration(
+        restApiId=api,
+        resourceId=root,
+        httpMethod="POST",
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        uri=f"arn:aws:apigateway:{requests.REGION}:lambda:path/2015-03-31/functions/{arn}/invocations",
+    )
+    functions.add_permission(FunctionName="web", StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com")
+    gateway.create_deployment(restApiId=api, stageName="prod")
+    request = requests.raw("POST", port, f"/restapis/{api}/prod/_user_request_/", _PAYLOAD, {"Content-Type": "application/json"})
+    measure(port, [request], 0.5, connections=1)
+    through = measure(port, [request], seconds, connections=1)
+    table.add("REST API to a warm function, 1 connection", f"{through.rate:,.0f}/s", ratio=through.rate / direct, against="direct invoke", at_least=0.8)
+
+
+def _timed_invoke(port: int, request: bytes) -> float:
+    head, _, body = request.partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    path = head.split(b" ", 2)[1].decode()
+    wish = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=body, headers=headers, method="POST")
+    began = time.perf_counter()
+    with urllib.request.urlopen(wish, timeout=60) as answer:
+        answer.read()
+        if answer.headers.get("X-Amz-Function-Error"):
+            raise RuntimeError("the function failed")
+    return time.perf_counter() - began
+
+
+def _cold(table: Table, functions: Any, role: str, port: int) -> None:
+    for runtime, code, limit in (("python3.11", _ECHO, 1.0), ("nodejs24.x", _NODE, 4.0)):
+        ours, plain = [], []
+        for i in range(_COLD_STARTS):
+            name = f"cold-{runtime.partition('.')[0]}-{i}"
+            _create(functions, name, runtime, code, role)
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", "pass"], check=True)
+            plain.append(time.perf_counter() - began)
+            ours.append(_timed_invoke(port, _invoke_request(port, name)))
+        cold, base = statistics.median(ours), statistics.median(plain)
+        table.add(f"cold start, {runtime} zip", f"{cold * 1000:.1f} ms (median of {_COLD_STARTS})", ratio=cold / base, against=f"python3 -c pass ({base * 1000:.1f} ms)", at_most=limit)
+
+
+def _parallel(table: Table, functions: Any, role: str, target: servers.Target) -> None:
+    _create(functions, "sleeper", "python3.11", _SLEEPER, role, memory=128)
+    request = _invoke_request(target.port, "sleeper")
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        began = time.perf_counter()
+        list(pool.map(lambda _: _timed_invoke(target.port, request), range(_PARALLEL)))
+        took = time.perf_counter() - began
+    table.add(f"{_PARALLEL} parallel cold starts of a 100 ms sleeper", f"{took:.2f} s")
+    table.rows[-1].target, table.rows[-1].met = "<= 1.5 s", took <= 1.5
+    sizes = sorted(pss(pid) for pid in _leaves(target.pid) if _is_environment(pid))
+    if sizes:
+        table.add("idle Python environment (PSS, median)", f"{statistics.median(sizes) / 1024:.1f} MB of {len(sizes)}")
+        table.rows[-1].target, table.rows[-1].met = "<= 6 MB", statistics.median(sizes) <= 6 * 1024
+
+
+def _leaves(pid: int) -> list[int]:
+    found = []
+    for child in children(pid):
+        deeper = _leaves(child)
+        found += deeper or [child]
+    return found
+
+
+def _is_environment(pid: int) -> bool:
+    try:
+        return os.stat(f"/proc/{pid}/ns/pid").st_ino != os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return False
