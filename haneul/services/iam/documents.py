@@ -1,0 +1,33 @@
+"""Policy documents: checked on the way in, percent-encoded on the way out."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from haneul.core.call import Call
+from haneul.services.iam.errors import quota_exceeded
+from haneul.services.iam.limits import MANAGED_POLICY_CHARACTERS_MAX, TRUST_POLICY_CHARACTERS_MAX
+
+
+def shown(document: str) -> str:
+    """A document as answers carry it: percent-encoded as RFC 3986 has it."""
+    return quote(document, safe="")
+
+
+def characters(document: str) -> int:
+    """A document's size as the quotas count it: white space is free."""
+    return len("".join(document.split()))
+
+
+def check_managed(call: Call, document: str) -> None:
+    """Raise unless this may be a managed policy's document."""
+    call.cloud.authority.compile_policy(document, "identity", current_version_required=True)
+    if characters(document) > MANAGED_POLICY_CHARACTERS_MAX:
+        raise quota_exceeded("PolicySize", MANAGED_POLICY_CHARACTERS_MAX)
+
+
+def check_trust(call: Call, document: str) -> None:
+    """Raise unless this may be a role's trust policy."""
+    call.cloud.authority.compile_policy(document, "trust")
+    if characters(document) > TRUST_POLICY_CHARACTERS_MAX:
+        raise quota_exceeded("ACLSizePerRole", TRUST_POLICY_CHARACTERS_MAX)

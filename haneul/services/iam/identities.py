@@ -1,0 +1,169 @@
+"""What auth asks of IAM on every request: keys, attached policies, roles. All of it from memory, until something in IAM changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from haneul.core.arn import parse_arn
+from haneul.core.caller import Caller
+from haneul.core.cloud import Cloud
+from haneul.core.ports import Credential, IdentityPolicies, TrustedRole
+from haneul.services.iam.directory import SPACE, Directory
+from haneul.services.iam.mfa_records import SEED_PURPOSE, matching_step
+from haneul.services.iam.records import GROUP, ROLE, USER, AccessKey, Entity, MfaDevice, User, arn_of
+from haneul.store.keys import pack
+from haneul.store.records import decode
+
+KEY_SPACE = "iam-key"
+KEY_PURPOSE = "iam-access-key "
+_CACHE_SIZE = 20_000
+_NOBODY = IdentityPolicies()
+_ALLOWS_ALL = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
+
+
+def key_row(access_key_id: str) -> bytes:
+    """Where a key stands in the store."""
+    return pack((KEY_SPACE, access_key_id))
+
+
+class Identities:
+    """IAM's side of `auth.ports.IdentitySource`, with its caches.
+
+    IAM changes seldom and is asked at each request, so any change empties the caches; a lookup after that costs a few reads of the store.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._credentials: dict[str, Credential] = {}
+        self._policies: dict[str, IdentityPolicies] = {}
+        self._roles: dict[str, TrustedRole] = {}
+        self._unwatch: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """Follow what changes."""
+        self._forget(())
+        self._unwatch = [self._cloud.store.watch(pack((space,)), self._forget) for space in (SPACE, KEY_SPACE)]
+
+    def stop(self) -> None:
+        while self._unwatch:
+            self._unwatch.pop()()
+
+    def _forget(self, _: Sequence[bytes]) -> None:
+        self._credentials.clear()
+        self._policies.clear()
+        self._roles.clear()
+
+    # ---- keys
+
+    def credential(self, access_key_id: str) -> Credential | None:
+        found = self._credentials.get(access_key_id)
+        if found is None:
+            found = self._read_credential(access_key_id)
+            if found is not None:
+                _remember(self._credentials, access_key_id, found)
+        return found
+
+    def _read_credential(self, access_key_id: str) -> Credential | None:
+        row = self._cloud.store.get(key_row(access_key_id))
+        if row is None:
+            return None
+        key = decode(row, AccessKey)
+        user = Directory(self._cloud.store, key.account).by_id(USER, key.user_id)
+        secret = self._cloud.vault.unseal(key.secret, KEY_PURPOSE + access_key_id)
+        if user is None or secret is None:
+            return None
+        caller = Caller(
+            kind="user", account=key.account, arn=arn_of(key.account, USER, user), principal_id=user.id, access_key_id=access_key_id, tags=user.tags
+        )
+        return Credential(secret.decode(), caller, active=key.active)
+
+    # ---- policies
+
+    def policies(self, caller: Caller) -> IdentityPolicies:
+        if caller.kind == "federated":
+            name = caller.role_arn
+        else:
+            name = caller.principal_id.partition(":")[0]
+        found = self._policies.get(name)
+        if found is None:
+            found = self._read_policies(caller, name)
+            _remember(self._policies, name, found)
+        return found
+
+    def _read_policies(self, caller: Caller, name: str) -> IdentityPolicies:
+        directory = Directory(self._cloud.store, caller.account)
+        entity: Entity | None = None
+        if caller.kind == "federated":
+            if name.endswith(":root"):
+                return IdentityPolicies(identity=(("Root", self._cloud.authority.policy(_ALLOWS_ALL, "identity")),))
+            entity = directory.by_arn(USER, name)
+        elif (found := directory.entity_of(name)) is not None:
+            entity = found[1]
+        if entity is None:
+            return _NOBODY
+        boundary = None
+        if entity.boundary:
+            # A boundary that cannot be read allows nothing.
+            boundary = self._cloud.authority.policy(self._document(directory, entity.boundary) or "", "boundary")
+        compiled = tuple((policy_id, self._cloud.authority.policy(text, "identity")) for policy_id, text in self.documents_of(directory, entity))
+        return IdentityPolicies(identity=compiled, boundary=boundary)
+
+    def documents_of(self, directory: Directory, entity: Entity) -> list[tuple[str, str]]:
+        """The identity policies of a user, group or role, those of a user's groups included: (id as simulations show it, JSON text)."""
+        found = self._own_documents(directory, entity)
+        if isinstance(entity, User):
+            for group_id in entity.groups:
+                group = directory.by_id(GROUP, group_id)
+                if group is not None:
+                    found += self._own_documents(directory, group)
+        return found
+
+    def _own_documents(self, directory: Directory, entity: Entity) -> list[tuple[str, str]]:
+        space = type(entity).__name__.lower()
+        found = [(f"{space}_{entity.name}_{one.name}", one.document) for one in directory.inline_policies(entity.id)]
+        for arn in entity.attached:
+            document = self._document(directory, arn)
+            if document is not None:
+                found.append((arn.rpartition("/")[2], document))
+        return found
+
+    def _document(self, directory: Directory, arn: str) -> str | None:
+        managed = self._cloud.authority.managed_policies().get(arn)
+        return managed.document if managed is not None else directory.default_document(arn)
+
+    def managed_policy(self, arn: str) -> str | None:
+        """The default version's document of a managed policy, wherever it is."""
+        parsed = parse_arn(arn)
+        return self._document(Directory(self._cloud.store, parsed.account), arn) if parsed is not None else None
+
+    # ---- roles and devices
+
+    def role(self, role_arn: str) -> TrustedRole | None:
+        found = self._roles.get(role_arn)
+        if found is None:
+            parsed = parse_arn(role_arn)
+            if parsed is None or parsed.service != "iam":
+                return None
+            role = Directory(self._cloud.store, parsed.account).by_arn(ROLE, role_arn)
+            if role is None:
+                return None
+            prefix = f"arn:aws:sts::{parsed.account}:assumed-role/{role.name}"
+            found = TrustedRole(role_arn, prefix, role.id, parsed.account, role.trust, role.tags, role.max_session_seconds)
+            _remember(self._roles, role_arn, found)
+        return found
+
+    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
+        """Whether the device is the caller's and shows this code."""
+        directory = Directory(self._cloud.store, caller.account)
+        device = directory.get(directory.key("mfa", serial_number), MfaDevice)
+        if device is None or not device.user_id or device.user_id != caller.principal_id:
+            return False
+        seed = self._cloud.vault.unseal(device.seed, SEED_PURPOSE)
+        return seed is not None and matching_step(seed, code, self._cloud.clock.now()) is not None
+
+
+def _remember(cache: dict[str, Any], name: str, value: Any) -> None:
+    if len(cache) >= _CACHE_SIZE:
+        cache.clear()
+    cache[name] = value

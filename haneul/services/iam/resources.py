@@ -1,0 +1,113 @@
+"""Which resource a request is about, for the permission to use it: its ARN (paths are looked up) and IAM's condition keys.
+
+Service Authorization Reference, "Actions, resources, and condition keys for AWS Identity and Access Management".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from haneul.core.call import Call
+from haneul.core.operation import Handler, Shape, operation
+from haneul.services.iam.directory import Directory
+from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, USER, Entity, Kind, Named, arn_of
+
+_BY_NAME: tuple[tuple[str, Kind[Any]], ...] = (("InstanceProfileName", INSTANCE_PROFILE), ("GroupName", GROUP), ("RoleName", ROLE), ("UserName", USER))
+_BY_ARN = ("PolicyArn", "OpenIDConnectProviderArn", "SAMLProviderArn", "SerialNumber", "PolicySourceArn")
+_ABOUT_CALLER = frozenset(
+    {
+        "GetUser",
+        "ChangePassword",
+        "CreateAccessKey",
+        "DeleteAccessKey",
+        "UpdateAccessKey",
+        "ListAccessKeys",
+        "ListMFADevices",
+        "CreateLoginProfile",
+        "GetLoginProfile",
+        "DeleteLoginProfile",
+    }
+)
+_LISTS = {"ListUsers": "user", "ListGroups": "group", "ListRoles": "role", "ListInstanceProfiles": "instance-profile"}
+
+
+def iam_operation(*names: str, public: bool = False, authorized_inside: bool = False, partial: str = "") -> Callable[[Handler], Handler]:
+    """Make a function the implementation of IAM operations: one, or a family that differs only in what it is about (users, groups, roles)."""
+
+    def mark(handler: Handler) -> Handler:
+        for name in names:
+            operation(
+                f"iam:{name}", resource=target_arn, conditions=condition_keys, public=public, authorized_inside=authorized_inside, partial=partial
+            )(handler)
+        return handler
+
+    return mark
+
+
+def target_arn(call: Call, request: Shape) -> str:
+    """The ARN of what the request is about; `*` for what has none."""
+    name = call.operation.name
+    account = call.account
+    if name in _LISTS:
+        return f"arn:aws:iam::{account}:{_LISTS[name]}{request.get('PathPrefix', '/')}"
+    for member, kind in _BY_NAME:
+        if member in request:
+            return _named_arn(call, kind, request)
+    for member in _BY_ARN:
+        if member in request:
+            return str(request[member])
+    if name in _ABOUT_CALLER:
+        return call.caller.arn or "*"
+    if name in ("CreatePolicy", "CreateVirtualMFADevice"):
+        space, made = ("policy", "PolicyName") if name == "CreatePolicy" else ("mfa", "VirtualMFADeviceName")
+        return f"arn:aws:iam::{account}:{space}{request.get('Path', '/')}{request[made]}"
+    if name == "CreateSAMLProvider":
+        return f"arn:aws:iam::{account}:saml-provider/{request['Name']}"
+    if name == "CreateOpenIDConnectProvider":
+        return f"arn:aws:iam::{account}:oidc-provider/{request['Url'].partition('://')[2]}"
+    if name == "CreateServiceLinkedRole":
+        return f"arn:aws:iam::{account}:role/aws-service-role/{request['AWSServiceName']}/AWSServiceRoleFor*"
+    return "*"
+
+
+def _named_arn(call: Call, kind: Kind[Any], request: Shape) -> str:
+    member = next(member for member, one in _BY_NAME if one is kind)
+    name = request[member]
+    found: Named | None = Directory(call.cloud.store, call.account).find(kind, name)
+    if found is not None:
+        return arn_of(call.account, kind, found)
+    path = request.get("Path", "/") if call.operation.name.startswith("Create") else "/"
+    return f"arn:aws:iam::{call.account}:{kind.space}{path}{name}"
+
+
+def condition_keys(call: Call, request: Shape) -> Mapping[str, Any]:
+    """The condition keys that the request brings and those of what it is about."""
+    keys: dict[str, Any] = {}
+    if "PolicyArn" in request and call.operation.name.startswith(("Attach", "Detach")):
+        keys["iam:PolicyARN"] = request["PolicyArn"]
+    if "AWSServiceName" in request:
+        keys["iam:AWSServiceName"] = request["AWSServiceName"]
+    if "Tags" in request:
+        keys["aws:TagKeys"] = [tag["Key"] for tag in request["Tags"]]
+        for tag in request["Tags"]:
+            keys[f"aws:RequestTag/{tag['Key']}"] = tag.get("Value", "")
+    elif "TagKeys" in request:
+        keys["aws:TagKeys"] = request["TagKeys"]
+    found = _target(call, request)
+    if found is not None:
+        for key, value in found.tags.items():
+            keys[f"iam:ResourceTag/{key}"] = keys[f"aws:ResourceTag/{key}"] = value
+        if isinstance(found, Entity) and found.boundary:
+            keys["iam:PermissionsBoundary"] = found.boundary
+    if "PermissionsBoundary" in request:
+        keys["iam:PermissionsBoundary"] = request["PermissionsBoundary"]
+    return keys
+
+
+def _target(call: Call, request: Shape) -> Named | None:
+    for member, kind in _BY_NAME:
+        if member in request:
+            found: Named | None = Directory(call.cloud.store, call.account).find(kind, request[member])
+            return found
+    return Directory(call.cloud.store, call.account).policy(request["PolicyArn"]) if "PolicyArn" in request else None

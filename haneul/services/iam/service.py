@@ -1,0 +1,55 @@
+"""The iam service: identities and what they may do. Global: an account's identities are the same in every region."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.caller import Caller
+from haneul.core.cloud import Cloud
+from haneul.core.ports import Credential, IdentityPolicies, TrustedRole
+from haneul.core.service import Service
+from haneul.services.iam.identities import Identities
+from haneul.services.iam.last_uses import LastUses
+from haneul.services.iam.quirks import IAM_QUIRKS
+
+
+class Iam(Service):
+    """AWS Identity and Access Management; also the identity source of auth (`auth.ports.IdentitySource`)."""
+
+    name = "iam"
+    quirks = IAM_QUIRKS
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.identities = Identities(cloud)
+        self.last_uses = LastUses(cloud)
+
+    async def start(self) -> None:
+        self.identities.start()
+
+    async def stop(self) -> None:
+        self.identities.stop()
+        await self.last_uses.stop()
+
+    def resource_account(self, call: Call, arn: str) -> str | None:
+        """Everything belongs to the caller's account, the policies of AWS (whose ARNs name the account `aws`) too."""
+        return call.account
+
+    # ---- what auth asks
+
+    def credential(self, access_key_id: str) -> Credential | None:
+        return self.identities.credential(access_key_id)
+
+    def used(self, caller: Caller, service: str, region: str) -> None:
+        self.last_uses.note(caller, service, region)
+
+    def policies(self, caller: Caller) -> IdentityPolicies:
+        return self.identities.policies(caller)
+
+    def managed_policy(self, arn: str) -> str | None:
+        return self.identities.managed_policy(arn)
+
+    def role(self, role_arn: str) -> TrustedRole | None:
+        return self.identities.role(role_arn)
+
+    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
+        return self.identities.one_time_password_fits(caller, serial_number, code)
