@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import urllib.error
@@ -10,16 +11,15 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.config import Config
-from botocore.credentials import Credentials
-
 from haneul.cli.output import Trouble
 
 DEFAULT_DATA_DIR = Path.home() / ".haneul"
 _TIMEOUT_SECONDS = 900
+
+
+def _sdk(module: str) -> Any:
+    """A module of the AWS SDK, loaded by the commands that call the cloud: it takes longer to load than `haneul start` takes to start."""
+    return importlib.import_module(module)
 
 
 def env(name: str, default: Any = None) -> Any:
@@ -48,23 +48,30 @@ class Connection:
         self._secret = os.environ.get("AWS_SECRET_ACCESS_KEY", "test")
         self._token = os.environ.get("AWS_SESSION_TOKEN")
 
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What a client raises when the cloud refuses or does not answer."""
+        exceptions = _sdk("botocore.exceptions")
+        return (exceptions.ClientError, exceptions.BotoCoreError)
+
     def client(self, service: str) -> Any:
         """A boto3 client for the cloud, with the keys of the environment or the development keys."""
-        return boto3.client(
+        return _sdk("boto3").client(
             service,
             endpoint_url=self.endpoint,
             region_name=self.region,
             aws_access_key_id=self._key,
             aws_secret_access_key=self._secret,
             aws_session_token=self._token,
-            config=Config(read_timeout=_TIMEOUT_SECONDS, retries={"max_attempts": 1, "mode": "standard"}),
+            config=_sdk("botocore.config").Config(read_timeout=_TIMEOUT_SECONDS, retries={"max_attempts": 1, "mode": "standard"}),
         )
 
     def admin(self, method: str, name: str, body: Any = None) -> dict[str, Any]:
         """Call `/_haneul/<name>`, signed."""
         data = json.dumps(body).encode() if body is not None else b""
-        request = AWSRequest(method, f"{self.endpoint}/_haneul/{name}", data=data, headers={"Content-Type": "application/json"})
-        SigV4Auth(Credentials(self._key, self._secret, self._token), "sts", self.region).add_auth(request)
+        request = _sdk("botocore.awsrequest").AWSRequest(method, f"{self.endpoint}/_haneul/{name}", data=data, headers={"Content-Type": "application/json"})
+        keys = _sdk("botocore.credentials").Credentials(self._key, self._secret, self._token)
+        _sdk("botocore.auth").SigV4Auth(keys, "sts", self.region).add_auth(request)
         prepared = request.prepare()
         try:
             wish = urllib.request.Request(prepared.url, data=data or None, headers=dict(prepared.headers), method=method)

@@ -11,8 +11,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from haneul.cli.connection import Connection, add_connection_options
 from haneul.cli.output import Trouble, show
 
@@ -60,7 +58,7 @@ def deploy(options: argparse.Namespace) -> int:
         facts = {"function": name, "arn": arn, "runtime": runtime, "handler": handler, "role": role}
         if options.url:
             facts["url"] = _make_url(client, name)
-    except (ClientError, BotoCoreError) as error:
+    except connection.failures as error:
         raise Trouble(str(error)) from error
     show(facts)
     return 0

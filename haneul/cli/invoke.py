@@ -8,8 +8,6 @@ import json
 import sys
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from haneul.cli.connection import Connection, add_connection_options
 from haneul.cli.output import Trouble, colour
 
@@ -31,13 +29,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def invoke(options: argparse.Namespace) -> int:
     """Call the function."""
     payload = read_payload(options.payload)
+    connection = Connection(options)
     try:
         answer = (
-            Connection(options)
-            .client("lambda")
+            connection.client("lambda")
             .invoke(FunctionName=options.function, Payload=payload, InvocationType="Event" if options.event else "RequestResponse", LogType="None" if options.event else "Tail")
         )
-    except (ClientError, BotoCoreError) as error:
+    except connection.failures as error:
         raise Trouble(str(error)) from error
     if options.event:
         return 0

@@ -9,8 +9,6 @@ import time
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from haneul.cli.connection import Connection, add_connection_options
 from haneul.cli.output import Trouble, colour
 
@@ -47,7 +45,7 @@ def logs(options: argparse.Namespace) -> int:
                 return 0
             sys.stdout.flush()
             time.sleep(_POLL_SECONDS)
-    except (ClientError, BotoCoreError) as error:
+    except connection.failures as error:
         raise Trouble(str(error)) from error
 
 
