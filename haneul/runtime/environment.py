@@ -16,7 +16,6 @@ from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox
 from haneul.runtime.interpreters import Kind
 from haneul.runtime.logs import LogReader
 from haneul.runtime.port import (
-    INIT_TIMEOUT_NS,
     RESPONSE_BYTES_MAX,
     AdoptListener,
     FunctionSpec,
@@ -45,6 +44,7 @@ class Surroundings:
     wall_ns: Callable[[], int]
     adopt_listener: AdoptListener | None
     ended: Callable[[Environment], None]
+    init_timeout_ns: int
 
 
 @dataclass(slots=True)
@@ -208,7 +208,7 @@ class Environment:
 
     async def _await_init(self, invocation: Invocation, timeout_ms: int) -> _Result:
         """Wait for the Init phase. If it fails or takes too long it is repeated as a part of the invocation, within the function's time-out."""
-        left = self._launched_ns + INIT_TIMEOUT_NS - self._around.monotonic_ns()
+        left = self._launched_ns + self._around.init_timeout_ns - self._around.monotonic_ns()
         result = await self._init_within(left / 1e9)
         if result is not None and (result.status is None or self._destroyed):
             return result

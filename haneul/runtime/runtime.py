@@ -17,7 +17,7 @@ from haneul.runtime.drivers.port import Driver, Plan
 from haneul.runtime.environment import Environment, Surroundings
 from haneul.runtime.inside.jail import RUNTIME_API_PORT
 from haneul.runtime.interpreters import Kind, discover
-from haneul.runtime.port import AdoptListener, Credentials, FunctionSpec, OnLog, RuntimeUnavailable
+from haneul.runtime.port import INIT_TIMEOUT_NS, AdoptListener, Credentials, FunctionSpec, OnLog, RuntimeUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Runtime:
         driver: Driver | None = None,
         monotonic_ns: Callable[[], int] = real_monotonic_ns,
         wall_ns: Callable[[], int] = real_wall_ns,
+        init_timeout_ns: int = INIT_TIMEOUT_NS,
     ) -> None:
         self._directory = os.path.abspath(directory)
         self._kinds: dict[str, Kind] = {}
@@ -59,7 +60,7 @@ class Runtime:
         self._environments: set[Environment] = set()
         self._created = 0
         self._ended = 0
-        self._surroundings = Surroundings(self.driver, monotonic_ns, wall_ns, adopt_listener, self._forget)
+        self._surroundings = Surroundings(self.driver, monotonic_ns, wall_ns, adopt_listener, self._forget, init_timeout_ns)
 
     async def start(self) -> None:
         """Start the driver and the zygote of the server's own Python. Raises RuntimeUnavailable when this machine cannot hold a sandbox."""
