@@ -1,0 +1,49 @@
+"""Errors that DynamoDB answers with, in its own words (Developer Guide: "Error handling with DynamoDB")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.core.errors import ServiceError
+
+INVALID = "One or more parameter values were invalid: "
+
+
+def validation(message: str) -> ServiceError:
+    """The request is not what the operation takes."""
+    return ServiceError("ValidationException", message, 400)
+
+
+def invalid(message: str) -> ServiceError:
+    """`validation` with the introduction that many of DynamoDB's messages have."""
+    return ServiceError("ValidationException", INVALID + message, 400)
+
+
+def not_found() -> ServiceError:
+    """The table of an operation on items is not there, or not ready."""
+    return ServiceError("ResourceNotFoundException", "Requested resource not found", 400)
+
+
+def table_not_found(name: str) -> ServiceError:
+    """The table of an operation on tables is not there."""
+    return ServiceError("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found", 400)
+
+
+def in_use(message: str) -> ServiceError:
+    """The table is in a state that does not allow the change."""
+    return ServiceError("ResourceInUseException", message, 400)
+
+
+def limit_exceeded(message: str) -> ServiceError:
+    """A limit of the account or table."""
+    return ServiceError("LimitExceededException", message, 400)
+
+
+def condition_failed(item: dict[str, Any] | None = None) -> ServiceError:
+    """A condition did not hold; `item` is what the caller asked to see of it."""
+    return ServiceError("ConditionalCheckFailedException", "The conditional request failed", 400, fields={"Item": item} if item else None)
+
+
+def key_mismatch() -> ServiceError:
+    """A key that is not of the table's schema."""
+    return validation("The provided key element does not match the schema")

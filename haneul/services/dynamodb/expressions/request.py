@@ -1,0 +1,133 @@
+"""All expressions of one request, checked and bound in the real service's order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.expressions.bind import Binder, Predicate, bind_condition, unused
+from haneul.services.dynamodb.expressions.key_condition import KeyConditions, key_conditions
+from haneul.services.dynamodb.expressions.parse import parse_condition, parse_projection, parse_update
+from haneul.services.dynamodb.expressions.project import Project, check_overlaps, projection
+from haneul.services.dynamodb.expressions.syntax import ExpressionError
+from haneul.services.dynamodb.expressions.update import BoundUpdate, bind_update
+from haneul.services.dynamodb.values import checked
+
+T = TypeVar("T")
+
+CACHED_EXPRESSIONS_MAX = 4096
+_NAME_KEY = re.compile(r"#[0-9a-zA-Z_]+", re.ASCII)
+_VALUE_KEY = re.compile(r":[0-9a-zA-Z_]+", re.ASCII)
+_EXPRESSIONS = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
+_PARTS = frozenset((*_EXPRESSIONS, "ExpressionAttributeNames", "ExpressionAttributeValues"))
+
+
+class Parsers:
+    """The parsers, remembering what they have parsed lately. One for a running service."""
+
+    def __init__(self) -> None:
+        self.condition = lru_cache(CACHED_EXPRESSIONS_MAX)(parse_condition)
+        self.update = lru_cache(CACHED_EXPRESSIONS_MAX)(parse_update)
+        self.projection = lru_cache(CACHED_EXPRESSIONS_MAX)(parse_projection)
+
+
+class Expressions:
+    """What a request's expressions mean. `heads` are the attributes that the filter looks at, `nested` those that expressions look into."""
+
+    __slots__ = ("condition", "filter", "filter_heads", "filter_nested", "key_conditions", "projected", "projection", "projection_nested", "update")
+
+    def __init__(self) -> None:
+        self.update: BoundUpdate | None = None
+        self.condition: Predicate | None = None
+        self.key_conditions: KeyConditions | None = None
+        self.filter: Predicate | None = None
+        self.filter_heads: set[str] = set()
+        self.filter_nested: set[str] = set()
+        self.projection: Project | None = None
+        # The attributes of which the projection takes anything.
+        self.projected: tuple[str, ...] = ()
+        self.projection_nested: set[str] = set()
+
+
+NONE = Expressions()
+
+
+def check_parameters(request: dict[str, Any], expressions: Sequence[str], legacy: Sequence[str]) -> None:
+    """Expressions and their older forms do not mix; names and values need an expression. `expressions` and `legacy` are those of the operation."""
+    given = [name for name in expressions if name in request]
+    if given:
+        older = [name for name in legacy if name in request and not (name == "KeyConditions" and "KeyConditionExpression" not in request)]
+        if older:
+            raise validation(
+                "Can not use both expression and non-expression parameters in the same request: "
+                f"Non-expression parameters: {{{', '.join(older)}}} Expression parameters: {{{', '.join(given)}}}"
+            )
+    elif "ExpressionAttributeNames" in request:
+        raise validation("ExpressionAttributeNames can only be specified when using expressions")
+    if "ExpressionAttributeValues" in request:
+        users = [name for name in expressions if name != "ProjectionExpression"]
+        if users and not any(name in request for name in users):
+            verb = "are" if len(users) > 1 else "is"
+            raise validation(f"ExpressionAttributeValues can only be specified when using expressions: {' and '.join(users)} {verb} null")
+
+
+def bind(parsers: Parsers, request: dict[str, Any]) -> Expressions:
+    """Parse and bind every expression of a request."""
+    if _PARTS.isdisjoint(request):
+        return NONE
+    names, values = request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
+    _check_placeholders(names, values)
+    binder = Binder(names, values)
+    bound = Expressions()
+    if (text := request.get("UpdateExpression")) is not None:
+        bound.update = _introduced("UpdateExpression", lambda: bind_update(parsers.update(text), binder))
+    if (text := request.get("ConditionExpression")) is not None:
+        bound.condition = _introduced("ConditionExpression", lambda: bind_condition(parsers.condition(text), binder))
+    if (text := request.get("KeyConditionExpression")) is not None:
+        bound.key_conditions = _introduced("KeyConditionExpression", lambda: key_conditions(parsers.condition(text), binder))
+    if (text := request.get("FilterExpression")) is not None:
+        binder.heads, binder.nested = bound.filter_heads, bound.filter_nested
+        bound.filter = _introduced("FilterExpression", lambda: bind_condition(parsers.condition(text), binder))
+    if (text := request.get("ProjectionExpression")) is not None:
+        binder.heads, binder.nested = set(), bound.projection_nested
+        _introduced("ProjectionExpression", lambda: _bind_projection(parsers, text, binder, bound))
+    problem = unused(binder, names, values)
+    if problem is not None:
+        raise validation(problem)
+    if bound.key_conditions is not None:
+        bound.key_conditions.check()
+    return bound
+
+
+def _bind_projection(parsers: Parsers, text: str, binder: Binder, bound: Expressions) -> None:
+    paths = [binder.path(path) for path in parsers.projection(text)]
+    check_overlaps(paths)
+    bound.projection = projection(paths)
+    bound.projected = tuple(binder.heads)
+
+
+def _introduced(name: str, work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except ExpressionError as error:
+        raise validation(f"Invalid {name}: {error.message}") from None
+
+
+def _check_placeholders(names: dict[str, str] | None, values: dict[str, Any] | None) -> None:
+    if names is not None:
+        if not names:
+            raise validation("ExpressionAttributeNames must not be empty")
+        for key in names:
+            if not _NAME_KEY.fullmatch(key):
+                raise validation(f'ExpressionAttributeNames contains invalid key: Syntax error; key: "{key}"')
+    if values is not None:
+        if not values:
+            raise validation("ExpressionAttributeValues must not be empty")
+        for key in values:
+            if not _VALUE_KEY.fullmatch(key):
+                raise validation(f'ExpressionAttributeValues contains invalid key: Syntax error; key: "{key}"')
+        for key, value in values.items():
+            checked(value, lambda message, key=key: f"ExpressionAttributeValues contains invalid value: {message} for key {key}")  # type: ignore[misc]

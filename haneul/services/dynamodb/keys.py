@@ -1,0 +1,183 @@
+"""Keys of items as keys of the store.
+
+A row's key is the table's (or index's) prefix, a hash of the partition key, the partition key, the sort key, and in an index the keys of the table; each
+part is encoded as `store.keys.pack` encodes bytes. So one partition key is one range, sorted; a scan goes by the hash, as in the real service, and a
+segment of a parallel scan is a range of hashes.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+from haneul.services.dynamodb import numbers
+from haneul.services.dynamodb.errors import invalid, key_mismatch
+from haneul.services.dynamodb.values import Item, Value, kind_of
+from haneul.store.keys import after
+
+HASH_KEY_BYTES_MAX = 2048
+RANGE_KEY_BYTES_MAX = 1024
+HASH_BYTES = 4
+
+Attribute = tuple[str, str]
+"""Name and type (S, N or B) of an attribute that is part of a key."""
+
+
+def part(kind: str, inner: str) -> bytes:
+    """One key attribute, canonical, as bytes that sort as the service sorts it."""
+    if kind == "S":
+        return inner.encode()
+    return numbers.encode(inner) if kind == "N" else b64decode(inner)
+
+
+def packed(raw: bytes) -> bytes:
+    """A part as it stands in a row's key."""
+    return b"\x01" + (raw.replace(b"\x00", b"\x00\xff") if b"\x00" in raw else raw) + b"\x00"
+
+
+def hashed(parts: bytes) -> bytes:
+    """Where a partition key lies among all partition keys."""
+    return packed(blake2b(parts, digest_size=HASH_BYTES).digest())
+
+
+class KeySchema:
+    """The key of a table or an index: the attributes that are hashed, and those that sort.
+
+    A table has one of the first and at most one of the second; a global secondary index may have several of both.
+    """
+
+    __slots__ = ("attributes", "hash_attributes", "names", "range_attributes", "types")
+
+    def __init__(self, hash_attributes: Sequence[Attribute], range_attributes: Sequence[Attribute]) -> None:
+        self.hash_attributes = tuple(hash_attributes)
+        self.range_attributes = tuple(range_attributes)
+        self.attributes = self.hash_attributes + self.range_attributes
+        self.names = tuple(name for name, _ in self.attributes)
+        self.types = dict(self.attributes)
+
+    def describe(self) -> list[dict[str, str]]:
+        """The `KeySchema` of the API."""
+        return [{"AttributeName": name, "KeyType": "HASH"} for name, _ in self.hash_attributes] + [
+            {"AttributeName": name, "KeyType": "RANGE"} for name, _ in self.range_attributes
+        ]
+
+    def hash_prefix(self, values: Sequence[Value]) -> bytes:
+        """The hash and the parts of a whole partition key."""
+        parts = b"".join([packed(part(kind, value[kind])) for (_, kind), value in zip(self.hash_attributes, values)])
+        return hashed(parts) + parts
+
+    def suffix(self, item: Item) -> bytes:
+        """The key of `item` behind the prefix. KeyError when the item lacks a key attribute or has it in another type."""
+        (name, kind), *more = self.hash_attributes
+        parts = packed(part(kind, item[name][kind]))
+        for name, kind in more:
+            parts += packed(part(kind, item[name][kind]))
+        suffix = hashed(parts) + parts
+        for name, kind in self.range_attributes:
+            suffix += packed(part(kind, item[name][kind]))
+        return suffix
+
+    def extra_suffix(self, item: Item) -> bytes:
+        """The key of `item` without the hash: what tells entries of an index with equal index keys apart."""
+        return b"".join([packed(part(kind, item[name][kind])) for name, kind in self.attributes])
+
+    def take(self, item: Item) -> Item:
+        """The key attributes of an item."""
+        return {name: item[name] for name in self.names}
+
+    def has(self, item: Item) -> bool:
+        """Whether an item has every key attribute in its type (entries of an index are only made of those)."""
+        for name, kind in self.attributes:
+            value = item.get(name)
+            if value is None or kind not in value:
+                return False
+        return True
+
+    def check_key(self, key: Item) -> None:
+        """A key given in a request: exactly the schema's attributes, of its types and sizes."""
+        if len(key) != len(self.attributes):
+            raise key_mismatch()
+        for at, (name, kind) in enumerate(self.attributes):
+            value = key.get(name)
+            if value is None or kind not in value:
+                raise key_mismatch()
+            self._check_piece(name, kind, value[kind], at < len(self.hash_attributes))
+
+    def check_item(self, item: Item) -> None:
+        """The key attributes within a whole item."""
+        for at, (name, kind) in enumerate(self.attributes):
+            value = item.get(name)
+            if value is None:
+                raise invalid(f"Missing the key {name} in the item")
+            if kind not in value:
+                raise invalid(f"Type mismatch for key {name} expected: {kind} actual: {kind_of(value)}")
+            self._check_piece(name, kind, value[kind], at < len(self.hash_attributes))
+
+    @staticmethod
+    def _check_piece(name: str, kind: str, inner: str, is_hash: bool) -> None:
+        if kind == "N":
+            return
+        if not inner:
+            raise _empty_key(kind, f"Key: {name}")
+        limit = HASH_KEY_BYTES_MAX if is_hash else RANGE_KEY_BYTES_MAX
+        if len(inner) * 4 > limit and len(part(kind, inner)) > limit:
+            if is_hash:
+                raise invalid(f"Size of hashkey has exceeded the maximum size limit of{HASH_KEY_BYTES_MAX} bytes")
+            raise invalid(f"Aggregated size of all range keys has exceeded the size limit of {RANGE_KEY_BYTES_MAX} bytes")
+
+    def check_index_values(self, item: Item, index_name: str) -> None:
+        """The attributes of an item that a secondary index is made of: absent, or of the index's type and not empty."""
+        for at, (name, kind) in enumerate(self.attributes):
+            value = item.get(name)
+            if value is None:
+                continue
+            inner = value.get(kind)
+            if inner is None:
+                raise index_type_mismatch(name, kind, kind_of(value), index_name)
+            if kind != "N":
+                if not inner:
+                    raise _empty_index_key(kind, name, index_name)
+                self._check_piece(name, kind, inner, at < len(self.hash_attributes))
+
+
+def index_type_mismatch(name: str, expected: str, actual: str, index_name: str) -> Exception:
+    """An attribute that an index is made of has another type."""
+    return invalid(f"Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: {index_name}")
+
+
+def _empty_key(kind: str, where: str) -> Exception:
+    what = "string" if kind == "S" else "binary"
+    return _not_valid(f"The AttributeValue for a key attribute cannot contain an empty {what} value. {where}")
+
+
+def _empty_index_key(kind: str, name: str, index_name: str) -> Exception:
+    what = "string" if kind == "S" else "binary"
+    return _not_valid(
+        "A value specified for a secondary index key is not supported. "
+        f"The AttributeValue for a key attribute cannot contain an empty {what} value. IndexName: {index_name}, IndexKey: {name}"
+    )
+
+
+def _not_valid(message: str) -> Exception:
+    error = invalid("")
+    error.message = f"One or more parameter values are not valid. {message}"
+    return error
+
+
+def segment_bounds(prefix: bytes, segment: int, segments: int) -> tuple[bytes, bytes]:
+    """The range of rows that one segment of a parallel scan covers."""
+    span = 1 << (8 * HASH_BYTES)
+    return _hash_edge(prefix, span * segment // segments), _hash_edge(prefix, span * (segment + 1) // segments)
+
+
+def _hash_edge(prefix: bytes, position: int) -> bytes:
+    if position >> (8 * HASH_BYTES):
+        return after(prefix)
+    return prefix + packed(position.to_bytes(HASH_BYTES, "big"))[:-1]
+
+
+def describe_key(value: Any) -> str:
+    """A key value as access conditions compare it: the text of a string or number, base64 of binary."""
+    return str(next(iter(value.values()))) if isinstance(value, dict) and value else ""

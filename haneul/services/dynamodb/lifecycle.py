@@ -1,0 +1,223 @@
+"""What happens to tables and indexes after the request: they become ready, are filled, and end; driven by the outbox, so that a crash only delays it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from haneul.clock import MILLISECOND
+from haneul.services.dynamodb import expiry
+from haneul.services.dynamodb.retention import RETENTION, plan_trim
+from haneul.services.dynamodb.rows import row_item
+from haneul.services.dynamodb.streams import disable_stream
+from haneul.services.dynamodb.tables import Table, TableRecord, table_key
+from haneul.services.dynamodb.writing import index_count_key, put_index_entry
+from haneul.store.keys import prefix_range
+from haneul.store.port import Transaction
+from haneul.store.records import decode, encode
+
+if TYPE_CHECKING:
+    from haneul.services.dynamodb.service import DynamoDb
+
+# How long a table stays in a passing state, at least: long enough to be seen, too short to wait for.
+TRANSITION = 50 * MILLISECOND
+
+SETTLE = "dynamodb-settle"
+FILL = "dynamodb-fill"
+EXPIRY_ON = "dynamodb-expiry-on"
+DROP = "dynamodb-drop"
+PURGE = "dynamodb-purge"
+_CHUNK = 250
+
+Payload = dict[str, Any]
+
+
+def payload_of(record: TableRecord, **more: Any) -> Payload:
+    return {"account": record.account, "region": record.region, "name": record.name, "id": record.id, **more}
+
+
+def read_record(tx: Transaction, payload: Payload) -> TableRecord | None:
+    """The record of the table that an entry of the outbox is about; None when that table is gone, even if another one has its name."""
+    raw = tx.get(table_key(payload["account"], payload["region"], payload["name"]))
+    record = decode(raw, TableRecord) if raw is not None else None
+    return record if record is not None and record.id == payload["id"] else None
+
+
+def write_record(tx: Transaction, record: TableRecord) -> None:
+    tx.put(table_key(record.account, record.region, record.name), encode(record))
+
+
+def plan(service: DynamoDb, tx: Transaction, kind: str, record: TableRecord, **more: Any) -> None:
+    """Continue later, when the passing state has been seen."""
+    service.cloud.outbox.put(tx, kind, payload_of(record, **more), due=service.cloud.clock.now() + TRANSITION)
+
+
+async def settle(service: DynamoDb, payload: Payload) -> None:
+    """A table that was being created or updated is ready."""
+
+    def work(tx: Transaction) -> None:
+        record = read_record(tx, payload)
+        if record is None or record.status not in ("CREATING", "UPDATING"):
+            return
+        if record.status == "CREATING":
+            for index in record.indexes:
+                if index.is_global and index.status == "CREATING":
+                    index.status = "ACTIVE"
+        for index in record.indexes:
+            if index.status == "UPDATING":
+                index.status = "ACTIVE"
+        # An index that is still being made or removed keeps the table in its passing state.
+        if not any(index.status in ("CREATING", "DELETING") for index in record.indexes):
+            record.status = "ACTIVE"
+        write_record(tx, record)
+
+    await service.cloud.store.transact(work)
+
+
+async def fill(service: DynamoDb, payload: Payload) -> None:
+    """Give a new index its entries of the items that were there before it, a chunk at a time."""
+    cursor: bytes = b""
+    while True:
+
+        def work(tx: Transaction, cursor: bytes = cursor) -> bytes | None:
+            record = read_record(tx, payload)
+            entry = record.find_index(payload["index"]) if record is not None else None
+            if record is None or entry is None or entry.id != payload["index_id"] or entry.status != "CREATING":
+                return None
+            table = Table(record)
+            index = table.index(entry.name)
+            assert index is not None
+            start, end = prefix_range(table.prefix)
+            rows = tx.range(cursor or start, end, _CHUNK)
+            for _, row in rows:
+                put_index_entry(tx, table, index, row, row_item(row))
+            if len(rows) == _CHUNK:
+                if not entry.backfilling:
+                    entry.backfilling = True
+                    write_record(tx, record)
+                return rows[-1][0] + b"\x00"
+            entry.backfilling = False
+            entry.status = "ACTIVE"
+            if record.status == "UPDATING" and not any(one.status in ("CREATING", "DELETING") for one in record.indexes):
+                record.status = "ACTIVE"
+            write_record(tx, record)
+            return None
+
+        following = await service.cloud.store.transact(work)
+        if following is None:
+            return
+        cursor = following
+
+
+async def drop(service: DynamoDb, payload: Payload) -> None:
+    """A table, or an index of one, that was being deleted is gone; its rows follow."""
+
+    def work(tx: Transaction) -> None:
+        record = read_record(tx, payload)
+        if record is None:
+            return
+        if "index" not in payload:
+            _drop_table(service, tx, record)
+            return
+        entry = record.find_index(payload["index"])
+        if entry is None or entry.id != payload["index_id"]:
+            return
+        purge_later(service, tx, record, [payload["prefix"], payload["counts"]])
+        record.indexes = [one for one in record.indexes if one.id != entry.id]
+        used = {record.hash_name, record.range_name, *(name for one in record.indexes for name in (*one.hash_names, *one.range_names))}
+        record.attributes = {name: kind for name, kind in record.attributes.items() if name in used}
+        if record.status == "UPDATING" and not any(one.status in ("CREATING", "DELETING") for one in record.indexes):
+            record.status = "ACTIVE"
+        write_record(tx, record)
+
+    await service.cloud.store.transact(work)
+
+
+def _drop_table(service: DynamoDb, tx: Transaction, record: TableRecord) -> None:
+    stream = disable_stream(tx, record, service.cloud.clock.now())
+    if stream is not None:
+        plan_trim(service, tx, stream, stream.disabled_at + RETENTION)
+    table = Table(record)
+    prefixes = [table.prefix, table.count_prefix, table.expiry_prefix, *(index.prefix for index in table.indexes)]
+    purge_later(service, tx, record, prefixes)
+    tx.delete(table_key(record.account, record.region, record.name))
+
+
+def purge_later(service: DynamoDb, tx: Transaction, record: TableRecord, prefixes: list[bytes]) -> None:
+    service.cloud.outbox.put(tx, PURGE, payload_of(record, prefixes=prefixes))
+
+
+def index_prefixes(table: Table, name: str) -> dict[str, bytes]:
+    """What `drop` needs to know of an index's rows."""
+    index = table.index(name)
+    assert index is not None
+    return {"prefix": index.prefix, "counts": index_count_key(table, index)}
+
+
+async def purge(service: DynamoDb, payload: Payload) -> None:
+    """Remove all rows with certain prefixes, a chunk at a time."""
+    for prefix in payload["prefixes"]:
+        start, end = prefix_range(prefix)
+
+        def work(tx: Transaction, start: bytes = start, end: bytes = end) -> bool:
+            rows = tx.range(start, end, _CHUNK)
+            for key, _ in rows:
+                tx.delete(key)
+            return len(rows) == _CHUNK
+
+        while await service.cloud.store.transact(work):
+            pass
+
+
+async def expiry_on(service: DynamoDb, payload: Payload) -> None:
+    """Enter the items of a table whose time to live was just switched on into the index of expiry, a chunk at a time."""
+    cursor: bytes = b""
+    while True:
+
+        def work(tx: Transaction, cursor: bytes = cursor) -> bytes | None:
+            record = read_record(tx, payload)
+            if record is None or record.expiry_status != "ENABLING":
+                return None
+            table = Table(record)
+            start, end = prefix_range(table.prefix)
+            rows = tx.range(cursor or start, end, _CHUNK)
+            for key, row in rows:
+                expiry.plan(service, tx, table, key, None, row_item(row), service.cloud.clock.now())
+            if len(rows) == _CHUNK:
+                return rows[-1][0] + b"\x00"
+            record.expiry_status = "ENABLED"
+            write_record(tx, record)
+            return None
+
+        following = await service.cloud.store.transact(work)
+        if following is None:
+            return
+        cursor = following
+
+
+async def expiry_off(service: DynamoDb, payload: Payload) -> None:
+    """Time to live that was being switched off is off; its index goes."""
+
+    def work(tx: Transaction) -> None:
+        record = read_record(tx, payload)
+        if record is None or record.expiry_status != "DISABLING":
+            return
+        record.expiry_status = "DISABLED"
+        record.expiry_attribute = ""
+        write_record(tx, record)
+        purge_later(service, tx, record, [Table(record).expiry_prefix])
+
+    await service.cloud.store.transact(work)
+
+
+EXPIRY_OFF = "dynamodb-expiry-off"
+
+Handler = Callable[["DynamoDb", Payload], Awaitable[None]]
+HANDLERS: tuple[tuple[str, Handler], ...] = (
+    (SETTLE, settle),
+    (FILL, fill),
+    (DROP, drop),
+    (PURGE, purge),
+    (EXPIRY_ON, expiry_on),
+    (EXPIRY_OFF, expiry_off),
+)

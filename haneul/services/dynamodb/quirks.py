@@ -1,0 +1,26 @@
+"""Where DynamoDB differs from its model."""
+
+from __future__ import annotations
+
+from haneul.core.quirks import Quirks
+
+_FRAMEWORK = "com.amazon.coral.service#"
+
+DYNAMODB = Quirks(
+    # Most errors carry the API's own package; validation and the framework's errors come from the framework's packages.
+    error_namespace="com.amazonaws.dynamodb.v20120810",
+    error_types={
+        "ValidationException": "com.amazon.coral.validate#ValidationException",
+        "SerializationException": _FRAMEWORK + "SerializationException",
+        "AccessDeniedException": _FRAMEWORK + "AccessDeniedException",
+        "UnknownOperationException": _FRAMEWORK + "UnknownOperationException",
+        "UnrecognizedClientException": _FRAMEWORK + "UnrecognizedClientException",
+        "InvalidSignatureException": _FRAMEWORK + "InvalidSignatureException",
+        "MissingAuthenticationTokenException": _FRAMEWORK + "MissingAuthenticationTokenException",
+        "IncompleteSignatureException": _FRAMEWORK + "IncompleteSignatureException",
+        "InternalFailure": _FRAMEWORK + "InternalFailure",
+    },
+    # The service checks attribute values itself, with messages of its own, and stores them as the JSON that they came as.
+    opaque_shapes=frozenset({"AttributeValue"}),
+    crc32=True,
+)

@@ -1,0 +1,35 @@
+"""Items as rows of the store: one version byte, the item's size in bytes (four bytes), and its canonical JSON.
+
+The JSON goes into answers as it stands; the size is what capacity and page limits are counted with, so that neither needs the item to be parsed.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from haneul.services.dynamodb.values import Item
+
+_VERSION = b"\x01"
+_BODY_AT = 5
+
+
+def encode_row(size: int, body: bytes) -> bytes:
+    """A row of an item of `size` bytes (as the service counts), whose JSON is `body`."""
+    return _VERSION + size.to_bytes(4, "big") + body
+
+
+def row_size(row: bytes) -> int:
+    """The item's size in bytes."""
+    return int.from_bytes(row[1:_BODY_AT], "big")
+
+
+def row_body(row: bytes) -> bytes:
+    """The item's JSON."""
+    if row[:1] != _VERSION:
+        raise ValueError(f"an item of version {row[0]} cannot be read here")
+    return row[_BODY_AT:]
+
+
+def row_item(row: bytes) -> Item:
+    """The item, parsed afresh."""
+    return orjson.loads(row_body(row))  # type: ignore[no-any-return]

@@ -1,0 +1,145 @@
+"""DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, TypeVar
+
+import orjson
+
+from haneul.core.arn import parse_arn
+from haneul.core.call import Call
+from haneul.core.cloud import Cloud
+from haneul.core.quirks import Quirks
+from haneul.core.raw import Raw
+from haneul.core.service import Service
+from haneul.services.dynamodb import expiry, lifecycle, retention
+from haneul.services.dynamodb.errors import not_found, validation
+from haneul.services.dynamodb.expressions.request import Parsers
+from haneul.services.dynamodb.quirks import DYNAMODB
+from haneul.services.dynamodb.stream_source import StoredStreams
+from haneul.services.dynamodb.streams import ChangeLog
+from haneul.services.dynamodb.tables import TABLE_SPACE, Table, TableRecord, table_key
+from haneul.services.dynamodb.values import Item
+from haneul.services.dynamodb.writing import write_row
+from haneul.store.keys import pack, unpack
+from haneul.store.port import Transaction
+from haneul.store.records import decode
+
+T = TypeVar("T")
+
+
+class DynamoDb(Service):
+    """Tables, items and their streams. Caches compiled tables, which the store's changes drop, and parsed expressions."""
+
+    name = "dynamodb"
+    quirks: ClassVar[Quirks] = DYNAMODB
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.parsers = Parsers()
+        self.changes = ChangeLog(cloud.ids)
+        # What the service of the streams' own API reads from.
+        self.streams = StoredStreams(cloud)
+        self._tables: dict[tuple[str, str, str], Table] = {}
+        cloud.store.watch(pack((TABLE_SPACE,)), self._forget)
+        for kind, handler in (*lifecycle.HANDLERS, (expiry.EXPIRE, expiry.expire), (retention.TRIM, retention.trim)):
+            cloud.outbox.handle(kind, partial(handler, self))
+
+    def _forget(self, keys: Sequence[bytes]) -> None:
+        for key in keys:
+            _, account, region, name = unpack(key)
+            self._tables.pop((str(account), str(region), str(name)), None)
+
+    # ---- tables
+
+    def stored_table(self, account: str, region: str, name: str) -> Table | None:
+        """A table in whatever state, or None."""
+        place = (account, region, name)
+        found = self._tables.get(place)
+        if found is None:
+            raw = self.cloud.store.get(table_key(*place))
+            if raw is None:
+                return None
+            found = self._tables[place] = Table(decode(raw, TableRecord))
+        return found
+
+    def table(self, call: Call, name: str) -> Table:
+        """The table that a request names by name or ARN, ready for items; ResourceNotFoundException otherwise."""
+        found = self._tables.get((call.account, call.region, name))
+        if found is None:
+            found = self.stored_table(*self.place(call, name))
+        if found is None or not found.serving:
+            raise not_found()
+        return found
+
+    def place(self, call: Call, name: str) -> tuple[str, str, str]:
+        """Account, region and name of a table that a request names by name or ARN."""
+        if not name.startswith("arn:"):
+            check_table_name(name)
+            return call.account, call.region, name
+        arn = parse_arn(name)
+        kind, _, table = arn.resource.partition("/") if arn is not None else ("", "", "")
+        if arn is None or arn.service != "dynamodb" or kind != "table" or not table or "/" in table:
+            raise validation("Invalid TableArn: Invalid ResourceArn provided as input " + name)
+        if arn.region != call.region:
+            raise not_found()
+        return arn.account, arn.region, table
+
+    def resource_policy(self, call: Call, arn: str) -> str | None:
+        """The policy attached to a table (or to the table of an index or stream)."""
+        found = parse_arn(arn)
+        if found is None or not found.resource.startswith("table/"):
+            return None
+        name = found.resource.split("/")[1]
+        if name == "*":
+            return None
+        table = self.stored_table(found.account, found.region, name)
+        return (table.record.policy or None) if table is not None else None
+
+    # ---- items
+
+    async def write(self, work: Callable[[Transaction], T], *tables: Table) -> T:
+        """Carry out a transaction that changes items of `tables`, and wake who waits for their streams."""
+        result = await self.cloud.store.transact(work)
+        for table in tables:
+            if table.stream is not None:
+                self.cloud.signals.notify(table.stream_topic)
+        return result
+
+    def put_row(
+        self,
+        tx: Transaction,
+        table: Table,
+        row: bytes,
+        old_row: bytes | None,
+        old: Item | None,
+        new_row: bytes | None,
+        new: Item | None,
+        *,
+        by: bytes | None = None,
+    ) -> dict[str, int] | None:
+        """Replace a row with everything that hangs on it (see `write_row`)."""
+        return write_row(self, tx, table, row, old_row, old, new_row, new, by)
+
+    def meter(self, table: Table, metric: str, units: int) -> None:
+        """Record capacity used: `ReadHalfUnits` or `WriteUnits` of a table."""
+        record = table.record
+        self.cloud.usage.add(record.account, record.region, "dynamodb", metric, record.name, units)
+
+
+def check_table_name(name: str) -> None:
+    """A table's name has 3 to 255 characters, letters, digits, `_`, `-` and `.`."""
+    if not 3 <= len(name) <= 255:
+        raise validation("TableName must be at least 3 characters long and at most 255 characters long")
+    if not name.isascii() or not name.replace("_", "a").replace("-", "a").replace(".", "a").isalnum():
+        raise validation(
+            f"1 validation error detected: Value '{name}' at 'tableName' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+        )
+
+
+def answer(call: Call, body: bytes) -> Any:
+    """JSON that is ready, for an answer: as it stands on the wire, parsed for a caller inside."""
+    return Raw(body) if call.http is not None else orjson.loads(body)
