@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from haneul.clock import MILLISECOND
 from haneul.services.dynamodb import expiry
-from haneul.services.dynamodb.retention import RETENTION, plan_trim
+from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.rows import row_item
-from haneul.services.dynamodb.streams import disable_stream
+from haneul.services.dynamodb.streams import RETENTION, disable_stream
 from haneul.services.dynamodb.tables import Table, TableRecord, table_key
 from haneul.services.dynamodb.writing import index_count_key, put_index_entry
 from haneul.store.keys import prefix_range
@@ -26,6 +26,7 @@ SETTLE = "dynamodb-settle"
 FILL = "dynamodb-fill"
 EXPIRY_ON = "dynamodb-expiry-on"
 DROP = "dynamodb-drop"
+EXPIRY_OFF = "dynamodb-expiry-off"
 PURGE = "dynamodb-purge"
 _CHUNK = 250
 
@@ -138,7 +139,7 @@ def _drop_table(service: DynamoDb, tx: Transaction, record: TableRecord) -> None
     if stream is not None:
         plan_trim(service, tx, stream, stream.disabled_at + RETENTION)
     table = Table(record)
-    prefixes = [table.prefix, table.count_prefix, table.expiry_prefix, *(index.prefix for index in table.indexes)]
+    prefixes = [table.prefix, table.count_prefix, table.expiry_space, *(index.prefix for index in table.indexes)]
     purge_later(service, tx, record, prefixes)
     tx.delete(table_key(record.account, record.region, record.name))
 
@@ -209,8 +210,6 @@ async def expiry_off(service: DynamoDb, payload: Payload) -> None:
 
     await service.cloud.store.transact(work)
 
-
-EXPIRY_OFF = "dynamodb-expiry-off"
 
 Handler = Callable[["DynamoDb", Payload], Awaitable[None]]
 HANDLERS: tuple[tuple[str, Handler], ...] = (

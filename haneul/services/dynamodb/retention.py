@@ -51,7 +51,7 @@ async def trim(service: DynamoDb, payload: dict[str, Any]) -> None:
         if current is not None and current.disabled_at and current.disabled_at <= now - RETENTION:
             tx.delete(place)
         elif current is not None:
-            plan_trim(service, tx, current, max(current.disabled_at, now) + RETENTION if not current.disabled_at else current.disabled_at + RETENTION)
+            plan_trim(service, tx, current, (current.disabled_at or now) + RETENTION)
         return False
 
     while await service.cloud.store.transact(work):

@@ -148,6 +148,7 @@ class Table:
         "count_prefix",
         "expiry_attribute",
         "expiry_prefix",
+        "expiry_space",
         "indexes",
         "key",
         "name",
@@ -170,7 +171,9 @@ class Table:
         self.count_prefix = pack((COUNT_SPACE, record.account, record.region, record.id))
         # The number of the process, of which there is one so far.
         self.count_key = self.count_prefix + pack((0,))
-        self.expiry_prefix = pack((EXPIRY_SPACE, record.account, record.region, record.id))
+        self.expiry_space = pack((EXPIRY_SPACE, record.account, record.region, record.id))
+        # Each time that it is switched on, the index of expiry begins anew.
+        self.expiry_prefix = self.expiry_space + pack((record.expiry_changed_at,))
         self.indexes = tuple(Index(index, record, self.key) for index in record.indexes if index.status != "DELETING")
         self.stream = record.stream if record.stream is not None and record.stream.enabled else None
         self.stream_prefix = pack((CHANGE_SPACE, record.account, record.region, self.stream.id, 0)) if self.stream is not None else None

@@ -199,7 +199,7 @@ def _bind_function(operand: Function, binder: Binder, problems: _Problems) -> tu
 
 def _own_copy(value: Value) -> Value:
     """Lists and maps are copied, because a later clause may change what an earlier one put into another place."""
-    return orjson.loads(orjson.dumps(value)) if "M" in value or "L" in value else value  # type: ignore[no-any-return]
+    return orjson.loads(orjson.dumps(value)) if "M" in value or "L" in value else value
 
 
 def _apply(

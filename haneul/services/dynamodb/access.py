@@ -1,0 +1,142 @@
+"""DynamoDB's condition keys for IAM policies, by kind of operation; worked out only when a policy asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.core.call import Call
+from haneul.services.dynamodb.arns import Conditions
+from haneul.services.dynamodb.expressions.syntax import And, Between, Clause, Compare, ExpressionError, Function, In, Not, Or, Path, Update
+from haneul.services.dynamodb.keys import describe_key
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import Table
+
+Shape = dict[str, Any]
+
+_EXPRESSIONS = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
+_BY_ATTRIBUTE = ("Key", "Item", "Expected", "AttributeUpdates", "KeyConditions", "QueryFilter", "ScanFilter", "ExclusiveStartKey")
+
+
+def conditions(call: Call, request: Shape) -> Conditions:
+    """Condition keys of an operation on one table."""
+    return Conditions(lambda: _make(call, request, [_key_of(request)]))
+
+
+def batch_conditions(call: Call, request: Shape) -> Conditions:
+    """Condition keys of a batch."""
+
+    def make() -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for name, part in request["RequestItems"].items():
+            parts = _batch_parts(part)
+            one = _make(call, {**request, **(part if isinstance(part, dict) else {}), "TableName": name}, parts)
+            for key, value in one.items():
+                made[key] = [*made.get(key, []), *value] if isinstance(value, list) else value
+        return made
+
+    return Conditions(make)
+
+
+def action_conditions(call: Call, request: Shape, enclosing: str) -> Conditions:
+    """Condition keys of one action of a transaction."""
+    return Conditions(lambda: {**_make(call, request, [_key_of(request)]), "dynamodb:EnclosingOperation": enclosing})
+
+
+def _batch_parts(part: Any) -> list[Shape]:
+    if isinstance(part, dict):
+        return list(part["Keys"])
+    return [one["PutRequest"]["Item"] if one.get("PutRequest") else one["DeleteRequest"]["Key"] for one in part if one]
+
+
+def _key_of(request: Shape) -> Shape:
+    return request.get("Key") or request.get("Item") or {}
+
+
+def _make(call: Call, request: Shape, keys: list[Shape]) -> dict[str, Any]:
+    service = call.service(DynamoDb)
+    found = service.stored_table(*service.place(call, request["TableName"]))
+    made: dict[str, Any] = {}
+    attributes = _attributes(service, request)
+    for key in keys:
+        attributes.update(key)
+    if found is not None:
+        leading = _leading_keys(service, found, request, keys)
+        if leading:
+            made["dynamodb:LeadingKeys"] = leading
+        elif call.operation.name == "Scan":
+            made["dynamodb:FullTableScan"] = "true"
+    if attributes:
+        made["dynamodb:Attributes"] = sorted(attributes)
+    for name in ("Select", "ReturnValues", "ReturnConsumedCapacity"):
+        if name in request:
+            made[f"dynamodb:{name}"] = request[name]
+    if "Select" not in request and (request.get("ProjectionExpression") or request.get("AttributesToGet")):
+        made["dynamodb:Select"] = "SPECIFIC_ATTRIBUTES"
+    return made
+
+
+def _leading_keys(service: DynamoDb, table: Table, request: Shape, keys: list[Shape]) -> list[str]:
+    index = table.index(request["IndexName"]) if request.get("IndexName") else None
+    name = (index.key if index is not None else table.key).names[0]
+    leading = [describe_key(key[name]) for key in keys if name in key]
+    condition = request.get("KeyConditions", {}).get(name)
+    if condition:
+        leading += [describe_key(value) for value in condition.get("AttributeValueList", ())]
+    if "KeyConditionExpression" in request:
+        leading += _equal_to(service, request, name)
+    return leading
+
+
+def _equal_to(service: DynamoDb, request: Shape, name: str) -> list[str]:
+    """The values that a key condition expression wants an attribute to equal."""
+    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+    found: list[str] = []
+
+    def visit(node: Any) -> None:
+        if isinstance(node, And):
+            visit(node.left)
+            visit(node.right)
+        elif isinstance(node, Compare) and node.operator == "=":
+            for one, other in ((node.left, node.right), (node.right, node.left)):
+                if isinstance(one, Path) and not isinstance(other, Path) and names.get(one.parts[0], one.parts[0]) == name:
+                    value = values.get(getattr(other, "name", ""))
+                    if value is not None:
+                        found.append(describe_key(value))
+
+    try:
+        visit(service.parsers.condition(request["KeyConditionExpression"]))
+    except ExpressionError:
+        return []  # The operation itself says what is wrong with it.
+    return found
+
+
+def _attributes(service: DynamoDb, request: Shape) -> set[str]:
+    """Top-level attributes that a request names anywhere."""
+    names = request.get("ExpressionAttributeNames", {})
+    found: set[str] = set(request.get("AttributesToGet", ()))
+    for parameter in _BY_ATTRIBUTE:
+        found.update(request.get(parameter, ()))
+    for parameter in _EXPRESSIONS:
+        text = request.get(parameter)
+        if text is None:
+            continue
+        parse: Any = service.parsers.condition
+        if parameter == "UpdateExpression":
+            parse = service.parsers.update
+        elif parameter == "ProjectionExpression":
+            parse = service.parsers.projection
+        try:
+            for path in _paths(parse(text)):
+                head = path.parts[0]
+                found.add(names.get(head, head))
+        except ExpressionError:
+            continue  # The operation itself says what is wrong with it.
+    return found
+
+
+def _paths(node: Any) -> list[Path]:
+    if isinstance(node, Path):
+        return [node]
+    if isinstance(node, (And, Or, Not, Compare, Between, In, Function, Clause, Update, tuple)):
+        return [path for part in node if not isinstance(part, (str, int)) for path in _paths(part)]
+    return []

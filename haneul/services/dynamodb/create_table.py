@@ -1,0 +1,109 @@
+"""CreateTable."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.errors import NotBuilt
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb import definitions, lifecycle
+from haneul.services.dynamodb.arns import table_arn
+from haneul.services.dynamodb.describe import describe_table
+from haneul.services.dynamodb.errors import in_use, invalid
+from haneul.services.dynamodb.retention import plan_trim
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.streams import RETENTION, enable_stream
+from haneul.services.dynamodb.tables import IndexRecord, TableRecord, table_key
+from haneul.store.port import Transaction
+
+_NOT_BUILT = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes")
+
+
+@operation("dynamodb:CreateTable", resource=table_arn, partial="customer-managed encryption keys, vector indexes")
+async def create_table(call: Call, request: Shape) -> Shape:
+    """Make a table with its indexes. It is CREATING at first and ACTIVE soon after; until then there is nothing to read or write.
+
+    Raises ResourceInUseException when the name is taken. (API Reference: "CreateTable".)
+    """
+    service = call.service(DynamoDb)
+    for name in _NOT_BUILT:
+        if name in request:
+            raise NotBuilt(f"the parameter {name} of dynamodb:CreateTable")
+    definitions.refuse_encryption(request.get("SSESpecification"))
+    account, region, name = service.place(call, request["TableName"])
+    record = _record(call, request, account, region, name)
+    stream = _stream_view(request)
+
+    def work(tx: Transaction) -> Shape:
+        if tx.get(table_key(account, region, name)) is not None:
+            raise in_use(f"Table already exists: {name}")
+        if stream is not None:
+            made = enable_stream(tx, record, stream, call.now, call.cloud.ids)
+            plan_trim(service, tx, made, call.now + RETENTION)
+        lifecycle.write_record(tx, record)
+        lifecycle.plan(service, tx, lifecycle.SETTLE, record)
+        return describe_table(tx, record)
+
+    return {"TableDescription": await call.cloud.store.transact(work)}
+
+
+def _stream_view(request: Shape) -> str | None:
+    """The view type of the stream that is asked for."""
+    given = request.get("StreamSpecification")
+    if not given:
+        return None
+    view = given.get("StreamViewType")
+    if not given["StreamEnabled"]:
+        if view is not None:
+            raise invalid("Table is being created without stream enabled, but StreamViewType is specified")
+        return None
+    if view is None:
+        raise invalid("StreamViewType is required when StreamEnabled is true")
+    return str(view)
+
+
+def _record(call: Call, request: Shape, account: str, region: str, name: str) -> TableRecord:
+    on_demand = request.get("BillingMode") == "PAY_PER_REQUEST"
+    throughput = request.get("ProvisionedThroughput")
+    if on_demand and throughput:
+        raise invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+    if not on_demand and not throughput:
+        raise invalid("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
+    definitions.check_throughput(throughput)
+    attributes = definitions.attribute_definitions(request.get("AttributeDefinitions"))
+    schema = request.get("KeySchema")
+    if not schema:
+        raise invalid("KeySchema must be specified")
+    local, global_ = request.get("LocalSecondaryIndexes"), request.get("GlobalSecondaryIndexes")
+    key = definitions.table_key_schema(schema, attributes, has_indexes=local is not None or global_ is not None)
+    ids = call.cloud.ids
+    indexes: list[IndexRecord] = []
+    if local is not None:
+        indexes += definitions.local_indexes(local, attributes, key, ids)
+    if global_ is not None:
+        indexes += definitions.global_indexes(global_, attributes, indexes, ids, on_demand=on_demand)
+    definitions.check_included(indexes)
+    definitions.check_used(attributes, {one for one in key if one} | {name for index in indexes for name in (*index.hash_names, *index.range_names)})
+    record = TableRecord(
+        id=ids.hex(definitions.ID_DIGITS),
+        table_id=ids.uuid(),
+        account=account,
+        region=region,
+        name=name,
+        status="CREATING",
+        created_at=call.now,
+        attributes=attributes,
+        hash_name=key[0],
+        range_name=key[1],
+        indexes=indexes,
+        on_demand=on_demand,
+        on_demand_since=call.now if on_demand else 0,
+        throughput=definitions.throughput_of(throughput),
+        table_class=request.get("TableClass", ""),
+        deletion_protection=request.get("DeletionProtectionEnabled", False),
+        tags=definitions.check_tags(request.get("Tags", ())),
+    )
+    policy = request.get("ResourcePolicy")
+    if policy:
+        record.policy, record.policy_revision = policy, str(call.now // 1_000_000)
+    definitions.apply_maximums(record, request)
+    return record

@@ -1,0 +1,242 @@
+"""What requests say of tables and indexes to be made, checked in the real service's order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from haneul.clock import Ids
+from haneul.core.errors import NotBuilt
+from haneul.services.dynamodb.errors import invalid, limit_exceeded, validation
+from haneul.services.dynamodb.tables import IndexRecord, Throughput
+
+Shape = dict[str, Any]
+
+LOCAL_INDEXES_MAX = 5
+GLOBAL_INDEXES_MAX = 20
+INCLUDED_ATTRIBUTES_MAX = 100
+GLOBAL_KEY_ATTRIBUTES_MAX = 4
+CAPACITY_UNITS_MAX = 1_000_000_000_000
+TAGS_MAX = 50
+ID_DIGITS = 12
+
+
+def attribute_definitions(given: Sequence[Shape] | None) -> dict[str, str]:
+    """AttributeDefinitions by name."""
+    found: dict[str, str] = {}
+    for one in given or ():
+        name = one["AttributeName"]
+        if name in found and found[name] != one["AttributeType"]:
+            raise invalid(f"Cannot have two attributes with the same name: {name}")
+        found[name] = one["AttributeType"]
+    return found
+
+
+def check_throughput(given: Shape | None) -> None:
+    """Bounds of capacity units."""
+    for name in ("ReadCapacityUnits", "WriteCapacityUnits") if given else ():
+        if given is not None and given[name] > CAPACITY_UNITS_MAX:
+            raise validation(f"Given value {given[name]} for {name} is out of bounds")
+
+
+def throughput_of(given: Shape | None) -> Throughput:
+    return Throughput(given["ReadCapacityUnits"], given["WriteCapacityUnits"]) if given else Throughput()
+
+
+def _names(schema: Sequence[Shape]) -> list[str]:
+    return [one["AttributeName"] for one in schema]
+
+
+def _check_defined(schema: Sequence[Shape], attributes: dict[str, str]) -> None:
+    names = _names(schema)
+    if any(name not in attributes for name in names):
+        raise invalid(
+            "Some index key attributes are not defined in AttributeDefinitions. "
+            f"Keys: [{', '.join(names)}], AttributeDefinitions: [{', '.join(attributes)}]"
+        )
+
+
+def _check_pair(schema: Sequence[Shape]) -> None:
+    """A schema of one or two elements: HASH, then RANGE."""
+    names = _names(schema)
+    if len(schema) > 2:
+        raise validation(
+            f"1 validation error detected: Value '{_shown(schema)}' at 'keySchema' failed to satisfy constraint: "
+            "Member must have length less than or equal to 2"
+        )
+    if len(names) == 2 and names[0] == names[1]:
+        raise validation("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+    if schema[0]["KeyType"] != "HASH":
+        raise validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+    if len(schema) == 2 and schema[1]["KeyType"] != "RANGE":
+        raise validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
+
+
+def _shown(schema: Sequence[Shape]) -> str:
+    elements = [f"KeySchemaElement(attributeName={one['AttributeName']}, keyType={one['KeyType']})" for one in schema]
+    return f"[{', '.join(elements)}]"
+
+
+def table_key_schema(schema: Sequence[Shape], attributes: dict[str, str], *, has_indexes: bool) -> tuple[str, str | None]:
+    """The table's hash and range attribute."""
+    if len(schema) > len(attributes):
+        raise validation("Invalid KeySchema: Some index key attribute have no definition")
+    _check_defined(schema, attributes)
+    _check_pair(schema)
+    if not has_indexes and len(schema) != len(attributes):
+        raise invalid("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
+    return schema[0]["AttributeName"], schema[1]["AttributeName"] if len(schema) == 2 else None
+
+
+def local_indexes(given: Sequence[Shape], attributes: dict[str, str], table: tuple[str, str | None], ids: Ids) -> list[IndexRecord]:
+    """LocalSecondaryIndexes as records."""
+    if not given:
+        raise invalid("List of LocalSecondaryIndexes is empty")
+    if table[1] is None:
+        raise invalid("Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex")
+    made: list[IndexRecord] = []
+    for one in given:
+        name, schema = one["IndexName"], one["KeySchema"]
+        _check_defined(schema, attributes)
+        _check_pair(schema)
+        if len(schema) != 2:
+            raise invalid(f"Index KeySchema does not have a range key for index: {name}")
+        if schema[0]["AttributeName"] != table[0]:
+            raise invalid(
+                f"Index KeySchema does not have the same leading hash key as table KeySchema for index: {name}. "
+                f"index hash key: {schema[0]['AttributeName']}, table hash key: {table[0]}"
+            )
+        made.append(_index(one, ids, is_global=False))
+        _check_unique(made)
+    if len(given) > LOCAL_INDEXES_MAX:
+        raise invalid(f"Number of LocalSecondaryIndexes exceeds per-table limit of {LOCAL_INDEXES_MAX}")
+    return made
+
+
+def global_index(one: Shape, attributes: dict[str, str], ids: Ids, *, on_demand: bool) -> IndexRecord:
+    """A GlobalSecondaryIndex as a record."""
+    schema = one["KeySchema"]
+    _check_defined(schema, attributes)
+    if len(schema) <= 2:
+        _check_pair(schema)
+    else:
+        _check_composite(schema)
+    index = _index(one, ids, is_global=True)
+    throughput = one.get("ProvisionedThroughput")
+    if on_demand and throughput:
+        raise invalid(f"ProvisionedThroughput should not be specified for index: {index.name} when BillingMode is PAY_PER_REQUEST")
+    if not on_demand and not throughput:
+        raise invalid(f"ProvisionedThroughput must be specified for index: {index.name}")
+    check_throughput(throughput)
+    index.throughput = throughput_of(throughput)
+    apply_maximums(index, one)
+    index.status = "CREATING"
+    return index
+
+
+def _check_composite(schema: Sequence[Shape]) -> None:
+    """A key of several attributes: up to four that are hashed, then up to four that sort, all different."""
+    kinds = [one["KeyType"] for one in schema]
+    hashes = kinds.count("HASH")
+    if kinds[0] != "HASH":
+        raise validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+    if kinds != ["HASH"] * hashes + ["RANGE"] * (len(kinds) - hashes):
+        raise validation("Invalid KeySchema: All HASH key elements must come before the RANGE key elements")
+    if max(hashes, len(kinds) - hashes) > GLOBAL_KEY_ATTRIBUTES_MAX:
+        raise validation(f"Invalid KeySchema: At most {GLOBAL_KEY_ATTRIBUTES_MAX} HASH and {GLOBAL_KEY_ATTRIBUTES_MAX} RANGE key elements are supported")
+    if len(set(_names(schema))) != len(schema):
+        raise validation("Invalid KeySchema: An attribute is used more than once")
+
+
+def global_indexes(given: Sequence[Shape], attributes: dict[str, str], others: list[IndexRecord], ids: Ids, *, on_demand: bool) -> list[IndexRecord]:
+    """GlobalSecondaryIndexes as records, with names that differ from the `others`'."""
+    if not given:
+        raise invalid("List of GlobalSecondaryIndexes is empty")
+    made: list[IndexRecord] = []
+    for one in given:
+        made.append(global_index(one, attributes, ids, on_demand=on_demand))
+        _check_unique([*others, *made])
+    if len(given) > GLOBAL_INDEXES_MAX:
+        raise invalid(f"GlobalSecondaryIndex count exceeds the per-table limit of {GLOBAL_INDEXES_MAX}")
+    return made
+
+
+def _check_unique(indexes: list[IndexRecord]) -> None:
+    if any(index.name == indexes[-1].name for index in indexes[:-1]):
+        raise invalid(f"Duplicate index name: {indexes[-1].name}")
+
+
+def _index(one: Shape, ids: Ids, *, is_global: bool) -> IndexRecord:
+    projection = one["Projection"]
+    kind, included = projection.get("ProjectionType"), projection.get("NonKeyAttributes")
+    if kind is None:
+        raise invalid("Unknown ProjectionType: null")
+    if included is not None and kind != "INCLUDE":
+        raise invalid(f"ProjectionType is {kind}, but NonKeyAttributes is specified")
+    if kind == "INCLUDE" and not included:
+        raise invalid("ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
+    schema = one["KeySchema"]
+    return IndexRecord(
+        id=ids.hex(ID_DIGITS),
+        name=one["IndexName"],
+        is_global=is_global,
+        hash_names=[element["AttributeName"] for element in schema if element["KeyType"] == "HASH"],
+        range_names=[element["AttributeName"] for element in schema if element["KeyType"] == "RANGE"],
+        projection=kind,
+        included=list(included or ()),
+    )
+
+
+def check_included(indexes: Sequence[IndexRecord]) -> None:
+    """All indexes of a table together project a bounded number of attributes by name."""
+    if sum(len(index.included) for index in indexes) > INCLUDED_ATTRIBUTES_MAX:
+        raise limit_exceeded(f"Number of NonKeyAttributes projected into all of the secondary indexes exceeds the limit of {INCLUDED_ATTRIBUTES_MAX}")
+
+
+def check_used(attributes: dict[str, str], used: set[str]) -> None:
+    """Every attribute that is defined is part of a key."""
+    unused = [name for name in attributes if name not in used]
+    if unused:
+        raise invalid(
+            f"Some AttributeDefinitions are not used. AttributeDefinitions: [{', '.join(attributes)}], "
+            f"keys used: [{', '.join(name for name in attributes if name in used)}]"
+        )
+
+
+def apply_maximums(record: Any, given: Shape) -> None:
+    """OnDemandThroughput and WarmThroughput of a table or index."""
+    maximums = given.get("OnDemandThroughput")
+    if maximums:
+        for field, name in (("on_demand_read_max", "MaxReadRequestUnits"), ("on_demand_write_max", "MaxWriteRequestUnits")):
+            value = maximums.get(name)
+            if value is not None:
+                if value != -1 and value < 1:
+                    raise invalid(f"{name} must be at least 1, or -1 to remove the maximum")
+                setattr(record, field, None if value == -1 else value)
+    warm = given.get("WarmThroughput")
+    if warm:
+        record.warm_read = warm.get("ReadUnitsPerSecond", record.warm_read)
+        record.warm_write = warm.get("WriteUnitsPerSecond", record.warm_write)
+
+
+def refuse_encryption(given: Shape | None) -> None:
+    """Encryption at rest with the service's own key is what every table has; keys of a KMS are not there."""
+    if given and (given.get("Enabled") or given.get("SSEType") == "KMS" or given.get("KMSMasterKeyId")):
+        raise NotBuilt("SSESpecification with KMS keys")
+
+
+def check_tags(tags: Sequence[Shape], known: dict[str, str] | None = None) -> dict[str, str]:
+    """Tags by key, on top of those that are known."""
+    merged = dict(known or {})
+    fresh: set[str] = set()
+    for tag in tags:
+        key = tag["Key"]
+        if key.lower().startswith("aws:"):
+            raise validation("One or more parameter values were invalid: Tag key cannot start with aws:")
+        if key in fresh:
+            raise validation(f"Invalid TagList: Duplicate tag key: {key}")
+        fresh.add(key)
+        merged[key] = tag["Value"]
+    if len(merged) > TAGS_MAX:
+        raise validation(f"One or more parameter values were invalid: Too many tags: {TAGS_MAX}")
+    return merged

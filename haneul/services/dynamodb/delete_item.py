@@ -1,0 +1,60 @@
+"""DeleteItem."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb.access import conditions
+from haneul.services.dynamodb.arns import table_arn
+from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.expressions.request import bind
+from haneul.services.dynamodb.items import (
+    check_write_parameters,
+    checked_key,
+    collection_metrics,
+    hold,
+    row_of_key,
+    shown,
+    write_capacity,
+    write_condition,
+    write_units_of,
+)
+from haneul.services.dynamodb.rows import row_item
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.store.port import Transaction
+
+
+@operation("dynamodb:DeleteItem", resource=table_arn, conditions=conditions)
+async def delete_item(call: Call, request: Shape) -> Shape:
+    """Delete the item with a key, if the condition holds for it; it is no error when there is none.
+
+    Raises ConditionalCheckFailedException when it does not. (API Reference: "DeleteItem".)
+    """
+    service = call.service(DynamoDb)
+    conditional = check_write_parameters(request, ("ConditionExpression",), ("Expected", "ConditionalOperator"))
+    key = checked_key(request)
+    wanted = request.get("ReturnValues", "NONE")
+    if wanted not in ("NONE", "ALL_OLD"):
+        raise validation("ReturnValues can only be ALL_OLD or NONE")
+    condition = write_condition(request, bind(service.parsers, request)) if conditional else None
+    table = service.table(call, request["TableName"])
+    row = row_of_key(table, key)
+    parse_old = condition is not None or not table.plain
+
+    def work(tx: Transaction) -> tuple[bytes | None, dict[str, int] | None]:
+        old_row = tx.get(row)
+        old = row_item(old_row) if parse_old and old_row is not None else None
+        hold(condition, old, request)
+        return old_row, service.put_row(tx, table, row, old_row, old, None, None)
+
+    old_row, by_index = await service.write(work, table)
+    answer: Shape = {}
+    if wanted == "ALL_OLD" and old_row is not None:
+        answer["Attributes"] = shown(call, old_row, None)
+    capacity = write_capacity(service, table, request.get("ReturnConsumedCapacity"), write_units_of(old_row, None), by_index)
+    if capacity is not None:
+        answer["ConsumedCapacity"] = capacity
+    metrics = collection_metrics(call.cloud.store, table, request, key)
+    if metrics is not None:
+        answer["ItemCollectionMetrics"] = metrics
+    return answer

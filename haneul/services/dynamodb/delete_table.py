@@ -1,0 +1,53 @@
+"""DeleteTable."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.arns import table_arn
+from haneul.services.dynamodb.describe import describe_table
+from haneul.services.dynamodb.errors import in_use, table_not_found, validation
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import TableRecord, table_key
+from haneul.store.port import Transaction
+from haneul.store.records import decode
+
+_PASSING = {"CREATING": "created", "DELETING": "deleted", "UPDATING": "updated"}
+
+
+def check_settled(record: TableRecord) -> None:
+    """ResourceInUseException while a table is in a passing state."""
+    if record.status in _PASSING:
+        raise in_use(f"Attempt to change a resource which is still in use: Table is being {_PASSING[record.status]}: {record.name}")
+
+
+@operation("dynamodb:DeleteTable", resource=table_arn)
+async def delete_table(call: Call, request: Shape) -> Shape:
+    """Delete a table with all its items and indexes. It is DELETING until it is gone; rows are removed afterwards, in the background.
+
+    Raises ResourceInUseException while it is being made or changed. (API Reference: "DeleteTable".)
+    """
+    service = call.service(DynamoDb)
+    account, region, name = service.place(call, request["TableName"])
+
+    def work(tx: Transaction) -> Shape:
+        raw = tx.get(table_key(account, region, name))
+        if raw is None:
+            raise table_not_found(name)
+        record = decode(raw, TableRecord)
+        check_settled(record)
+        if record.deletion_protection:
+            raise validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+        record.status = "DELETING"
+        lifecycle.write_record(tx, record)
+        lifecycle.plan(service, tx, lifecycle.DROP, record)
+        described = describe_table(tx, record)
+        return {
+            key: value
+            for key, value in described.items()
+            if key in ("TableName", "TableStatus", "ProvisionedThroughput", "TableSizeBytes", "ItemCount", "TableArn", "TableId", "DeletionProtectionEnabled")
+            or key in ("BillingModeSummary", "TableClassSummary")
+        }
+
+    return {"TableDescription": await call.cloud.store.transact(work)}

@@ -1,0 +1,262 @@
+"""UpdateTable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from haneul.core.call import Call
+from haneul.core.errors import NotBuilt
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb import definitions, lifecycle
+from haneul.services.dynamodb.arns import table_arn
+from haneul.services.dynamodb.delete_table import check_settled
+from haneul.services.dynamodb.describe import describe_table
+from haneul.services.dynamodb.errors import in_use, invalid, limit_exceeded, table_not_found, validation
+from haneul.services.dynamodb.retention import plan_trim
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.streams import RETENTION, disable_stream, enable_stream
+from haneul.services.dynamodb.tables import IndexRecord, Table, TableRecord, Throughput, table_key
+from haneul.store.port import Transaction
+from haneul.store.records import decode
+
+_CHANGES = (
+    "ProvisionedThroughput",
+    "BillingMode",
+    "StreamSpecification",
+    "GlobalSecondaryIndexUpdates",
+    "SSESpecification",
+    "DeletionProtectionEnabled",
+    "TableClass",
+    "OnDemandThroughput",
+    "WarmThroughput",
+)
+_NOT_BUILT = (
+    "ReplicaUpdates",
+    "MultiRegionConsistency",
+    "GlobalTableWitnessUpdates",
+    "GlobalTableSettingsReplicationMode",
+    "DisassociationProtectionEnabled",
+    "VectorIndexUpdates",
+)
+_INDEX_CHANGES_MAX = 1
+
+
+@operation("dynamodb:UpdateTable", resource=table_arn, partial="replicas, customer-managed encryption keys, vector indexes")
+async def update_table(call: Call, request: Shape) -> Shape:
+    """Change capacity, indexes, stream, class or protection of a table, which is UPDATING meanwhile and serves requests all the time.
+
+    Raises ResourceInUseException while an earlier change is under way. (API Reference: "UpdateTable".)
+    """
+    service = call.service(DynamoDb)
+    _check(request)
+    account, region, name = service.place(call, request["TableName"])
+
+    def work(tx: Transaction) -> Shape:
+        raw = tx.get(table_key(account, region, name))
+        if raw is None:
+            raise table_not_found(name)
+        record = decode(raw, TableRecord)
+        check_settled(record)
+        _Update(service, call, tx, record, request).apply()
+        lifecycle.write_record(tx, record)
+        return describe_table(tx, record)
+
+    return {"TableDescription": await call.cloud.store.transact(work)}
+
+
+def _check(request: Shape) -> None:
+    """What the request alone shows."""
+    for name in _NOT_BUILT:
+        if name in request:
+            raise NotBuilt(f"the parameter {name} of dynamodb:UpdateTable")
+    definitions.refuse_encryption(request.get("SSESpecification"))
+    if not any(request.get(name) not in (None, []) for name in _CHANGES):
+        raise validation(
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification "
+            "or ReplicaUpdates is required"
+        )
+    if request.get("BillingMode") == "PROVISIONED" and not request.get("ProvisionedThroughput"):
+        raise invalid("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
+    definitions.check_throughput(request.get("ProvisionedThroughput"))
+    seen: set[str] = set()
+    for update in request.get("GlobalSecondaryIndexUpdates", ()):
+        kinds = [kind for kind in ("Update", "Create", "Delete") if update.get(kind)]
+        if not kinds:
+            raise invalid(
+                "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null"
+            )
+        index = update[kinds[0]]["IndexName"]
+        if index in seen:
+            raise invalid(f"Only one global secondary index update per index is allowed simultaneously. Index: {index}")
+        seen.add(index)
+
+
+class _Update:
+    """One UpdateTable within its transaction."""
+
+    def __init__(self, service: DynamoDb, call: Call, tx: Transaction, record: TableRecord, request: Shape) -> None:
+        self.service = service
+        self.call = call
+        self.tx = tx
+        self.record = record
+        self.request = request
+
+    def apply(self) -> None:
+        request, record = self.request, self.record
+        changes_indexes = any("Create" in update or "Delete" in update for update in request.get("GlobalSecondaryIndexUpdates", ()))
+        self.billing()
+        self.indexes()
+        if "StreamSpecification" in request:
+            self.stream(request["StreamSpecification"])
+        if "DeletionProtectionEnabled" in request:
+            record.deletion_protection = request["DeletionProtectionEnabled"]
+        if "TableClass" in request:
+            self.table_class(request["TableClass"])
+        definitions.apply_maximums(record, request)
+        if set(request) <= {"TableName", "DeletionProtectionEnabled"}:
+            return  # Takes effect at once.
+        record.status = "UPDATING"
+        if not changes_indexes:
+            lifecycle.plan(self.service, self.tx, lifecycle.SETTLE, record)
+
+    # ---- capacity
+
+    def billing(self) -> None:
+        request, record = self.request, self.record
+        mode = request.get("BillingMode")
+        will_be_on_demand = mode == "PAY_PER_REQUEST" if mode else record.on_demand
+        throughput = request.get("ProvisionedThroughput")
+        if throughput and will_be_on_demand:
+            raise invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+        if mode:
+            record.billing_mode_given = True
+        if will_be_on_demand and not record.on_demand:
+            record.on_demand, record.on_demand_since = True, self.call.now
+            holders: list[TableRecord | IndexRecord] = [record, *record.indexes]
+            for holder in holders:
+                holder.throughput = Throughput(decreased_at=self.call.now)
+            return
+        if not will_be_on_demand and record.on_demand:
+            updated = {update["Update"]["IndexName"] for update in request.get("GlobalSecondaryIndexUpdates", ()) if update.get("Update")}
+            left = [index.name for index in record.indexes if index.is_global and index.name not in updated]
+            if left:
+                raise invalid(f"ProvisionedThroughput must be specified for index: {','.join(left)}")
+            record.on_demand = False
+        if throughput:
+            self.provision(record, throughput)
+
+    def provision(self, holder: TableRecord | IndexRecord, wanted: Shape) -> None:
+        """New capacity for the table or an index."""
+        now, old = self.call.now, holder.throughput
+        read, write = wanted["ReadCapacityUnits"], wanted["WriteCapacityUnits"]
+        if (read, write) == (old.read_units, old.write_units):
+            if self.request.get("BillingMode"):
+                return
+            raise validation(
+                "The provisioned throughput for the table will not change. The requested value equals the current value. "
+                f"Current ReadCapacityUnits provisioned for the table: {old.read_units}. Requested ReadCapacityUnits: {read}. "
+                f"Current WriteCapacityUnits provisioned for the table: {old.write_units}. Requested WriteCapacityUnits: {write}. "
+                "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
+            )
+        if read > old.read_units or write > old.write_units:
+            old.increased_at = now
+        if read < old.read_units or write < old.write_units:
+            old.decreased_at = now
+            old.decreases_today += 1
+        old.read_units, old.write_units = read, write
+
+    # ---- indexes
+
+    def indexes(self) -> None:
+        updates = self.request.get("GlobalSecondaryIndexUpdates", ())
+        attributes = definitions.attribute_definitions(self.request.get("AttributeDefinitions"))
+        online = [update for update in updates if update.get("Create") or update.get("Delete")]
+        if len(online) > _INDEX_CHANGES_MAX:
+            raise limit_exceeded("Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+        actions: dict[str, Callable[[Shape, dict[str, str]], None]] = {
+            "Update": self.update_index,
+            "Create": self.create_index,
+            "Delete": self.delete_index,
+        }
+        for update in updates:
+            for kind, action in actions.items():
+                if update.get(kind):
+                    action(update[kind], attributes)
+
+    def find_global(self, name: str) -> IndexRecord:
+        index = self.record.find_index(name)
+        if index is None or not index.is_global:
+            raise _index_not_found(name)
+        if index.status != "ACTIVE":
+            raise in_use(f"Attempt to change a resource which is still in use: Index: {name} is being changed")
+        return index
+
+    def update_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
+        index = self.find_global(wanted["IndexName"])
+        throughput = wanted.get("ProvisionedThroughput")
+        if throughput:
+            if self.record.on_demand:
+                raise invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+            definitions.check_throughput(throughput)
+            self.provision(index, throughput)
+        definitions.apply_maximums(index, wanted)
+        index.status = "UPDATING"
+
+    def create_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
+        record = self.record
+        name = wanted["IndexName"]
+        if record.find_index(name) is not None:
+            raise validation(f"One or more parameter values were invalid: Duplicate index name: {name}")
+        merged = {**record.attributes, **attributes}
+        for attribute, kind in attributes.items():
+            if record.attributes.get(attribute, kind) != kind:
+                raise invalid(f"Attempting to redefine the type of attribute {attribute}")
+        index = definitions.global_index(wanted, merged, self.call.cloud.ids, on_demand=record.on_demand)
+        if sum(one.is_global for one in record.indexes) >= definitions.GLOBAL_INDEXES_MAX:
+            raise limit_exceeded(f"Subscriber limit exceeded: GlobalSecondaryIndex count exceeds the per-table limit of {definitions.GLOBAL_INDEXES_MAX}")
+        used = {*record.attributes, *index.hash_names, *index.range_names}
+        definitions.check_used(merged, used)
+        record.attributes = merged
+        record.indexes.append(index)
+        definitions.check_included(record.indexes)
+        lifecycle.plan(self.service, self.tx, lifecycle.FILL, record, index=index.name, index_id=index.id)
+
+    def delete_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
+        index = self.find_global(wanted["IndexName"])
+        prefixes = lifecycle.index_prefixes(Table(self.record), index.name)
+        index.status = "DELETING"
+        lifecycle.plan(self.service, self.tx, lifecycle.DROP, self.record, index=index.name, index_id=index.id, **prefixes)
+
+    # ---- the rest
+
+    def stream(self, wanted: Shape) -> None:
+        record, now = self.record, self.call.now
+        enabled = record.stream is not None and record.stream.enabled
+        if not wanted["StreamEnabled"]:
+            if wanted.get("StreamViewType"):
+                raise invalid("Table is being updated to disable the stream, but StreamViewType is specified")
+            if not enabled:
+                raise validation("Table already has a disabled stream")
+            closed = disable_stream(self.tx, record, now)
+            if closed is not None:
+                plan_trim(self.service, self.tx, closed, now + RETENTION)
+            return
+        if enabled:
+            assert record.stream is not None
+            raise in_use(f"Table already has an enabled stream: TableName: {record.name} StreamArn: {record.stream_arn}")
+        if not wanted.get("StreamViewType"):
+            raise invalid("StreamViewType is required when StreamEnabled is true")
+        made = enable_stream(self.tx, record, wanted["StreamViewType"], now, self.call.cloud.ids)
+        plan_trim(self.service, self.tx, made, now + RETENTION)
+
+    def table_class(self, wanted: str) -> None:
+        record = self.record
+        if wanted == (record.table_class or "STANDARD"):
+            raise invalid(f"Table class is already {wanted}")
+        record.table_class, record.table_class_changed_at = wanted, self.call.now
+
+
+def _index_not_found(name: str) -> Exception:
+    error = table_not_found("")
+    error.message = f"Requested resource not found: Index: {name} not found"
+    return error

@@ -1,0 +1,91 @@
+"""Updates of an item, as UpdateItem and transactions make them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from haneul.services.dynamodb import legacy
+from haneul.services.dynamodb.errors import invalid, validation
+from haneul.services.dynamodb.expressions.project import projection
+from haneul.services.dynamodb.expressions.request import Expressions
+from haneul.services.dynamodb.expressions.update import BoundUpdate
+from haneul.services.dynamodb.items import check_index_kind, check_nested_paths, check_size, dump
+from haneul.services.dynamodb.rows import encode_row, row_item
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.values import NESTING_MAX, Item, depth_of, item_size, kind_of
+from haneul.store.port import Transaction
+
+Shape = dict[str, Any]
+
+
+class Updated(NamedTuple):
+    """An update that was made: rows and items before and after it, and the units that indexes took."""
+
+    old_row: bytes | None
+    old: Item | None
+    new_row: bytes
+    new: Item
+    by_index: dict[str, int] | None
+
+
+def requested_update(request: Shape, bound: Expressions) -> BoundUpdate | None:
+    """The update that a request asks for, in either style."""
+    given = request.get("AttributeUpdates")
+    return legacy.attribute_updates(given) if given is not None else bound.update
+
+
+def check_update(table: Table, update: BoundUpdate | None) -> None:
+    """An update against the table: no part of the key changes, and indexed attributes keep their type."""
+    if update is None:
+        return
+    heads = {parts[0] for parts in update.paths}
+    for name in table.key.names:
+        if name in heads:
+            raise invalid(f"Cannot update attribute {name}. This attribute is part of the key")
+    for index in table.indexes:
+        for name in index.key.names:
+            kind = update.kind_of_attribute(name)
+            if kind is not None:
+                check_index_kind(table, name, kind)
+    check_nested_paths(table, update.nested)
+
+
+def update_row(service: DynamoDb, tx: Transaction, table: Table, row: bytes, key: Item, update: BoundUpdate | None, old_row: bytes | None) -> Updated:
+    """Apply an update to the item at `row`, which is made if it is not there."""
+    old = row_item(old_row) if old_row is not None else None
+    new = row_item(old_row) if old_row is not None else dict(key)
+    if update is not None:
+        update.apply(new)
+        _check_result(table, update, new)
+    size = item_size(new)
+    check_size(size, "Item size to update has exceeded the maximum allowed size")
+    new_row = encode_row(size, dump(new))
+    return Updated(old_row, old, new_row, new, service.put_row(tx, table, row, old_row, old, new_row, new))
+
+
+def _check_result(table: Table, update: BoundUpdate, new: Item) -> None:
+    for parts in update.paths:
+        value = new.get(parts[0])  # type: ignore[arg-type]
+        if value is None:
+            continue
+        if ("M" in value or "L" in value) and depth_of(value) > NESTING_MAX:
+            raise validation("Nesting Levels have exceeded supported limits")
+        for index in table.indexes:
+            wanted = index.key.types.get(parts[0])  # type: ignore[arg-type]
+            if wanted is not None and wanted != kind_of(value):
+                raise validation("The update expression attempted to update the secondary index key to unsupported type")
+    for index in table.indexes:
+        index.key.check_index_values(new, index.name)
+
+
+def returned(wanted: str, update: BoundUpdate | None, done: Updated) -> Item | None:
+    """What ReturnValues asks to see; None for nothing."""
+    item = done.old if wanted.endswith("OLD") else done.new
+    if wanted == "NONE" or item is None:
+        return None
+    if wanted.startswith("ALL"):
+        return item
+    if update is None:
+        return None
+    return projection(update.paths)(item) or None
