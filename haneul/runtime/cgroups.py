@@ -90,16 +90,16 @@ class Cgroups:
             _write(f"{directory_pids}/pids.max", str(processes_max))
         return group
 
-    def throttle(self, group: Group, memory_mb: int) -> None:
-        """From now on the environment has its share of the CPU and no more."""
+    def throttle(self, group: Group, memory_mb: int | None) -> None:
+        """From now on the environment has its share of the CPU and no more; None lifts the limit."""
         directory = group.directories.get("cpu")
         if directory is None:
             return
-        quota = max(1000, memory_mb * CPU_PERIOD_US // MEMORY_MB_PER_CPU)
+        quota = max(1000, memory_mb * CPU_PERIOD_US // MEMORY_MB_PER_CPU) if memory_mb is not None else None
         if self.version == 1:
-            _write(f"{directory}/cpu.cfs_quota_us", str(quota))
+            _write(f"{directory}/cpu.cfs_quota_us", str(quota if quota is not None else -1))
         else:
-            _write(f"{directory}/cpu.max", f"{quota} {CPU_PERIOD_US}")
+            _write(f"{directory}/cpu.max", f"{quota if quota is not None else 'max'} {CPU_PERIOD_US}")
 
     def entrances(self, group: Group) -> list[int]:
         """Descriptors that take the process which writes `0` into the group. Version 1's `tasks` moves one thread and is quicker than

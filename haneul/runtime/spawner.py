@@ -4,8 +4,9 @@ It is single-threaded and small, so that it and its zygotes can fork quickly. It
 one zygote for each runtime, and clears up after environments that are gone. When the server's end of the socket closes, it kills every
 environment, removes its control groups and ends. Messages are JSON, one a packet.
 
-From the server: `prepare` a runtime, `create` an environment (with its three descriptors), `throttle` it once it is initialised, `forget` it
-once its status pipe has closed. To the server: `ready`, `peak` (with a descriptor to read the memory peak from), `gone`, `failed`.
+From the server: `prepare` a runtime, `create` an environment (with its three descriptors), `throttle` it once it is initialised, let it
+`hurry` once it is killed (to end takes CPU time, too), `forget` it once its status pipe has closed. To the server: `ready`, `peak` (with a
+descriptor to read the memory peak from), `gone`, `failed`.
 """
 
 from __future__ import annotations
@@ -100,9 +101,9 @@ class Spawner:
         try:
             if message["do"] == "create":
                 self.create(identifier, message, fds)
-            elif message["do"] == "throttle":
+            elif message["do"] in ("throttle", "hurry"):
                 if (environment := self.environments.get(identifier)) is not None:
-                    self.cgroups.throttle(environment.group, environment.memory_mb)
+                    self.cgroups.throttle(environment.group, environment.memory_mb if message["do"] == "throttle" else None)
             elif message["do"] == "forget":
                 self.forget(identifier)
             elif message["do"] == "prepare":

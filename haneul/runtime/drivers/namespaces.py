@@ -47,6 +47,8 @@ class NamespaceSandbox(Sandbox):
     def kill(self) -> None:
         if self.keeper >= 0:
             linux.pidfd_send_signal(self.keeper, signal.SIGKILL)
+            if "cpu" in self.driver.controllers:
+                self.driver.send({"do": "hurry", "id": self.identifier})
 
     def freeze(self) -> None:
         linux.pidfd_send_signal(self.keeper, FREEZE)

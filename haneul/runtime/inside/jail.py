@@ -234,6 +234,8 @@ def _watch(watch_bytes: int, function: int) -> str:
         else:
             received = signal.sigwaitinfo(wanted)
         if received.si_signo != signal.SIGCHLD:
+            if received.si_pid != 0 or received.si_code != 0:  # Sent from inside; who is outside has no number here.
+                continue
             frozen = received.si_signo == FREEZE
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGSTOP if frozen else signal.SIGCONT)
