@@ -161,6 +161,11 @@ class NamespaceDriver(Driver):
         self._prepared[kind.name] = kind
         self.send({"do": "prepare", "runtime": kind.name, "zygote": kind.zygote})
 
+    @property
+    def spawner_pid(self) -> int | None:
+        """The spawner's process id, None before the start."""
+        return self._process.pid if self._process is not None else None
+
     # ---- one sandbox
 
     async def launch(self, plan: Plan) -> Sandbox:

@@ -1,0 +1,170 @@
+"""Whatever is killed, nothing is left behind: no process, mount, control group, loop device or file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from haneul.runtime.drivers.namespaces import NamespaceDriver
+from haneul.runtime.drivers.port import readable
+from haneul.runtime.port import FunctionSpec
+from haneul.runtime.runtime import Runtime
+from tests.runtime.conftest import CREDENTIALS, Functions
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.process]
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="haneul-crash-") as directory:
+        os.chmod(directory, 0o755)
+        yield Path(directory)
+
+
+def start_server(place: Path) -> tuple[subprocess.Popen[bytes], int]:
+    server = subprocess.Popen([sys.executable, "-m", "tests.runtime.server", str(place)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert server.stdout is not None
+    return server, int(server.stdout.readline())
+
+
+def descendants(pid: int) -> list[int]:
+    """The pids of everything below a process."""
+    found: list[int] = []
+    pending = [pid]
+    while pending:
+        parent = pending.pop()
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            children = [int(child) for child in (task / "children").read_text().split()]
+            found += children
+            pending += children
+    return found
+
+
+async def gone(pids: list[int]) -> None:
+    """Wait until the processes have ended."""
+    for pid in pids:
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        async with asyncio.timeout(10):
+            await readable(pidfd)
+        os.close(pidfd)
+
+
+def groups(server: int) -> list[Path]:
+    """The control groups of a server."""
+    top = Path("/sys/fs/cgroup")
+    return [*top.glob(f"*/haneul/{server}-*"), *top.glob(f"haneul/{server}-*")]
+
+
+def traces(place: Path, server: int) -> list[str]:
+    """What a dead server has left: groups named after it, mounts and loop devices on its directory."""
+    out = [str(path) for path in groups(server)]
+    out += [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(place) in line]
+    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+        try:
+            out += [str(backing)] if str(place) in backing.read_text() else []
+        except OSError:  # It has just gone.
+            continue
+    return out
+
+
+async def no_traces(place: Path, server: int) -> None:
+    """The kernel lets go of mounts and groups a moment after the last process."""
+    async with asyncio.timeout(10):
+        while traces(place, server):
+            await asyncio.sleep(0.02)
+
+
+async def test_killed_server(place: Path) -> None:
+    """kill -9 of the server: the spawner notices, ends everything and clears up."""
+    server, _ = start_server(place)
+    below = descendants(server.pid)
+    assert len(below) >= 1 + 1 + 3 * 3  # Spawner, zygote, and for each environment keeper, function and its child.
+    server.kill()
+    server.wait()
+    await gone(below)
+    await no_traces(place, server.pid)
+    assert [path.name for path in (place / "runtime").iterdir()] in ([], ["root"])
+
+
+async def test_killed_server_and_spawner(place: Path) -> None:
+    """kill -9 of both at once: every process ends by itself; groups that are left go at the next start."""
+    server, spawner = start_server(place)
+    below = descendants(server.pid)
+    os.kill(spawner, signal.SIGKILL)
+    server.kill()
+    server.wait()
+    await gone(below)
+    await no_traces(place, 0)
+    successor, _ = start_server(place)
+    assert groups(server.pid) == []
+    below = descendants(successor.pid)
+    successor.kill()
+    successor.wait()
+    await gone(below)
+    await no_traces(place, successor.pid)
+
+
+async def test_killed_spawner(place: Path) -> None:
+    """When the spawner dies its environments die, whoever waits for one is told, and a new spawner serves on."""
+    runtime = Runtime(str(place / "runtime"))
+    await runtime.start()
+    functions = Functions(runtime, place)
+    driver = runtime.driver
+    assert isinstance(driver, NamespaceDriver) and driver.spawner_pid is not None
+    environment = await functions.create("import time\ndef handler(e, c):\n    time.sleep(e)\n    return 'back'")
+    await functions.invoke(environment, 0)
+    waiting = asyncio.ensure_future(functions.invoke(environment, 60))
+    await asyncio.sleep(0)
+    os.kill(driver.spawner_pid, signal.SIGKILL)
+    outcome = await waiting
+    assert (outcome.status, environment.alive) == ("exited", False)
+    assert (await functions.run("def handler(e, c):\n    return 'served'")).payload == b'"served"'
+    assert (await functions.invoke(environment, 0)).payload == b'"back"'
+    await runtime.stop()
+    assert traces(place, 0) == []
+
+
+async def test_killed_zygote(place: Path) -> None:
+    """When a zygote dies its environments die with it; the next request starts another."""
+    runtime = Runtime(str(place / "runtime"))
+    await runtime.start()
+    functions = Functions(runtime, place)
+    environment = await functions.create("def handler(e, c):\n    return 1")
+    await functions.invoke(environment)
+    driver = runtime.driver
+    assert isinstance(driver, NamespaceDriver) and driver.spawner_pid is not None
+    (zygote,) = [int(child) for child in Path(f"/proc/{driver.spawner_pid}/task/{driver.spawner_pid}/children").read_text().split()]
+    os.kill(zygote, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while environment.alive:
+            await asyncio.sleep(0.005)
+    assert (await functions.run("def handler(e, c):\n    return 2")).payload == b"2"
+    await runtime.stop()
+
+
+async def test_nothing_accumulates(functions: Functions) -> None:
+    """A hundred lives of environments leave no descriptor in the server."""
+    spec: FunctionSpec = functions.spec("def handler(e, c):\n    return 1")
+
+    async def live() -> None:
+        environment = await functions.runtime.create(spec, CREDENTIALS, "s")
+        await functions.invoke(environment)
+        await environment.destroy()
+
+    await live()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(10):
+        await asyncio.gather(*(live() for _ in range(10)))
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert functions.runtime.stats.environments == 0
