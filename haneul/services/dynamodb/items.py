@@ -14,12 +14,11 @@ from haneul.services.dynamodb.errors import condition_failed, validation
 from haneul.services.dynamodb.expressions.bind import Predicate
 from haneul.services.dynamodb.expressions.project import Project
 from haneul.services.dynamodb.expressions.request import Expressions, bind, check_parameters
-from haneul.services.dynamodb.keys import index_type_mismatch
+from haneul.services.dynamodb.keys import beyond, index_type_mismatch
 from haneul.services.dynamodb.rows import row_item, row_size
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table
 from haneul.services.dynamodb.values import ITEM_BYTES_MAX, Item, check_item, kind_of
-from haneul.store.keys import prefix_range
 from haneul.store.port import Reader
 
 Shape = dict[str, Any]
@@ -67,8 +66,10 @@ def hold(condition: Predicate | None, old: Item | None, request: Shape) -> None:
         raise condition_failed(old if request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else None)
 
 
-def check_new_item(table: Table, item: Item) -> None:
-    """An item against the table's key and the keys of its indexes."""
+def check_new_item(table: Table, item: Item, mismatch: str | None = None) -> None:
+    """An item against the table's key and the keys of its indexes. `mismatch` is the message for a key that does not fit, where it is not the usual one."""
+    if mismatch is not None and not table.key.has(item):
+        raise validation(mismatch)
     table.key.check_item(item)
     for index in table.indexes:
         index.key.check_index_values(item, index.name)
@@ -162,8 +163,8 @@ def collection_metrics(reader: Reader, table: Table, request: Shape, key: Item) 
     name = table.key.names[0]
     total = 0
     for prefix in (table.prefix, *(index.prefix for index in table.local_indexes)):
-        start, end = prefix_range(prefix + table.key.hash_prefix([key[name]]))
-        total += sum(row_size(row) for _, row in reader.iterate(start, end))
+        start = prefix + table.key.hash_prefix([key[name]])
+        total += sum(row_size(row) for _, row in reader.iterate(start, beyond(start)))
     low = total / GIGABYTE
     return {"ItemCollectionKey": {name: key[name]}, "SizeEstimateRangeGB": [float(int(low)), float(int(low) + 1)]}
 

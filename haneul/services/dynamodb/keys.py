@@ -37,6 +37,14 @@ def packed(raw: bytes) -> bytes:
     return b"\x01" + (raw.replace(b"\x00", b"\x00\xff") if b"\x00" in raw else raw) + b"\x00"
 
 
+def beyond(place: bytes) -> bytes:
+    """The end of the rows whose keys begin with the whole parts that `place` consists of.
+
+    Behind a part stands another part, or nothing; only a longer part goes on with the byte 255, the escape of a zero.
+    """
+    return place + b"\xff"
+
+
 def hashed(parts: bytes) -> bytes:
     """Where a partition key lies among all partition keys."""
     return packed(blake2b(parts, digest_size=HASH_BYTES).digest())

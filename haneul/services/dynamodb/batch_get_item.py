@@ -1,0 +1,76 @@
+"""BatchGetItem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from haneul.core.call import Call
+from haneul.core.operation import Shape, operation
+from haneul.core.raw import Raw
+from haneul.services.dynamodb.access import batch_conditions
+from haneul.services.dynamodb.arns import batch_arns
+from haneul.services.dynamodb.capacity import consumed, read_half_units
+from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.expressions.request import check_parameters
+from haneul.services.dynamodb.items import check_nested_paths, read_projection, row_of_key
+from haneul.services.dynamodb.rows import row_body, row_item, row_size
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.values import check_item
+
+KEYS_MAX = 100
+ANSWER_BYTES_MAX = 16 * 1024 * 1024
+
+
+@operation("dynamodb:BatchGetItem", resource=batch_arns, conditions=batch_conditions)
+async def batch_get_item(call: Call, request: Shape) -> Shape:
+    """Up to 100 items by their keys, of several tables; keys beyond 16 MB of items come back as UnprocessedKeys. (API Reference: "BatchGetItem".)"""
+    service = call.service(DynamoDb)
+    projects = {}
+    asked = 0
+    for name, part in request["RequestItems"].items():
+        check_parameters(part, ("ProjectionExpression",), ("AttributesToGet",))
+        projects[name] = read_projection(service, part)
+        seen: set[bytes] = set()
+        for key in part["Keys"]:
+            check_item(key)
+            mark = orjson.dumps(key, option=orjson.OPT_SORT_KEYS)
+            if mark in seen:
+                raise validation("Provided list of item keys contains duplicates")
+            seen.add(mark)
+            asked += 1
+            if asked > KEYS_MAX:
+                raise validation("Too many items requested for the BatchGetItem call")
+    plans = []
+    for name, part in request["RequestItems"].items():
+        table = service.table(call, name)
+        rows = [row_of_key(table, key) for key in part["Keys"]]
+        check_nested_paths(table, projects[name][1].projection_nested)
+        plans.append((name, part, table, rows))
+    responses: dict[str, Any] = {}
+    unprocessed: dict[str, Any] = {}
+    capacities = []
+    size = 0
+    store = call.cloud.store
+    for name, part, table, rows in plans:
+        project = projects[name][0]
+        bodies: list[bytes] = []
+        halves = 0
+        for key, row in zip(part["Keys"], rows):
+            found = store.get(row)
+            if found is not None and size + row_size(found) > ANSWER_BYTES_MAX:
+                unprocessed.setdefault(name, {**{k: v for k, v in part.items() if k != "Keys"}, "Keys": []})["Keys"].append(key)
+                continue
+            halves += read_half_units(row_size(found) if found is not None else 0, part.get("ConsistentRead", False))
+            if found is not None:
+                size += row_size(found)
+                bodies.append(row_body(found) if project is None else orjson.dumps(project(row_item(found))))
+        joined = b"[%b]" % b",".join(bodies)
+        responses[name] = Raw(joined) if call.http is not None else orjson.loads(joined)
+        service.meter(table, "ReadHalfUnits", halves)
+        capacities.append(consumed(request.get("ReturnConsumedCapacity"), table.name, halves / 2))
+    answer: Shape = {"Responses": responses, "UnprocessedKeys": unprocessed}
+    if any(capacities):
+        answer["ConsumedCapacity"] = capacities
+    return answer

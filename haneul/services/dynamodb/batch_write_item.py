@@ -1,0 +1,101 @@
+"""BatchWriteItem."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from haneul.core.call import Call
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb.access import batch_conditions
+from haneul.services.dynamodb.arns import batch_arns
+from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.items import check_new_item, check_size, collection_metrics, dump, row_of_key, write_capacity, write_units_of
+from haneul.services.dynamodb.rows import encode_row, row_item
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.values import Item, check_item
+from haneul.store.port import Transaction
+
+REQUESTS_MAX = 25
+_EMPTY = "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
+
+
+class _Write(NamedTuple):
+    table: Table
+    row: bytes
+    new_row: bytes | None
+    new: Item | None
+    key: Item
+
+
+@operation("dynamodb:BatchWriteItem", resource=batch_arns, conditions=batch_conditions)
+async def batch_write_item(call: Call, request: Shape) -> Shape:
+    """Up to 25 puts and deletes in several tables, without conditions. All of them are made; none is left unprocessed. (API Reference: "BatchWriteItem".)"""
+    service = call.service(DynamoDb)
+    writes = _plan(call, service, request)
+
+    def work(tx: Transaction) -> list[tuple[bytes | None, dict[str, int] | None]]:
+        done = []
+        for one in writes:
+            old_row = tx.get(one.row)
+            old = row_item(old_row) if old_row is not None and not one.table.plain else None
+            done.append((old_row, service.put_row(tx, one.table, one.row, old_row, old, one.new_row, one.new)))
+        return done
+
+    done = await service.write(work, *{id(one.table): one.table for one in writes}.values())
+    units: dict[str, tuple[Table, int, dict[str, int]]] = {}
+    for one, (old_row, by_index) in zip(writes, done):
+        table, spent, indexes = units.setdefault(one.table.arn, (one.table, 0, {}))
+        for name, more in (by_index or {}).items():
+            indexes[name] = indexes.get(name, 0) + more
+        units[one.table.arn] = (table, spent + write_units_of(old_row, one.new_row), indexes)
+    capacities = [write_capacity(service, table, request.get("ReturnConsumedCapacity"), spent, indexes) for table, spent, indexes in units.values()]
+    answer: Shape = {"UnprocessedItems": {}}
+    if any(capacities):
+        answer["ConsumedCapacity"] = capacities
+    metrics: dict[str, list[Any]] = {}
+    for one in writes if request.get("ReturnItemCollectionMetrics") == "SIZE" else ():
+        found = collection_metrics(call.cloud.store, one.table, request, one.key)
+        if found is not None and found not in metrics.setdefault(one.table.name, []):
+            metrics[one.table.name].append(found)
+    if metrics:
+        answer["ItemCollectionMetrics"] = metrics
+    return answer
+
+
+def _plan(call: Call, service: DynamoDb, request: Shape) -> list[_Write]:
+    """Check everything that is asked for before anything is done."""
+    count = 0
+    for requests in request["RequestItems"].values():
+        for one in requests:
+            count += 1
+            put, delete = one.get("PutRequest"), one.get("DeleteRequest")
+            if (put is None) == (delete is None):
+                raise validation(_EMPTY)
+            if put is not None:
+                check_size(check_item(put["Item"]))
+            else:
+                check_item(delete["Key"])
+    if count > REQUESTS_MAX:
+        raise validation("Too many items requested for the BatchWriteItem call")
+    writes: list[_Write] = []
+    for name, requests in request["RequestItems"].items():
+        table = service.table(call, name)
+        seen: set[bytes] = set()
+        for one in requests:
+            made = _put(table, one["PutRequest"]["Item"]) if "PutRequest" in one else _delete(table, one["DeleteRequest"]["Key"])
+            if made.row in seen:
+                raise validation("Provided list of item keys contains duplicates")
+            seen.add(made.row)
+            writes.append(made)
+    return writes
+
+
+def _put(table: Table, item: Item) -> _Write:
+    check_new_item(table, item, mismatch="The provided key element does not match the schema")
+    size = check_item(item)
+    return _Write(table, table.prefix + table.key.suffix(item), encode_row(size, dump(item)), item, item)
+
+
+def _delete(table: Table, key: Item) -> _Write:
+    return _Write(table, row_of_key(table, key), None, None, key)
