@@ -100,10 +100,10 @@ class Box:
 
         One timer a queue: it goes off when the oldest message is due and is then set for the next, so it costs what it removes.
         """
-        due = sent_at + self.queue.retention
+        # In whole seconds, so that the messages of one second do not set it again and again.
+        due = -(-max(sent_at + self.queue.retention, self.now + 1) // SECOND) * SECOND
         if self.counters.expiry_due and self.counters.expiry_due <= due:
             return
-        due = -(-max(due, self.now + 1) // SECOND) * SECOND
         self.counters.expiry_due = due
         self.session.cloud.outbox.put(self.tx, EXPIRE, {**self.queue.place._asdict(), "id": self.queue.id}, due=due, key=self.queue.id)
 

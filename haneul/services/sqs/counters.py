@@ -7,22 +7,16 @@ limit cheap, and its absence tells that the queue (or its generation) is gone.
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 _LAYOUT = struct.Struct(">B9q")
 _VERSION = 1
 NEVER = (1 << 63) - 1
 
 
-class Position(NamedTuple):
-    """A place in a queue's order: the time (nanoseconds) at which a message is visible, and its number."""
-
-    visible_at: int
-    number: int
-
-
-BEGINNING = Position(0, 0)
-END = Position(NEVER, 0)
+# A place in a queue's order: the time (nanoseconds) at which a message is visible, and its number. A plain tuple, for it is made often.
+Position = tuple[int, int]
+BEGINNING: Position = (0, 0)
+END: Position = (NEVER, 0)
 
 
 class Counters:
@@ -49,8 +43,8 @@ class Counters:
         version, self.last_number, self.total, self.in_flight, self.delayed, due, due_number, ready, ready_number, self.expiry_due = _LAYOUT.unpack(data)
         if version != _VERSION:
             raise ValueError(f"counters of version {version} cannot be read here")
-        self.waiting_from = Position(due, due_number)
-        self.ready_from = Position(ready, ready_number)
+        self.waiting_from = (due, due_number)
+        self.ready_from = (ready, ready_number)
         return self
 
     def encode(self) -> bytes:

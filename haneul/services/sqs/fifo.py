@@ -21,7 +21,7 @@ import msgspec
 
 from haneul.clock import MINUTE, SECOND
 from haneul.services.sqs.box import IN_FLIGHT_MAX, SETTLE_MAX, Box
-from haneul.services.sqs.counters import END, NEVER, Position
+from haneul.services.sqs.counters import END, NEVER
 from haneul.services.sqs.messages import Content, Delivered, Handle, State, make_handle, read_content, rewrite_row, write_row
 from haneul.store.keys import after, pack, prefix_range, unpack
 from haneul.store.records import decode, encode
@@ -101,7 +101,7 @@ class FifoBox(Box):
             self.released = True
 
     def _wake_at(self, time: int) -> None:
-        self.counters.waiting_from = min(self.counters.waiting_from, Position(time, 0))
+        self.counters.waiting_from = min(self.counters.waiting_from, (time, 0))
 
     def _remove(self, number: int, group: str, state: State) -> None:
         """Remove a message's rows. The group must be unlisted before and listed after."""
@@ -181,7 +181,7 @@ class FifoBox(Box):
             _, due, number = unpack(key[len(self.queue.data_prefix) :])
             assert isinstance(due, int)
             if seen == SETTLE_MAX:
-                self.counters.waiting_from = Position(due, 0)
+                self.counters.waiting_from = (due, 0)
                 return False
             if due > self.now:
                 break
@@ -193,7 +193,7 @@ class FifoBox(Box):
             self.tx.put(self._key("m", int(number)), rewrite_row(state, message))
             self._release(group)
         coming = self.tx.range(self._key("f"), after(self._key("f")), 1)
-        self.counters.waiting_from = Position(int(unpack(coming[0][0][len(self.queue.data_prefix) :])[1]), 0) if coming else END
+        self.counters.waiting_from = (int(unpack(coming[0][0][len(self.queue.data_prefix) :])[1]), 0) if coming else END
         if self.queue.delay:
             # A group whose first message is still held back by the queue's delay.
             self.released = True

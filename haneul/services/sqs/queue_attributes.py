@@ -104,5 +104,5 @@ def _retime(box: Box) -> None:
     if oldest is not None:
         box.arm_expiry(oldest)
     if box.queue.fifo:
-        box.counters.waiting_from = min(box.counters.waiting_from, type(box.counters.waiting_from)(box.now, 0))
+        box.counters.waiting_from = min(box.counters.waiting_from, (box.now, 0))
         box.settle()

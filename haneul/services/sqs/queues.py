@@ -34,6 +34,7 @@ DATA = "sqs-data"
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
 _FIFO_SUFFIX = ".fifo"
+_URL_MAX = 2_048
 
 
 class QueueRecord(msgspec.Struct):
@@ -143,27 +144,39 @@ def place_of_arn(arn: str) -> Place | None:
     return Place(parts.account, parts.region, parts.resource)
 
 
+class Located(NamedTuple):
+    """A queue's place and its ARN."""
+
+    place: Place
+    arn: str
+
+
 @lru_cache(maxsize=8192)
-def _account_and_name(url: str) -> tuple[str, str] | None:
-    """The last two parts of a queue URL's path; the rest differs between endpoints and does not matter."""
+def _locate(url: str, region: str) -> Located | None:
+    """The queue that the last two parts of a URL's path name; the rest differs between endpoints and does not matter."""
     try:
         parts = [unquote(part) for part in urlsplit(url).path.split("/") if part]
     except ValueError:
         return None
     if len(parts) < 2 or len(parts[-2]) != 12 or not (parts[-2].isascii() and parts[-2].isdigit()):
         return None
-    return parts[-2], parts[-1]
+    place = Place(parts[-2], region, parts[-1])
+    return Located(place, place.arn)
+
+
+def _located(call: Call, request: Shape) -> Located:
+    url = request.get("QueueUrl")
+    if not url:
+        raise errors.missing("QueueUrl")
+    found = _locate(url, call.region) if len(url) <= _URL_MAX else None
+    if found is None:
+        raise ServiceError("InvalidAddress", f"The address {url[:_URL_MAX]} is not valid for this endpoint.")
+    return found
 
 
 def place_of(call: Call, request: Shape) -> Place:
     """The queue that a request's QueueUrl names."""
-    url = request.get("QueueUrl")
-    if not url:
-        raise errors.missing("QueueUrl")
-    found = _account_and_name(url)
-    if found is None:
-        raise ServiceError("InvalidAddress", f"The address {url} is not valid for this endpoint.")
-    return Place(found[0], call.region, found[1])
+    return _located(call, request).place
 
 
 def queue_url(call: Call, place: Place) -> str:
@@ -178,7 +191,7 @@ def queue_url(call: Call, place: Place) -> str:
 
 def queue_arn(call: Call, request: Shape) -> str:
     """The resource of an operation on a queue given by its URL."""
-    return place_of(call, request).arn
+    return _located(call, request).arn
 
 
 def own_queue_arn(call: Call, request: Shape) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from haneul.clock import Timer
-from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.operation import Shape
@@ -15,7 +14,7 @@ from haneul.services.sqs import errors, message_moves, upkeep
 from haneul.services.sqs.box import EXPIRE, Box
 from haneul.services.sqs.counters import NEVER, Counters
 from haneul.services.sqs.fifo import FifoBox
-from haneul.services.sqs.queues import QUEUES, Place, Queue, QueueRecord, place_of
+from haneul.services.sqs.queues import QUEUES, Place, Queue, QueueRecord, place_of, place_of_arn
 from haneul.services.sqs.quirks import SQS
 from haneul.services.sqs.standard import StandardBox
 from haneul.services.sqs.waiting import Waiters
@@ -86,6 +85,7 @@ class Sqs(Service):
         self.waiters = Waiters()
         self.stopping = False
         self._queues: dict[Place, Queue] = {}
+        self._by_arn: dict[str, Queue] = {}
         self._alarms: dict[str, Timer] = {}
         cloud.store.watch(pack((QUEUES,)), self._forget)
         cloud.outbox.handle(upkeep.SWEEP, lambda payload: upkeep.sweep(cloud, payload))
@@ -104,10 +104,10 @@ class Sqs(Service):
         self._alarms.clear()
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
-        parts = parse_arn(arn)
-        if parts is None:
-            return None
-        queue = self.find(Place(parts.account, parts.region, parts.resource))
+        queue = self._by_arn.get(arn)
+        if queue is None:
+            place = place_of_arn(arn)
+            queue = self.find(place) if place is not None else None
         return queue.record.attributes.get("Policy") if queue is not None else None
 
     # ---- queues
@@ -121,7 +121,9 @@ class Sqs(Service):
                 return None
             if len(self._queues) >= _CACHED_MAX:
                 self._queues.clear()
+                self._by_arn.clear()
             queue = self._queues[place] = Queue(place, decode(row, QueueRecord))
+            self._by_arn[queue.arn] = queue
         return queue
 
     def queue_of(self, call: Call, request: Shape) -> Queue:
@@ -134,7 +136,9 @@ class Sqs(Service):
     def _forget(self, keys: Sequence[bytes]) -> None:
         for key in keys:
             _, account, region, name = unpack(key)
-            self._queues.pop(Place(str(account), str(region), str(name)), None)
+            queue = self._queues.pop(Place(str(account), str(region), str(name)), None)
+            if queue is not None:
+                del self._by_arn[queue.arn]
 
     # ---- changes
 

@@ -37,7 +37,7 @@ class StandardBox(Box):
 
     def _position(self, key: bytes) -> Position:
         _, visible_at, _, number = _TWO.unpack_from(key, len(self._v))
-        return Position(visible_at, number)
+        return (visible_at, number)
 
     def _pointer(self, sent_at: int, number: int) -> bytes:
         return self.queue.data_prefix + _P + _TWO.pack(_INT, sent_at, _INT, number)
@@ -55,9 +55,11 @@ class StandardBox(Box):
                 counters.in_flight += 1
             else:
                 counters.delayed += 1
-            counters.waiting_from = min(counters.waiting_from, position)
+            if position < counters.waiting_from:
+                counters.waiting_from = position
         else:
-            counters.ready_from = min(counters.ready_from, position)
+            if position < counters.ready_from:
+                counters.ready_from = position
             self.released = True
         if position[0] != state.sent_at:
             self.tx.put(self._pointer(state.sent_at, position[1]), _ONE.pack(_INT, position[0]))
@@ -89,7 +91,7 @@ class StandardBox(Box):
         number = self.counters.next_number(self.now)
         row = write_row(self.tx, self.vault, self.queue, state, content, self._apart(number))
         self.counters.total += 1
-        self._lay(Position(state.visible_at, number), state, row)
+        self._lay((state.visible_at, number), state, row)
         self.arm_expiry(state.sent_at)
         return number
 
@@ -114,7 +116,7 @@ class StandardBox(Box):
     def receive(self, count: int, timeout: int, attempt: str) -> list[Delivered]:
         self.settle()
         counters, tx, queue, now = self.counters, self.tx, self.queue, self.now
-        end = self._place(min(Position(now + 1, 0), counters.waiting_from))
+        end = self._place(min((now + 1, 0), counters.waiting_from))
         room = min(count, IN_FLIGHT_MAX - counters.in_flight)
         delivered: list[Delivered] = []
         again: list[Position] = []  # Messages that stay visible (time-out 0) come back behind this receive, not in it.
@@ -127,7 +129,7 @@ class StandardBox(Box):
             budget -= len(rows)
             for key, row in rows:
                 position = self._position(key)
-                cursor = Position(position[0], position[1] + 1)
+                cursor = (position[0], position[1] + 1)
                 if position in again:
                     continue
                 state = State.decode(row)
@@ -138,7 +140,7 @@ class StandardBox(Box):
                 if self.is_dead(state) and self.bury(content, state):
                     self._drop(position, state)
                     continue
-                moved = Position(now + timeout, position[1])
+                moved = (now + timeout, position[1])
                 self._lift(position, state)
                 state.receive(now, moved[0])
                 self._lay(moved, state, rewrite_row(state, row))
@@ -151,13 +153,13 @@ class StandardBox(Box):
 
     def _find(self, handle: Handle) -> tuple[Position, State, bytes] | None:
         """The message of a handle, unless it is gone or has been received again."""
-        position = Position(handle.visible_at, handle.number)
+        position = (handle.visible_at, handle.number)
         row = self.tx.get(self._place(position))
         if row is None:
             pointer = self.tx.get(self._pointer(handle.sent_at, handle.number))
             if pointer is None:
                 return None
-            position = Position(_ONE.unpack(pointer)[1], handle.number)
+            position = (_ONE.unpack(pointer)[1], handle.number)
             row = self.tx.get(self._place(position))
             if row is None:
                 return None
@@ -183,19 +185,19 @@ class StandardBox(Box):
         if position[0] != state.sent_at == self.now + timeout:
             self.tx.delete(self._pointer(state.sent_at, position[1]))
         state.visible_at = self.now + timeout
-        self._lay(Position(state.visible_at, position[1]), state, rewrite_row(state, row))
+        self._lay((state.visible_at, position[1]), state, rewrite_row(state, row))
         return True
 
     def take(self, count: int, accept: Callable[[Content], bool]) -> bool:
         self.settle()
-        start, end = self._place(self.counters.ready_from), self._place(min(Position(self.now + 1, 0), self.counters.waiting_from))
+        start, end = self._place(self.counters.ready_from), self._place(min((self.now + 1, 0), self.counters.waiting_from))
         rows = self.tx.range(start, end, count + 1)
         for key, row in rows[:count]:
             position, state = self._position(key), State.decode(row)
             if not self.is_expired(state) and not accept(read_content(self.tx, self.vault, state, row, self._apart(position[1]))):
                 return False
             self._drop(position, state)
-            self.counters.ready_from = Position(position[0], position[1] + 1)
+            self.counters.ready_from = (position[0], position[1] + 1)
         return len(rows) <= count
 
     def remove_expired(self, count: int) -> int:
@@ -204,11 +206,11 @@ class StandardBox(Box):
         removed = 0
         for key, pointer in tx.range(self._pointer(0, 0), self._pointer(max(limit, 0), 0), count):
             _, _, _, number = _TWO.unpack_from(key, len(key) - _TWO.size)
-            self._remove_at(Position(_ONE.unpack(pointer)[1], number))
+            self._remove_at((_ONE.unpack(pointer)[1], number))
             tx.delete(key)
             removed += 1
         if removed < count:
-            for key, _ in tx.range(self._place(BEGINNING), self._place(Position(max(limit, 0), 0)), count - removed):
+            for key, _ in tx.range(self._place(BEGINNING), self._place((max(limit, 0), 0)), count - removed):
                 self._remove_at(self._position(key))
                 removed += 1
         return removed
