@@ -303,9 +303,10 @@ class _EmbeddedTransaction:
         over = self._over(start, end)
         if not over:
             return self._store.range(start, end, limit, reverse)
-        # Each row of `over` hides at most one committed row, so this many committed rows are enough.
-        rows = dict(self._store.range(start, end, None if limit is None else limit + len(over), reverse))
-        if limit is not None and len(rows) == limit + len(over):
+        # Each deletion hides at most one committed row, so this many committed rows are enough.
+        enough = None if limit is None else limit + sum(value is None for value in over.values())
+        rows = dict(self._store.range(start, end, enough, reverse))
+        if rows and len(rows) == enough:
             edge = next(reversed(rows))  # Beyond it the committed rows were not read: what lies there is not merged in.
             over = {key: value for key, value in over.items() if (key >= edge if reverse else key <= edge)}
         for key, value in over.items():
