@@ -156,10 +156,9 @@ class StandardBox(Box):
         position = (handle.visible_at, handle.number)
         row = self.tx.get(self._place(position))
         if row is None:
+            # Its visibility was changed since: the pointer knows where it is, and without one it lies at the time it was sent at.
             pointer = self.tx.get(self._pointer(handle.sent_at, handle.number))
-            if pointer is None:
-                return None
-            position = (_ONE.unpack(pointer)[1], handle.number)
+            position = (handle.sent_at if pointer is None else _ONE.unpack(pointer)[1], handle.number)
             row = self.tx.get(self._place(position))
             if row is None:
                 return None
