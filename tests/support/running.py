@@ -41,6 +41,8 @@ class Running:
         self._clients: dict[tuple[Any, ...], Any] = {}
 
     def start(self) -> Running:
+        # Timers belong to one run: a restart gets a new clock that stands where the old one stood.
+        self.clock = Clock(frozen_at=self.clock.now()) if self.clock.frozen else Clock()
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
