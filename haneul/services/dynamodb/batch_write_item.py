@@ -65,25 +65,25 @@ async def batch_write_item(call: Call, request: Shape) -> Shape:
 
 def _plan(call: Call, service: DynamoDb, request: Shape) -> list[_Write]:
     """Check everything that is asked for before anything is done."""
-    count = 0
+    sizes: list[int] = []
     for requests in request["RequestItems"].values():
         for one in requests:
-            count += 1
             put, delete = one.get("PutRequest"), one.get("DeleteRequest")
             if (put is None) == (delete is None):
                 raise validation(_EMPTY)
+            sizes.append(check_item(put["Item"] if put is not None else delete["Key"]))
             if put is not None:
-                check_size(check_item(put["Item"]))
-            else:
-                check_item(delete["Key"])
-    if count > REQUESTS_MAX:
+                check_size(sizes[-1])
+    if len(sizes) > REQUESTS_MAX:
         raise validation("Too many items requested for the BatchWriteItem call")
     writes: list[_Write] = []
+    next_size = iter(sizes)
     for name, requests in request["RequestItems"].items():
         table = service.table(call, name)
         seen: set[bytes] = set()
         for one in requests:
-            made = _put(table, one["PutRequest"]["Item"]) if "PutRequest" in one else _delete(table, one["DeleteRequest"]["Key"])
+            size = next(next_size)
+            made = _put(table, one["PutRequest"]["Item"], size) if "PutRequest" in one else _delete(table, one["DeleteRequest"]["Key"])
             if made.row in seen:
                 raise validation("Provided list of item keys contains duplicates")
             seen.add(made.row)
@@ -91,9 +91,8 @@ def _plan(call: Call, service: DynamoDb, request: Shape) -> list[_Write]:
     return writes
 
 
-def _put(table: Table, item: Item) -> _Write:
+def _put(table: Table, item: Item, size: int) -> _Write:
     check_new_item(table, item, mismatch="The provided key element does not match the schema")
-    size = check_item(item)
     return _Write(table, table.prefix + table.key.suffix(item), encode_row(size, dump(item)), item, item)
 
 

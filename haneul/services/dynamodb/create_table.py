@@ -9,6 +9,7 @@ from haneul.services.dynamodb import definitions, lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import in_use, invalid
+from haneul.services.dynamodb.resource_policies import check_policy
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, enable_stream
@@ -104,6 +105,6 @@ def _record(call: Call, request: Shape, account: str, region: str, name: str) ->
     )
     policy = request.get("ResourcePolicy")
     if policy:
-        record.policy, record.policy_revision = policy, str(call.now // 1_000_000)
+        record.policy, record.policy_revision = check_policy(policy), str(call.now // 1_000_000)
     definitions.apply_maximums(record, request)
     return record

@@ -206,7 +206,7 @@ async def expiry_off(service: DynamoDb, payload: Payload) -> None:
         record.expiry_status = "DISABLED"
         record.expiry_attribute = ""
         write_record(tx, record)
-        purge_later(service, tx, record, [Table(record).expiry_prefix])
+        purge_later(service, tx, record, [payload["prefix"]])
 
     await service.cloud.store.transact(work)
 

@@ -14,7 +14,7 @@ from haneul.core.cloud import Cloud
 from haneul.core.quirks import Quirks
 from haneul.core.raw import Raw
 from haneul.core.service import Service
-from haneul.services.dynamodb import expiry, lifecycle, retention
+from haneul.services.dynamodb import expiry, lifecycle, retention, tokens
 from haneul.services.dynamodb.errors import not_found, validation
 from haneul.services.dynamodb.expressions.request import Parsers
 from haneul.services.dynamodb.quirks import DYNAMODB
@@ -44,7 +44,7 @@ class DynamoDb(Service):
         self.streams = StoredStreams(cloud)
         self._tables: dict[tuple[str, str, str], Table] = {}
         cloud.store.watch(pack((TABLE_SPACE,)), self._forget)
-        for kind, handler in (*lifecycle.HANDLERS, (expiry.EXPIRE, expiry.expire), (retention.TRIM, retention.trim)):
+        for kind, handler in (*lifecycle.HANDLERS, (expiry.EXPIRE, expiry.expire), (retention.TRIM, retention.trim), (tokens.FORGET, tokens.forget)):
             cloud.outbox.handle(kind, partial(handler, self))
 
     def _forget(self, keys: Sequence[bytes]) -> None:

@@ -1,0 +1,71 @@
+"""UpdateTimeToLive and DescribeTimeToLive."""
+
+from __future__ import annotations
+
+from haneul.clock import HOUR
+from haneul.core.call import Call
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.arns import table_arn
+from haneul.services.dynamodb.errors import in_use, table_not_found, validation
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import Table, TableRecord, table_key
+from haneul.store.port import Transaction
+from haneul.store.records import decode
+
+# After a change the service takes no other one for this long.
+CHANGE_PAUSE = HOUR
+
+
+@operation("dynamodb:UpdateTimeToLive", resource=table_arn)
+async def update_time_to_live(call: Call, request: Shape) -> Shape:
+    """Switch expiry of items by an attribute on or off; items that are there already are taken in by and by. (API Reference: "UpdateTimeToLive".)"""
+    service = call.service(DynamoDb)
+    wanted = request["TimeToLiveSpecification"]
+    account, region, name = service.place(call, request["TableName"])
+    attribute, enabled = wanted["AttributeName"], wanted["Enabled"]
+
+    def work(tx: Transaction) -> None:
+        raw = tx.get(table_key(account, region, name))
+        if raw is None:
+            raise table_not_found(name)
+        record = decode(raw, TableRecord)
+        if record.status not in ("ACTIVE", "UPDATING"):
+            raise in_use(f"Attempt to change a resource which is still in use: Table is not active: {name}")
+        if enabled and record.expiry_status in ("ENABLED", "ENABLING"):
+            if attribute != record.expiry_attribute:
+                raise validation("TimeToLive is active on a different AttributeName: current AttributeName is " + record.expiry_attribute)
+            raise validation("TimeToLive is already enabled")
+        if not enabled and record.expiry_status in ("DISABLED", "DISABLING"):
+            raise validation("TimeToLive is already disabled")
+        if not enabled and attribute != record.expiry_attribute:
+            raise validation("TimeToLive is active on a different AttributeName: current AttributeName is " + record.expiry_attribute)
+        if record.expiry_changed_at and call.now < record.expiry_changed_at + CHANGE_PAUSE:
+            raise validation("Time to live has been modified multiple times within a fixed interval")
+        if enabled:
+            record.expiry_changed_at = call.now
+            record.expiry_attribute, record.expiry_status = attribute, "ENABLING"
+            lifecycle.plan(service, tx, lifecycle.EXPIRY_ON, record)
+        else:
+            record.expiry_status = "DISABLING"
+            lifecycle.plan(service, tx, lifecycle.EXPIRY_OFF, record, prefix=Table(record).expiry_prefix)
+            record.expiry_changed_at = call.now
+        lifecycle.write_record(tx, record)
+
+    await call.cloud.store.transact(work)
+    return {"TimeToLiveSpecification": {"Enabled": enabled, "AttributeName": attribute}}
+
+
+@operation("dynamodb:DescribeTimeToLive", resource=table_arn)
+async def describe_time_to_live(call: Call, request: Shape) -> Shape:
+    """Whether and by which attribute items expire. (API Reference: "DescribeTimeToLive".)"""
+    service = call.service(DynamoDb)
+    account, region, name = service.place(call, request["TableName"])
+    table = service.stored_table(account, region, name)
+    if table is None:
+        raise table_not_found(name)
+    record = table.record
+    found: Shape = {"TimeToLiveStatus": record.expiry_status}
+    if record.expiry_attribute:
+        found["AttributeName"] = record.expiry_attribute
+    return {"TimeToLiveDescription": found}

@@ -1,0 +1,59 @@
+"""TransactGetItems."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.errors import ServiceError
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb.access import action_conditions
+from haneul.services.dynamodb.arns import table_arn
+from haneul.services.dynamodb.cancellation import cancelled_by
+from haneul.services.dynamodb.capacity import consumed, read_half_units
+from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.expressions.request import check_parameters
+from haneul.services.dynamodb.items import check_nested_paths, checked_key, read_projection, row_of_key, shown
+from haneul.services.dynamodb.rows import row_size
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import Table
+
+ANSWER_BYTES_MAX = 4 * 1024 * 1024
+
+
+@operation("dynamodb:TransactGetItems", authorized_inside=True)
+async def transact_get_items(call: Call, request: Shape) -> Shape:
+    """Up to 100 items by their keys, all as of one moment. (API Reference: "TransactGetItems".)"""
+    service = call.service(DynamoDb)
+    gets = [item["Get"] for item in request["TransactItems"]]
+    for get in gets:
+        call.authorize("dynamodb:GetItem", table_arn(call, get), action_conditions(call, get, "TransactGetItems"))
+    projects = []
+    for get in gets:
+        check_parameters(get, ("ProjectionExpression",), ())
+        checked_key(get)
+        projects.append(read_projection(service, get))
+    tables = [service.table(call, get["TableName"]) for get in gets]
+    rows: list[bytes] = []
+    for at, (get, table) in enumerate(zip(gets, tables)):
+        try:
+            rows.append(row_of_key(table, get["Key"]))
+            check_nested_paths(table, projects[at][1].projection_nested)
+        except ServiceError as error:
+            raise cancelled_by(error, at, len(gets)) from None
+    if len(set(rows)) != len(rows):
+        raise validation("Transaction request cannot include multiple operations on one item")
+    with call.cloud.store.snapshot() as reader:
+        found = [reader.get(row) for row in rows]
+    if sum(row_size(row) for row in found if row is not None) > ANSWER_BYTES_MAX:
+        raise validation("The aggregate size of the items in the transaction exceeds 4 MB")
+    spent: dict[str, tuple[Table, int]] = {}
+    for table, row in zip(tables, found):
+        _, before = spent.get(table.arn, (table, 0))
+        spent[table.arn] = (table, before + 2 * read_half_units(row_size(row) if row is not None else 0, True))
+    answer: Shape = {"Responses": [{"Item": shown(call, row, project)} if row is not None else {} for row, (project, _) in zip(found, projects)]}
+    capacities = []
+    for table, halves in spent.values():
+        service.meter(table, "ReadHalfUnits", halves)
+        capacities.append(consumed(request.get("ReturnConsumedCapacity"), table.name, halves / 2, kind="Read"))
+    if any(capacities):
+        answer["ConsumedCapacity"] = capacities
+    return answer

@@ -1,0 +1,195 @@
+"""TransactWriteItems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from haneul.core.call import Call
+from haneul.core.errors import ServiceError
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb.access import action_conditions
+from haneul.services.dynamodb.arns import table_arn
+from haneul.services.dynamodb.cancellation import NO_REASON, cancelled, cancelled_by, reason_of
+from haneul.services.dynamodb.capacity import consumed, read_half_units
+from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.expressions.bind import Predicate
+from haneul.services.dynamodb.expressions.request import bind, check_parameters
+from haneul.services.dynamodb.expressions.update import BoundUpdate
+from haneul.services.dynamodb.items import check_new_item, check_size, collection_metrics, dump, hold, row_of_key, write_capacity, write_units_of
+from haneul.services.dynamodb.rows import encode_row, row_item, row_size
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.tokens import already_done, digest
+from haneul.services.dynamodb.updating import check_update, update_row
+from haneul.services.dynamodb.values import Item, check_item
+from haneul.store.port import Transaction
+
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
+_ACTIONS = {"ConditionCheck": "ConditionCheckItem", "Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem"}
+
+
+class _Action(NamedTuple):
+    """One action of the transaction, checked and ready. `size` is that of the item to put."""
+
+    kind: str
+    request: Shape
+    table: Table
+    row: bytes
+    key: Item
+    size: int
+    condition: Predicate | None
+    update: BoundUpdate | None
+
+
+class _Done(NamedTuple):
+    old_row: bytes | None
+    new_row: bytes | None
+    by_index: dict[str, int] | None
+
+
+@operation("dynamodb:TransactWriteItems", authorized_inside=True)
+async def transact_write_items(call: Call, request: Shape) -> Shape:
+    """Up to 100 puts, updates, deletes and checks on different items, all or none; once only for one ClientRequestToken.
+
+    Raises TransactionCanceledException with a reason for each action. (API Reference: "TransactWriteItems".)
+    """
+    service = call.service(DynamoDb)
+    chosen = [_chosen(item) for item in request["TransactItems"]]
+    for kind, part in chosen:
+        call.authorize(f"dynamodb:{_ACTIONS[kind]}", table_arn(call, part), action_conditions(call, part, "TransactWriteItems"))
+    token = request.get("ClientRequestToken")
+    what = digest(request["TransactItems"]) if token is not None else b""
+    actions = _prepare(call, service, chosen)
+
+    def work(tx: Transaction) -> list[_Done] | None:
+        if token is not None and already_done(service, tx, call, token, what):
+            return None
+        old_rows = [tx.get(action.row) for action in actions]
+        _check_conditions(actions, old_rows)
+        done = []
+        for at, (action, old_row) in enumerate(zip(actions, old_rows)):
+            try:
+                done.append(_perform(service, tx, action, old_row))
+            except ServiceError as error:
+                raise cancelled_by(error, at, len(actions)) from None
+        return done
+
+    done = await service.write(work, *{id(action.table): action.table for action in actions}.values())
+    answer: Shape = {}
+    mode = request.get("ReturnConsumedCapacity")
+    capacities = _repeated(call, service, actions, mode) if done is None else _capacities(service, actions, done, mode)
+    if any(capacities):
+        answer["ConsumedCapacity"] = capacities
+    if request.get("ReturnItemCollectionMetrics") == "SIZE":
+        metrics: dict[str, list[Any]] = {}
+        for action in actions:
+            found = collection_metrics(call.cloud.store, action.table, request, action.key)
+            if found is not None and found not in metrics.setdefault(action.table.name, []):
+                metrics[action.table.name].append(found)
+        if metrics:
+            answer["ItemCollectionMetrics"] = metrics
+    return answer
+
+
+def _chosen(item: Shape) -> tuple[str, Shape]:
+    kinds = [kind for kind in _ACTIONS if kind in item]
+    if len(kinds) != 1:
+        raise validation("TransactItems can only contain one of Check, Put, Update or Delete")
+    return kinds[0], item[kinds[0]]
+
+
+def _prepare(call: Call, service: DynamoDb, chosen: list[tuple[str, Shape]]) -> list[_Action]:
+    """Check every action. What is wrong with values and expressions fails the request, what does not fit a table cancels the transaction."""
+    checked: list[tuple[str, Shape, int, Predicate | None, BoundUpdate | None]] = []
+    total = 0
+    for kind, part in chosen:
+        expressions = ("UpdateExpression", "ConditionExpression") if kind == "Update" else ("ConditionExpression",)
+        check_parameters(part, expressions, ())
+        size = check_item(part["Item"] if kind == "Put" else part["Key"])
+        if kind == "Put":
+            check_size(size)
+        total += size
+        bound = bind(service.parsers, part)
+        checked.append((kind, part, size, bound.condition, bound.update))
+    if total > REQUEST_BYTES_MAX:
+        raise validation("The aggregate size of the items in the transaction exceeds 4 MB")
+    tables = [service.table(call, part["TableName"]) for _, part, *_ in checked]
+    actions: list[_Action] = []
+    seen: set[bytes] = set()
+    for at, ((kind, part, size, condition, update), table) in enumerate(zip(checked, tables)):
+        try:
+            if kind == "Put":
+                check_new_item(table, part["Item"])
+                row = table.prefix + table.key.suffix(part["Item"])
+            else:
+                row = row_of_key(table, part["Key"])
+                check_update(table, update)
+        except ServiceError as error:
+            raise cancelled_by(error, at, len(checked)) from None
+        if row in seen:
+            raise validation("Transaction request cannot include multiple operations on one item")
+        seen.add(row)
+        actions.append(_Action(kind, part, table, row, part["Item"] if kind == "Put" else part["Key"], size, condition, update))
+    return actions
+
+
+def _check_conditions(actions: list[_Action], old_rows: list[bytes | None]) -> None:
+    """All conditions together: the caller learns of every one that does not hold."""
+    reasons: list[Shape] = []
+    for action, old_row in zip(actions, old_rows):
+        reason: Shape | None = None
+        if action.condition is not None:
+            try:
+                hold(action.condition, row_item(old_row) if old_row is not None else None, action.request)
+            except ServiceError as error:
+                reason = reason_of(error)
+        reasons.append(reason or NO_REASON)
+    if any(reason is not NO_REASON for reason in reasons):
+        raise cancelled(reasons)
+
+
+def _perform(service: DynamoDb, tx: Transaction, action: _Action, old_row: bytes | None) -> _Done:
+    if action.kind == "ConditionCheck":
+        return _Done(old_row, old_row, None)
+    if action.kind == "Update":
+        updated = update_row(service, tx, action.table, action.row, action.key, action.update, old_row)
+        return _Done(old_row, updated.new_row, updated.by_index)
+    old = row_item(old_row) if old_row is not None and not action.table.plain else None
+    if action.kind == "Delete":
+        return _Done(old_row, None, service.put_row(tx, action.table, action.row, old_row, old, None, None))
+    new_row = encode_row(action.size, dump(action.key))
+    return _Done(old_row, new_row, service.put_row(tx, action.table, action.row, old_row, old, new_row, action.key))
+
+
+def _by_table(actions: list[_Action], spend: Callable[[int, _Action], int]) -> dict[str, tuple[Table, int]]:
+    spent: dict[str, tuple[Table, int]] = {}
+    for at, action in enumerate(actions):
+        table, before = spent.get(action.table.arn, (action.table, 0))
+        spent[action.table.arn] = (table, before + spend(at, action))
+    return spent
+
+
+def _capacities(service: DynamoDb, actions: list[_Action], done: list[_Done], mode: str | None) -> list[Shape | None]:
+    """Transactions cost twice what plain writes cost."""
+    indexes: dict[str, dict[str, int]] = {}
+    for action, one in zip(actions, done):
+        for name, units in (one.by_index or {}).items():
+            of_table = indexes.setdefault(action.table.arn, {})
+            of_table[name] = of_table.get(name, 0) + units
+    spent = _by_table(actions, lambda at, _: write_units_of(done[at].old_row, done[at].new_row))
+    return [write_capacity(service, table, mode, units, indexes.get(arn), factor=2, kind="Write") for arn, (table, units) in spent.items()]
+
+
+def _repeated(call: Call, service: DynamoDb, actions: list[_Action], mode: str | None) -> list[Shape | None]:
+    """A transaction that was made before costs the reading of its items."""
+
+    def spend(at: int, action: _Action) -> int:
+        row = call.cloud.store.get(action.row)
+        return 2 * read_half_units(row_size(row) if row is not None else 0, True)
+
+    capacities = []
+    for table, halves in _by_table(actions, spend).values():
+        service.meter(table, "ReadHalfUnits", halves)
+        capacities.append(consumed(mode, table.name, halves / 2, kind="Read"))
+    return capacities
