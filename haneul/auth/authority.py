@@ -232,6 +232,9 @@ class StandardAuthority:
             resource_account,
         )
 
+    def managed_policy(self, arn: str) -> str | None:
+        return self.identities.managed_policy(arn)
+
     def managed_policies(self) -> Mapping[str, ManagedPolicyText]:
         if self._managed is None:
             self._managed = managed_policy_texts()

@@ -95,6 +95,9 @@ class Authority(Protocol):
     ) -> Simulation:
         """Decide as `authorize` does, from policies given as (id, JSON text), and say why."""
 
+    def managed_policy(self, arn: str) -> str | None:
+        """The default version's document of a managed policy, a customer's or AWS's."""
+
     def managed_policies(self) -> Mapping[str, ManagedPolicyText]:
         """The policies that AWS manages, by ARN in the order of names."""
 

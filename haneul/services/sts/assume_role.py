@@ -1,0 +1,102 @@
+"""AssumeRole.
+
+IAM User Guide, "Compare AWS STS credentials", "Pass session tags in AWS STS", "Role chaining"; STS API Reference, AssumeRole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.core.arn import parse_arn
+from haneul.core.call import Call
+from haneul.core.errors import AccessDenied, NotBuilt
+from haneul.core.operation import Shape, operation
+from haneul.core.ports import TrustedRole
+from haneul.services.sts.errors import access_denied, validation_error
+from haneul.services.sts.sessions import (
+    authorize_by_trust,
+    check_duration,
+    checked_mfa,
+    has_session_credentials,
+    packed_size_percent,
+    refuse_padding,
+    role_session,
+    session_policies,
+    session_tags,
+    shown_credentials,
+    tag_conditions,
+)
+
+_DURATION_SECONDS_DEFAULT = 3_600
+
+
+def checked_role_arn(arn: str) -> str:
+    """The account in a role's ARN; ValidationError for what is no ARN at all."""
+    parsed = parse_arn(arn)
+    if parsed is None or not parsed.partition.startswith("aws") or not parsed.account or not parsed.resource:
+        raise validation_error(f"{arn} is invalid")
+    return parsed.account
+
+
+@operation("sts:AssumeRole", authorized_inside=True, partial="ProvidedContexts, MinimumSessionTokenSize")
+async def assume_role(call: Call, request: Shape) -> Shape:
+    """Temporary credentials of a role.
+
+    The role's trust policy must allow the caller; where it names only the caller's account, or the role is another account's, an identity policy of the
+    caller must allow it too. Errors: ValidationError, AccessDenied, MalformedPolicyDocument, PackedPolicyTooLarge, InvalidParameterValue.
+    """
+    arn, caller = request["RoleArn"], call.caller
+    account = checked_role_arn(arn)
+    refuse_padding(request, "AssumeRole")
+    if request.get("ProvidedContexts"):
+        raise NotBuilt("the parameter ProvidedContexts of sts:AssumeRole")
+    if caller.kind == "root" and not _is_development_key(call):
+        raise access_denied("Roles may not be assumed by root accounts.")
+    policies = session_policies(call, request, account)
+    tags = session_tags(caller, request.get("Tags", []), request.get("TransitiveTagKeys", []))
+    packed = packed_size_percent(policies, {tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", ())})
+    mfa = checked_mfa(call, request)
+    role = call.cloud.authority.role(arn)
+    if role is None:
+        # A role that does not exist is refused in the words of one that does not trust the caller.
+        raise AccessDenied(f"User: {caller.arn or caller.service} is not authorized to perform: sts:AssumeRole on resource: {arn}")
+    source_identity = _authorize(call, request, role, mfa)
+    seconds = request.get("DurationSeconds", _DURATION_SECONDS_DEFAULT)
+    if caller.kind != "service":
+        check_duration(seconds, role, chained=has_session_credentials(caller))
+    session = role_session(role, request["RoleSessionName"], tags, source_identity=source_identity, mfa=mfa)
+    keys = call.cloud.authority.mint_session(session, seconds, policies=policies)
+    answer: Shape = {"Credentials": shown_credentials(keys), "AssumedRoleUser": {"AssumedRoleId": session.principal_id, "Arn": session.arn}}
+    if policies or request.get("Tags"):
+        answer["PackedPolicySize"] = packed
+    if source_identity:
+        answer["SourceIdentity"] = source_identity
+    return answer
+
+
+def _is_development_key(call: Call) -> bool:
+    """AWS lets no root user assume a role. The habitual development keys, which AWS does not have, are spared: tools are configured with nothing else."""
+    key_id = call.caller.access_key_id
+    return call.cloud.settings.dev_keys and (key_id == "test" or (len(key_id) == 12 and key_id.isdigit()))
+
+
+def _authorize(call: Call, request: Shape, role: TrustedRole, mfa: bool) -> str:
+    """Check every permission that the request needs; returns the session's source identity, which a chained session keeps."""
+    caller = call.caller
+    transitive = request.get("TransitiveTagKeys", [])
+    conditions: dict[str, Any] = {"sts:RoleSessionName": request["RoleSessionName"]} | tag_conditions(request.get("Tags", []), transitive)
+    if "ExternalId" in request:
+        conditions["sts:ExternalId"] = request["ExternalId"]
+    if mfa:
+        conditions |= {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
+    source_identity: str = request.get("SourceIdentity") or caller.source_identity
+    if source_identity:
+        conditions["sts:SourceIdentity"] = source_identity
+    authorize_by_trust(call, caller, "sts:AssumeRole", role, conditions)
+    if request.get("Tags"):
+        authorize_by_trust(call, caller, "sts:TagSession", role, conditions)
+    if source_identity:
+        if caller.source_identity and source_identity != caller.source_identity:
+            raise AccessDenied(f"User: {caller.arn} is not authorized to perform: sts:SetSourceIdentity on resource: {role.arn}")
+        authorize_by_trust(call, caller, "sts:SetSourceIdentity", role, conditions)
+    return source_identity

@@ -1,0 +1,13 @@
+"""Where STS differs from its model."""
+
+from __future__ import annotations
+
+from haneul.core.quirks import Quirks
+
+# STS speaks the query protocol: its validation error is ValidationError, and a refused permission is AccessDenied with status 403.
+STS_QUIRKS = Quirks(
+    validation_code="ValidationError",
+    serialization_code="MalformedInput",
+    access_denied="AccessDenied",
+    access_denied_status=403,
+)

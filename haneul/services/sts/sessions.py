@@ -1,0 +1,170 @@
+"""What all ways to temporary credentials share: session policies, tags, multi-factor codes, and the answer."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from haneul.core.arn import parse_arn
+from haneul.core.call import Call, RequestContext
+from haneul.core.caller import Caller
+from haneul.core.errors import NotBuilt, ServiceError
+from haneul.core.operation import Shape
+from haneul.core.ports import SessionKeys, TrustedRole
+from haneul.services.sts.errors import access_denied, invalid_parameter, validation_error
+
+POLICY_ARNS_MAX = 10
+POLICY_CHARACTERS_MAX = 2_048
+TAGS_MAX = 50
+CHAINED_SESSION_SECONDS_MAX = 3_600
+# AWS packs policies and tags in a binary form of its own and says only how full it is. Here it is deflated, against this many bytes.
+_PACKED_BYTES_MAX = 1_024
+
+
+@dataclass
+class SessionTags:
+    """A session's own tags, those inherited from the calling session included, and the keys that further sessions inherit."""
+
+    tags: dict[str, str] = field(default_factory=dict)
+    transitive: tuple[str, ...] = ()
+
+
+def session_policies(call: Call, request: Shape, account: str) -> tuple[str, ...]:
+    """The policies that limit the session: the inline one's text, the managed ones' ARNs. Raises MalformedPolicyDocument and ValidationError."""
+    arns = [one.get("arn", "") for one in request.get("PolicyArns", ())]
+    if len(arns) > POLICY_ARNS_MAX:
+        raise validation_error(
+            f"1 validation error detected: Value '{arns}' at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to {POLICY_ARNS_MAX}"
+        )
+    for arn in arns:
+        parsed = parse_arn(arn)
+        if parsed is None or parsed.service != "iam" or not parsed.resource.startswith("policy/"):
+            raise validation_error(f"ARN {arn} is not valid.")
+        if parsed.account not in ("aws", account) or call.cloud.authority.managed_policy(arn) is None:
+            raise validation_error(f"Policy {arn} does not exist or is not attachable.")
+    text = request.get("Policy")
+    if text is None:
+        return tuple(arns)
+    if len(text) > POLICY_CHARACTERS_MAX:
+        raise validation_error(
+            f"1 validation error detected: Value '{text}' at 'policy' failed to satisfy constraint: Member must have length less than or equal to {POLICY_CHARACTERS_MAX}"
+        )
+    call.cloud.authority.compile_policy(text, "session")
+    return (text, *arns)
+
+
+def packed_size_percent(policies: Iterable[str], tags: Mapping[str, str]) -> int:
+    """How full the session's space for policies and tags is; PackedPolicyTooLarge beyond 100."""
+    content = "\n".join([*policies, *(f"{key}={value}" for key, value in tags.items())])
+    if not content:
+        return 0
+    percent = -(-100 * len(zlib.compress(content.encode(), 9)) // _PACKED_BYTES_MAX)
+    if percent > 100:
+        raise ServiceError("PackedPolicyTooLarge", f"Packed policy consumes {percent}% of allotted space, please use smaller policy or tags.", 400)
+    return percent
+
+
+def session_tags(caller: Caller, tags: list[Shape], transitive: list[str]) -> SessionTags:
+    """The tags of a new session. Transitive tags of the calling session go on, and cannot be set anew. Keys are compared without regard to case."""
+    if len(tags) > TAGS_MAX:
+        raise invalid_parameter("The number of session tags has reached the maximum limit.")
+    given = {tag["Key"].lower() for tag in tags}
+    if len(given) != len(tags):
+        raise invalid_parameter("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    inherited = {key: caller.tags[key] for key in caller.transitive_tags if key in caller.tags}
+    if given & {key.lower() for key in inherited}:
+        raise invalid_parameter("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+    if not {key.lower() for key in transitive} <= given:
+        raise invalid_parameter("The specified transitive tag key must be included in the requested tags.")
+    names = {tag["Key"].lower(): tag["Key"] for tag in tags}
+    return SessionTags(
+        inherited | {tag["Key"]: tag.get("Value", "") for tag in tags}, (*inherited, *dict.fromkeys(names[key.lower()] for key in transitive))
+    )
+
+
+def laid_over(principal: Mapping[str, str], session: Mapping[str, str]) -> dict[str, str]:
+    """A principal's tags with the session's in place of those of the same key."""
+    replaced = {key.lower() for key in session}
+    return {key: value for key, value in principal.items() if key.lower() not in replaced} | dict(session)
+
+
+def tag_conditions(tags: list[Shape], transitive: list[str]) -> dict[str, Any]:
+    """The condition keys that session tags bring."""
+    if not tags:
+        return {}
+    keys: dict[str, Any] = {"aws:TagKeys": [tag["Key"] for tag in tags]}
+    keys |= {f"aws:RequestTag/{tag['Key']}": tag.get("Value", "") for tag in tags}
+    if transitive:
+        keys["sts:TransitiveTagKeys"] = transitive
+    return keys
+
+
+def checked_mfa(call: Call, request: Shape) -> bool:
+    """Whether the caller has proved with a multi-factor code to be there; AccessDenied for a wrong one."""
+    serial_number, code = request.get("SerialNumber"), request.get("TokenCode")
+    if serial_number is None and code is None:
+        return False
+    if serial_number is None or code is None:
+        raise validation_error("Both SerialNumber and TokenCode must be provided." if code is None else "SerialNumber must be provided with TokenCode.")
+    if not call.cloud.authority.one_time_password_fits(call.caller, serial_number, code):
+        raise access_denied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
+    return True
+
+
+def refuse_padding(request: Shape, name: str) -> None:
+    if request.get("MinimumSessionTokenSize"):
+        raise NotBuilt(f"the parameter MinimumSessionTokenSize of sts:{name}")
+
+
+def has_session_credentials(caller: Caller) -> bool:
+    """Whether the caller uses temporary credentials."""
+    return caller.token_issued_at_ns is not None
+
+
+def authorize_by_trust(call: Call, caller: Caller, action: str, role: TrustedRole, conditions: Mapping[str, Any]) -> None:
+    """Raise AccessDenied unless the role's trust policy, and where it leaves the decision to the caller's account its identity policies, allow `action`."""
+    tags = {f"{prefix}:ResourceTag/{key}": value for prefix in ("aws", "iam") for key, value in role.tags.items()}
+    call.cloud.authority.authorize(
+        caller,
+        action,
+        (role.arn,),
+        RequestContext(call, tags | dict(conditions)),
+        resource_policy=role.trust,
+        resource_account=role.account,
+        resource_policy_required=True,
+        resource_policy_kind="trust",
+    )
+
+
+def check_duration(duration_seconds: int, role: TrustedRole, *, chained: bool) -> None:
+    """Raise ValidationError for a session longer than the role, or the chaining of roles, lets it be."""
+    if chained and duration_seconds > CHAINED_SESSION_SECONDS_MAX:
+        raise validation_error("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+    if duration_seconds > role.max_session_seconds:
+        raise validation_error("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+
+
+def role_session(role: TrustedRole, session_name: str, tags: SessionTags, **fields: Any) -> Caller:
+    """Who the holder of a role's session is."""
+    return Caller(
+        kind="role",
+        account=role.account,
+        arn=f"{role.caller_prefix}/{session_name}",
+        principal_id=f"{role.role_id}:{session_name}",
+        role_arn=role.arn,
+        session_name=session_name,
+        tags=laid_over(role.tags, tags.tags),
+        transitive_tags=tags.transitive,
+        **fields,
+    )
+
+
+def shown_credentials(keys: SessionKeys) -> Shape:
+    return {
+        "AccessKeyId": keys.access_key_id,
+        "SecretAccessKey": keys.secret_access_key,
+        "SessionToken": keys.session_token,
+        "Expiration": keys.expires_at,
+    }
