@@ -211,7 +211,11 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self._stream is not None and not self._stream.finished:
             self._stream.abort()
-        return self._current is not None
+        if self._current is None:
+            return False
+        # Most who send no more have gone for good; one that only closed its sending half still gets its answer.
+        self._current.disconnected = True
+        return True
 
     def pause_writing(self) -> None:
         if self._writable is None:
