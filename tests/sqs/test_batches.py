@@ -64,7 +64,11 @@ def test_each_entry_succeeds_or_fails_for_itself(sqs: Any) -> None:
         ([{"Id": "a b", "MessageBody": "x"}], "AWS.SimpleQueueService.InvalidBatchEntryId", "at most 80 letters long"),
         ([{"Id": "", "MessageBody": "x"}], "AWS.SimpleQueueService.InvalidBatchEntryId", "at most 80 letters long"),
         ([{"Id": "a" * 81, "MessageBody": "x"}], "AWS.SimpleQueueService.InvalidBatchEntryId", "at most 80 letters long"),
-        (entries("x" * 1_048_575, "xx"), "AWS.SimpleQueueService.BatchRequestTooLong", "Batch requests cannot be longer than 1048576 bytes. You have sent 1048577"),
+        (
+            entries("x" * 1_048_575, "xx"),
+            "AWS.SimpleQueueService.BatchRequestTooLong",
+            "Batch requests cannot be longer than 1048576 bytes. You have sent 1048577",
+        ),
     ],
 )
 def test_what_spoils_a_whole_batch(sqs: Any, batch: list[dict[str, Any]], code: str, words: str) -> None:
@@ -89,7 +93,10 @@ def test_what_a_fifo_batch_must_have(sqs: Any) -> None:
     """Because a FIFO queue refuses the whole batch for a missing group or deduplication id."""
     url = make(sqs, ".fifo")
     good = {"Id": "a", "MessageBody": "x", "MessageGroupId": "g", "MessageDeduplicationId": "1"}
-    for absent, words in (("MessageGroupId", "The request must contain the parameter MessageGroupId."), ("MessageDeduplicationId", "ContentBasedDeduplication")):
+    for absent, words in (
+        ("MessageGroupId", "The request must contain the parameter MessageGroupId."),
+        ("MessageDeduplicationId", "ContentBasedDeduplication"),
+    ):
         bad = {name: value for name, value in good.items() if name != absent}
         code, message, _ = refusal(sqs.send_message_batch, QueueUrl=url, Entries=[{**good, "Id": "b"}, bad])
         assert code == "InvalidParameterValue"

@@ -100,7 +100,9 @@ def test_rules_of_the_redrive_policy(cloud: Running, sqs: Any) -> None:
     for allow in ({"redrivePermission": "denyAll"}, {"redrivePermission": "byQueue", "sourceQueueArns": [arn(sqs, fifo)]}):
         sqs.set_queue_attributes(QueueUrl=grave, Attributes={"RedriveAllowPolicy": json.dumps(allow)})
         assert "permission" in refusal(sqs.set_queue_attributes, QueueUrl=url, Attributes={"RedrivePolicy": sound})[1]
-    sqs.set_queue_attributes(QueueUrl=grave, Attributes={"RedriveAllowPolicy": json.dumps({"redrivePermission": "byQueue", "sourceQueueArns": [arn(sqs, url)]})})
+    sqs.set_queue_attributes(
+        QueueUrl=grave, Attributes={"RedriveAllowPolicy": json.dumps({"redrivePermission": "byQueue", "sourceQueueArns": [arn(sqs, url)]})}
+    )
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": sound})
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]["RedrivePolicy"]
     assert json.loads(found) == {"deadLetterTargetArn": arn(sqs, grave), "maxReceiveCount": 3}

@@ -206,7 +206,13 @@ def test_attributes_travel(sqs: Any) -> None:
     [everything] = receive(sqs, url, MessageAttributeNames=["All"])
     assert everything["MessageAttributes"] == attributes
     assert everything["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
-    for names, expected in ((["text", "none"], {"text"}), (["number.*"], {"number.one", "number.two"}), ([".*"], set(attributes)), ([], set()), (["none"], set())):
+    for names, expected in (
+        (["text", "none"], {"text"}),
+        (["number.*"], {"number.one", "number.two"}),
+        ([".*"], set(attributes)),
+        ([], set()),
+        (["none"], set()),
+    ):
         [message] = receive(sqs, url, MessageAttributeNames=names)
         assert set(message.get("MessageAttributes", {})) == expected
         assert ("MD5OfMessageAttributes" in message) == bool(expected)

@@ -98,7 +98,10 @@ def test_unknown_attributes(sqs: Any) -> None:
 
 def test_a_queue_stays_of_its_kind(sqs: Any) -> None:
     """Because standard and FIFO queues cannot be turned into each other."""
-    assert refusal(sqs.set_queue_attributes, QueueUrl=make(sqs), Attributes={"FifoQueue": "true"})[:2] == ("InvalidAttributeName", "Unknown Attribute FifoQueue.")
+    assert refusal(sqs.set_queue_attributes, QueueUrl=make(sqs), Attributes={"FifoQueue": "true"})[:2] == (
+        "InvalidAttributeName",
+        "Unknown Attribute FifoQueue.",
+    )
     code, message, _ = refusal(sqs.set_queue_attributes, QueueUrl=make(sqs, ".fifo"), Attributes={"FifoQueue": "false"})
     assert (code, message) == ("InvalidAttributeValue", "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.")
     assert refusal(sqs.create_queue, QueueName="fifo-or-not", Attributes={"FifoQueue": "true"})[0] == "InvalidParameterValue"
