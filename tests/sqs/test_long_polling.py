@@ -11,7 +11,7 @@ import pytest
 
 from haneul.core.caller import Caller
 from haneul.services.sqs.service import Sqs
-from tests.sqs.support import bodies, counts, make, receive
+from tests.sqs.support import bodies, counts, make, receive, until
 from tests.support.running import ACCOUNT, REGION, Running
 
 ROOT = Caller(kind="root", account=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:root", principal_id=ACCOUNT)
@@ -19,15 +19,6 @@ ROOT = Caller(kind="root", account=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:root", 
 
 def service(cloud: Running) -> Sqs:
     return cloud.app.cloud.service(Sqs)
-
-
-async def until(condition: Any) -> None:
-    """Let the loop run until something holds."""
-    for _ in range(100_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came true")
 
 
 def waiting(cloud: Running, count: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from haneul.core.caller import Caller
 from haneul.services.sqs.service import Sqs
 from haneul.store.keys import unpack
-from tests.sqs.support import arn, bodies, counts, make, receive, refusal
+from tests.sqs.support import arn, bodies, counts, make, receive, refusal, until
 from tests.support.running import ACCOUNT, REGION, Running
 
 ROOT = Caller(kind="root", account=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:root", principal_id=ACCOUNT)
@@ -80,11 +80,7 @@ def test_who_waits_after_a_restart_is_woken(fresh_cloud: Running) -> None:
 
     answer = asyncio.run_coroutine_threadsafe(poll(), fresh_cloud._loop)
 
-    async def standing() -> None:
-        while not waiters._lines:
-            await asyncio.sleep(0)
-
-    fresh_cloud.run(standing())
+    fresh_cloud.run(until(lambda: waiters._lines))
     fresh_cloud.advance("5s")
     assert bodies(answer.result(10)["Messages"]) == ["x"]
 
