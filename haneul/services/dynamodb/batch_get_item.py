@@ -8,14 +8,13 @@ import orjson
 
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
-from haneul.core.raw import Raw
 from haneul.services.dynamodb.access import batch_conditions
 from haneul.services.dynamodb.arns import batch_arns
 from haneul.services.dynamodb.capacity import consumed, read_half_units
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.request import check_parameters
 from haneul.services.dynamodb.items import check_nested_paths, read_projection, row_of_key
-from haneul.services.dynamodb.rows import row_body, row_item, row_size
+from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.values import check_item
 
@@ -67,7 +66,7 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
                 size += row_size(found)
                 bodies.append(row_body(found) if project is None else orjson.dumps(project(row_item(found))))
         joined = b"[%b]" % b",".join(bodies)
-        responses[name] = Raw(joined) if call.http is not None else orjson.loads(joined)
+        responses[name] = splice(joined) if call.http is not None else orjson.loads(joined)
         service.meter(table, "ReadHalfUnits", halves)
         capacities.append(consumed(request.get("ReturnConsumedCapacity"), table.name, halves / 2))
     answer: Shape = {"Responses": responses, "UnprocessedKeys": unprocessed}

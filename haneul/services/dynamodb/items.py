@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 
 from haneul.core.call import Call
-from haneul.core.raw import Raw
 from haneul.services.dynamodb import legacy
 from haneul.services.dynamodb.capacity import consumed, read_half_units, write_units
 from haneul.services.dynamodb.errors import condition_failed, validation
@@ -15,7 +14,7 @@ from haneul.services.dynamodb.expressions.bind import Predicate
 from haneul.services.dynamodb.expressions.project import Project
 from haneul.services.dynamodb.expressions.request import Expressions, bind, check_parameters
 from haneul.services.dynamodb.keys import beyond, index_type_mismatch
-from haneul.services.dynamodb.rows import row_item, row_size
+from haneul.services.dynamodb.rows import row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table
 from haneul.services.dynamodb.values import ITEM_BYTES_MAX, Item, check_item, kind_of
@@ -172,7 +171,7 @@ def collection_metrics(reader: Reader, table: Table, request: Shape, key: Item) 
 def shown(call: Call, row: bytes, project: Project | None) -> Any:
     """An item for an answer: the stored JSON as it stands, unless only parts are wanted or the caller is inside."""
     if project is None and call.http is not None:
-        return Raw(row[5:])
+        return splice(row[5:])
     item = row_item(row)
     return item if project is None else project(item)
 

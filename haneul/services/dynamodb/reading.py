@@ -9,7 +9,6 @@ import orjson
 
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
-from haneul.core.raw import Raw
 from haneul.services.dynamodb import legacy
 from haneul.services.dynamodb.capacity import consumed, read_half_units
 from haneul.services.dynamodb.errors import invalid, validation
@@ -17,7 +16,7 @@ from haneul.services.dynamodb.expressions.bind import Predicate
 from haneul.services.dynamodb.expressions.project import Project
 from haneul.services.dynamodb.expressions.request import Expressions
 from haneul.services.dynamodb.keys import KeySchema
-from haneul.services.dynamodb.rows import row_body, row_item, row_size
+from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Index, Table
 from haneul.services.dynamodb.values import Item, check
@@ -219,7 +218,7 @@ class Page:
         answer: Shape = {}
         if not self.shaping.count_only:
             joined = b"[%b]" % b",".join(self.bodies)
-            answer["Items"] = Raw(joined) if self.call.http is not None else orjson.loads(joined)
+            answer["Items"] = splice(joined) if self.call.http is not None else orjson.loads(joined)
         answer["Count"] = self.count
         answer["ScannedCount"] = self.scanned
         if self.last is not None:

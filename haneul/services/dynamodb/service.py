@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, TypeVar
-
-import orjson
+from typing import ClassVar, TypeVar
 
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.quirks import Quirks
-from haneul.core.raw import Raw
 from haneul.core.service import Service
 from haneul.services.dynamodb import expiry, lifecycle, retention, tokens
 from haneul.services.dynamodb.errors import not_found, validation
@@ -138,8 +135,3 @@ def check_table_name(name: str) -> None:
             f"1 validation error detected: Value '{name}' at 'tableName' failed to satisfy constraint: "
             "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
         )
-
-
-def answer(call: Call, body: bytes) -> Any:
-    """JSON that is ready, for an answer: as it stands on the wire, parsed for a caller inside."""
-    return Raw(body) if call.http is not None else orjson.loads(body)

@@ -1,0 +1,44 @@
+"""GetRecords."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.errors import ServiceError
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodbstreams.iterators import ITERATOR_LIFE, make_iterator, read_iterator
+from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream
+
+RECORDS_MAX = 1000
+BYTES_MAX = 1024 * 1024
+
+
+def _iterated_arn(call: Call, request: Shape) -> str:
+    return read_iterator(request["ShardIterator"]).arn
+
+
+@operation("dynamodbstreams:GetRecords", action="dynamodb:GetRecords", resource=_iterated_arn)
+async def get_records(call: Call, request: Shape) -> Shape:
+    """Records from an iterator on, up to 1,000 or 1 MB, and the iterator behind them (none at the end of a closed shard).
+
+    Raises ExpiredIteratorException 15 minutes after the iterator was made. (DynamoDB Streams API Reference: "GetRecords".)
+    """
+    iterator = read_iterator(request["ShardIterator"])
+    limit = request.get("Limit", RECORDS_MAX)
+    if limit > RECORDS_MAX:
+        raise ServiceError(
+            "ValidationException",
+            f"1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: "
+            f"Member must have value less than or equal to {RECORDS_MAX}",
+            400,
+        )
+    place, stream = find_stream(call, iterator.arn)
+    if call.now > iterator.made_at + ITERATOR_LIFE:
+        raise ServiceError("ExpiredIteratorException", "Iterator expired", 400)
+    source = call.service(DynamoDbStreams).source
+    found = source.records(*place, stream["id"], iterator.sequence, limit, BYTES_MAX)
+    following = found[-1][0] + 1 if found else iterator.sequence
+    answer: Shape = {"Records": [source.parsed(body) for _, _, body in found]}
+    ended = not stream["enabled"] and len(found) < limit and following > source.newest(*place, stream["id"])
+    if not ended:
+        answer["NextShardIterator"] = make_iterator(stream["arn"], following, call.now)
+    return answer

@@ -1,0 +1,57 @@
+"""GetShardIterator."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.errors import ServiceError
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodbstreams.iterators import make_iterator
+from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream, stream_arn
+
+_BY_NUMBER = ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER")
+
+
+@operation("dynamodbstreams:GetShardIterator", action="dynamodb:GetShardIterator", resource=stream_arn)
+async def get_shard_iterator(call: Call, request: Shape) -> Shape:
+    """A place in a shard to read from: its beginning, its end, or a record. (DynamoDB Streams API Reference: "GetShardIterator".)
+
+    Raises TrimmedDataAccessException when the record is no longer kept.
+    """
+    place, stream = find_stream(call, request["StreamArn"])
+    if request["ShardId"] != stream["shard_id"]:
+        raise ServiceError(
+            "ResourceNotFoundException",
+            f"Requested resource not found: Shard: {request['ShardId']} in Stream: {request['StreamArn']} not found",
+            400,
+        )
+    kind, number = request["ShardIteratorType"], request.get("SequenceNumber")
+    source = call.service(DynamoDbStreams).source
+    if kind == "AT_TIMESTAMP":
+        raise _invalid("1 validation error detected: AT_TIMESTAMP is not supported for DynamoDB Streams")
+    if kind in _BY_NUMBER:
+        sequence = _number(source.number(number) if number is not None else None, number)
+        if not stream["first_sequence"] <= sequence <= max(source.newest(*place, stream["id"]), stream["first_sequence"]):
+            raise _invalid(f"Invalid SequenceNumber provided: {number}")
+        oldest = source.oldest(*place, stream["id"])
+        if sequence != stream["first_sequence"] and (oldest == 0 or sequence < oldest):
+            raise ServiceError("TrimmedDataAccessException", "The requested sequence number is older than the trim horizon of the shard", 400)
+        start = sequence + (kind == "AFTER_SEQUENCE_NUMBER")
+    elif number is not None:
+        raise _invalid(f"SequenceNumber cannot be specified with ShardIteratorType {kind}")
+    elif kind == "LATEST":
+        start = source.newest(*place, stream["id"]) + 1
+    else:
+        start = 0
+    return {"ShardIterator": make_iterator(stream["arn"], start, call.now)}
+
+
+def _number(found: int | None, text: str | None) -> int:
+    if text is None:
+        raise _invalid("SequenceNumber is required for ShardIteratorType AT_SEQUENCE_NUMBER and AFTER_SEQUENCE_NUMBER")
+    if found is None or found < 0:
+        raise _invalid(f"Invalid SequenceNumber provided: {text}")
+    return found
+
+
+def _invalid(message: str) -> ServiceError:
+    return ServiceError("ValidationException", message, 400)

@@ -1,0 +1,44 @@
+"""Shard iterators: opaque to clients, good for 15 minutes.
+
+An iterator is the stream's ARN and, behind two bars, the place in the shard and the time of its making. It grants nothing: who uses it must be allowed to
+read that stream.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from struct import Struct
+from struct import error as StructError
+from typing import NamedTuple
+
+from haneul.clock import MINUTE
+from haneul.core.errors import ServiceError
+
+ITERATOR_LIFE = 15 * MINUTE
+_FORM = Struct(">BQQ")
+_VERSION = 1
+
+
+class Iterator(NamedTuple):
+    """The first sequence number that is still to be read, and when the iterator was made (nanoseconds)."""
+
+    arn: str
+    sequence: int
+    made_at: int
+
+
+def make_iterator(arn: str, sequence: int, now: int) -> str:
+    return f"{arn}|1|{base64.b64encode(_FORM.pack(_VERSION, sequence, now)).decode()}"
+
+
+def read_iterator(text: str) -> Iterator:
+    """What an iterator says; ValidationException for a text that is none."""
+    arn, bar, place = text.partition("|1|")
+    try:
+        version, sequence, made_at = _FORM.unpack(base64.b64decode(place, validate=True))
+    except (binascii.Error, ValueError, StructError):
+        version = 0
+    if not bar or version != _VERSION:
+        raise ServiceError("ValidationException", "Invalid ShardIterator", 400)
+    return Iterator(arn, sequence, made_at)

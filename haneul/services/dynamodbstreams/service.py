@@ -1,0 +1,79 @@
+"""DynamoDB Streams: the API by which changes of tables are read. What it reads belongs to DynamoDB."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol, cast
+
+from haneul.core.arn import parse_arn
+from haneul.core.call import Call
+from haneul.core.errors import ServiceError
+from haneul.core.quirks import Quirks
+from haneul.core.service import Service
+from haneul.services.dynamodbstreams.quirks import STREAMS
+
+Shape = dict[str, Any]
+
+
+class StreamSource(Protocol):
+    """Streams as the service that writes them gives them out: descriptions by place, records by internal sequence number."""
+
+    def find(self, account: str, region: str, table: str, label: str) -> Shape | None: ...
+
+    def page(self, account: str, region: str, table: str | None, after_place: tuple[str, str] | None, limit: int) -> list[Shape]: ...
+
+    def newest(self, account: str, region: str, stream_id: str) -> int: ...
+
+    def oldest(self, account: str, region: str, stream_id: str) -> int: ...
+
+    def records(self, account: str, region: str, stream_id: str, from_sequence: int, limit: int, bytes_max: int) -> list[tuple[int, int, bytes]]: ...
+
+    def text(self, sequence: int) -> str: ...
+
+    def number(self, text: str) -> int | None: ...
+
+    def parsed(self, body: bytes) -> Shape: ...
+
+
+class DynamoDbStreams(Service):
+    """Reads streams. It keeps nothing itself."""
+
+    name = "dynamodbstreams"
+    quirks: ClassVar[Quirks] = STREAMS
+
+    @property
+    def source(self) -> StreamSource:
+        """The running DynamoDB's streams. The two are one service with two APIs, and meet here only."""
+        return cast("StreamSource", self.cloud.services["dynamodb"].streams)  # type: ignore[attr-defined]
+
+    def resource_policy(self, call: Call, arn: str) -> str | None:
+        """Streams are under the policy of their table."""
+        return self.cloud.services["dynamodb"].resource_policy(call, arn)
+
+
+def stream_arn(call: Call, request: Shape) -> str:
+    """The stream of a request with a StreamArn."""
+    return str(request["StreamArn"])
+
+
+def place_of(call: Call, arn: str) -> tuple[str, str, str, str]:
+    """Account, region, table and label in a stream's ARN; ValidationException for what is none."""
+    found = parse_arn(arn)
+    parts = found.resource.split("/") if found is not None else []
+    if found is None or found.service != "dynamodb" or len(parts) != 4 or parts[0] != "table" or parts[2] != "stream":
+        raise ServiceError("ValidationException", "Invalid StreamArn", 400)
+    if found.region != call.region:
+        raise not_found(arn)
+    return found.account, found.region, parts[1], parts[3]
+
+
+def not_found(arn: str) -> ServiceError:
+    return ServiceError("ResourceNotFoundException", f"Requested resource not found: Stream: {arn} not found", 400)
+
+
+def find_stream(call: Call, arn: str) -> tuple[tuple[str, str], Shape]:
+    """(account, region) and description of a stream; ResourceNotFoundException when there is none."""
+    account, region, table, label = place_of(call, arn)
+    stream = call.service(DynamoDbStreams).source.find(account, region, table, label)
+    if stream is None:
+        raise not_found(arn)
+    return (account, region), stream
