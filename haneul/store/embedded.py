@@ -61,6 +61,7 @@ class EmbeddedStore:
         if not isinstance(version, int) or version > _FORMAT_VERSION:
             raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {_FORMAT_VERSION}")
         self._writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
+        self._writer.set_wal_hook(self._after_commit)
         self._reader = self._connect()
         self._loop = asyncio.get_running_loop()
         self._gathering = _Batch()
@@ -244,14 +245,12 @@ class EmbeddedStore:
                 at += size
                 rows -= size
         writer.execute("COMMIT")
-        if self._wal_pages() > _CHECKPOINT_PAGES:
-            self._checkpoint_wanted.set()
 
-    def _wal_pages(self) -> int:
-        try:
-            return Path(self._path + "-wal").stat().st_size // 4096
-        except FileNotFoundError:
-            return 0
+    def _after_commit(self, connection: apsw.Connection, database: str, log_pages: int) -> int:
+        # The log's length, not its file's: the file keeps its size when the log begins anew.
+        if log_pages > _CHECKPOINT_PAGES:
+            self._checkpoint_wanted.set()
+        return apsw.SQLITE_OK
 
     # ---- the checkpointer's thread
 
