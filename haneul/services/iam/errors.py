@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from haneul.core.errors import ServiceError
 
+# XML 1.0 has no way to write these, and messages repeat what clients sent.
+_UNWRITABLE = {code: "\ufffd" for code in range(32) if code not in (9, 10, 13)}
+
 
 def no_such_entity(message: str) -> ServiceError:
-    return ServiceError("NoSuchEntity", message, 404)
+    return ServiceError("NoSuchEntity", message.translate(_UNWRITABLE), 404)
 
 
 def already_exists(message: str) -> ServiceError:
@@ -26,11 +29,11 @@ def quota_exceeded(quota: str, limit: int) -> ServiceError:
 
 
 def invalid_input(message: str) -> ServiceError:
-    return ServiceError("InvalidInput", message, 400)
+    return ServiceError("InvalidInput", message.translate(_UNWRITABLE), 400)
 
 
 def validation_error(message: str) -> ServiceError:
-    return ServiceError("ValidationError", message, 400)
+    return ServiceError("ValidationError", message.translate(_UNWRITABLE), 400)
 
 
 def access_denied(message: str) -> ServiceError:
