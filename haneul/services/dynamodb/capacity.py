@@ -19,7 +19,9 @@ def write_units(size: int) -> int:
 
 def read_half_units(size: int, consistent: bool) -> int:
     """Half units to read `size` bytes; nothing to read costs like one block."""
-    return max(1, -(-size // READ_UNIT_BYTES)) * (2 if consistent else 1)
+    if size <= READ_UNIT_BYTES:
+        return 2 if consistent else 1
+    return -(-size // READ_UNIT_BYTES) * (2 if consistent else 1)
 
 
 def consumed(

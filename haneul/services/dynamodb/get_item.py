@@ -7,7 +7,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import conditions
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.expressions.request import check_parameters
-from haneul.services.dynamodb.items import check_nested_paths, checked_key, read_capacity, read_projection, row_of_key, shown
+from haneul.services.dynamodb.items import check_nested_paths, checked_key, read_capacity, read_projection, row_of_key, row_of_request, shown
 from haneul.services.dynamodb.rows import row_size
 from haneul.services.dynamodb.service import DynamoDb
 
@@ -20,9 +20,7 @@ async def get_item(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDb)
     project = None
     if _SHAPING.isdisjoint(request):
-        key = checked_key(request)
-        table = service.table(call, request["TableName"])
-        row = row_of_key(table, key)
+        table, row = row_of_request(service, call, request)
     else:
         check_parameters(request, ("ProjectionExpression",), ("AttributesToGet",))
         key = checked_key(request)

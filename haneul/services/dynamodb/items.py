@@ -32,6 +32,18 @@ def row_of_key(table: Table, key: Item) -> bytes:
     return table.prefix + schema.suffix(key)
 
 
+def row_of_request(service: DynamoDb, call: Call, request: Shape) -> tuple[Table, bytes]:
+    """The table and row that TableName and Key name. An ordinary key of a table that is ready takes the short way; the other one finds what is wrong."""
+    table = service.ready_table(call, request["TableName"])
+    if table is not None:
+        suffix = table.key.quick_suffix(request["Key"])
+        if suffix is not None:
+            return table, table.prefix + suffix
+    key = checked_key(request)
+    table = service.table(call, request["TableName"])
+    return table, row_of_key(table, key)
+
+
 def read_projection(service: DynamoDb, request: Shape) -> tuple[Project | None, Expressions]:
     """What GetItem and its relatives show of an item: ProjectionExpression or AttributesToGet."""
     bound = bind(service.parsers, request)

@@ -74,15 +74,32 @@ def size(text: str) -> int:
     """Bytes that a canonical number counts for: about one for every two significant digits, and one."""
     if text == "0":
         return 1
-    negative, digits, exponent = significant(text)
-    count = len(digits)
+    if text.isdigit():
+        count, exponent, negative = len(text.rstrip("0")), len(text) - 1, False
+    else:
+        negative, digits, exponent = significant(text)
+        count = len(digits)
     return 1 + (count + 1) // 2 + (1 if count % 2 == 0 and exponent % 2 == 0 else 0) + negative
+
+
+def encode_whole(text: str) -> bytes:
+    """`encode` for a positive whole number without leading zeros."""
+    digits = text.rstrip("0")
+    if len(digits) % 2:
+        digits += "0"
+    encoded = bytearray((0x81, len(text) - 1 - EXPONENT_MIN))
+    for at in range(0, len(digits), 2):
+        encoded.append(int(digits[at : at + 2]) + 1)
+    # The exponent's byte is never 0 here, so the key needs no escape.
+    return bytes(encoded)
 
 
 def encode(text: str) -> bytes:
     """A canonical number as bytes that sort as the numbers do."""
     if text == "0":
         return _ZERO
+    if text[0] != "-" and "." not in text:
+        return encode_whole(text)
     negative, digits, exponent = significant(text)
     if len(digits) % 2:
         digits += "0"

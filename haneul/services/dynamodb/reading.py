@@ -153,6 +153,9 @@ class Page:
     def read(self, start: bytes, end: bytes, *, reverse: bool, consistent: bool) -> None:
         """Take rows until the page is full or there are no more. `last` is the row where the next page goes on behind."""
         take = self._taker(consistent)
+        if take is None:
+            self._read_whole(start, end, reverse)
+            return
         for _, row in self._rows(start, end, reverse):
             self.scanned += 1
             self.size += row_size(row)
@@ -160,6 +163,19 @@ class Page:
             if self.scanned == self.limit or self.size >= PAGE_BYTES_MAX:
                 self.last = row
                 return
+
+    def _read_whole(self, start: bytes, end: bytes, reverse: bool) -> None:
+        """`read` where rows go into the answer as they are."""
+        limit, size, bodies = self.limit, 0, self.bodies
+        for _, row in self._rows(start, end, reverse):
+            size += int.from_bytes(row[1:5], "big")
+            bodies.append(row[5:])
+            self.scanned += 1
+            self.size = size
+            if self.scanned == limit or size >= PAGE_BYTES_MAX:
+                self.last = row
+                break
+        self.count = self.scanned
 
     def _rows(self, start: bytes, end: bytes, reverse: bool) -> Iterator[Row]:
         """Rows in portions that follow their size, so that large items do not pile up in memory."""
@@ -179,11 +195,11 @@ class Page:
             if self.limit is not None:
                 wanted = min(wanted, self.limit - self.scanned)
 
-    def _taker(self, consistent: bool) -> Callable[[bytes], None]:
-        """The function that takes one row: the simplest one that does what is asked."""
+    def _taker(self, consistent: bool) -> Callable[[bytes], None] | None:
+        """The function that takes one row; None where rows are taken as they are."""
         shaping = self.shaping
         if shaping.condition is None and not shaping.fetch and shaping.project is None:
-            return self._count if shaping.count_only else self._take_whole
+            return self._count if shaping.count_only else None
 
         def take(row: bytes) -> None:
             if shaping.fetch:
@@ -201,10 +217,6 @@ class Page:
 
     def _count(self, row: bytes) -> None:
         self.count += 1
-
-    def _take_whole(self, row: bytes) -> None:
-        self.count += 1
-        self.bodies.append(row[5:])
 
     def _fetch(self, row: bytes, consistent: bool) -> bytes:
         """The whole item behind an entry of a local index, whose read is charged to the table."""

@@ -62,6 +62,11 @@ class DynamoDb(Service):
             found = self._tables[place] = Table(decode(raw, TableRecord))
         return found
 
+    def ready_table(self, call: Call, name: str) -> Table | None:
+        """The table of this name, if it is known to this process and ready."""
+        found = self._tables.get((call.account, call.region, name))
+        return found if found is not None and found.serving else None
+
     def table(self, call: Call, name: str) -> Table:
         """The table that a request names by name or ARN, ready for items; ResourceNotFoundException otherwise."""
         found = self._tables.get((call.account, call.region, name))

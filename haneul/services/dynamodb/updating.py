@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from haneul.services.dynamodb import legacy
@@ -10,10 +11,10 @@ from haneul.services.dynamodb.expressions.project import projection
 from haneul.services.dynamodb.expressions.request import Expressions
 from haneul.services.dynamodb.expressions.update import BoundUpdate
 from haneul.services.dynamodb.items import check_index_kind, check_nested_paths, check_size, dump
-from haneul.services.dynamodb.rows import encode_row, row_item
+from haneul.services.dynamodb.rows import encode_row, row_item, row_size
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table
-from haneul.services.dynamodb.values import NESTING_MAX, Item, depth_of, item_size, kind_of
+from haneul.services.dynamodb.values import NESTING_MAX, Item, depth_of, item_size, kind_of, text_size, value_size
 from haneul.store.port import Transaction
 
 Shape = dict[str, Any]
@@ -39,9 +40,8 @@ def check_update(table: Table, update: BoundUpdate | None) -> None:
     """An update against the table: no part of the key changes, and indexed attributes keep their type."""
     if update is None:
         return
-    heads = {parts[0] for parts in update.paths}
     for name in table.key.names:
-        if name in heads:
+        if name in update.heads:
             raise invalid(f"Cannot update attribute {name}. This attribute is part of the key")
     for index in table.indexes:
         for name in index.key.names:
@@ -55,24 +55,32 @@ def update_row(service: DynamoDb, tx: Transaction, table: Table, row: bytes, key
     """Apply an update to the item at `row`, which is made if it is not there."""
     old = row_item(old_row) if old_row is not None else None
     new = row_item(old_row) if old_row is not None else dict(key)
+    size = row_size(old_row) if old_row is not None else item_size(key)
     if update is not None:
+        # Only what the update touches changes in size.
+        size -= _size_of(new, update.heads)
         update.apply(new)
         _check_result(table, update, new)
-    size = item_size(new)
+        size += _size_of(new, update.heads)
     check_size(size, "Item size to update has exceeded the maximum allowed size")
     new_row = encode_row(size, dump(new))
     return Updated(old_row, old, new_row, new, service.put_row(tx, table, row, old_row, old, new_row, new))
 
 
+def _size_of(item: Item, names: Iterable[str]) -> int:
+    """Bytes that certain attributes of an item count for."""
+    return sum(text_size(name) + value_size(item[name]) for name in names if name in item)
+
+
 def _check_result(table: Table, update: BoundUpdate, new: Item) -> None:
-    for parts in update.paths:
-        value = new.get(parts[0])  # type: ignore[arg-type]
+    for name in update.heads:
+        value = new.get(name)
         if value is None:
             continue
         if ("M" in value or "L" in value) and depth_of(value) > NESTING_MAX:
             raise validation("Nesting Levels have exceeded supported limits")
         for index in table.indexes:
-            wanted = index.key.types.get(parts[0])  # type: ignore[arg-type]
+            wanted = index.key.types.get(name)
             if wanted is not None and wanted != kind_of(value):
                 raise validation("The update expression attempted to update the secondary index key to unsupported type")
     for index in table.indexes:

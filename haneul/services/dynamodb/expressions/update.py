@@ -50,6 +50,8 @@ class BoundUpdate:
         self.changes = changes
         self.mismatch = mismatch
         self.paths = [change.parts for change in changes]
+        # The attributes that change, whole or within.
+        self.heads = {str(parts[0]) for parts in self.paths}
         self.nested = nested
 
     def kind_of_attribute(self, name: str) -> str | None:
