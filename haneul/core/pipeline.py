@@ -44,7 +44,7 @@ class Pipeline:
         """The response to one request; never raises for anything a client can send."""
         exchange = Exchange(request, service, self.cloud.codec_for(service.name), self.cloud.ids.uuid())
         try:
-            if request.stream is not None and request.headers.get("content-type", "").startswith(_FORM):
+            if request.stream is not None and request.method == "POST" and request.headers.get("content-type", "").startswith(_FORM):
                 await self.buffer(exchange)  # A form names its operation in its body.
             self.match(exchange)
             if request.stream is not None and not exchange.matched[0].streaming_input:
@@ -90,7 +90,7 @@ class Pipeline:
             raise NotBuilt(f"the operation {service.name}:{name}")
         identity = exchange.identity
         if identity.caller.kind == "anonymous" and not (one.public or service.quirks.allows_anonymous):
-            raise ServiceError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+            raise self.cloud.authority.missing_credentials(exchange.request, service.name)
         exchange.operation = one
         exchange.call = Call(
             self.cloud, one, identity.caller, identity.region or self.cloud.settings.region, exchange.request_id, http=exchange.request, context=identity.context

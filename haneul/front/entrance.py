@@ -31,7 +31,7 @@ class Entrance:
             service = self._cloud.services[route.name]
             if request.method == "OPTIONS" and route.name != "s3" and "origin" in request.headers:
                 return _preflight(request)
-            response = await self._pipeline.answer(request, service)
+            response = await service.answer(request, self._pipeline.answer)
             if "origin" in request.headers and route.name != "s3":
                 response.headers["Access-Control-Allow-Origin"] = "*"
                 response.headers["Access-Control-Expose-Headers"] = "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date"
