@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,12 +19,13 @@ class BodyStream(Protocol):
 
 class HttpRequest:
     """One request. Header names are lower case, values of repeated headers are joined by a comma; path and query are as sent (still percent-encoded). Routing may rewrite `path` (a bucket from the host name); `raw_path` stays what was sent.
+    `raw_headers` are the headers as they came, names in the client's own case, for those who hand them on (empty for a request made inside).
 
     `body` holds the whole body, unless `stream` is given: then the body is still to be read from it (large uploads). `disconnected` turns
     True when the client goes away, for those who would wait long for its sake.
     """
 
-    __slots__ = ("body", "disconnected", "headers", "host", "method", "path", "query", "raw_path", "remote", "secure", "stream")
+    __slots__ = ("body", "disconnected", "headers", "host", "method", "path", "query", "raw_headers", "raw_path", "remote", "secure", "stream")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class HttpRequest:
         self.raw_path = path
         self.query = query
         self.headers = headers if headers is not None else {}
+        self.raw_headers: Sequence[tuple[bytes, bytes]] = ()
         self.body = body
         self.stream = stream
         self.remote = remote

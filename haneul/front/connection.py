@@ -101,6 +101,7 @@ class _Incoming(HttpRequest):
         self.path = self.raw_path = path
         self.query = query
         self.headers = headers
+        self.raw_headers = connection._raw
         self.host = headers["host"] if "host" in headers else ""  # noqa: SIM401
         self.body = body
         self.stream = stream
