@@ -1,0 +1,86 @@
+"""CreateFunction."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.operation import Shape, operation
+from haneul.services.lambda_.code import fetch_package
+from haneul.services.lambda_.configuration import apply_configuration, check_architecture, check_built, check_role, check_runtime, check_unpacked_size, layer_uses
+from haneul.services.lambda_.errors import conflict, invalid
+from haneul.services.lambda_.limits import TAGS_MAX
+from haneul.services.lambda_.names import LATEST, Target, function_resource, target_of
+from haneul.services.lambda_.records import Function, Version, function_key
+from haneul.services.lambda_.service import Lambda
+from haneul.services.lambda_.shapes import configuration
+from haneul.services.lambda_.versions import publish_in
+from haneul.services.lambda_.writes import add_count, hold_version
+from haneul.store.port import Transaction
+from haneul.store.records import encode
+
+
+@operation(
+    "lambda:CreateFunction",
+    resource=function_resource,
+    partial="zip packages only; no VPC, file systems, SnapStart, code signing, KMS keys, container images",
+)
+async def create_function(call: Call, request: Shape) -> Shape:
+    """Make a function of a zip package. It has been checked, unpacked and made durable when this answers. AWS Lambda API Reference, CreateFunction."""
+    service = call.service(Lambda)
+    target = target_of(call, request)
+    if target.qualifier not in (None, LATEST):
+        raise invalid(f"Invalid function name: {request['FunctionName']}")
+    target = target._replace(qualifier=None)
+    check_built(request, "CreateFunction")
+    check_runtime(request.get("Runtime"), await service.environments.runtimes())
+    if "Handler" not in request:
+        raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+    if len(request.get("Tags", {})) > TAGS_MAX:
+        raise invalid(f"Limit of {TAGS_MAX} tags exceeded.")
+    if request.get("Publish") is None and request.get("PublishTo"):
+        raise invalid("PublishTo requires a capacity provider.")
+    check_role(call, request["Role"], target)
+    if call.cloud.store.get(function_key(target)) is not None:
+        raise conflict(f"Function already exist: {target.name}")
+    version = _new_version(call, target, request)
+    layers = layer_uses(call, call.cloud.store, request.get("Layers", []), 0)
+    package = await service.code.add(await fetch_package(call, request["Code"], "CreateFunction"))
+    version.sha256, version.code_size, version.unpacked_size = package.sha256, package.size, package.unpacked_size
+    version.layers = layers
+    published: Version | None = None
+
+    def work(tx: Transaction) -> Version | None:
+        if tx.get(function_key(target)) is not None:
+            raise conflict(f"Function already exist: {target.name}")
+        function = Function(call.now, tags=dict(request.get("Tags", {})))
+        tx.put(function_key(target), encode(function))
+        hold_version(service.code, tx, target, version, package)
+        add_count(tx, target.space, 1)
+        return publish_in(call, tx, target, version, version.description) if request.get("Publish") else None
+
+    try:
+        check_unpacked_size(package.unpacked_size + sum(layer.unpacked_size for layer in layers))
+        published = await call.cloud.store.transact(work)
+    except BaseException:
+        await service.code.discard(package)
+        raise
+    shown = target._replace(qualifier=published.qualifier) if published else target
+    return configuration(call.cloud.vault, shown, published or version, state="Pending")
+
+
+def _new_version(call: Call, target: Target, request: Shape) -> Version:
+    version = Version(
+        name=target.name,
+        number=0,
+        runtime=request["Runtime"],
+        role=request["Role"],
+        handler=request["Handler"],
+        sha256="",
+        code_size=0,
+        unpacked_size=0,
+        last_modified=call.now,
+        revision_id=call.cloud.ids.uuid(),
+        architecture=check_architecture(request, call.service(Lambda).architecture),
+    )
+    apply_configuration(call, version, request)
+    return version
+

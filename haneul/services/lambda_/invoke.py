@@ -1,0 +1,77 @@
+"""Invoke and InvokeAsync."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+
+import orjson
+
+from haneul.core.call import Call
+from haneul.core.errors import NotBuilt, ServiceError
+from haneul.core.operation import Shape, operation
+from haneul.services.lambda_.errors import bad_content, too_large
+from haneul.services.lambda_.limits import ASYNC_PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX
+from haneul.services.lambda_.names import qualified_resource, target_of
+from haneul.services.lambda_.service import Lambda
+
+
+@operation("lambda:Invoke", action="lambda:InvokeFunction", resource=qualified_resource)
+async def invoke(call: Call, request: Shape) -> Shape:
+    """Run a function and answer with what it returns, or take its event for later (InvocationType Event). AWS Lambda API Reference, Invoke."""
+    for name in ("TenantId", "DurableExecutionName"):
+        if name in request:
+            raise NotBuilt(f"the parameter {name} of lambda:Invoke")
+    service = call.service(Lambda)
+    found = service.functions.choose(target_of(call, request))
+    kind = request.get("InvocationType", "RequestResponse")
+    payload = request.get("Payload") or b"{}"
+    check_payload(payload, ASYNC_PAYLOAD_BYTES_MAX if kind == "Event" else PAYLOAD_BYTES_MAX)
+    context = _client_context(request.get("ClientContext"))
+    if kind == "DryRun":
+        return {"StatusCode": 204}
+    if kind == "Event":
+        await service.asynchronous.accept(found, payload, call.request_id, context)
+        return {"StatusCode": 202}
+    trace_id = call.http.headers.get("x-amzn-trace-id", "") if call.http is not None else ""
+    with_log = request.get("LogType") == "Tail"
+    invoked = await service.invoker.run(found, payload, call.request_id, client_context=context, with_log=with_log, trace_id=trace_id)
+    answer: Shape = {"StatusCode": 200, "Payload": invoked.outcome.payload, "ExecutedVersion": invoked.version}
+    if invoked.failed:
+        answer["FunctionError"] = "Unhandled"
+    if with_log:
+        answer["LogResult"] = invoked.log_tail
+    return answer
+
+
+@operation("lambda:InvokeAsync", action="lambda:InvokeFunction", resource=qualified_resource)
+async def invoke_async(call: Call, request: Shape) -> Shape:
+    """The older form of Invoke with InvocationType Event."""
+    body = request["InvokeArgs"]
+    parts = [body] if isinstance(body, bytes) else [part async for part in body]
+    payload = b"".join(parts) or b"{}"
+    check_payload(payload, ASYNC_PAYLOAD_BYTES_MAX)
+    service = call.service(Lambda)
+    await service.asynchronous.accept(service.functions.choose(target_of(call, request)), payload, call.request_id, None)
+    return {"Status": 202}
+
+
+def check_payload(payload: bytes, limit: int) -> None:
+    """An event must be JSON and not too large."""
+    if len(payload) > limit:
+        raise too_large(limit, "InvokeFunction")
+    try:
+        orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise bad_content(f"Could not parse payload into json: {error}") from None
+
+
+def _client_context(encoded: str | None) -> str | None:
+    if encoded is None:
+        return None
+    try:
+        text = b64decode(encoded, validate=True).decode()
+        orjson.loads(text)
+    except (binascii.Error, ValueError):
+        raise ServiceError("InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object.", 400, fields={"Type": "User"}) from None
+    return text

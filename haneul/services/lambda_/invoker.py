@@ -1,0 +1,124 @@
+"""Runs a function once, whoever asked for it: concurrency, environment, log, metering."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+
+from haneul.core.cloud import Cloud
+from haneul.runtime.port import Invocation, Outcome, RuntimeUnavailable
+from haneul.services.lambda_.environments import Environments, Lease
+from haneul.services.lambda_.errors import throttled
+from haneul.services.lambda_.functions import Functions, Resolution, read
+from haneul.services.lambda_.limits import ACCOUNT_CONCURRENCY, LOG_TAIL_BYTES_MAX
+from haneul.services.lambda_.platform_log import billed_milliseconds, end_lines, start_line
+from haneul.services.lambda_.records import reserved_key
+
+_ATTEMPTS = 3
+
+
+@dataclass(slots=True)
+class Invoked:
+    """What came of an invocation. `log_tail` is the last 4 KB of its log, in base64."""
+
+    outcome: Outcome
+    version: str
+    log: str
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome.status != "success"
+
+    @property
+    def log_tail(self) -> str:
+        return b64encode(self.log.encode("utf-8", "replace")[-LOG_TAIL_BYTES_MAX:]).decode()
+
+
+class Invoker:
+    """Counts what runs at once (in this process, where the environments are) and runs it."""
+
+    def __init__(self, cloud: Cloud, functions: Functions, environments: Environments) -> None:
+        self._cloud = cloud
+        self._functions = functions
+        self._environments = environments
+        self._running: dict[tuple[str, str, str], int] = {}
+        self._unreserved: dict[tuple[str, str], int] = {}
+
+    async def run(
+        self, found: Resolution, payload: bytes, request_id: str, *, client_context: str | None = None, with_log: bool = False, trace_id: str = ""
+    ) -> Invoked:
+        """Run the version that `found` names. A function's failure is an outcome; TooManyRequestsException and what keeps it from running are raised."""
+        account, region, name, _ = found.target
+        place, area = (account, region, name), (account, region)
+        reserved = found.function.reserved_concurrency is not None
+        self._enter(found, place, area, reserved)
+        try:
+            return await self._run(found, payload, request_id, client_context, with_log, trace_id)
+        finally:
+            self._running[place] -= 1
+            if not self._running[place]:
+                del self._running[place]
+            if not reserved:
+                self._unreserved[area] -= 1
+
+    def _enter(self, found: Resolution, place: tuple[str, str, str], area: tuple[str, str], reserved: bool) -> None:
+        running = self._running.get(place, 0)
+        limit = found.function.reserved_concurrency
+        if limit is not None:
+            if running >= limit:
+                self._throttle(found, "ReservedFunctionConcurrentInvocationLimitExceeded")
+        else:
+            together = self._unreserved.get(area, 0)
+            # The account's limit less what is reserved; the sum is read only when it can matter.
+            if together >= 100 and together >= ACCOUNT_CONCURRENCY - (read(self._cloud.store, reserved_key(found.target.space), int) or 0):
+                self._throttle(found, "ConcurrentInvocationLimitExceeded")
+            self._unreserved[area] = together + 1
+        self._running[place] = running + 1
+
+    def _throttle(self, found: Resolution, reason: str) -> None:
+        self._cloud.usage.add(found.target.account, found.target.region, "lambda", "Throttles", found.target.name)
+        raise throttled(reason)
+
+    async def _run(self, found: Resolution, payload: bytes, request_id: str, client_context: str | None, with_log: bool, trace_id: str) -> Invoked:
+        invocation = Invocation(request_id, payload, found.arn, client_context, None, trace_id)
+        for attempt in range(_ATTEMPTS):
+            lease = await self._environments.acquire(found)
+            try:
+                return await self._run_in(lease, found, invocation, with_log)
+            except RuntimeUnavailable:
+                # The environment ended between acquiring and using it (the sandbox was restarted): another one will do.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            finally:
+                await self._environments.release(lease)
+        raise AssertionError("unreachable")
+
+    async def _run_in(self, lease: Lease, found: Resolution, invocation: Invocation, with_log: bool) -> Invoked:
+        version, clock, log = found.version, self._cloud.clock, lease.log
+        first = start_line(version, invocation.request_id, clock.now())
+        log.busy = True
+        log.add(first)
+        try:
+            outcome = await lease.environment.invoke(invocation)
+        finally:
+            log.busy = False
+        last = end_lines(version, invocation.request_id, outcome, clock.now())
+        for line in last:
+            log.add(line)
+        log.flush()
+        self._meter(found, outcome)
+        text = first + outcome.log.decode("utf-8", "replace") + "".join(last) if with_log else ""
+        return Invoked(outcome, version.qualifier, text)
+
+    def _meter(self, found: Resolution, outcome: Outcome) -> None:
+        account, region, name, _ = found.target
+        add = self._cloud.usage.add
+        billed = billed_milliseconds(outcome)
+        add(account, region, "lambda", "Invocations", name)
+        add(account, region, "lambda", "BilledMilliseconds", name, billed)
+        add(account, region, "lambda", "GbSecondsMillionths", name, billed * found.version.memory_mb * 1000 // 1024)
+        add(account, region, "lambda", "DurationMicroseconds", name, outcome.duration_ns // 1000)
+        if outcome.init_duration_ns is not None:
+            add(account, region, "lambda", "InitMicroseconds", name, outcome.init_duration_ns // 1000)
+        if outcome.status != "success":
+            add(account, region, "lambda", "FunctionErrors", name)

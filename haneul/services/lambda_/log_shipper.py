@@ -1,0 +1,138 @@
+"""What functions write goes to CloudWatch Logs, as the function's own role: no permission, no logs, and the function runs all the same.
+
+Nothing waits for it: lines gather for each environment and are written behind, one batch after another, within bounds.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from haneul.core.call import call_as
+from haneul.core.cloud import Cloud
+from haneul.core.errors import AccessDenied, ServiceError
+from haneul.runtime.port import LogLine
+
+_PRINCIPAL = "lambda.amazonaws.com"
+_EVENT_OVERHEAD_BYTES = 26
+_BATCH_BYTES_MAX = 1_048_576
+_BATCH_EVENTS_MAX = 10_000
+_WAITING_BYTES_MAX = 16 * 1024 * 1024
+_MILLISECOND = 1_000_000
+_log = logging.getLogger("haneul")
+
+
+class LogShipper:
+    """Writes batches of lines."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    async def create(self, log: EnvironmentLog) -> None:
+        """Make the group and the stream where they are missing."""
+        try:
+            await self._call(log, "logs:CreateLogStream", {"logGroupName": log.group, "logStreamName": log.stream})
+        except ServiceError as error:
+            if error.code == "ResourceAlreadyExistsException":
+                return
+            if error.code != "ResourceNotFoundException":
+                raise
+            try:
+                await self._call(log, "logs:CreateLogGroup", {"logGroupName": log.group})
+            except ServiceError as group_error:
+                if group_error.code != "ResourceAlreadyExistsException":
+                    raise
+            await self._call(log, "logs:CreateLogStream", {"logGroupName": log.group, "logStreamName": log.stream})
+
+    async def write(self, log: EnvironmentLog, events: list[tuple[int, str]]) -> None:
+        """Write one batch, in order of time."""
+        shown = [{"timestamp": at, "message": text} for at, text in events]
+        await self._call(log, "logs:PutLogEvents", {"logGroupName": log.group, "logStreamName": log.stream, "logEvents": shown})
+
+    async def _call(self, log: EnvironmentLog, operation: str, params: dict[str, object]) -> None:
+        await call_as(
+            self.cloud,
+            operation,
+            params,
+            region=log.region,
+            account=log.account,
+            role=log.role,
+            principal=_PRINCIPAL,
+            session_name=log.function_name,
+        )
+
+
+class EnvironmentLog:
+    """The log stream of one environment: what waits to be written, and the task that writes it."""
+
+    def __init__(self, shipper: LogShipper, role: str, function_name: str, region: str, account: str, group: str, stream: str) -> None:
+        self.role = role
+        self.function_name = function_name
+        self.region = region
+        self.account = account
+        self.group = group
+        self.stream = stream
+        self.busy = False
+        self._shipper = shipper
+        self._created = False
+        self._waiting: list[tuple[int, str]] = []
+        self._waiting_bytes = 0
+        self._lost = 0
+        self._writing = False
+
+    def take(self, lines: list[LogLine]) -> None:
+        """Lines from the function, as they arrive. Between invocations they are written with the next one, or when many have gathered."""
+        for line in lines:
+            self.add(line.text.decode("utf-8", "replace"))
+        if not self.busy and lines:
+            self.flush()
+
+    def add(self, text: str) -> None:
+        """One line, at the cloud's time."""
+        if not text:
+            return
+        self._waiting_bytes += len(text) + _EVENT_OVERHEAD_BYTES
+        if self._waiting_bytes > _WAITING_BYTES_MAX:
+            self._lost += 1
+            self._waiting_bytes -= len(text) + _EVENT_OVERHEAD_BYTES
+            return
+        self._waiting.append((self._shipper.cloud.clock.now() // _MILLISECOND, text))
+        if self._waiting_bytes > _BATCH_BYTES_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has gathered, behind the back of whoever calls."""
+        if self._waiting and not self._writing:
+            self._writing = True
+            self._shipper.cloud.clock.run(self._write(), "function log")
+
+    async def _write(self) -> None:
+        try:
+            if not self._created:
+                await self._shipper.create(self)
+                self._created = True
+            while self._waiting:
+                await self._shipper.write(self, self._next_batch())
+        except (ServiceError, AccessDenied) as error:
+            # The role may be given the permission later, so the next invocation tries again; what could not be written is gone, as on AWS.
+            _log.debug("the log of %s could not be written: %s", self.function_name, error)
+            self._waiting.clear()
+            self._waiting_bytes = 0
+        finally:
+            self._writing = False
+
+    def _next_batch(self) -> list[tuple[int, str]]:
+        batch: list[tuple[int, str]] = []
+        size = 0
+        for at, text in self._waiting[:_BATCH_EVENTS_MAX]:
+            # A character is at most four bytes of UTF-8; measuring exactly matters only near the limit.
+            cost = (len(text) if text.isascii() else len(text.encode("utf-8", "replace"))) + _EVENT_OVERHEAD_BYTES
+            if batch and size + cost > _BATCH_BYTES_MAX:
+                break
+            batch.append((at, text))
+            size += cost
+        del self._waiting[: len(batch)]
+        self._waiting_bytes = max(0, self._waiting_bytes - size) if self._waiting else 0
+        if self._lost and not self._waiting:
+            _log.warning("the log of %s grew faster than it could be written: %d lines were lost", self.function_name, self._lost)
+            self._lost = 0
+        return batch

@@ -1,0 +1,80 @@
+"""The lines that Lambda itself writes around an invocation: START, END, REPORT, or their JSON forms.
+
+Source: AWS Lambda Developer Guide, "Viewing CloudWatch logs for Lambda" and "Lambda advanced logging controls".
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from haneul.clock import SECOND
+from haneul.runtime.port import Outcome
+from haneul.services.lambda_.records import Version
+
+_MEGABYTE = 1 << 20
+_STATUS = {"timeout": "timeout", "init_timeout": "timeout"}
+
+
+def billed_milliseconds(outcome: Outcome) -> int:
+    """Whole milliseconds of the invocation and, since August 2025, of the Init phase."""
+    return math.ceil((outcome.duration_ns + (outcome.init_duration_ns or 0)) / 1_000_000) or 1
+
+
+def start_line(version: Version, request_id: str, now: int) -> str:
+    if version.log_format == "JSON":
+        return _json(version, now, "platform.start", {"requestId": request_id, "version": version.qualifier})
+    return f"START RequestId: {request_id} Version: {version.qualifier}\n"
+
+
+def end_lines(version: Version, request_id: str, outcome: Outcome, now: int) -> list[str]:
+    """What follows the function's own lines."""
+    memory_used_mb = max(1, math.ceil(outcome.max_memory_bytes / _MEGABYTE))
+    status = _STATUS.get(outcome.status, "success" if outcome.status == "success" else "error")
+    if version.log_format == "JSON":
+        return [_json_report(version, request_id, outcome, now, status, memory_used_mb)]
+    lines = []
+    if status == "timeout":
+        lines.append(f"{_iso(now)} {request_id} Task timed out after {version.timeout_seconds:.2f} seconds\n")
+    lines.append(f"END RequestId: {request_id}\n")
+    report = (
+        f"REPORT RequestId: {request_id}\tDuration: {outcome.duration_ns / 1_000_000:.2f} ms\tBilled Duration: {billed_milliseconds(outcome)} ms\t"
+        f"Memory Size: {version.memory_mb} MB\tMax Memory Used: {memory_used_mb} MB\t"
+    )
+    if outcome.init_duration_ns is not None:
+        report += f"Init Duration: {outcome.init_duration_ns / 1_000_000:.2f} ms\t"
+    if status == "timeout":
+        report += "Status: timeout"
+    elif outcome.status in ("exited", "out_of_memory", "init_error"):
+        report += f"Status: error\tError Type: {outcome.error_type}"
+    lines.append(report + "\n")
+    return lines
+
+
+def _json_report(version: Version, request_id: str, outcome: Outcome, now: int, status: str, memory_used_mb: int) -> str:
+    metrics: dict[str, Any] = {
+        "durationMs": round(outcome.duration_ns / 1_000_000, 3),
+        "billedDurationMs": billed_milliseconds(outcome),
+        "memorySizeMB": version.memory_mb,
+        "maxMemoryUsedMB": memory_used_mb,
+    }
+    if outcome.init_duration_ns is not None:
+        metrics["initDurationMs"] = round(outcome.init_duration_ns / 1_000_000, 3)
+    record: dict[str, Any] = {"requestId": request_id, "metrics": metrics, "status": status}
+    if status == "error" and outcome.error_type:
+        record["errorType"] = outcome.error_type
+    return _json(version, now, "platform.report", record)
+
+
+def _json(version: Version, now: int, kind: str, record: dict[str, Any]) -> str:
+    if version.system_log_level == "WARN" and record.get("status", "success") == "success":
+        return ""
+    return orjson.dumps({"time": _iso(now), "type": kind, "record": record}).decode() + "\n"
+
+
+def _iso(now: int) -> str:
+    seconds, rest = divmod(now, SECOND)
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest // 1_000_000:03d}Z"

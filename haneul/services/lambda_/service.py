@@ -1,0 +1,55 @@
+"""The lambda service: functions, what runs them, and what calls them."""
+
+from __future__ import annotations
+
+import platform
+
+from haneul.core.call import Call
+from haneul.core.cloud import Cloud
+from haneul.core.http import HttpRequest, HttpResponse
+from haneul.core.service import Service
+from haneul.services.lambda_.code import CodeStore
+from haneul.services.lambda_.environments import Environments
+from haneul.services.lambda_.functions import Functions, policy_text, read
+from haneul.services.lambda_.invoker import Invoker
+from haneul.services.lambda_.log_shipper import LogShipper
+from haneul.services.lambda_.names import parse_layer_arn, parse_target
+from haneul.services.lambda_.quirks import QUIRKS
+from haneul.services.lambda_.records import Policy, layer_policy_key
+
+
+class Lambda(Service):
+    """AWS Lambda."""
+
+    name = "lambda"
+    quirks = QUIRKS
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        folder = cloud.settings.data_dir / "functions"
+        self.functions = Functions(cloud.store, cloud.ids)
+        self.code = CodeStore(cloud, folder / "code")
+        self.logs = LogShipper(cloud)
+        self.environments = Environments(cloud, folder / "sandbox", self.code, self.logs)
+        self.invoker = Invoker(cloud, self.functions, self.environments)
+        self.architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+
+    async def start(self) -> None:
+        self.environments.start()
+
+    async def stop(self) -> None:
+        await self.environments.stop()
+
+    def resource_policy(self, call: Call, arn: str) -> str | None:
+        """The policy of a function (by qualifier) or of a layer version."""
+        if ":function:" in arn:
+            return self.functions.policy(parse_target(arn, None, call.account, call.region))
+        layer = parse_layer_arn(arn) if ":layer:" in arn else None
+        if layer is not None and layer.version:
+            policy = read(self.cloud.store, layer_policy_key(layer), Policy)
+            return policy_text(policy) if policy is not None else None
+        return None
+
+    async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
+        """A request to a function URL."""
+        raise NotImplementedError
