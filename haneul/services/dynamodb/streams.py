@@ -24,7 +24,7 @@ RETENTION = 24 * HOUR
 _SEQUENCE_BASE = 10**20
 _VERSION = b"\x01"
 _BODY_AT = 9
-EXPIRED_BY_SERVICE = b'{"principalId":"dynamodb.amazonaws.com","type":"Service"}'
+EXPIRED_BY_SERVICE = b'{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}'
 
 
 class StreamRecord(msgspec.Struct):

@@ -111,13 +111,14 @@ def table_key(account: str, region: str, name: str) -> bytes:
 class Index:
     """A secondary index, compiled. Entries are kept as soon as its record is there, served once it is ready."""
 
-    __slots__ = ("included", "is_global", "key", "name", "prefix", "record", "start_names", "table_key")
+    __slots__ = ("filling", "included", "is_global", "key", "name", "prefix", "record", "start_names", "table_key")
 
     def __init__(self, record: IndexRecord, table: TableRecord, table_schema: KeySchema) -> None:
         types = table.attributes
         self.record = record
         self.name = record.name
         self.is_global = record.is_global
+        self.filling = record.status == "CREATING"
         self.key = KeySchema([(name, types[name]) for name in record.hash_names], [(name, types[name]) for name in record.range_names])
         self.table_key = table_schema
         self.prefix = pack((INDEX_SPACE, table.account, table.region, record.id))

@@ -67,6 +67,8 @@ def write_row(
 def _write_entry(tx: Transaction, table: Table, index: Index, old_row: bytes | None, old: Item | None, new_row: bytes | None, new: Item | None) -> int:
     """Bring one index's entry of an item up to date; the write capacity units that it takes."""
     old_entry = index.row(old) if old is not None and index.key.has(old) else None
+    if old_entry is not None and index.filling and tx.get(old_entry) is None:
+        old_entry = None  # The index is still being filled and has not come to this item.
     new_entry = index.row(new) if new is not None and index.key.has(new) else None
     if old_entry is None and new_entry is None:
         return 0

@@ -1,0 +1,147 @@
+"""Tags, resource policies, and the account's own answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.dynamodb.support import failure, invalid, make_table, s
+from tests.support.running import Running
+
+
+@pytest.fixture(scope="module")
+def db(cloud: Running) -> Any:
+    return cloud.client("dynamodb")
+
+
+def arn_of(table: str) -> str:
+    return f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}"
+
+
+def test_tags(cloud: Running, db: Any) -> None:
+    """Added, replaced, removed, listed ten at once, at most fifty."""
+    arn = arn_of(make_table(cloud))
+    db.tag_resource(ResourceArn=arn, Tags=[{"Key": f"k{number:02}", "Value": "v"} for number in range(12)])
+    db.tag_resource(ResourceArn=arn, Tags=[{"Key": "k00", "Value": "w"}])
+    db.untag_resource(ResourceArn=arn, TagKeys=["k01", "never"])
+    first = db.list_tags_of_resource(ResourceArn=arn)
+    assert len(first["Tags"]) == 10 and first["Tags"][0] == {"Key": "k00", "Value": "w"}
+    second = db.list_tags_of_resource(ResourceArn=arn, NextToken=first["NextToken"])
+    assert [tag["Key"] for tag in second["Tags"]] == ["k11"] and "NextToken" not in second
+    assert "Too many tags" in invalid(db.tag_resource, ResourceArn=arn, Tags=[{"Key": f"x{number}", "Value": ""} for number in range(50)])
+    assert invalid(db.tag_resource, ResourceArn=arn, Tags=[]) == "Atleast one Tag needs to be provided as Input."
+    assert failure(db.list_tags_of_resource, ResourceArn=arn_of("none")) == (
+        "ResourceNotFoundException",
+        f"Requested resource not found: ResourcArn: {arn_of('none')} not found",
+    )
+
+
+def user(cloud: Running, name: str, *statements: dict[str, Any]) -> Any:
+    """A client for a new IAM user with an inline policy of these statements."""
+    iam = cloud.client("iam")
+    iam.create_user(UserName=name)
+    if statements:
+        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return cloud.client("dynamodb", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+
+
+def denied(call: Any, **parameters: Any) -> str:
+    code, message = failure(call, **parameters)
+    assert code == "AccessDeniedException"
+    return message
+
+
+def test_permissions_are_by_table_and_action(cloud: Running) -> None:
+    """A user may do what a policy allows, and nothing else."""
+    table, other = make_table(cloud), make_table(cloud)
+    db = user(cloud, "reader", {"Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:Query"], "Resource": arn_of(table)})
+    key = {"pk": s("x")}
+    db.get_item(TableName=table, Key=key)
+    assert denied(db.put_item, TableName=table, Item=key) == (
+        "User: arn:aws:iam::000000000000:user/reader is not authorized to perform: dynamodb:PutItem on resource: "
+        f"{arn_of(table)} because no identity-based policy allows the dynamodb:PutItem action"
+    )
+    denied(db.get_item, TableName=other, Key=key)
+    denied(db.batch_get_item, RequestItems={table: {"Keys": [key]}})
+    denied(db.transact_write_items, TransactItems=[{"Put": {"TableName": table, "Item": key}}])
+    db.transact_get_items(TransactItems=[{"Get": {"TableName": table, "Key": key}}])
+
+
+def test_a_condition_check_has_its_own_permission(cloud: Running) -> None:
+    """Each action of a transaction is allowed or not by itself."""
+    table = make_table(cloud)
+    db = user(cloud, "checker", {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": arn_of(table)})
+    put = {"Put": {"TableName": table, "Item": {"pk": s("x")}}}
+    check = {"ConditionCheck": {"TableName": table, "Key": {"pk": s("y")}, "ConditionExpression": "attribute_not_exists(pk)"}}
+    db.transact_write_items(TransactItems=[put])
+    assert "dynamodb:ConditionCheckItem" in denied(db.transact_write_items, TransactItems=[put, check])
+
+
+def test_fine_grained_access(cloud: Running) -> None:
+    """A user who may only see items whose partition key is his name, and only certain attributes."""
+    table = make_table(cloud, range_type="S")
+    root = cloud.client("dynamodb")
+    root.put_item(TableName=table, Item={"pk": s("ann"), "sk": s("1"), "visible": s("p"), "concealed": s("s")})
+    db = user(
+        cloud,
+        "ann",
+        {
+            "Effect": "Allow",
+            "Action": ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:Scan"],
+            "Resource": arn_of(table),
+            "Condition": {
+                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["${aws:username}"], "dynamodb:Attributes": ["pk", "sk", "visible"]},
+                "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+        },
+    )
+    key = {"pk": s("ann"), "sk": s("1")}
+    assert db.get_item(TableName=table, Key=key, ProjectionExpression="visible")["Item"] == {"visible": s("p")}
+    denied(db.get_item, TableName=table, Key=key, ProjectionExpression="concealed")
+    denied(db.get_item, TableName=table, Key={"pk": s("bob"), "sk": s("1")}, ProjectionExpression="visible")
+    query: dict[str, Any] = {"TableName": table, "KeyConditionExpression": "#k = :p", "ExpressionAttributeNames": {"#k": "pk"}, "ProjectionExpression": "visible"}
+    assert db.query(**query, ExpressionAttributeValues={":p": s("ann")})["Count"] == 1
+    denied(db.query, **query, ExpressionAttributeValues={":p": s("bob")})
+    denied(db.scan, TableName=table, ProjectionExpression="visible")
+    denied(db.batch_get_item, RequestItems={table: {"Keys": [key, {"pk": s("bob"), "sk": s("1")}], "ProjectionExpression": "visible"}})
+
+
+def test_resource_policies_let_other_accounts_in(cloud: Running, db: Any) -> None:
+    """A table's own policy allows another account, which names the table by its ARN."""
+    table = make_table(cloud)
+    arn = arn_of(table)
+    other = cloud.client("dynamodb", key="222222222222")
+    denied(other.get_item, TableName=arn, Key={"pk": s("x")})
+    policy = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::222222222222:root"}, "Action": "dynamodb:GetItem", "Resource": arn}],
+        }
+    )
+    revision = db.put_resource_policy(ResourceArn=arn, Policy=policy)["RevisionId"]
+    assert db.get_resource_policy(ResourceArn=arn) | {"ResponseMetadata": None} == {"Policy": policy, "RevisionId": revision, "ResponseMetadata": None}
+    db.put_item(TableName=table, Item={"pk": s("x")})
+    assert other.get_item(TableName=arn, Key={"pk": s("x")})["Item"] == {"pk": s("x")}
+    denied(other.put_item, TableName=arn, Item={"pk": s("y")})
+    assert failure(db.put_resource_policy, ResourceArn=arn, Policy=policy, ExpectedRevisionId="1")[0] == "PolicyNotFoundException"
+    assert db.delete_resource_policy(ResourceArn=arn, ExpectedRevisionId=revision)["RevisionId"] == revision
+    assert failure(db.get_resource_policy, ResourceArn=arn)[0] == "PolicyNotFoundException"
+    denied(other.get_item, TableName=arn, Key={"pk": s("x")})
+
+
+def test_what_the_account_is_told(cloud: Running, db: Any) -> None:
+    """Tools ask for limits, endpoints and backups, and get the truth."""
+    table = make_table(cloud)
+    assert db.describe_limits()["TableMaxReadCapacityUnits"] == 40_000
+    assert db.describe_endpoints()["Endpoints"][0]["Address"] == f"127.0.0.1:{cloud.port}"
+    backups = db.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
+    with pytest.raises(ClientError) as caught:
+        db.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    assert failure(db.describe_continuous_backups, TableName="none")[0] == "TableNotFoundException"

@@ -1,0 +1,121 @@
+"""Items expire by the clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.dynamodb.support import index, invalid, make_table, n, s
+from tests.support.running import Running
+
+HOUR = 3600
+YEAR = 365 * 86_400
+
+
+def switch(db: Any, table: str, enabled: bool) -> None:
+    db.update_time_to_live(TableName=table, TimeToLiveSpecification={"Enabled": enabled, "AttributeName": "ttl"})
+
+
+def keys(db: Any, table: str) -> list[str]:
+    return sorted(item["pk"]["S"] for item in db.scan(TableName=table)["Items"])
+
+
+def status(db: Any, table: str) -> dict[str, Any]:
+    return dict(db.describe_time_to_live(TableName=table)["TimeToLiveDescription"])
+
+
+def test_items_expire(fresh_cloud: Running) -> None:
+    """Items that were there before and that come after; only times that are numbers and not long past; indexes and counts follow."""
+    db = fresh_cloud.client("dynamodb")
+    table = make_table(
+        fresh_cloud,
+        more={"g": "S"},
+        GlobalSecondaryIndexes=[index("by-g", "g")],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "OLD_IMAGE"},
+    )
+    now = fresh_cloud.clock.seconds()
+
+    def put(key: str, ttl: dict[str, Any]) -> None:
+        db.put_item(TableName=table, Item={"pk": s(key), "g": s("g"), "ttl": ttl})
+
+    put("before", n(now + HOUR))
+    assert status(db, table) == {"TimeToLiveStatus": "DISABLED"}
+    switch(db, table, True)
+    assert status(db, table) == {"TimeToLiveStatus": "ENABLING", "AttributeName": "ttl"}
+    put("during", n(now + HOUR))
+    fresh_cloud.advance("1s")
+    assert status(db, table)["TimeToLiveStatus"] == "ENABLED"
+    put("after", n(now + HOUR))
+    put("later", n(f"{now + 3 * HOUR}.75"))
+    put("prolonged", n(now + HOUR))
+    put("prolonged", n(now + 3 * HOUR))
+    put("text", s(str(now + HOUR)))
+    put("long past", n(now - 6 * YEAR))
+    put("past", n(now - HOUR))
+    put("milliseconds", n((now + HOUR) * 1000))
+    put("negative", n(-5))
+    put("kept", n(now + HOUR))
+    db.update_item(TableName=table, Key={"pk": s("kept")}, UpdateExpression="REMOVE #t", ExpressionAttributeNames={"#t": "ttl"})
+    fresh_cloud.advance("59m")
+    everything = ["after", "before", "during", "kept", "later", "long past", "milliseconds", "negative", "prolonged", "text"]
+    assert keys(db, table) == everything
+    fresh_cloud.advance("3m")
+    rest = ["kept", "later", "long past", "milliseconds", "negative", "prolonged", "text"]
+    assert keys(db, table) == rest
+    fresh_cloud.advance("3h")
+    rest = [key for key in rest if key not in ("later", "prolonged")]
+    assert keys(db, table) == rest
+    described = db.describe_table(TableName=table)["Table"]
+    assert described["ItemCount"] == described["GlobalSecondaryIndexes"][0]["ItemCount"] == len(rest)
+
+
+def test_expiry_shows_in_the_stream_as_the_services_doing(fresh_cloud: Running) -> None:
+    """Readers tell expiry from deletion by the identity."""
+    db, streams = fresh_cloud.client("dynamodb"), fresh_cloud.client("dynamodbstreams")
+    table = make_table(fresh_cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+    switch(db, table, True)
+    fresh_cloud.advance("1s")
+    db.put_item(TableName=table, Item={"pk": s("x"), "ttl": n(fresh_cloud.clock.seconds() + 60)})
+    fresh_cloud.advance("5m")
+    arn = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    insert, remove = streams.get_records(ShardIterator=iterator)["Records"]
+    assert "userIdentity" not in insert and remove["eventName"] == "REMOVE"
+    assert remove["userIdentity"] == {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
+
+
+def test_expiry_survives_a_restart_and_goes_on(fresh_cloud: Running) -> None:
+    """The timers are durable."""
+    db = fresh_cloud.client("dynamodb")
+    table = make_table(fresh_cloud)
+    switch(db, table, True)
+    fresh_cloud.advance("1s")
+    for number in range(250):
+        db.put_item(TableName=table, Item={"pk": s(str(number)), "ttl": n(fresh_cloud.clock.seconds() + 60)})
+    fresh_cloud.stop()
+    fresh_cloud.start()
+    fresh_cloud.advance("5m")
+    assert keys(fresh_cloud.client("dynamodb"), table) == []
+    assert not fresh_cloud.app.cloud.store.range(b"\x02dynamodb-expiry", b"\x02dynamodb-expiry\xff")
+
+
+def test_switching_is_limited(fresh_cloud: Running) -> None:
+    """Not twice the same, not on another attribute, not twice within an hour; off means off."""
+    db = fresh_cloud.client("dynamodb")
+    table = make_table(fresh_cloud)
+    call: dict[str, Any] = {"TableName": table}
+    on, off = {"Enabled": True, "AttributeName": "ttl"}, {"Enabled": False, "AttributeName": "ttl"}
+    assert invalid(db.update_time_to_live, **call, TimeToLiveSpecification=off) == "TimeToLive is already disabled"
+    switch(db, table, True)
+    fresh_cloud.advance("1s")
+    assert invalid(db.update_time_to_live, **call, TimeToLiveSpecification=on) == "TimeToLive is already enabled"
+    assert "different AttributeName" in invalid(db.update_time_to_live, **call, TimeToLiveSpecification={"Enabled": True, "AttributeName": "x"})
+    assert "multiple times within a fixed interval" in invalid(db.update_time_to_live, **call, TimeToLiveSpecification=off)
+    db.put_item(TableName=table, Item={"pk": s("x"), "ttl": n(fresh_cloud.clock.seconds() + 2 * HOUR)})
+    fresh_cloud.advance("61m")
+    switch(db, table, False)
+    fresh_cloud.advance("5h")
+    assert status(db, table) == {"TimeToLiveStatus": "DISABLED"} and keys(db, table) == ["x"]
+    switch(db, table, True)
+    fresh_cloud.advance("5m")
+    assert keys(db, table) == []
