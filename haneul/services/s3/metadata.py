@@ -1,0 +1,154 @@
+"""What is stored with an object besides its bytes: system metadata, user metadata, storage class; and the requests that S3 refuses for them."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.errors import NotBuilt, ServiceError
+from haneul.core.ports import Shape
+from haneul.services.s3 import checksums
+from haneul.services.s3.errors import acls_not_supported, invalid_argument, invalid_request
+from haneul.services.s3.records import Bucket, Object
+
+DEFAULT_CONTENT_TYPE = "binary/octet-stream"
+KEY_BYTES_MAX = 1024
+METADATA_BYTES_MAX = 2048
+ENCRYPTION = "AES256"
+
+# Members that are stored as they come and go out under the same names.
+_STORED = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "WebsiteRedirectLocation")
+_STORAGE_CLASSES = frozenset({"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"})
+_ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"})
+_OWNERS_ACLS = frozenset({"private", "bucket-owner-full-control"})
+_NOT_BUILT = {
+    "SSECustomerAlgorithm": "SSE-C (customer-provided keys)",
+    "SSECustomerKey": "SSE-C (customer-provided keys)",
+    "CopySourceSSECustomerAlgorithm": "SSE-C (customer-provided keys)",
+    "SSEKMSKeyId": "the parameter SSEKMSKeyId",
+    "SSEKMSEncryptionContext": "the parameter SSEKMSEncryptionContext",
+    "ObjectLockMode": "object lock",
+    "ObjectLockRetainUntilDate": "object lock",
+    "ObjectLockLegalHoldStatus": "object lock",
+    "ObjectLockEventHold": "object lock",
+    "WriteOffsetBytes": "the parameter WriteOffsetBytes (directory buckets)",
+    "MFA": "MFA delete",
+}
+
+
+def check_key(key: str) -> None:
+    """The length of an object's key."""
+    size = len(key.encode("utf-8", "surrogatepass"))
+    if size > KEY_BYTES_MAX:
+        raise ServiceError("KeyTooLongError", "Your key is too long", 400, fields={"Size": size, "MaxSizeAllowed": KEY_BYTES_MAX})
+
+
+def refuse_unbuilt(request: Shape) -> None:
+    """Parameters that cannot be honoured."""
+    for name, what in _NOT_BUILT.items():
+        if name in request:
+            raise NotBuilt(f"{what} of S3")
+
+
+def check_acl(request: Shape) -> None:
+    """With object ownership enforced, only ACLs that give the bucket's owner full control may be named."""
+    if request.get("ACL") not in (None, *_OWNERS_ACLS) or any(name.startswith("Grant") for name in request):
+        raise acls_not_supported()
+
+
+def check_encryption(request: Shape) -> None:
+    algorithm = request.get("ServerSideEncryption")
+    if algorithm in (None, ENCRYPTION):
+        return
+    if algorithm in ("aws:kms", "aws:kms:dsse"):
+        raise NotBuilt(f"the encryption {algorithm} of S3")
+    raise invalid_argument("The encryption method specified is not supported", "x-amz-server-side-encryption", algorithm)
+
+
+def storage_class(request: Shape) -> str:
+    name: str = request.get("StorageClass") or "STANDARD"
+    if name in _ARCHIVE_CLASSES:
+        raise NotBuilt(f"the storage class {name} of S3")
+    if name not in _STORAGE_CLASSES:
+        raise ServiceError("InvalidStorageClass", "The storage class you specified is not valid", 400, fields={"StorageClassRequested": name})
+    return name
+
+
+def check_new_object(request: Shape) -> None:
+    """What every request that makes an object is checked for."""
+    check_key(request["Key"])
+    refuse_unbuilt(request)
+    check_acl(request)
+    check_encryption(request)
+    location = request.get("WebsiteRedirectLocation")
+    if location is not None and not location.startswith(("/", "http://", "https://")):
+        raise invalid_argument("The website redirect location must have a prefix of 'http://' or 'https://' or '/'.", "x-amz-website-redirect-location", location)
+
+
+def read_headers(call: Call, request: Shape) -> dict[str, str]:
+    """The system metadata of a request."""
+    found = {name: request[name] for name in _STORED if request.get(name)}
+    # aws-chunked is how the body travelled, not what it is.
+    encoding = found.get("ContentEncoding")
+    if encoding is not None and "aws-chunked" in encoding:
+        kept = [part.strip() for part in encoding.split(",") if part.strip() != "aws-chunked"]
+        if kept:
+            found["ContentEncoding"] = ",".join(kept)
+        else:
+            del found["ContentEncoding"]
+    # The model calls Expires a time, but S3 keeps the text whatever it says.
+    expires = call.http.headers.get("expires") if call.http is not None else None
+    if expires is not None:
+        found["Expires"] = expires
+    return found
+
+
+def read_metadata(request: Shape) -> dict[str, str]:
+    """The user metadata of a request."""
+    metadata: dict[str, str] = request.get("Metadata") or {}
+    size = sum(len(name.encode()) + len(value.encode("utf-8", "replace")) for name, value in metadata.items())
+    if size > METADATA_BYTES_MAX:
+        message = "Your metadata headers exceed the maximum allowed metadata size"
+        raise ServiceError("MetadataTooLarge", message, 400, fields={"Size": size, "MaxSizeAllowed": METADATA_BYTES_MAX})
+    return {name.lower(): value for name, value in metadata.items()}
+
+
+def show_written(bucket: Bucket, written: Object) -> Shape:
+    """What the answers to all writes say of the new version."""
+    shown: Shape = {"ETag": f'"{written.etag}"', "ServerSideEncryption": ENCRYPTION, **checksums.show(written.checksums)}
+    if written.checksums:
+        shown["ChecksumType"] = written.checksum_type
+    if bucket.versioning:
+        shown["VersionId"] = written.version_id
+    return shown
+
+
+def show_object(call: Call, bucket: Bucket, found: Object) -> Shape:
+    """The headers of a GetObject or HeadObject answer, but for those about ranges."""
+    shown: Shape = {
+        "AcceptRanges": "bytes",
+        "LastModified": found.modified,
+        "ETag": f'"{found.etag}"',
+        "ContentType": DEFAULT_CONTENT_TYPE,
+        "ServerSideEncryption": ENCRYPTION,
+    }
+    if found.headers:
+        for name, value in found.headers.items():
+            if name == "Expires":
+                call.headers["Expires"] = value
+            else:
+                shown[name] = value
+    if found.metadata:
+        shown["Metadata"] = found.metadata
+    if found.storage_class != "STANDARD":
+        shown["StorageClass"] = found.storage_class
+    if found.tags:
+        shown["TagCount"] = len(found.tags)
+    if bucket.versioning:
+        shown["VersionId"] = found.version_id
+    return shown
+
+
+def check_attribute_names(names: list[str], known: frozenset[str]) -> None:
+    if not names or not known.issuperset(names):
+        raise invalid_request("The requested object attributes are not valid.") if names else invalid_argument(
+            "The x-amz-object-attributes header is required", "x-amz-object-attributes", ""
+        )

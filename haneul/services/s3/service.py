@@ -1,0 +1,79 @@
+"""Amazon S3."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
+
+from haneul.core.call import Call
+from haneul.core.cloud import Cloud
+from haneul.core.http import HttpRequest, HttpResponse
+from haneul.core.ports import Shape
+from haneul.core.quirks import Quirks
+from haneul.core.service import Service
+from haneul.services.s3 import events, website
+from haneul.services.s3.cors import allow_origin, preflight
+from haneul.services.s3.lifecycle import KIND as LIFECYCLE
+from haneul.services.s3.lifecycle import sweep
+from haneul.services.s3.post_object import is_form, post_object
+from haneul.services.s3.purge import KIND as PURGE
+from haneul.services.s3.purge import purge
+from haneul.services.s3.quirks import QUIRKS
+from haneul.services.s3.state import State
+
+
+class S3(Service):
+    """Buckets and objects. `state` is what this process remembers."""
+
+    name: ClassVar[str] = "s3"
+    quirks: ClassVar[Quirks] = QUIRKS
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.state = State(cloud)
+        cloud.outbox.handle(events.KIND, self._deliver)
+        cloud.outbox.handle(LIFECYCLE, self._sweep)
+        cloud.outbox.handle(PURGE, self._purge)
+
+    async def _deliver(self, payload: Shape) -> None:
+        await events.deliver(self.cloud, payload)
+
+    async def _sweep(self, payload: Shape) -> None:
+        await sweep(self.state, payload)
+
+    async def _purge(self, payload: Shape) -> None:
+        await purge(self.state, payload)
+
+    def resource_policy(self, call: Call, arn: str) -> str | None:
+        """The bucket's policy. One that lets everybody in, in a bucket that restricts such policies, counts only for the owner's account and services."""
+        bucket = self.state.bucket(_bucket_of(arn))
+        if bucket is None or bucket.policy is None:
+            return None
+        if bucket.restricts_public_policy and call.caller.kind != "service" and call.caller.account != bucket.account:
+            return None
+        return bucket.policy
+
+    def resource_account(self, call: Call, arn: str) -> str | None:
+        bucket = self.state.bucket(_bucket_of(arn))
+        return bucket.account if bucket is not None else None
+
+    async def answer(self, request: HttpRequest, pipeline: Callable[[HttpRequest, Service], Awaitable[HttpResponse]]) -> HttpResponse:
+        """What S3 adds to the pipeline: browsers' preflights and forms, which are no operations of the model, and headers on every answer."""
+        if request.method == "OPTIONS":
+            response = preflight(self.state, request)
+        elif request.method == "POST" and is_form(request):
+            response = await post_object(self.state, request)
+        else:
+            response = await pipeline(request, self)
+        response.headers["Server"] = "AmazonS3"
+        if "origin" in request.headers and request.method != "OPTIONS":
+            allow_origin(self.state, request, response)
+        return response
+
+    async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
+        """The static website of the bucket `label`."""
+        return await website.serve(self.state, request, label)
+
+
+def _bucket_of(arn: str) -> str:
+    return arn[13:].partition("/")[0]

@@ -1,0 +1,149 @@
+"""What this process remembers of S3: buckets (a cache, kept fresh by the store's change feed) and the files being read just now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING, cast
+
+from haneul.clock import MINUTE
+from haneul.core.call import Call
+from haneul.core.cloud import Cloud
+from haneul.core.errors import ServiceError
+from haneul.core.ports import Shape
+from haneul.services.s3.errors import access_denied, no_such_bucket
+from haneul.services.s3.records import BUCKETS, Bucket, Piece, body_key, bucket_key, read_bucket
+from haneul.store.keys import unpack
+from haneul.store.port import Transaction
+from haneul.store.records import encode
+
+if TYPE_CHECKING:
+    from haneul.services.s3.service import S3
+
+_BUCKETS_REMEMBERED = 10_000
+_RELEASE = "s3:release"
+_RELEASE_LATER = 10 * MINUTE
+
+
+class State:
+    """One per running service."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self._buckets: dict[str, Bucket] = {}
+        self._readers: dict[str, int] = {}
+        cloud.store.watch(BUCKETS, self._forget)
+        cloud.outbox.handle(_RELEASE, self._release_again)
+
+    # ---- buckets
+
+    def _forget(self, keys: Sequence[bytes]) -> None:
+        for key in keys:
+            self._buckets.pop(str(unpack(key)[1]), None)
+
+    def bucket(self, name: str) -> Bucket | None:
+        """The bucket of this name. Not to be changed: `change_bucket` does that."""
+        found = self._buckets.get(name)
+        if found is None:
+            found = read_bucket(self.cloud.store, name)
+            if found is not None:
+                if len(self._buckets) >= _BUCKETS_REMEMBERED:
+                    self._buckets.clear()
+                self._buckets[name] = found
+        return found
+
+    # ---- bodies
+
+    @contextmanager
+    def reading(self, pieces: Iterable[Piece]) -> Iterator[None]:
+        """Files of these pieces are not removed meanwhile, even when their object is overwritten or deleted."""
+        blobs = [piece.blob for piece in pieces if piece.blob]
+        readers = self._readers
+        for blob in blobs:
+            readers[blob] = readers.get(blob, 0) + 1
+        try:
+            yield
+        finally:
+            for blob in blobs:
+                if readers[blob] == 1:
+                    del readers[blob]
+                else:
+                    readers[blob] -= 1
+
+    def release(self, tx: Transaction, pieces: Iterable[Piece]) -> None:
+        """The transaction drops these pieces; files that are being read go a little later."""
+        busy: list[str] = []
+        for piece in pieces:
+            if piece.row:
+                tx.delete(body_key(piece.row))
+            elif piece.blob in self._readers:
+                busy.append(piece.blob)
+            else:
+                self.cloud.blobs.release(tx, piece.blob)
+        if busy:
+            self.cloud.outbox.put(tx, _RELEASE, {"blobs": busy}, due=self.cloud.clock.now() + _RELEASE_LATER)
+
+    async def _release_again(self, payload: Shape) -> None:
+        pieces = [Piece(0, blob) for blob in payload["blobs"]]
+        await self.cloud.store.transact(lambda tx: self.release(tx, pieces))
+
+
+def state_of(call: Call) -> State:
+    """The state of the running service that a call belongs to."""
+    return cast("S3", call.cloud.services["s3"]).state
+
+
+def find_bucket(call: Call, request: Shape) -> Bucket:
+    """The bucket that a request names, after the checks that come before any permission: it exists, is whose the client thinks, and is in
+    the region that the request was signed for (S3 User Guide, "Making requests using the REST API": redirects)."""
+    name: str = request["Bucket"]
+    bucket = state_of(call).bucket(name)
+    if bucket is None:
+        raise no_such_bucket(name)
+    expected = request.get("ExpectedBucketOwner")
+    if expected is not None and expected != bucket.account:
+        raise access_denied()
+    if bucket.region != call.region and call.http is not None and call.caller.kind != "anonymous":
+        raise wrong_region(bucket)
+    return bucket
+
+
+def wrong_region(bucket: Bucket) -> ServiceError:
+    """The redirect to the bucket's own region, which SDKs follow by themselves."""
+    return ServiceError(
+        "PermanentRedirect",
+        "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
+        301,
+        fields={"Endpoint": f"{bucket.name}.s3.{bucket.region}.amazonaws.com", "Bucket": bucket.name},
+        headers={"x-amz-bucket-region": bucket.region},
+    )
+
+
+def bucket_in(tx: Transaction, name: str, bucket_id: str = "") -> Bucket:
+    """The bucket as a transaction sees it; NoSuchBucket when it is gone (or another one has its name, where an id is given)."""
+    found = read_bucket(tx, name)
+    if found is None or (bucket_id and found.id != bucket_id):
+        raise no_such_bucket(name)
+    return found
+
+
+async def change_bucket(call: Call, name: str, change: Callable[[Bucket], None]) -> None:
+    """Change a bucket's record in one transaction."""
+
+    def work(tx: Transaction) -> None:
+        bucket = bucket_in(tx, name)
+        change(bucket)
+        tx.put(bucket_key(name), encode(bucket))
+
+    await call.cloud.store.transact(work)
+
+
+def canonical_id(account: str) -> str:
+    """An account's canonical user id: 64 hexadecimal digits, always the same ones."""
+    return sha256(f"haneul canonical user {account}".encode()).hexdigest()
+
+
+def owner(account: str) -> Shape:
+    """The Owner element of listings."""
+    return {"ID": canonical_id(account)}
