@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -20,6 +21,8 @@ SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+
+_MOVES_REMEMBERED = 4096
 
 
 class Timer:
@@ -46,6 +49,8 @@ class Clock:
     def __init__(self, *, frozen_at: int | None = None) -> None:
         self._frozen_at = frozen_at
         self._offset = 0
+        # When this clock was moved, by the machine's time, and what it showed then.
+        self._moves: list[tuple[int, int]] = [(self.machine_now(), self.now())]
         self._timers: list[tuple[int, int, Timer]] = []
         self._sequence = itertools.count()
         self._wake: asyncio.TimerHandle | None = None
@@ -76,6 +81,16 @@ class Clock:
         """The machine's own time in nanoseconds: what clients outside sign their requests with, wherever this clock has moved to."""
         return time.time_ns()
 
+    def at_machine(self, machine: int) -> int:
+        """What this clock showed, or will show if it is not moved, when the machine's shows `machine` (nanoseconds).
+
+        So a time that somebody outside has written down, before this clock was moved, can be compared with `now()`.
+        """
+        at, shown = self._moves[max(0, bisect_right(self._moves, machine, key=lambda move: move[0]) - 1)]
+        if self._frozen_at is not None and machine >= at:
+            return shown
+        return shown + machine - at
+
     def seconds(self) -> int:
         """Whole seconds since the epoch."""
         return self.now() // SECOND
@@ -83,6 +98,7 @@ class Clock:
     def set_offset(self, offset: int) -> None:
         """Continue from an offset that an earlier run had reached."""
         self._offset = offset
+        self._moves = [(self.machine_now(), self.now())]
 
     # ---- timers
 
@@ -197,6 +213,9 @@ class Clock:
                 await self.settle()
             self._move_to(target)
         finally:
+            self._moves.append((self.machine_now(), self.now()))
+            if len(self._moves) > _MOVES_REMEMBERED:
+                del self._moves[: _MOVES_REMEMBERED // 2]
             self._advancing = False
             if not self.frozen:
                 self._arm()
