@@ -97,9 +97,12 @@ class StandardAuthority:
             self.identities.used(credential.caller, service, signed.region)
         return Identified(credential.caller, signed.region, signed.context)
 
-    def authenticate_form(self, fields: Mapping[str, str], service: str) -> Identified:
+    def missing_credentials(self, request: HttpRequest, service: str) -> ServiceError:
+        return SignatureProblem("missing").as_error(_spoken(request, self._protocols_of(service)))
+
+    def authenticate_form(self, fields: Mapping[str, str], service: str, remote: str) -> Identified:
         try:
-            signed, credential = self._verifier.verify_form(fields, self._signing_name_of(service))
+            signed, credential = self._verifier.verify_form(fields, self._signing_name_of(service), remote)
         except SignatureProblem as problem:
             raise problem.as_error(self._protocols_of(service)[0]) from None
         return Identified(credential.caller, signed.region, signed.context)

@@ -27,4 +27,5 @@ def parse_arn(text: str) -> Arn | None:
 
 
 def make_arn(service: str, region: str, account: str, resource: str) -> str:
+    """The text of an ARN in the partition `aws`."""
     return f"arn:aws:{service}:{region}:{account}:{resource}"

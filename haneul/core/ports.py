@@ -36,8 +36,11 @@ class Authority(Protocol):
     def authenticate(self, request: HttpRequest, service: str) -> Identity:
         """Verify the request's signature (header or presigned). A streamed body is replaced by one that verifies itself while it is read."""
 
-    def authenticate_form(self, fields: Mapping[str, str], service: str) -> Identity:
-        """Verify an S3 POST form by its signed `policy` field (names in lower case)."""
+    def missing_credentials(self, request: HttpRequest, service: str) -> ServiceError:
+        """What an anonymous caller is told where credentials are needed, in the words of the service and the protocol spoken."""
+
+    def authenticate_form(self, fields: Mapping[str, str], service: str, remote: str) -> Identity:
+        """Verify an S3 POST form by its signed `policy` field (names in lower case). `remote` is the client's address: development keys work from this machine only."""
 
     def mint_session(self, caller: Caller, duration_seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None) -> SessionKeys:
         """Temporary credentials that stand for `caller`, limited by session policies. Self-contained: nothing is stored."""

@@ -22,6 +22,7 @@ NO_BODY = frozenset((204, 304))
 
 @lru_cache(maxsize=128)
 def status_line(status: int) -> str:
+    """The first line of a response."""
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:

@@ -64,8 +64,15 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
 
 
 def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
+    """What is signed: the time, the scope and the hash of the canonical request."""
     return f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
 
 
 def sign(key: bytes, text: str) -> str:
+    """The signature of a text, in hexadecimal digits."""
     return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def same(expected: str, given: str) -> bool:
+    """Whether two signatures are equal, in a time that does not tell how far they are."""
+    return hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))

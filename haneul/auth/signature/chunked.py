@@ -6,16 +6,20 @@ Source: S3 API Reference, "Signature calculations for the authorization header: 
 
 from __future__ import annotations
 
-import hmac
+import re
 from collections.abc import AsyncIterator
 from hashlib import sha256
 
-from haneul.auth.signature.canonical import sign
+from haneul.auth.signature.canonical import same, sign
 from haneul.auth.signature.problems import MISMATCH_S3
 from haneul.core.errors import ServiceError
 from haneul.core.http import BodyStream, HttpRequest
 
 _LINE_BYTES_MAX = 4096
+_LENGTH_DIGITS_MAX = 18
+_CHUNK_BYTES_MIN = 8192
+_TRAILER_BYTES_MAX = 16_384
+_HEX = re.compile(r"[0-9a-fA-F]{1,16}")
 _EMPTY_HASH = sha256(b"").hexdigest()
 _WHOLE_CHUNK_BYTES_MAX = 4 << 20
 
@@ -36,8 +40,9 @@ class VerifiedStream:
         async for part in self._inner:
             digest.update(part)
             yield part
-        if digest.hexdigest() != self._expected:
-            raise ServiceError("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.", 400)
+        if digest.hexdigest() != self._expected.lower():
+            fields = {"ClientComputedContentSHA256": self._expected, "S3ComputedContentSHA256": digest.hexdigest()}
+            raise ServiceError("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.", 400, fields=fields)
 
 
 class SignedStream:
@@ -59,7 +64,7 @@ class SignedStream:
         self._previous = seed
         self._buffer = bytearray()
         decoded = request.headers.get("x-amz-decoded-content-length")
-        if decoded is None or not decoded.isdigit():
+        if decoded is None or not decoded.isdecimal() or not decoded.isascii() or len(decoded) > _LENGTH_DIGITS_MAX:
             raise ServiceError("MissingContentLength", "You must provide the Content-Length HTTP header.", 411)
         self._length = int(decoded)
         self._iterator: AsyncIterator[bytes] | None = None
@@ -72,11 +77,15 @@ class SignedStream:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self._iterator = self._chunks()
-        total = 0
+        total, number, smallest_yet = 0, 0, _CHUNK_BYTES_MIN
         while True:
             size, signature = self._chunk_header(await self._line())
             if size == 0:
                 break
+            number += 1
+            if smallest_yet < _CHUNK_BYTES_MIN:
+                raise _chunk_too_small(number, smallest_yet)
+            smallest_yet = size
             total += size
             if total > self._length:
                 raise _incomplete()
@@ -111,29 +120,29 @@ class SignedStream:
             self._check_chunk(digest.hexdigest(), signature)
 
     async def _read_trailers(self) -> None:
-        signed_text = ""
+        signed_text, size, proven = "", 0, False
         while line := await self._line():
-            name, _, value = line.partition(":")
+            name, colon, value = line.partition(":")
             name, value = name.strip().lower(), value.strip()
+            size += len(line)
+            if not colon or proven or size > _TRAILER_BYTES_MAX:
+                raise _malformed_trailer()
             if name == "x-amz-trailer-signature":
                 expected = sign(self._key, f"AWS4-HMAC-SHA256-TRAILER\n{self._prefix}{self._previous}\n{sha256(signed_text.encode()).hexdigest()}")
-                if not hmac.compare_digest(expected, value):
+                if not same(expected, value):
                     raise ServiceError("SignatureDoesNotMatch", MISMATCH_S3, 403)
-                signed_text = ""
+                proven = True
             else:
                 self.trailers[name] = value
                 signed_text += f"{name}:{value}\n"
-        if self._signed and signed_text:
-            raise ServiceError("SignatureDoesNotMatch", MISMATCH_S3, 403)
+        if self._signed and not proven:
+            raise _malformed_trailer()
 
     def _chunk_header(self, line: str) -> tuple[int, str]:
         text, _, extension = line.partition(";")
-        try:
-            size = int(text, 16)
-        except ValueError:
-            raise _malformed() from None
-        if size < 0 or text[:1] in "+-" or "_" in text:
-            raise _malformed()
+        if not _HEX.fullmatch(text):
+            raise _malformed() if line else _incomplete()
+        size = int(text, 16)
         signature = extension.partition("chunk-signature=")[2]
         if self._signed and not signature:
             raise _malformed()
@@ -143,7 +152,7 @@ class SignedStream:
         if not self._signed:
             return
         expected = sign(self._key, f"AWS4-HMAC-SHA256-PAYLOAD\n{self._prefix}{self._previous}\n{_EMPTY_HASH}\n{digest}")
-        if not hmac.compare_digest(expected, signature):
+        if not same(expected, signature):
             raise ServiceError("SignatureDoesNotMatch", MISMATCH_S3, 403)
         self._previous = signature
 
@@ -184,7 +193,17 @@ class SignedStream:
 
 
 def _incomplete() -> ServiceError:
-    return ServiceError("IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header.", 400)
+    return ServiceError("IncompleteBody", "The request body terminated unexpectedly", 400)
+
+
+def _chunk_too_small(number: int, size: int) -> ServiceError:
+    message = "Only the last chunk is allowed to have a size less than 8192 bytes"
+    return ServiceError("InvalidChunkSizeError", message, 403, fields={"Chunk": str(number), "BadChunkSize": str(size)})
+
+
+def _malformed_trailer() -> ServiceError:
+    message = "The request contained trailing data that was not well-formed or did not conform to our published schema."
+    return ServiceError("MalformedTrailerError", message, 400)
 
 
 def _malformed() -> ServiceError:
