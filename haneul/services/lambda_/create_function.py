@@ -5,7 +5,15 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.code import fetch_package
-from haneul.services.lambda_.configuration import apply_configuration, check_architecture, check_built, check_role, check_runtime, check_unpacked_size, layer_uses
+from haneul.services.lambda_.configuration import (
+    apply_configuration,
+    check_architecture,
+    check_built,
+    check_role,
+    check_runtime,
+    check_unpacked_size,
+    layer_uses,
+)
 from haneul.services.lambda_.errors import conflict, invalid
 from haneul.services.lambda_.limits import TAGS_MAX
 from haneul.services.lambda_.names import LATEST, Target, function_resource, target_of

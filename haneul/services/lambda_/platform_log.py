@@ -6,14 +6,13 @@ Source: AWS Lambda Developer Guide, "Viewing CloudWatch logs for Lambda" and "La
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from haneul.clock import SECOND
 from haneul.runtime.port import Outcome
 from haneul.services.lambda_.records import Version
+from haneul.services.lambda_.times import iso_time
 
 _MEGABYTE = 1 << 20
 _STATUS = {"timeout": "timeout", "init_timeout": "timeout"}
@@ -38,7 +37,7 @@ def end_lines(version: Version, request_id: str, outcome: Outcome, now: int) -> 
         return [_json_report(version, request_id, outcome, now, status, memory_used_mb)]
     lines = []
     if status == "timeout":
-        lines.append(f"{_iso(now)} {request_id} Task timed out after {version.timeout_seconds:.2f} seconds\n")
+        lines.append(f"{iso_time(now)} {request_id} Task timed out after {version.timeout_seconds:.2f} seconds\n")
     lines.append(f"END RequestId: {request_id}\n")
     report = (
         f"REPORT RequestId: {request_id}\tDuration: {outcome.duration_ns / 1_000_000:.2f} ms\tBilled Duration: {billed_milliseconds(outcome)} ms\t"
@@ -72,9 +71,5 @@ def _json_report(version: Version, request_id: str, outcome: Outcome, now: int, 
 def _json(version: Version, now: int, kind: str, record: dict[str, Any]) -> str:
     if version.system_log_level == "WARN" and record.get("status", "success") == "success":
         return ""
-    return orjson.dumps({"time": _iso(now), "type": kind, "record": record}).decode() + "\n"
+    return orjson.dumps({"time": iso_time(now), "type": kind, "record": record}).decode() + "\n"
 
-
-def _iso(now: int) -> str:
-    seconds, rest = divmod(now, SECOND)
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest // 1_000_000:03d}Z"

@@ -8,7 +8,10 @@ from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.service import Service
+from haneul.services.lambda_.asynchronous import Asynchronous
 from haneul.services.lambda_.code import CodeStore
+from haneul.services.lambda_.destinations import Destinations
+from haneul.services.lambda_.downloads import LABEL, answer_download
 from haneul.services.lambda_.environments import Environments
 from haneul.services.lambda_.functions import Functions, policy_text, read
 from haneul.services.lambda_.invoker import Invoker
@@ -32,6 +35,7 @@ class Lambda(Service):
         self.logs = LogShipper(cloud)
         self.environments = Environments(cloud, folder / "sandbox", self.code, self.logs)
         self.invoker = Invoker(cloud, self.functions, self.environments)
+        self.asynchronous = Asynchronous(cloud, self.functions, self.invoker, Destinations(cloud))
         self.architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
     async def start(self) -> None:
@@ -52,4 +56,6 @@ class Lambda(Service):
 
     async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
         """A request to a function URL."""
+        if label == LABEL:
+            return answer_download(self.cloud, self.code, request)
         raise NotImplementedError

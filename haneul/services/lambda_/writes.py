@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from haneul.services.lambda_.code import CodeStore, Package
-from haneul.services.lambda_.records import Space, Version, count_key, version_key
 from haneul.services.lambda_.names import Target
+from haneul.services.lambda_.records import Space, Version, count_key, version_key
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 

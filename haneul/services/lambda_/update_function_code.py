@@ -1,0 +1,58 @@
+"""UpdateFunctionCode."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.errors import NotBuilt
+from haneul.core.operation import Shape, operation
+from haneul.services.lambda_.code import fetch_package
+from haneul.services.lambda_.configuration import check_architecture, check_unpacked_size
+from haneul.services.lambda_.errors import precondition_failed
+from haneul.services.lambda_.functions import resolve_in
+from haneul.services.lambda_.names import function_resource, target_of
+from haneul.services.lambda_.records import Version, version_key
+from haneul.services.lambda_.service import Lambda
+from haneul.services.lambda_.shapes import configuration
+from haneul.services.lambda_.versions import publish_in
+from haneul.store.port import Transaction
+from haneul.store.records import encode
+
+
+@operation("lambda:UpdateFunctionCode", resource=function_resource, partial="zip packages only")
+async def update_function_code(call: Call, request: Shape) -> Shape:
+    """Give $LATEST another package; DryRun only checks. AWS Lambda API Reference, UpdateFunctionCode."""
+    if "ImageUri" in request:
+        raise NotBuilt("functions from container images (lambda:UpdateFunctionCode)")
+    service = call.service(Lambda)
+    target = target_of(call, request)._replace(qualifier=None)
+    before = service.functions.resolve(target).version
+    if request.get("RevisionId") not in (None, before.revision_id):
+        raise precondition_failed()
+    package = await service.code.add(await fetch_package(call, request, "UpdateFunctionCode"))
+
+    def work(tx: Transaction) -> tuple[Version, Version, Version | None]:
+        old = resolve_in(tx, target).version
+        if request.get("RevisionId") not in (None, old.revision_id):
+            raise precondition_failed()
+        fresh = resolve_in(tx, target).version
+        fresh.sha256, fresh.code_size, fresh.unpacked_size = package.sha256, package.size, package.unpacked_size
+        fresh.last_modified, fresh.revision_id = call.now, call.cloud.ids.uuid()
+        if "Architectures" in request:
+            fresh.architecture = check_architecture(request, fresh.architecture)
+        check_unpacked_size(fresh.unpacked_size + sum(layer.unpacked_size for layer in fresh.layers))
+        service.code.hold(tx, target.space, package)
+        service.code.drop(tx, target.space, old.sha256)
+        tx.put(version_key(target, 0), encode(fresh))
+        return old, fresh, publish_in(call, tx, target, fresh, fresh.description) if request.get("Publish") else None
+
+    if request.get("DryRun"):
+        await service.code.discard(package)
+        return configuration(call.cloud.vault, target, before)
+    try:
+        old, fresh, published = await call.cloud.store.transact(work)
+    except BaseException:
+        await service.code.discard(package)
+        raise
+    service.environments.forget(old)
+    shown = target._replace(qualifier=published.qualifier) if published else target
+    return configuration(call.cloud.vault, shown, published or fresh, update="InProgress")
