@@ -88,8 +88,7 @@ _METHODS = _Methods({name.encode(): name for name in ("GET", "PUT", "POST", "HEA
 class _Incoming(HttpRequest):
     """A request, and how its connection goes on after it."""
 
-    __slots__ = ("expects_continue", "keep_alive")
-    stream: IncomingBody | None
+    __slots__ = ("expects_continue", "incoming", "keep_alive")
     keep_alive: bool
     expects_continue: bool
 
@@ -104,7 +103,8 @@ class _Incoming(HttpRequest):
         self.raw_headers = connection._raw
         self.host = headers["host"] if "host" in headers else ""  # noqa: SIM401
         self.body = body
-        self.stream = stream
+        self.stream = stream  # May be replaced by one that verifies itself; `incoming` stays the connection's own.
+        self.incoming = stream
         self.remote = connection.remote
         self.secure = connection.secure
         self.disconnected = False
@@ -182,8 +182,8 @@ class Connection(asyncio.Protocol):
             self._stream.abort()
         if self._current is not None:
             self._current.disconnected = True
-            if self._current.stream is not None:
-                self._current.stream.abort()
+            if self._current.incoming is not None:
+                self._current.incoming.abort()
         if self._writable is not None:
             self._writable.set()
         self._ready.clear()
@@ -323,7 +323,7 @@ class Connection(asyncio.Protocol):
         """Answer what is ready, in order, as far as it goes without waiting."""
         while self._ready and self._current is None and not self._closing:
             pending = self._current = self._ready.popleft()
-            if self._reading_paused and len(self._ready) <= _QUEUE_MAX // 2 and pending.stream is None:
+            if self._reading_paused and len(self._ready) <= _QUEUE_MAX // 2 and pending.incoming is None:
                 self._resume()
             work = self._handler(pending)
             try:
@@ -360,7 +360,7 @@ class Connection(asyncio.Protocol):
         server = self._server
         if server.stopping:
             pending.keep_alive = False
-        stream = pending.stream
+        stream = pending.incoming
         if stream is not None and not stream.finished:
             pending.keep_alive = pending.keep_alive and stream.started
             stream.discard()
