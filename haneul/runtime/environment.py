@@ -134,6 +134,10 @@ class Environment:
             self._kill()
             await self._ended
 
+    async def ended(self) -> None:
+        """Wait until the sandbox is gone, whoever ends it."""
+        await asyncio.shield(self._ended)
+
     def _kill(self) -> None:
         self.alive = False
         if self._sandbox is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 _INSIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inside")
-_SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
+_SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 _SPARES = 2
 _LIBRARY_PATH = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
 _DESCRIBE = "import json,sys,sysconfig; print(json.dumps([sys.version_info[:2], sys.base_prefix, sys.base_exec_prefix, sysconfig.get_paths()['stdlib']]))"
@@ -71,9 +72,10 @@ def _python(name: str, executable: str, prefix: str) -> Kind:
     shared = [(prefix, prefix)] if prefix != "/usr" else []
     shared.append((f"{_INSIDE}/bootstrap.py", "/var/runtime/bootstrap.py"))
     for package in _SDK:
-        path = os.path.join(sysconfig.get_paths()["purelib"], package)
-        if os.path.exists(path):
-            shared.append((path, f"/var/runtime/{package}"))
+        found = importlib.util.find_spec(package)
+        if found is not None and found.origin is not None:
+            path = os.path.dirname(found.origin) if found.submodule_search_locations else found.origin
+            shared.append((path, f"/var/runtime/{os.path.basename(path)}"))
     links = [(f"/var/lang/bin/{link}", executable) for link in (name, "python3", "python")]
     links.append((f"/var/lang/lib/{name}", f"{prefix}/lib/{name}"))
     zygote = {

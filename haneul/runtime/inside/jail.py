@@ -140,7 +140,7 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         request = Request(message, fds)
         status = request.status
         _prepare_function(request, function)
-        _give_up_privileges(user, processes_max)
+        _lower_keeper(user)
         _die_with_parent(lifeline)
         socket.send_fds(go, [b"G"], [request.channel, request.log, *request.cgroups])
         for fd in (request.channel, request.log, go.detach(), *request.cgroups):
@@ -187,22 +187,40 @@ def _mount_proc() -> None:
             linux.mount("/dev/null", f"/proc/{name}", "", linux.MS_BIND)
 
 
-def _give_up_privileges(user: int, processes_max: int) -> None:
+def _lower_keeper(user: int) -> None:
+    """The keeper stays in the user namespace above the function's, whose owner it is: so it may look at the function's memory, never the other
+    way round."""
+    linux.bar_capabilities()
+    _become_user(user)
+    linux.clear_capabilities()
+    _lock()
+
+
+def _lower_function(user: int, processes_max: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES_MAX)
     _limit(resource.RLIMIT_NPROC, processes_max)
-    if user != os.getuid():
-        os.setgroups([])
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
+    _become_user(user)
     outside_user, outside_group = os.geteuid(), os.getegid()
     linux.prctl(linux.PR_SET_DUMPABLE, 1)  # Otherwise the files in /proc/self belong to root.
     linux.unshare(linux.CLONE_NEWUSER)
     _write("/proc/self/setgroups", "deny")
     _write("/proc/self/uid_map", f"{USER_ID} {outside_user} 1")
     _write("/proc/self/gid_map", f"{GROUP_ID} {outside_group} 1")
-    linux.drop_capabilities()
-    linux.prctl(linux.PR_SET_DUMPABLE, 0)  # The function has the same uid; it must not read the keeper's memory or environment.
+    linux.bar_capabilities()
+    linux.clear_capabilities()
+    _lock()
+
+
+def _become_user(user: int) -> None:
+    if user != os.getuid():
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+
+
+def _lock() -> None:
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)  # Whoever has the same uid shall not read this process's memory or environment.
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     if seccomp.supported():
         seccomp.install(seccomp.program(os.uname().machine))
@@ -228,7 +246,7 @@ def _watch(watch_bytes: int, function: int) -> str:
         if watch_bytes and not frozen:
             received = signal.sigtimedwait(wanted, _SAMPLE_SECONDS)
             if received is None:
-                if _anonymous_bytes() > watch_bytes:
+                if _anonymous_bytes(shared=True) > watch_bytes and _anonymous_bytes(shared=False) > watch_bytes:
                     return "out_of_memory"
                 continue
         else:
@@ -251,14 +269,20 @@ def _watch(watch_bytes: int, function: int) -> str:
                 return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
 
 
-def _anonymous_bytes() -> int:
-    pages = 0
+def _anonymous_bytes(shared: bool) -> int:
+    """The memory of all processes inside: quickly, counting what they share after a fork as often as they are (`shared`), or exactly."""
+    total = 0
     for name in os.listdir("/proc"):
         if name.isdigit() and name != "1":
-            with contextlib.suppress(OSError, ValueError), open(f"/proc/{name}/statm") as file:
-                fields = file.read().split()
-                pages += int(fields[1]) - int(fields[2])
-    return pages * resource.getpagesize()
+            with contextlib.suppress(OSError, ValueError):  # It may end at any moment.
+                if shared:
+                    with open(f"/proc/{name}/statm") as file:
+                        fields = file.read().split()
+                    total += (int(fields[1]) - int(fields[2])) * resource.getpagesize()
+                else:
+                    with open(f"/proc/{name}/smaps_rollup") as file:
+                        total += sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss_Anon:"))
+    return total
 
 
 # ---- the function's process
@@ -271,7 +295,7 @@ def _become_function(waiting: socket.socket, user: int, processes_max: int, prog
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):  # The spawner ignores some, and a fork inherits that.
             signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _give_up_privileges(user, processes_max)
+        _lower_function(user, processes_max)
         os.umask(0o022)
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         program.warm_up()

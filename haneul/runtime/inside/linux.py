@@ -178,11 +178,15 @@ def pidfd_send_signal(pidfd: int, number: int) -> None:
         _check(-1, "pidfd_send_signal")
 
 
-def drop_capabilities() -> None:
-    """Give up every capability for this process and whatever it starts, whoever it becomes."""
+def bar_capabilities() -> None:
+    """Nothing that this process starts, and nothing it becomes, shall gain a capability again; those it has it keeps until they are cleared."""
     for capability in range(64):
         if _libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
             break
     prctl(PR_SET_SECUREBITS, 0x2F)  # No special treatment of uid 0, and these bits cannot be changed again.
+
+
+def clear_capabilities() -> None:
+    """Give up every capability that this process has."""
     header = (ctypes.c_uint32 * 2)(0x2008_0522, 0)
     _check(_syscall(_SYS_CAPSET, ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())), "capset")
