@@ -38,7 +38,7 @@ async def copy_object(call: Call, request: Shape) -> Shape:
     written = _described(call, request, source)
     algorithm = _algorithm(request, source)
     written.checksum_type = checksums.FULL_OBJECT
-    async with received(call.cloud, chunks_of(state_of(call), source, 0, source.size), algorithm) as taken:
+    async with received(call.cloud, chunks_of(state_of(call), source, 0, source.size), {algorithm}) as taken:
         bucket = await finish(call, request, bucket, written, taken, "ObjectCreated:Copy")
     result: Shape = {"ETag": f'"{written.etag}"', "LastModified": written.modified, **checksums.show(written.checksums), "ChecksumType": written.checksum_type}
     shown: Shape = {"CopyObjectResult": result, "ServerSideEncryption": ENCRYPTION}

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from haneul.core.call import Call
@@ -56,11 +56,10 @@ class Received:
 class _Absorber:
     """Hashes a body, and writes it to a file once it has grown too large for memory."""
 
-    def __init__(self, cloud: Cloud, algorithm: str) -> None:
+    def __init__(self, cloud: Cloud, algorithms: Iterable[str]) -> None:
         self._cloud = cloud
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._algorithm = algorithm
-        self._digest: Digest | None = checksums.new_digest(algorithm) if algorithm else None
+        self._digests: dict[str, Digest] = {algorithm: checksums.new_digest(algorithm) for algorithm in algorithms}
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._writer: BlobWriter | None = None
@@ -88,8 +87,8 @@ class _Absorber:
     def _absorb(self, batch: list[bytes]) -> None:
         for data in batch:
             self._md5.update(data)
-            if self._digest is not None:
-                self._digest.update(data)
+            for digest in self._digests.values():
+                digest.update(data)
             if self._writer is not None:
                 self._writer.write(data)
 
@@ -109,7 +108,7 @@ class _Absorber:
         return self._received(b"", await self._writer.finish(), "")
 
     def _received(self, body: bytes, blob: str, row: str) -> Received:
-        found = {self._algorithm: checksums.to_text(self._digest.digest())} if self._digest is not None else {}
+        found = {algorithm: checksums.to_text(digest.digest()) for algorithm, digest in self._digests.items()}
         return Received(self.size, self._md5.hexdigest(), found, body, blob, row)
 
     async def abort(self) -> None:
@@ -121,9 +120,9 @@ class _Absorber:
 
 
 @asynccontextmanager
-async def received(cloud: Cloud, body: bytes | AsyncIterable[bytes], algorithm: str, limit: int = UPLOAD_BYTES_MAX) -> AsyncIterator[Received]:
+async def received(cloud: Cloud, body: bytes | AsyncIterable[bytes], algorithms: Iterable[str], limit: int = UPLOAD_BYTES_MAX) -> AsyncIterator[Received]:
     """Take in a body. When the block is left by an error, nothing of it stays."""
-    absorber = _Absorber(cloud, algorithm)
+    absorber = _Absorber(cloud, algorithms)
     try:
         if isinstance(body, bytes | bytearray | memoryview):
             if len(body) > limit:
@@ -141,14 +140,14 @@ async def received(cloud: Cloud, body: bytes | AsyncIterable[bytes], algorithm: 
 
 
 @asynccontextmanager
-async def upload(call: Call, request: Shape, wanted: Expected) -> AsyncIterator[Received]:
-    """Take in the body of a PutObject or UploadPart, and check everything that the request says of it."""
+async def upload(call: Call, request: Shape, wanted: Expected, algorithm: str) -> AsyncIterator[Received]:
+    """Take in the body of a PutObject or UploadPart, and check everything that the request says of it. `algorithm`: the checksum to compute in any case."""
     headers: Mapping[str, str] = call.http.headers if call.http is not None else {}
     body = request.get("Body", b"")
     announced = _announced_bytes(body, headers) if call.http is not None else None
     md5 = read_md5(request.get("ContentMD5"))
     try:
-        async with received(call.cloud, body, wanted.algorithm) as taken:
+        async with received(call.cloud, body, {wanted.algorithm or algorithm, algorithm}) as taken:
             if announced is not None and taken.size != announced:
                 raise incomplete_body()
             if md5 is not None and md5 != taken.md5:

@@ -33,8 +33,6 @@ async def store_object(call: Call, request: Shape, event: str) -> Shape:
     if tags:
         authorize(call, "s3:PutObjectTagging", request)
     wanted = checksums.expected(request, call.http.headers if call.http is not None else {})
-    if not wanted.algorithm:
-        wanted.algorithm = checksums.DEFAULT
     written = Object(
         order=0,
         modified=0,
@@ -44,7 +42,7 @@ async def store_object(call: Call, request: Shape, event: str) -> Shape:
         storage_class=storage_class(request),
         checksum_type=checksums.FULL_OBJECT,
     )
-    async with upload(call, request, wanted) as taken:
+    async with upload(call, request, wanted, wanted.algorithm or checksums.DEFAULT) as taken:
         bucket = await finish(call, request, bucket, written, taken, event)
     return show_written(bucket, written)
 

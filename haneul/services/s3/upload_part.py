@@ -32,11 +32,15 @@ async def upload_part(call: Call, request: Shape) -> Shape:
     wanted = checksums.expected(request, call.http.headers if call.http is not None else {})
     if wanted.algorithm and wanted.algorithm != found.algorithm and not found.defaulted:
         raise invalid_request(f"Checksum Type mismatch occurred, expected checksum Type: {found.algorithm.lower()}, actual checksum Type: {wanted.algorithm.lower()}")
-    if not wanted.algorithm or (found.defaulted and wanted.algorithm == found.algorithm):
-        wanted.algorithm = found.algorithm
-    async with upload(call, request, wanted) as taken:
+    async with upload(call, request, wanted, found.algorithm) as taken:
         part = await _keep(call, request, bucket, taken)
-    return {"ETag": f'"{part.etag}"', "ServerSideEncryption": ENCRYPTION, **checksums.show(part.checksums)}
+    return {"ETag": f'"{part.etag}"', "ServerSideEncryption": ENCRYPTION, **_shown(part, wanted.algorithm, found)}
+
+
+def _shown(part: Part, asked: str, upload_of: Upload) -> Shape:
+    """The checksum that the client sent or the upload was begun with; one that S3 computes for itself is not shown."""
+    algorithm = asked or ("" if upload_of.defaulted else upload_of.algorithm)
+    return {checksums.member(algorithm): part.checksums[algorithm]} if algorithm else {}
 
 
 def _begin(call: Call, request: Shape) -> tuple[Bucket, Upload]:
@@ -76,7 +80,7 @@ async def upload_part_copy(call: Call, request: Shape) -> Shape:
     first, length = _range(request.get("CopySourceRange"), source)
     if length > UPLOAD_BYTES_MAX:
         raise invalid_request(f"The specified copy source is larger than the maximum allowable size for a copy source: {UPLOAD_BYTES_MAX}")
-    async with received(call.cloud, chunks_of(state_of(call), source, first, length), found.algorithm) as taken:
+    async with received(call.cloud, chunks_of(state_of(call), source, first, length), {found.algorithm}) as taken:
         part = await _keep(call, request, bucket, taken)
     result: Shape = {"ETag": f'"{part.etag}"', "LastModified": part.modified}
     if not found.defaulted:
