@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from haneul.core.service import Service
 
 S = TypeVar("S", bound="Service")
+Conditions = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -73,7 +74,8 @@ class Call:
         try:
             if not (one.authorized_inside or one.public):
                 found = one.resource(self, params) if one.resource is not None else "*"
-                self.authorize(one.action, found, one.conditions(self, params) if one.conditions is not None else None)
+                conditions = one.conditions
+                self.authorize(one.action, found, None if conditions is None else lambda: conditions(self, params))
             result = await one.handler(self, params)
         except (ServiceError, AccessDenied):
             usage.add(self.account, self.region, one.service, "Errors", one.name)
@@ -82,9 +84,10 @@ class Call:
         return {} if result is None else result
 
     def authorize(
-        self, action: str, resource: str | tuple[str, ...] = "*", conditions: Mapping[str, Any] | None = None, *, resource_policy_required: bool = False
+        self, action: str, resource: str | tuple[str, ...] = "*", conditions: Conditions = None, *, resource_policy_required: bool = False
     ) -> None:
-        """Raise AccessDenied unless the caller may perform `action` on every one of the resources."""
+        """Raise AccessDenied unless the caller may perform `action` on every one of the resources. `conditions` are the service's own
+        condition keys, or what makes them, called only when a policy asks."""
         resources = (resource,) if isinstance(resource, str) else resource
         service = self.cloud.services[self.operation.service]
         context = RequestContext(self, conditions)
@@ -172,7 +175,7 @@ class RequestContext(Mapping[str, Any]):
 
     __slots__ = ("_call", "_extra", "_made")
 
-    def __init__(self, call: Call, extra: Mapping[str, Any] | None) -> None:
+    def __init__(self, call: Call, extra: Conditions) -> None:
         self._call = call
         self._extra = extra
         self._made: dict[str, Any] | None = None
@@ -194,7 +197,8 @@ class RequestContext(Mapping[str, Any]):
                     made["aws:useragent"] = headers["user-agent"]
                 if "referer" in headers:
                     made["aws:referer"] = headers["referer"]
-            for more in (call.context, self._extra or _NOTHING):
+            extra = self._extra() if callable(self._extra) else self._extra
+            for more in (call.context, extra or _NOTHING):
                 for key, value in more.items():
                     made[key.lower()] = value
             self._made = made
