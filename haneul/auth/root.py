@@ -30,9 +30,11 @@ def is_loopback(address: str) -> bool:
     if not address:
         return True
     try:
-        return ipaddress.ip_address(address).is_loopback
+        found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # A socket that takes both kinds of addresses writes 127.0.0.1 as ::ffff:127.0.0.1.
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 class RootKeys:

@@ -19,7 +19,9 @@ def canonical_path(path: str, *, s3: bool) -> str:
     if path == "/" or not path:
         return "/"
     if s3:
-        return encode(unquote_to_bytes(path), "/")
+        if "%" not in path:
+            return encode(path, "/")
+        return "/".join([encode(unquote_to_bytes(part)) for part in path.split("/")])  # An encoded slash is signed as it was sent.
     segments: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
