@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import ssl
+import sys
 from collections.abc import Callable, Iterable
 
 from haneul import __version__
@@ -32,6 +34,8 @@ from haneul.wire.codec import ServiceCodec
 from haneul.wire.model import load_service
 
 _CLOCK_KEY = pack(("clock",))
+# Where `scripts/setup` puts the AWS SDK for JavaScript, for Node.js functions.
+_NODE_MODULES = os.path.join(sys.prefix, "share", "haneul", "node_modules")
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -61,6 +65,7 @@ class App:
         self = cls()
         clock, ids = clock or Clock(), ids or Ids()
         data = settings.data_dir
+        settings.extra.setdefault("node_modules_dir", _NODE_MODULES)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = EmbeddedStore(data / "store" / "haneul.db")
         saved = store.get(_CLOCK_KEY)

@@ -103,22 +103,24 @@ def _nodes(node_modules_dir: str | None) -> list[Kind]:
         if match is None or int(match[1]) < 18:
             continue
         name = f"nodejs{match[1]}.x"
+        links: list[tuple[str, str]] = []
         shared = [(os.path.realpath(found), "/var/lang/bin/node"), (f"{_INSIDE}/bootstrap.cjs", "/var/runtime/bootstrap.cjs")]
         if node_modules_dir is not None and os.path.isdir(node_modules_dir):
             shared.append((node_modules_dir, "/var/runtime/node_modules"))
+            links.append(("/node_modules", "/var/runtime/node_modules"))  # NODE_PATH does not count for ES modules; a folder further up does.
         argv = ("/var/lang/bin/node", "/var/runtime/bootstrap.cjs")
-        out.append(Kind(name, "node", found, _program_zygote(shared), argv))
+        out.append(Kind(name, "node", found, _program_zygote(shared, links), argv))
     return out
 
 
 def _provided() -> list[Kind]:
     candidates = ("/var/runtime/bootstrap", "/var/task/bootstrap", "/opt/bootstrap")
-    zygote = _program_zygote([])
+    zygote = _program_zygote([], [])
     return [Kind(name, "provided", "", zygote, ("bootstrap",), candidates, channel=False) for name in ("provided.al2023", "provided.al2")]
 
 
-def _program_zygote(shared: list[tuple[str, str]]) -> dict[str, Any]:
+def _program_zygote(shared: list[tuple[str, str]], links: list[tuple[str, str]]) -> dict[str, Any]:
     executable, prefix = _own_python()
     if prefix != "/usr":
         shared = [*shared, (prefix, prefix)]
-    return {"interpreter": executable, "shared": shared, "links": [], "python": False, "spares": 1, "environment": {}}
+    return {"interpreter": executable, "shared": shared, "links": links, "python": False, "spares": 1, "environment": {}}
