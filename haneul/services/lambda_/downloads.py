@@ -28,8 +28,6 @@ def code_location(call: Call, sha256: str) -> str:
     token = urlsafe_b64encode(call.cloud.vault.seal(orjson.dumps([sha256, expires]), _PURPOSE)).decode()
     settings = call.cloud.settings
     host = call.http.host if call.http is not None and call.http.host else f"{settings.host}:{settings.port}"
-    if call.http is not None and call.http.remote == "sandbox":
-        host = f"127.0.0.1:{settings.port}"
     scheme = "https" if call.http is not None and call.http.secure else "http"
     return f"{scheme}://{host}/_aws/lambda-url/{LABEL}/{sha256}.zip?token={token}"
 

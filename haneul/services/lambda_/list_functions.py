@@ -19,7 +19,7 @@ async def list_functions(call: Call, request: Shape) -> Shape:
     if request.get("MasterRegion") not in (None, "ALL", call.region):
         return {"Functions": []}
 
-    def show(value: bytes) -> Shape | None:
+    def show(_: bytes, value: bytes) -> Shape | None:
         version = decode(value, Version)
         if version.number and not everything:
             return None

@@ -12,23 +12,35 @@ from haneul.store.keys import prefix_range
 from haneul.store.port import Reader
 
 
+def start_of(request: Shape, prefix: bytes) -> bytes:
+    """The first key of the page that a request's marker asks for."""
+    if "Marker" not in request:
+        return prefix
+    position = read_token(request["Marker"])
+    if position is None or not position.startswith(prefix):
+        raise invalid("Invalid pagination token.")
+    return position + b"\x00"
+
+
 def page(
-    reader: Reader, prefix: bytes, request: Shape, member: str, show: Callable[[bytes], Shape | None], *, limit_max: int = LIST_ITEMS_MAX
+    reader: Reader,
+    prefix: bytes,
+    request: Shape,
+    member: str,
+    show: Callable[[bytes, bytes], Shape | None],
+    *,
+    limit_max: int = LIST_ITEMS_MAX,
 ) -> Shape:
-    """The rows below `prefix`, shown: `{member: [...], "NextMarker": …}`. Rows that `show` answers None for are passed over."""
-    start, end = prefix_range(prefix)
-    if "Marker" in request:
-        position = read_token(request["Marker"])
-        if position is None or not position.startswith(prefix):
-            raise invalid("Invalid pagination token.")
-        start = position + b"\x00"
+    """The rows below `prefix`, shown: `{member: [...], "NextMarker": …}`. Rows (key and value) that `show` answers None for are passed over."""
+    _, end = prefix_range(prefix)
+    start = start_of(request, prefix)
     limit = min(request.get("MaxItems", limit_max), limit_max)
     shown: list[Shape] = []
     last = b""
     for key, value in reader.iterate(start, end):
         if len(shown) == limit:
             return {member: shown, "NextMarker": make_token(last)}
-        one = show(value)
+        one = show(key, value)
         last = key
         if one is not None:
             shown.append(one)

@@ -19,6 +19,7 @@ from haneul.services.lambda_.log_shipper import LogShipper
 from haneul.services.lambda_.names import parse_layer_arn, parse_target
 from haneul.services.lambda_.quirks import QUIRKS
 from haneul.services.lambda_.records import Policy, layer_policy_key
+from haneul.services.lambda_.url_gateway import UrlGateway
 
 
 class Lambda(Service):
@@ -36,6 +37,7 @@ class Lambda(Service):
         self.environments = Environments(cloud, folder / "sandbox", self.code, self.logs)
         self.invoker = Invoker(cloud, self.functions, self.environments)
         self.asynchronous = Asynchronous(cloud, self.functions, self.invoker, Destinations(cloud))
+        self.urls = UrlGateway(cloud, self.functions, self.invoker)
         self.architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
     async def start(self) -> None:
@@ -58,4 +60,4 @@ class Lambda(Service):
         """A request to a function URL."""
         if label == LABEL:
             return answer_download(self.cloud, self.code, request)
-        raise NotImplementedError
+        return await self.urls.answer(request, label)

@@ -66,7 +66,7 @@ async def list_versions(call: Call, request: Shape) -> Shape:
     target = target_of(call, request)._replace(qualifier=None)
     resolve_in(call.cloud.store, target)
 
-    def show(value: bytes) -> Shape:
+    def show(_: bytes, value: bytes) -> Shape:
         version = decode(value, Version)
         return configuration(call.cloud.vault, target._replace(qualifier=version.qualifier), version)
 
