@@ -31,6 +31,7 @@ _PATHS = (
 )
 _USER_REQUEST = re.compile(r"^/restapis/(?P<api>[a-z0-9]+)/(?P<rest>[^/]+/_user_request_.*)$")
 _EXECUTE_API = re.compile(r"^/_aws/execute-api/(?P<api>[a-z0-9]+)(?P<rest>/.*)?$")
+_LAMBDA_URL = re.compile(r"^/_aws/lambda-url/(?P<id>[a-z0-9]+)(?P<rest>/.*)?$")
 _CREDENTIAL = re.compile(r"Credential=[^/,]+(?:/[^/,]+)*/\d{8}/[^/,]+/([^/,]+)/aws4_request")
 _CREDENTIAL_QUERY = re.compile(r"X-Amz-Credential=[^&]*?(?:%2F|/)([a-z0-9-]+)(?:%2F|/)aws4_request", re.IGNORECASE)
 
@@ -78,6 +79,9 @@ class Router:
             if found := _EXECUTE_API.match(path):
                 request.path = found["rest"] or "/"
                 return Route("api", found["api"])
+            if found := _LAMBDA_URL.match(path):
+                request.path = found["rest"] or "/"
+                return Route("function", found["id"])
         target = request.headers.get("x-amz-target")
         if target is not None:
             service = self._targets.get(target.rpartition(".")[0])
