@@ -218,6 +218,9 @@ class Signals(Protocol):
 
     def notify(self, topic: str) -> None: ...
 
+    def listen(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` at each `notify` of `topic`, within it. Returns what ends it. Nothing waits meanwhile, and nothing is missed."""
+
     async def wait(self, topic: str, clock: Clock, timeout: int) -> bool:
         """Until the next `notify` of `topic`, at most `timeout` nanoseconds of the clock; False on time-out."""
 
