@@ -1,0 +1,161 @@
+"""Lambda proxy integrations: a request becomes an event, the function's answer becomes the response.
+
+Source: API Gateway Developer Guide, "Lambda proxy integrations in API Gateway" and "Amazon API Gateway important notes".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import orjson
+
+from haneul.core.http import HttpResponse
+from haneul.core.ports import Shape
+from haneul.services.apigateway.plane.exchange import Exchange
+from haneul.services.apigateway.plane.invoking import FunctionFailed, Invoker
+from haneul.services.apigateway.plane.refusals import malformed_answer
+
+_MEMBERS = frozenset(("statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"))
+# The gateway keeps these headers for itself; a function's come out under another name.
+_REMAPPED = frozenset(("connection", "content-length", "date", "server", "www-authenticate"))
+_DROPPED = frozenset(("transfer-encoding",))
+
+
+def event_bytes(exchange: Exchange) -> bytes:
+    """The event as the function gets it."""
+    event = exchange.event()
+    body = exchange.body
+    if not body:
+        event["body"] = None
+        event["isBase64Encoded"] = False
+    elif exchange.stage.binary_types and exchange.stage.is_binary(exchange.header("content-type") or "application/json"):
+        event["body"] = base64.b64encode(body).decode()
+        event["isBase64Encoded"] = True
+    else:
+        event["body"] = body.decode("utf-8", "replace")
+        event["isBase64Encoded"] = False
+    return orjson.dumps(event)
+
+
+async def invoke_proxy(exchange: Exchange, invoker: Invoker) -> HttpResponse:
+    """Have the function answer the request."""
+    stage, method = exchange.stage, exchange.method
+    function = stage.function(method.integration["uri"], method.integration.get("credentials", ""))
+    try:
+        payload = await invoker.invoke(function, event_bytes(exchange), exchange.source_arn, stage.home, method.timeout)
+    except FunctionFailed:
+        raise malformed_answer() from None
+    return response_of(exchange, payload)
+
+
+def response_of(exchange: Exchange, payload: bytes) -> HttpResponse:
+    """The response that a function's answer describes; refused with 502 when it describes none."""
+    try:
+        answer = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        raise malformed_answer() from None
+    if type(answer) is not dict or not answer.keys() <= _MEMBERS:
+        raise malformed_answer()
+    headers = _headers(answer)
+    if "X-Amzn-Trace-Id" not in headers:
+        headers["X-Amzn-Trace-Id"] = exchange.trace_id
+    return HttpResponse(_status(answer.get("statusCode")), headers, _body(exchange, answer))
+
+
+def _status(value: Any) -> int:
+    if value is None:
+        return 200
+    try:
+        status = int(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else -1
+    except ValueError:
+        status = -1
+    if not 200 <= status <= 599:
+        raise malformed_answer()
+    return status
+
+
+def _body(exchange: Exchange, answer: Shape) -> bytes:
+    body = answer.get("body")
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        raise malformed_answer()
+    if answer.get("isBase64Encoded") and exchange.stage.is_binary(_accepted(exchange)):
+        try:
+            return base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError):
+            raise malformed_answer() from None
+    return body.encode("utf-8", "surrogatepass")
+
+
+def _accepted(exchange: Exchange) -> str:
+    """The first media type that the client accepts decides whether it gets bytes."""
+    return (exchange.header("accept") or "application/json").partition(",")[0]
+
+
+def _headers(answer: Shape) -> dict[str, str]:
+    single, multiple = answer.get("headers"), answer.get("multiValueHeaders")
+    result: dict[str, str] = {}
+    if single:
+        if type(single) is not dict:
+            raise malformed_answer()
+        for name, value in single.items():
+            _put(result, name, _text(value))
+    if multiple:
+        if type(multiple) is not dict:
+            raise malformed_answer()
+        _merge(result, multiple)
+    if not any(name.lower() == "content-type" for name in result):
+        result["Content-Type"] = "application/json"
+    return result
+
+
+def _merge(result: dict[str, str], multiple: dict[str, Any]) -> None:
+    """Headers with several values: values that stand in both places come once."""
+    for name, values in multiple.items():
+        if not isinstance(values, list):
+            raise malformed_answer()
+        texts = [_text(value) for value in values]
+        known = result.pop(name, None)
+        for text in texts if known is None or known in texts else [known, *texts]:
+            _put(result, name, text)
+
+
+def _put(result: dict[str, str], name: str, text: str) -> None:
+    """Add a header. Repeated ones differ in the case of their letters, which means nothing to clients and keeps them apart here."""
+    lower = name.lower()
+    if lower in _DROPPED:
+        return
+    if lower in _REMAPPED:
+        name = f"x-amzn-Remapped-{name}"
+    if not name or not name.isascii() or any(character in name for character in " \r\n:") or "\r" in text or "\n" in text or "\0" in text:
+        raise malformed_answer()
+    for variant in _cases(name):
+        if variant not in result:
+            result[variant] = text
+            return
+    result[name] += f", {text}"
+
+
+def _cases(name: str) -> Any:
+    """A name, and the same name with other letters capital."""
+    yield name
+    letters = [at for at, character in enumerate(name) if character.isalpha()][:10]
+    for mask in range(1, 1 << len(letters)):
+        characters = list(name)
+        for bit, at in enumerate(letters):
+            if mask >> bit & 1:
+                characters[at] = characters[at].swapcase()
+        yield "".join(characters)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise malformed_answer()
