@@ -56,7 +56,7 @@ class Sessions:
                 return None
             data = msgspec.msgpack.decode(body)
             fields = data["caller"]
-            caller = Caller(**{**fields, "session_policies": tuple(fields["session_policies"])})
+            caller = Caller(**{**fields, "session_policies": tuple(fields["session_policies"]), "transitive_tags": tuple(fields["transitive_tags"])})
             known = Credential(data["secret"], caller, token=token, expires_at=data["expires"])
             if len(self._read) >= _CACHE_SIZE:
                 self._read.clear()

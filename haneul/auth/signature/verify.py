@@ -158,11 +158,12 @@ class Verifier:
         """A presigned request ends by this cloud's clock: one signed by the machine's time has as long as if it had been signed by ours."""
         lifetime = signed.expires_seconds * SECOND
         begun = at - _SKEW <= now
-        begun_outside = at - _SKEW <= self._clock.machine_now()
-        if (begun and now <= at + lifetime) or (begun_outside and now <= self._clock.at_machine(at) + lifetime):
+        if begun and now <= at + lifetime:
+            return
+        if at <= self._clock.machine_now() and now <= self._clock.at_machine(at) + lifetime:
             return
         times = {"Expires": _extended(at + lifetime), "ServerTime": _extended(now)}
-        if not begun and not begun_outside:
+        if not begun:
             message = f"Signature not yet current: {signed.timestamp} is still later than {_basic(now + _SKEW)} ({_basic(now)} + 15 min.)"
             raise SignatureProblem("expired", message, "Request is not yet valid", {"X-Amz-Date": str(at // MILLISECOND), **times})
         message = f"Signature expired: {signed.timestamp} is now earlier than {_basic(now - lifetime)} ({_basic(now)} - {signed.expires_seconds} sec.)"
