@@ -1,0 +1,166 @@
+"""Who may do what: identity policies, bucket policies, anonymous access, condition keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from json import dumps
+from typing import Any
+
+import pytest
+
+from tests.s3.support import fetch, message, refusal
+from tests.support.running import Running
+
+
+def open_to_policies(s3: Any, bucket: str) -> None:
+    s3.delete_public_access_block(Bucket=bucket)
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def test_a_user_without_a_policy_may_nothing(s3: Any, bucket: str, user: Callable[..., Any]) -> None:
+    """Denied by default, in AWS's words."""
+    nobody = user()
+    assert refusal(lambda: nobody.get_object(Bucket=bucket, Key="k")) == ("AccessDenied", 403)
+    text = message(lambda: nobody.put_object(Bucket=bucket, Key="k", Body=b""))
+    assert "is not authorized to perform: s3:PutObject" in text and "no identity-based policy allows the s3:PutObject action" in text
+
+
+def test_missing_keys_are_told_only_to_those_who_may_list(s3: Any, bucket: str, user: Callable[..., Any]) -> None:
+    """403 instead of 404 without s3:ListBucket."""
+    reader = user("s3:GetObject")
+    assert refusal(lambda: reader.get_object(Bucket=bucket, Key="none")) == ("AccessDenied", 403)
+    lister = user("s3:GetObject", "s3:ListBucket")
+    assert refusal(lambda: lister.get_object(Bucket=bucket, Key="none")) == ("NoSuchKey", 404)
+
+
+ACTIONS: list[tuple[str, Callable[[Any, str], Any]]] = [
+    ("s3:ListBucket", lambda c, b: c.list_objects_v2(Bucket=b)),
+    ("s3:ListBucket", lambda c, b: c.head_bucket(Bucket=b)),
+    ("s3:ListBucketVersions", lambda c, b: c.list_object_versions(Bucket=b)),
+    ("s3:ListBucketMultipartUploads", lambda c, b: c.list_multipart_uploads(Bucket=b)),
+    ("s3:ListAllMyBuckets", lambda c, b: c.list_buckets()),
+    ("s3:GetObject", lambda c, b: c.head_object(Bucket=b, Key="k")),
+    ("s3:GetObjectVersion", lambda c, b: c.get_object(Bucket=b, Key="k", VersionId="null")),
+    ("s3:GetObjectTagging", lambda c, b: c.get_object_tagging(Bucket=b, Key="k")),
+    ("s3:PutObject", lambda c, b: c.put_object(Bucket=b, Key="new", Body=b"")),
+    ("s3:PutObject", lambda c, b: c.create_multipart_upload(Bucket=b, Key="new")),
+    ("s3:DeleteObject", lambda c, b: c.delete_object(Bucket=b, Key="new")),
+    ("s3:DeleteObjectVersion", lambda c, b: c.delete_object(Bucket=b, Key="new", VersionId="null")),
+    ("s3:PutObjectTagging", lambda c, b: c.put_object_tagging(Bucket=b, Key="k", Tagging={"TagSet": []})),
+    ("s3:PutBucketVersioning", lambda c, b: c.put_bucket_versioning(Bucket=b, VersioningConfiguration={"Status": "Suspended"})),
+    ("s3:PutBucketCORS", lambda c, b: c.delete_bucket_cors(Bucket=b)),
+    ("s3:PutLifecycleConfiguration", lambda c, b: c.delete_bucket_lifecycle(Bucket=b)),
+    ("s3:GetEncryptionConfiguration", lambda c, b: c.get_bucket_encryption(Bucket=b)),
+    ("s3:GetBucketPublicAccessBlock", lambda c, b: c.get_public_access_block(Bucket=b)),
+    ("s3:PutBucketNotification", lambda c, b: c.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration={})),
+    ("s3:CreateBucket", lambda c, b: c.create_bucket(Bucket=f"{b[:40]}-made")),
+    ("s3:DeleteBucketPolicy", lambda c, b: c.delete_bucket_policy(Bucket=b)),
+    ("s3:GetBucketLocation", lambda c, b: c.get_bucket_location(Bucket=b)),
+]
+
+
+@pytest.mark.parametrize(("action", "call"), ACTIONS, ids=[f"{action[3:]}-{number}" for number, (action, _) in enumerate(ACTIONS)])
+def test_the_action_that_each_operation_needs(s3: Any, bucket: str, user: Callable[..., Any], action: str, call: Callable[[Any, str], Any]) -> None:
+    """The Service Authorization Reference's mapping: with just this action it works, with others it does not."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    call(user(action), bucket)
+    code, status = refusal(lambda: call(user("s3:Get*" if action.startswith("s3:Put") else "s3:Put*"), bucket))
+    assert status == 403 and code in ("AccessDenied", "403")
+
+
+def test_prefix_conditions(s3: Any, bucket: str, user: Callable[..., Any]) -> None:
+    """The classic home folder: listing only below one's own prefix."""
+    home = user("s3:ListBucket", condition={"StringLike": {"s3:prefix": "home/me/*"}})
+    home.list_objects_v2(Bucket=bucket, Prefix="home/me/x")
+    assert refusal(lambda: home.list_objects_v2(Bucket=bucket, Prefix="home/you/")) == ("AccessDenied", 403)
+    assert refusal(lambda: home.list_objects_v2(Bucket=bucket)) == ("AccessDenied", 403)
+
+
+def test_tag_conditions(s3: Any, bucket: str, user: Callable[..., Any]) -> None:
+    """An object's own tags may decide who reads it, and tags in a put need their own permission."""
+    s3.put_object(Bucket=bucket, Key="open", Body=b"x", Tagging="level=open")
+    s3.put_object(Bucket=bucket, Key="secret", Body=b"x", Tagging="level=secret")
+    reader = user("s3:GetObject", condition={"StringEquals": {"s3:ExistingObjectTag/level": "open"}})
+    reader.get_object(Bucket=bucket, Key="open")
+    assert refusal(lambda: reader.get_object(Bucket=bucket, Key="secret")) == ("AccessDenied", 403)
+    writer = user("s3:PutObject")
+    assert refusal(lambda: writer.put_object(Bucket=bucket, Key="t", Body=b"", Tagging="a=1")) == ("AccessDenied", 403)
+
+
+def test_copies_need_both_sides(s3: Any, bucket: str, user: Callable[..., Any]) -> None:
+    """Reading the source and writing the target are two permissions."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    copy = lambda client: lambda: client.copy_object(Bucket=bucket, Key="c", CopySource=f"{bucket}/k")  # noqa: E731
+    assert refusal(copy(user("s3:PutObject"))) == ("AccessDenied", 403)
+    assert refusal(copy(user("s3:GetObject"))) == ("AccessDenied", 403)
+    copy(user("s3:GetObject", "s3:PutObject"))()
+
+
+def test_delete_objects_decides_key_by_key(s3: Any, bucket: str, user: Callable[..., Any]) -> None:
+    """Refused keys are told one by one; the others are gone."""
+    for key in ("mine/a", "yours/a"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    mine = user("s3:DeleteObject", resource=f"arn:aws:s3:::{bucket}/mine/*")
+    done = mine.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "mine/a"}, {"Key": "yours/a"}]})
+    assert [one["Key"] for one in done["Deleted"]] == ["mine/a"]
+    assert [(one["Key"], one["Code"]) for one in done["Errors"]] == [("yours/a", "AccessDenied")]
+
+
+def test_a_bucket_policy_lets_others_in(cloud: Running, s3: Any, bucket: str) -> None:
+    """Across accounts the bucket's policy and the caller's own account must both agree; root of the other account may delegate."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"shared")
+    other = cloud.client("s3", key="111122223333", secret="test")
+    assert refusal(lambda: other.get_object(Bucket=bucket, Key="k")) == ("AccessDenied", 403)
+    allow = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(allow))
+    assert other.get_object(Bucket=bucket, Key="k")["Body"].read() == b"shared"
+    assert s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"] is False
+    s3.delete_bucket_policy(Bucket=bucket)
+    assert refusal(lambda: other.get_object(Bucket=bucket, Key="k")) == ("AccessDenied", 403)
+
+
+def test_public_buckets(cloud: Running, s3: Any, bucket: str) -> None:
+    """Blocked until the owner lifts the block; then anybody may, without a signature; and restricting closes it again at once."""
+    public = policy({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"public")
+    assert refusal(lambda: s3.put_bucket_policy(Bucket=bucket, Policy=public)) == ("AccessDenied", 403)
+    open_to_policies(s3, bucket)
+    s3.put_bucket_policy(Bucket=bucket, Policy=public)
+    assert fetch(cloud, "GET", f"/{bucket}/k")[2] == b"public"
+    assert fetch(cloud, "PUT", f"/{bucket}/k", b"mine")[0] == 403
+    assert fetch(cloud, "GET", f"/{bucket}")[0] == 403
+    assert s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"] is True
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration={"RestrictPublicBuckets": True})
+    assert fetch(cloud, "GET", f"/{bucket}/k")[0] == 403
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"public"
+
+
+def test_an_explicit_deny_wins_even_over_root(s3: Any, bucket: str) -> None:
+    """But root can always take the policy away."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}))
+    assert refusal(lambda: s3.get_object(Bucket=bucket, Key="k")) == ("AccessDenied", 403)
+    s3.delete_bucket_policy(Bucket=bucket)
+    s3.get_object(Bucket=bucket, Key="k")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("nonsense", "Policies must be valid JSON and the first byte must be '{'"),
+        ("{", "This policy contains invalid Json"),
+        ("{}", "Missing required field Statement"),
+        (policy({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::another-bucket/*"}), "Policy has invalid resource"),
+        (policy({"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}), "Policy has invalid action"),
+        (policy({"Effect": "Allow", "Principal": {"AWS": "me"}, "Action": "s3:GetObject", "Resource": "*"}), "Invalid principal in policy"),
+        (policy({"Effect": "Maybe", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}), "Invalid effect: Maybe"),
+        (policy({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}), "Missing required field Principal"),
+    ],
+)
+def test_policies_that_cannot_be_put(s3: Any, bucket: str, text: str, why: str) -> None:
+    """MalformedPolicy, with S3's reason."""
+    put = lambda: s3.put_bucket_policy(Bucket=bucket, Policy=text)  # noqa: E731
+    assert refusal(put) == ("MalformedPolicy", 400) and message(put) == why
