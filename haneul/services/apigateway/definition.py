@@ -154,7 +154,7 @@ class _Reader:
 
     def _method(self, operation: Shape, item: Shape) -> Shape:
         method: Shape = {"authorizationType": "NONE", "apiKeyRequired": False}
-        self._secure(method, operation.get("security", self._document.get("security", [])))
+        self._secure(method, operation.get("security", self._document.get("security")) or [])
         if operation.get("operationId"):
             method["operationName"] = operation["operationId"]
         validator = operation.get("x-amazon-apigateway-request-validator", self._document.get("x-amazon-apigateway-request-validator"))
@@ -194,7 +194,7 @@ class _Reader:
             if one.get("in") in _PLACES:
                 found[f"method.request.{_PLACES[one['in']]}.{one['name']}"] = bool(one.get("required", False))
             elif one.get("in") == "body" and (model := self._model_of(one.get("schema", {}))):
-                for content_type in operation.get("consumes", self._document.get("consumes", ["application/json"])):
+                for content_type in operation.get("consumes") or self._document.get("consumes") or ["application/json"]:
                     models[content_type] = model
         for content_type, content in self._resolved(operation.get("requestBody", {})).get("content", {}).items():
             if model := self._model_of(content.get("schema", {})):

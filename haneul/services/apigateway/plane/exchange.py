@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -109,11 +110,20 @@ class Exchange:
     def _read_query(self) -> None:
         self.query: dict[str, str] | None = None
         self.multi_query: dict[str, list[str]] | None = None
-        if not self.request.query:
+        query = self.request.query
+        if not query:
             return
+        pairs: Iterable[tuple[str, str]]
+        if "%" in query or "+" in query:
+            pairs = parse_qsl(query, keep_blank_values=True)
+        else:  # Nothing to decode, as in most queries.
+            pairs = [(name, value) for name, _, value in [part.partition("=") for part in query.split("&")] if name or value]
         multi: dict[str, list[str]] = {}
-        for name, value in parse_qsl(self.request.query, keep_blank_values=True):
-            multi.setdefault(name, []).append(value)
+        for name, value in pairs:
+            if name in multi:
+                multi[name].append(value)
+            else:
+                multi[name] = [value]
         if multi:
             self.multi_query = multi
             self.query = {name: values[-1] for name, values in multi.items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ _MEMBERS = frozenset(("statusCode", "headers", "multiValueHeaders", "body", "isB
 # The gateway keeps these headers for itself; a function's come out under another name.
 _REMAPPED = frozenset(("connection", "content-length", "date", "server", "www-authenticate"))
 _DROPPED = frozenset(("transfer-encoding",))
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def event_bytes(exchange: Exchange) -> bytes:
@@ -98,12 +100,12 @@ def _accepted(exchange: Exchange) -> str:
 def _headers(answer: Shape) -> dict[str, str]:
     single, multiple = answer.get("headers"), answer.get("multiValueHeaders")
     result: dict[str, str] = {}
-    if single:
+    if single is not None:
         if type(single) is not dict:
             raise malformed_answer()
         for name, value in single.items():
             _put(result, name, _text(value))
-    if multiple:
+    if multiple is not None:
         if type(multiple) is not dict:
             raise malformed_answer()
         _merge(result, multiple)
@@ -130,8 +132,11 @@ def _put(result: dict[str, str], name: str, text: str) -> None:
         return
     if lower in _REMAPPED:
         name = f"x-amzn-Remapped-{name}"
-    if not name or not name.isascii() or any(character in name for character in " \r\n:") or "\r" in text or "\n" in text or "\0" in text:
+    if not _NAME.fullmatch(name) or "\r" in text or "\n" in text or "\0" in text:
         raise malformed_answer()
+    if name not in result:
+        result[name] = text
+        return
     for variant in _cases(name):
         if variant not in result:
             result[variant] = text
