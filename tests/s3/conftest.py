@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from json import dumps
 from typing import Any
 
@@ -37,7 +38,7 @@ def s3(cloud: Running) -> Any:
 @pytest.fixture
 def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
     """A bucket of the test's own."""
-    name = "b-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:50].strip("-")
+    name = "bucket-" + blake2b(request.node.name.encode(), digest_size=8).hexdigest()
     s3.create_bucket(Bucket=name)
     return name
 
@@ -46,12 +47,13 @@ def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
 def user(cloud: Running, request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Makes an S3 client for a new IAM user that may do the given actions on the given resource."""
     iam = cloud.client("iam")
+    test = blake2b(request.node.name.encode(), digest_size=8).hexdigest()
     made = 0
 
     def make(*actions: str, resource: str = "*", condition: dict[str, Any] | None = None) -> Any:
         nonlocal made
         made += 1
-        name = f"{request.node.name[:40].replace('[', '-').replace(']', '')}-{made}"
+        name = f"user-{test}-{made}"
         iam.create_user(UserName=name)
         if actions:
             statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions), "Resource": resource}

@@ -66,12 +66,10 @@ class Form:
             if after.startswith(b"--"):
                 raise invalid_argument("POST requires exactly one file upload per request.", "file", "0")
             head = await self._until(b"\r\n\r\n", left)
-            parameters, content_type = _read_head(head)
+            parameters = _read_head(head)
             name = parameters.get("name", "").lower()
             if name == "file":
                 self.filename = parameters.get("filename", "")
-                if content_type:
-                    self.fields.setdefault("content-type", content_type)
                 return
             value = await self._until(b"\r\n" + self._delimiter, left)
             left -= len(head) + len(value)
@@ -106,17 +104,13 @@ class Form:
             self._buffer.clear()
 
 
-def _read_head(head: bytes) -> tuple[dict[str, str], str]:
-    """The parameters of a part's Content-Disposition, and its Content-Type."""
-    parameters: dict[str, str] = {}
-    content_type = ""
+def _read_head(head: bytes) -> dict[str, str]:
+    """The parameters of a part's Content-Disposition. What type the browser thinks the file has does not count: a field says that."""
     for line in head.decode("utf-8", "replace").split("\r\n"):
         name, _, value = line.partition(":")
         if name.strip().lower() == "content-disposition":
-            parameters = {found[1].lower(): found[2].replace('\\"', '"') for found in _PARAMETER.finditer(value)}
-        elif name.strip().lower() == "content-type":
-            content_type = value.strip()
-    return parameters, content_type
+            return {found[1].lower(): found[2].replace('\\"', '"') for found in _PARAMETER.finditer(value)}
+    return {}
 
 
 def _malformed() -> ServiceError:

@@ -1,0 +1,124 @@
+"""Presigned URLs and browsers' forms."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.s3.support import fetch, refusal
+from tests.support.running import Running
+
+BOUNDARY = "----boundary"
+
+
+@pytest.fixture
+def signer(cloud: Running) -> Any:
+    return cloud.client("s3", signature_version="s3v4")
+
+
+def form(fields: dict[str, str], file: bytes, filename: str = "cat.jpg") -> tuple[bytes, dict[str, str]]:
+    parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
+    parts.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\nContent-Type: image/jpeg\r\n\r\n'.encode())
+    return b"".join(parts) + file + f"\r\n--{BOUNDARY}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+def post(cloud: Running, bucket: str, fields: dict[str, str], file: bytes = b"image", **more: Any) -> tuple[int, dict[str, str], bytes]:
+    body, headers = form(fields, file, **more)
+    return fetch(cloud, "POST", f"/{bucket}", body, headers)
+
+
+def test_presigned_reads_and_writes(cloud: Running, signer: Any, bucket: str) -> None:
+    """A URL carries its own permission, for one method and key."""
+    put = signer.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k", "ContentType": "text/x"})
+    assert fetch(cloud, "PUT", put, b"by url", {"Content-Type": "text/x"})[0] == 200
+    assert fetch(cloud, "PUT", put, b"by url", {"Content-Type": "text/y"})[0] == 403
+    get = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k", "ResponseContentDisposition": "attachment"})
+    status, headers, body = fetch(cloud, "GET", get)
+    assert (status, body, headers["content-disposition"], headers["content-type"]) == (200, b"by url", "attachment", "text/x")
+    assert fetch(cloud, "DELETE", get)[0] == 403
+    assert fetch(cloud, "GET", get.replace("/k?", "/other?"))[0] == 403
+
+
+def test_presigned_parts(cloud: Running, s3: Any, signer: Any, bucket: str) -> None:
+    """Browsers upload the parts of a large file by one URL each."""
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    url = signer.generate_presigned_url("upload_part", Params={"Bucket": bucket, "Key": "k", "UploadId": upload_id, "PartNumber": 1})
+    status, headers, _ = fetch(cloud, "PUT", url, b"part")
+    assert status == 200
+    s3.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload_id, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": headers["etag"]}]})
+
+
+def test_a_form_uploads(cloud: Running, s3: Any, signer: Any, bucket: str) -> None:
+    """POST Object with a signed policy: fields become metadata, ${filename} the file's name."""
+    made = signer.generate_presigned_post(
+        bucket,
+        "in/${filename}",
+        Fields={"x-amz-meta-who": "me", "success_action_status": "201", "Content-Type": "image/jpeg"},
+        Conditions=[["starts-with", "$x-amz-meta-who", ""], {"success_action_status": "201"}, ["content-length-range", 1, 10], ["starts-with", "$Content-Type", "image/"]],
+    )
+    status, headers, body = post(cloud, bucket, made["fields"])
+    assert status == 201 and b"<Key>in/cat.jpg</Key>" in body and headers["location"].endswith("/in/cat.jpg")
+    got = s3.get_object(Bucket=bucket, Key="in/cat.jpg")
+    assert (got["Body"].read(), got["Metadata"], got["ContentType"]) == (b"image", {"who": "me"}, "image/jpeg")
+    status, _, body = post(cloud, bucket, made["fields"], b"x" * 11)
+    assert status == 400 and b"EntityTooLarge" in body
+    status, _, body = post(cloud, bucket, made["fields"], b"")
+    assert status == 400 and b"EntityTooSmall" in body
+    status, _, body = post(cloud, bucket, {**made["fields"], "x-amz-meta-more": "1"})
+    assert status == 403 and b"Extra input fields: x-amz-meta-more" in body
+    status, _, body = post(cloud, bucket, {**made["fields"], "success_action_status": "200"})
+    assert status == 403 and b"Policy Condition failed" in body
+    status, _, body = post(cloud, bucket, {**made["fields"], "x-amz-signature": "0" * 64})
+    assert status == 403 and b"SignatureDoesNotMatch" in body
+
+
+def test_large_forms_stream(cloud: Running, s3: Any, signer: Any, bucket: str) -> None:
+    """The file of a form may be large; what looks like a boundary inside is none."""
+    made = signer.generate_presigned_post(bucket, "large")
+    file = b"\r\n--" + b"x" * 3_000_000 + f"\r\n--{BOUNDARY[:-1]}".encode()
+    assert post(cloud, bucket, made["fields"], file)[0] == 204
+    assert s3.get_object(Bucket=bucket, Key="large")["Body"].read() == file
+
+
+def test_forms_redirect(cloud: Running, signer: Any, bucket: str) -> None:
+    """success_action_redirect sends the browser on, with bucket, key and ETag."""
+    to = "http://example.com/done?x=1"
+    made = signer.generate_presigned_post(bucket, "k", Fields={"success_action_redirect": to}, Conditions=[{"success_action_redirect": to}])
+    status, headers, _ = post(cloud, bucket, made["fields"])
+    query = parse_qs(urlsplit(headers["location"]).query)
+    assert status == 303 and query["bucket"] == [bucket] and query["key"] == ["k"] and query["x"] == ["1"]
+
+
+def test_forms_expire(fresh_cloud: Running) -> None:
+    """The policy says until when."""
+    client = fresh_cloud.client("s3", signature_version="s3v4")
+    client.create_bucket(Bucket="forms")
+    made = client.generate_presigned_post("forms", "k", ExpiresIn=60)
+    fresh_cloud.advance("2m")
+    status, _, body = post(fresh_cloud, "forms", made["fields"])
+    assert status == 403 and b"Policy expired." in body
+
+
+def test_forms_that_are_none(cloud: Running, bucket: str) -> None:
+    """Without a policy a form is anonymous; broken ones are refused and store nothing."""
+    assert post(cloud, bucket, {"key": "k"})[0] == 403
+    status, _, body = post(cloud, bucket, {"acl": "private"})
+    assert status == 400 and b"named 'key'" in body
+    body_, headers = form({"key": "k"}, b"x")
+    assert fetch(cloud, "POST", f"/{bucket}", body_[:40], headers)[0] == 400
+    assert fetch(cloud, "POST", f"/{bucket}", b"", {"Content-Type": "multipart/form-data"})[0] == 400
+    status, _, body = post(cloud, bucket, {"x": "y" * 30_000})
+    assert status == 400 and b"MaxPostPreDataLengthExceeded" in body
+
+
+def test_anonymous_response_headers(cloud: Running, s3: Any, bucket: str) -> None:
+    """Without a signature nobody may choose the answer's headers."""
+    s3.delete_public_access_block(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    statement = f'{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::{bucket}/*"}}'
+    s3.put_bucket_policy(Bucket=bucket, Policy=f'{{"Version":"2012-10-17","Statement":[{statement}]}}')
+    assert fetch(cloud, "GET", f"/{bucket}/k")[0] == 200
+    assert fetch(cloud, "GET", f"/{bucket}/k?response-content-type=text/html")[0] == 400
+    assert refusal(lambda: s3.get_object(Bucket=bucket, Key="none")) == ("NoSuchKey", 404)

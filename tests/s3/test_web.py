@@ -1,0 +1,107 @@
+"""Browsers: cross-origin requests and static websites."""
+
+from __future__ import annotations
+
+from json import dumps
+from typing import Any
+
+from tests.s3.support import fetch, refusal
+from tests.support.running import Running
+
+RULES = [
+    {
+        "AllowedMethods": ["GET", "PUT"],
+        "AllowedOrigins": ["https://*.example.com"],
+        "AllowedHeaders": ["x-amz-*", "content-type"],
+        "ExposeHeaders": ["ETag"],
+        "MaxAgeSeconds": 600,
+    },
+    {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]},
+]
+
+
+def preflight(cloud: Running, bucket: str, origin: str, method: str, headers: str = "") -> tuple[int, dict[str, str], bytes]:
+    asked = {"Origin": origin, "Access-Control-Request-Method": method}
+    if headers:
+        asked["Access-Control-Request-Headers"] = headers
+    return fetch(cloud, "OPTIONS", f"/{bucket}/k", headers=asked)
+
+
+def test_preflights(cloud: Running, s3: Any, bucket: str) -> None:
+    """The first rule that fits origin, method and every header answers; nothing fits: 403."""
+    assert preflight(cloud, bucket, "https://a.example.com", "GET")[0] == 403
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": RULES})
+    status, headers, _ = preflight(cloud, bucket, "https://a.example.com", "PUT", "X-Amz-Date, Content-Type")
+    assert status == 200 and headers["access-control-allow-origin"] == "https://a.example.com"
+    assert headers["access-control-allow-headers"] == "x-amz-date, content-type" and headers["access-control-max-age"] == "600"
+    assert headers["access-control-allow-methods"] == "GET, PUT" and headers["access-control-allow-credentials"] == "true"
+    assert preflight(cloud, bucket, "https://a.example.com", "PUT", "authorization")[0] == 403
+    assert preflight(cloud, bucket, "https://other.org", "PUT")[0] == 403
+    status, headers, _ = preflight(cloud, bucket, "https://other.org", "GET")
+    assert status == 200 and headers["access-control-allow-origin"] == "*"
+    assert preflight(cloud, bucket, "https://other.org", "PAINT")[0] == 400
+
+
+def test_answers_carry_the_headers(cloud: Running, s3: Any, bucket: str) -> None:
+    """Errors too: a page must be able to read why it was refused."""
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": RULES})
+    status, headers, _ = fetch(cloud, "GET", f"/{bucket}/k", headers={"Origin": "https://a.example.com"})
+    assert status == 403 and headers["access-control-allow-origin"] == "https://a.example.com"
+    assert headers["access-control-expose-headers"] == "ETag"
+    assert "access-control-allow-origin" not in fetch(cloud, "DELETE", f"/{bucket}/k", headers={"Origin": "https://a.example.com"})[1]
+
+
+def test_rules_that_cannot_be_put(s3: Any, bucket: str) -> None:
+    """Methods and wildcards are checked."""
+    put = lambda **rule: lambda: s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})  # noqa: E731
+    assert refusal(put(AllowedMethods=["PATCH"], AllowedOrigins=["*"])) == ("InvalidRequest", 400)
+    assert refusal(put(AllowedMethods=["GET"], AllowedOrigins=["http://*.a.*"])) == ("InvalidRequest", 400)
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": RULES})
+    assert s3.get_bucket_cors(Bucket=bucket)["CORSRules"] == RULES
+    s3.delete_bucket_cors(Bucket=bucket)
+    assert refusal(lambda: s3.get_bucket_cors(Bucket=bucket)) == ("NoSuchCORSConfiguration", 404)
+
+
+def page(cloud: Running, bucket: str, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    return fetch(cloud, method, path, headers={"Host": f"{bucket}.s3-website-us-east-1.amazonaws.com"})
+
+
+def site(s3: Any, bucket: str, **more: Any) -> None:
+    s3.delete_public_access_block(Bucket=bucket)
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}, **more})
+
+
+def test_a_website(cloud: Running, s3: Any, bucket: str) -> None:
+    """Index documents at every level, a redirect to the folder, the error document for the rest."""
+    assert page(cloud, bucket, "/")[0] == 404
+    site(s3, bucket, ErrorDocument={"Key": "oops.html"})
+    for key in ("index.html", "sub/index.html", "oops.html", "a b.txt"):
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode(), ContentType="text/html")
+    status, headers, body = page(cloud, bucket, "/")
+    assert (status, body, headers["content-type"]) == (200, b"index.html", "text/html")
+    assert page(cloud, bucket, "/sub/")[2] == b"sub/index.html" and page(cloud, bucket, "/a%20b.txt")[2] == b"a b.txt"
+    assert page(cloud, bucket, "/sub")[0] == 302 and page(cloud, bucket, "/sub")[1]["location"] == "/sub/"
+    status, _, body = page(cloud, bucket, "/missing")
+    assert status in (403, 404) and body == b"oops.html"
+    assert page(cloud, bucket, "/", "HEAD")[2] == b"" and page(cloud, bucket, "/", "POST")[0] == 405
+
+
+def test_website_redirects(cloud: Running, s3: Any, bucket: str) -> None:
+    """Of one object, by rules, and of everything."""
+    site(s3, bucket, RoutingRules=[{"Condition": {"KeyPrefixEquals": "docs/"}, "Redirect": {"ReplaceKeyPrefixWith": "documents/", "HttpRedirectCode": "302"}}])
+    s3.put_object(Bucket=bucket, Key="moved", Body=b"", WebsiteRedirectLocation="/new")
+    assert page(cloud, bucket, "/moved")[1]["location"] == "/new"
+    status, headers, _ = page(cloud, bucket, "/docs/a")
+    assert status == 302 and headers["location"].endswith("/documents/a")
+    s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"RedirectAllRequestsTo": {"HostName": "example.com", "Protocol": "https"}})
+    assert page(cloud, bucket, "/x")[1]["location"] == "https://example.com/x"
+
+
+def test_a_website_is_only_what_everybody_may_read(cloud: Running, s3: Any, bucket: str) -> None:
+    """The website host has no permission of its own."""
+    s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
+    s3.put_object(Bucket=bucket, Key="index.html", Body=b"secret")
+    status, _, body = page(cloud, bucket, "/")
+    assert status == 403 and b"secret" not in body
