@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import types
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import ClientGone, IncomingBody
+from haneul.front.incoming import METHODS, HeaderNames, Incoming, Refused, drive_on
 from haneul.front.respond import NO_BODY, head_bytes, send_file, send_stream
 
 if TYPE_CHECKING:
@@ -28,88 +28,12 @@ Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 _HEADER_BYTES_MAX = 64 * 1024
 _HEADER_COUNT_MAX = 256
-_NAMES_REMEMBERED = 2048
 _STREAM_FROM_BYTES = 1 << 20
 _QUEUE_MAX = 32
 _JOIN_BELOW_BYTES = 65_536
+_LINGER_SECONDS = 5.0
 _ONCE_ONLY = frozenset(("host", "content-length", "authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-content-sha256"))
 _log = logging.getLogger("haneul")
-
-
-class Refused(Exception):
-    """A request that is answered with a bare status and ends its connection."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-@types.coroutine
-def _continue(work: Coroutine[Any, Any, HttpResponse], waiting: Any) -> Generator[Any, Any, HttpResponse]:
-    """Drive on a coroutine whose first step has been taken and which waits for `waiting`."""
-    while True:
-        try:
-            value = yield waiting
-        except BaseException as error:
-            try:
-                waiting = work.throw(error)
-            except StopIteration as stop:
-                return cast(HttpResponse, stop.value)
-        else:
-            try:
-                waiting = work.send(value)
-            except StopIteration as stop:
-                return cast(HttpResponse, stop.value)
-
-
-async def _task(work: Coroutine[Any, Any, HttpResponse], waiting: Any) -> HttpResponse:
-    return await cast(Awaitable[HttpResponse], _continue(work, waiting))
-
-
-class HeaderNames(dict[bytes, str]):
-    """Header names in lower case, remembered: the same few come with every request."""
-
-    def __missing__(self, name: bytes) -> str:
-        text = name.decode("latin-1").lower()
-        if len(self) < _NAMES_REMEMBERED:
-            self[name] = text
-        return text
-
-
-class _Methods(dict[bytes, str]):
-    def __missing__(self, name: bytes) -> str:
-        return name.decode("latin-1")
-
-
-_METHODS = _Methods({name.encode(): name for name in ("GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS", "PATCH")})
-
-
-class _Incoming(HttpRequest):
-    """A request, and how its connection goes on after it."""
-
-    __slots__ = ("expects_continue", "incoming", "keep_alive")
-    keep_alive: bool
-    expects_continue: bool
-
-    def __init__(
-        self, method: str, path: str, query: str, headers: dict[str, str], body: bytes, stream: IncomingBody | None, connection: Connection, keep_alive: bool, expects_continue: bool
-    ) -> None:
-        # Set one by one: this runs for every request, and a chain of constructors would cost as much as parsing its headers.
-        self.method = method
-        self.path = self.raw_path = path
-        self.query = query
-        self.headers = headers
-        self.raw_headers = connection._raw
-        self.host = headers["host"] if "host" in headers else ""  # noqa: SIM401
-        self.body = body
-        self.stream = stream  # May be replaced by one that verifies itself; `incoming` stays the connection's own.
-        self.incoming = stream
-        self.remote = connection.remote
-        self.secure = connection.secure
-        self.disconnected = False
-        self.keep_alive = keep_alive
-        self.expects_continue = expects_continue
 
 
 class Connection(asyncio.Protocol):
@@ -122,6 +46,7 @@ class Connection(asyncio.Protocol):
         "_handler",
         "_head_bytes",
         "_headers",
+        "_lingering",
         "_names",
         "_parser",
         "_raw",
@@ -155,10 +80,11 @@ class Connection(asyncio.Protocol):
         self._names = server.header_names
         self._body: list[bytes] = []
         self._stream: IncomingBody | None = None
-        self._ready: deque[_Incoming] = deque()
-        self._current: _Incoming | None = None
+        self._ready: deque[Incoming] = deque()
+        self._current: Incoming | None = None
         self._work: asyncio.Task[Any] | None = None
         self._closing = False
+        self._lingering: asyncio.TimerHandle | None = None
         self._reading_paused = False
         self._writable: asyncio.Event | None = None
         self.last_progress = 0.0
@@ -178,6 +104,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
         self._closing = True
+        if self._lingering is not None:
+            self._lingering.cancel()
         if self._stream is not None:
             self._stream.abort()
         if self._current is not None:
@@ -216,6 +144,7 @@ class Connection(asyncio.Protocol):
             return False
         # Most who send no more have gone for good; one that only closed its sending half still gets its answer.
         self._current.disconnected = True
+        (self._ready[-1] if self._ready else self._current).keep_alive = False
         return True
 
     def pause_writing(self) -> None:
@@ -301,8 +230,8 @@ class Connection(asyncio.Protocol):
         else:
             body = b""
         parser = self._parser
-        method = _METHODS[parser.get_method()]
-        self._ready.append(_Incoming(method, path, query, self._headers, body, self._stream, self, parser.should_keep_alive(), expects_continue))
+        method = METHODS[parser.get_method()]
+        self._ready.append(Incoming(method, path, query, self._headers, body, self._stream, self, parser.should_keep_alive(), expects_continue))
         if len(self._ready) > _QUEUE_MAX:
             self._pause()
 
@@ -333,7 +262,7 @@ class Connection(asyncio.Protocol):
             except Exception as error:
                 self._answer(pending, self._broken(error))
             else:
-                self._work = asyncio.get_running_loop().create_task(_task(work, waiting))
+                self._work = asyncio.get_running_loop().create_task(drive_on(work, waiting))
                 self._work.add_done_callback(self._worked)
 
     def _broken(self, error: BaseException) -> HttpResponse:
@@ -353,7 +282,7 @@ class Connection(asyncio.Protocol):
         if self._ready and self._current is None:
             self._pump()
 
-    def _answer(self, pending: _Incoming, response: HttpResponse) -> None:
+    def _answer(self, pending: Incoming, response: HttpResponse) -> None:
         if self._closing:
             self._current = None
             return
@@ -380,12 +309,11 @@ class Connection(asyncio.Protocol):
             self._transport.writelines((head, body))
         self._current = None
         if not pending.keep_alive:
-            self._closing = True
-            self._transport.close()
+            self._end()
         elif self._writable is not None and not self._writable.is_set():
             self._hold()
 
-    def _answer_at_length(self, pending: _Incoming, response: HttpResponse, body: FileBody | AsyncIterator[bytes]) -> None:
+    def _answer_at_length(self, pending: Incoming, response: HttpResponse, body: FileBody | AsyncIterator[bytes]) -> None:
         """Answer with a file or a stream, which takes a task."""
         chunked = not isinstance(body, FileBody) and not any(name.lower() == "content-length" for name in response.headers)
         length = None if chunked else body.length if isinstance(body, FileBody) else 0
@@ -397,13 +325,13 @@ class Connection(asyncio.Protocol):
             return
         self._work = asyncio.get_running_loop().create_task(self._send(pending, head, body, chunked))
 
-    def _withheld(self, pending: _Incoming) -> bytes:
+    def _withheld(self, pending: Incoming) -> bytes:
         _log.error("a response had a line break in a header and was withheld")
         return head_bytes(HttpResponse(500), 0, self._server.date, pending.keep_alive)
 
     def _hold(self) -> None:
         """The client does not read: answer no more until it does."""
-        pending = self._current = _Incoming("", "", "", {}, b"", None, self, True, False)
+        pending = self._current = Incoming("", "", "", {}, b"", None, self, True, False)
 
         async def wait() -> None:
             await self.drain()
@@ -414,7 +342,7 @@ class Connection(asyncio.Protocol):
 
         self._work = asyncio.get_running_loop().create_task(wait())
 
-    async def _send(self, pending: _Incoming, head: bytes, body: FileBody | AsyncIterator[bytes], chunked: bool) -> None:
+    async def _send(self, pending: Incoming, head: bytes, body: FileBody | AsyncIterator[bytes], chunked: bool) -> None:
         try:
             if pending.method == "HEAD":
                 self.write(head)
@@ -437,29 +365,42 @@ class Connection(asyncio.Protocol):
         if self._ready and self._current is None:
             self._pump()
 
-    def _done(self, pending: _Incoming) -> None:
+    def _done(self, pending: Incoming) -> None:
         self._current = None
         self.last_progress = self._server.now
         if not pending.keep_alive:
-            self._closing = True
-            self._transport.close()
+            self._end()
 
     def _refuse(self, refused: Refused) -> None:
         """Answer a request that cannot be read; the connection ends with it."""
         if self._stream is not None:
             self._stream.abort()
-        self._closing = True
         body = (refused.message + "\n").encode()
         response = HttpResponse(refused.status, {"Content-Type": "text/plain"}, body)
         self._transport.write(head_bytes(response, len(body), self._server.date, False) + body)
-        self._transport.close()
+        self._end()
+
+    def _end(self) -> None:
+        """Close, once the client has taken its answer.
+
+        Closing on a client that is still sending resets the connection, and it would never see why (RFC 9112, 9.6): what it sends
+        is thrown away for a while.
+        """
+        self._closing = True
+        if not self.request_began:
+            self._transport.close()
+            return
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._resume()
+        self._lingering = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._transport.close)
 
     # ---- used by the server and the senders
 
     @property
     def idle(self) -> bool:
         """No request is being received or answered."""
-        return self._current is None and not self._ready and self.request_began == 0.0
+        return self._lingering is not None or self._current is None and not self._ready and self.request_began == 0.0
 
     @property
     def receiving(self) -> bool:
