@@ -16,7 +16,7 @@ import httptools
 
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import ClientGone, IncomingBody
-from haneul.front.incoming import METHODS, HeaderNames, Incoming, Refused, drive_on
+from haneul.front.incoming import METHODS, Incoming, Refused, drive_on
 from haneul.front.respond import NO_BODY, head_bytes, send_file, send_stream
 
 if TYPE_CHECKING:
@@ -400,7 +400,7 @@ class Connection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """No request is being received or answered."""
-        return self._lingering is not None or self._current is None and not self._ready and self.request_began == 0.0
+        return self._lingering is not None or (self._current is None and not self._ready and self.request_began == 0.0)
 
     @property
     def receiving(self) -> bool:

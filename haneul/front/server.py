@@ -9,7 +9,8 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 from haneul.clock import SECOND, Clock
-from haneul.front.connection import Connection, Handler, HeaderNames
+from haneul.front.connection import Connection, Handler
+from haneul.front.incoming import HeaderNames
 
 _BACKLOG = 1024
 

@@ -221,3 +221,15 @@ async def test_a_listening_socket_can_be_adopted(wire: Wire) -> None:
     assert (await reader.read()).endswith(b"GET:")
     writer.close()
     end()
+
+
+async def test_a_client_that_is_still_sending_gets_its_answer(wire: Wire) -> None:
+    """RFC 9112, 9.6: closing at once would reset the connection, and the client would never learn why its upload was refused."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"PUT /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n")
+    for _ in range(80):
+        writer.write(bytes(100_000))
+        await writer.drain()
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 403") and b"Connection: close" in answer
