@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.running import Running
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(1000)
 
 
 def make_table(cloud: Running, hash_type: str = "S", range_type: str | None = None, *, more: dict[str, str] | None = None, **parameters: Any) -> str:

@@ -50,10 +50,8 @@ def check(value: Any, depth: int = 1) -> int:
     if type(value) is not dict or len(value) != 1:
         return _check_unusual(value, depth)
     for kind, inner in value.items():
-        if kind == "S":
-            if type(inner) is str:
-                return len(inner) if inner.isascii() else len(inner.encode())
-            raise _mismatch(inner, "String")
+        if kind == "S" and type(inner) is str:
+            return len(inner) if inner.isascii() else len(inner.encode())
         checker = _CHECKERS.get(kind)
         if checker is None or inner is None:
             raise validation(_EMPTY)

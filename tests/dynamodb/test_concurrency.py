@@ -1,0 +1,100 @@
+"""Many at once: no update is lost, no reader sees half a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from haneul.core.caller import Caller
+from haneul.core.errors import ServiceError
+from tests.dynamodb.support import make_table, n, s
+from tests.support.running import Running
+
+ROOT = Caller(kind="root", account="000000000000", arn="arn:aws:iam::000000000000:root", principal_id="000000000000")
+
+
+async def call(cloud: Running, operation: str, **parameters: Any) -> dict[str, Any]:
+    return await cloud.app.cloud.invoke(f"dynamodb:{operation}", parameters, caller=ROOT, region="us-east-1")
+
+
+def test_conditional_counters_lose_nothing(cloud: Running) -> None:
+    """Twenty writers, each counting ten times by reading, and writing if nobody else has."""
+    table = make_table(cloud)
+    key = {"pk": s("counter")}
+
+    async def count() -> int:
+        failed = 0
+        for _ in range(10):
+            while True:
+                found = (await call(cloud, "GetItem", TableName=table, Key=dict(key))).get("Item")
+                item = {**key, "c": n(int(found["c"]["N"]) + 1 if found else 1)}
+                guard: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+                if found:
+                    guard = {"ConditionExpression": "c = :c", "ExpressionAttributeValues": {":c": found["c"]}}
+                try:
+                    await call(cloud, "PutItem", TableName=table, Item=item, **guard)
+                    break
+                except ServiceError as error:
+                    assert error.code == "ConditionalCheckFailedException"
+                    failed += 1
+        return failed
+
+    async def all_of_them() -> list[int]:
+        return await asyncio.gather(*[count() for _ in range(20)])
+
+    assert sum(cloud.run(all_of_them())) > 0
+    assert cloud.client("dynamodb").get_item(TableName=table, Key=key)["Item"]["c"] == n(200)
+
+
+def test_atomic_counters_count(cloud: Running) -> None:
+    """ADD needs no condition; each caller sees a number of its own."""
+    table = make_table(cloud)
+
+    async def one() -> str:
+        answer = await call(
+            cloud,
+            "UpdateItem",
+            TableName=table,
+            Key={"pk": s("c")},
+            UpdateExpression="ADD c :o",
+            ExpressionAttributeValues={":o": n(1)},
+            ReturnValues="UPDATED_NEW",
+        )
+        return str(answer["Attributes"]["c"]["N"])
+
+    async def all_of_them() -> list[str]:
+        return await asyncio.gather(*[one() for _ in range(200)])
+
+    assert sorted(map(int, cloud.run(all_of_them()))) == list(range(1, 201))
+
+
+def test_transfers_keep_the_sum(cloud: Running) -> None:
+    """Transactions that move amounts between two items; whoever reads both in one transaction sees the same sum each time."""
+    table = make_table(cloud)
+    db = cloud.client("dynamodb")
+    for name in ("a", "b"):
+        db.put_item(TableName=table, Item={"pk": s(name), "v": n(100)})
+
+    async def transfer(amount: int) -> None:
+        actions = [
+            {
+                "Update": {
+                    "TableName": table,
+                    "Key": {"pk": s(name)},
+                    "UpdateExpression": "ADD v :v",
+                    "ExpressionAttributeValues": {":v": n(value)},
+                }
+            }
+            for name, value in (("a", amount), ("b", -amount))
+        ]
+        await call(cloud, "TransactWriteItems", TransactItems=actions)
+
+    async def look() -> int:
+        gets = [{"Get": {"TableName": table, "Key": {"pk": s(name)}}} for name in ("a", "b")]
+        answer = await call(cloud, "TransactGetItems", TransactItems=gets)
+        return sum(int(one["Item"]["v"]["N"]) for one in answer["Responses"])
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(*[work for amount in range(50) for work in (transfer(amount), look())])
+
+    assert {sum_ for sum_ in cloud.run(both()) if sum_ is not None} == {200}

@@ -1,0 +1,136 @@
+"""Bytes that no SDK sends, and what stands around the answers."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from tests.dynamodb.support import make_table
+from tests.support.running import Running
+
+
+def post(cloud: Running, operation: str, body: bytes, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """A signed request with exactly these bytes."""
+    request = AWSRequest(
+        "POST",
+        cloud.endpoint + "/",
+        headers={"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"DynamoDB_20120810.{operation}", **headers},
+        data=body,
+    )
+    SigV4Auth(Credentials("test", "test"), "dynamodb", "us-east-1").add_auth(request)
+    connection = HTTPConnection("127.0.0.1", cloud.port, timeout=10)
+    connection.request("POST", "/", body, dict(request.headers))
+    response = connection.getresponse()
+    answer = response.read()
+    connection.close()
+    return response.status, {name.lower(): value for name, value in response.getheaders()}, answer
+
+
+@pytest.fixture(scope="module")
+def table(cloud: Running) -> str:
+    return make_table(cloud)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ('{"S": 5}', "NUMBER_VALUE cannot be converted to String"),
+        ('{"S": 5.5}', "DECIMAL_VALUE cannot be converted to String"),
+        ('{"S": true}', "TRUE_VALUE cannot be converted to String"),
+        ('{"S": {}}', "Start of structure or map found where not expected"),
+        ('{"S": []}', "Unrecognized collection type class java.lang.String"),
+        ('{"N": 5}', "NUMBER_VALUE cannot be converted to String"),
+        ('{"B": 5}', "only base-64-encoded strings are convertible to bytes"),
+        ('{"B": "abc"}', "Base64 encoded length is expected a multiple of 4 bytes but found: 3"),
+        ('{"B": "abc!"}', "Invalid Base64 character: '!'"),
+        ('{"B": "ab=="}', "Invalid last non-pad Base64 character dectected"),
+        ('{"BOOL": "maybe"}', "Unexpected token received from parser"),
+        ('{"L": "x"}', "Unexpected field type"),
+        ('{"L": ["x"]}', "Unexpected value type in payload"),
+        ('{"M": []}', "Unrecognized collection type java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>"),
+        ('"x"', "Unexpected value type in payload"),
+        ("[]", "Unrecognized collection type class com.amazonaws.dynamodb.v20120810.AttributeValue"),
+    ],
+)
+def test_values_of_wrong_types_are_serialization_errors(cloud: Running, table: str, value: str, message: str) -> None:
+    """They never get as far as being validated."""
+    body = f'{{"TableName": "{table}", "Item": {{"pk": {{"S": "x"}}, "v": {value}}}}}'
+    status, _, answer = post(cloud, "PutItem", body.encode())
+    assert (status, json.loads(answer)) == (400, {"__type": "com.amazon.coral.service#SerializationException", "Message": message})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{}", "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
+        ('{"X": "y"}', "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
+        ('{"S": null}', "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
+        ('{"S": "a", "N": "1"}', "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"),
+        ('{"N": ""}', "The parameter cannot be converted to a numeric value"),
+    ],
+)
+def test_values_that_say_too_little_or_too_much(cloud: Running, table: str, value: str, message: str) -> None:
+    """A value has exactly one type."""
+    body = f'{{"TableName": "{table}", "Item": {{"pk": {{"S": "x"}}, "v": {value}}}}}'
+    status, _, answer = post(cloud, "PutItem", body.encode())
+    assert (status, json.loads(answer)) == (400, {"__type": "com.amazon.coral.validate#ValidationException", "message": message})
+
+
+def test_unknown_members_are_not_stored(cloud: Running, table: str) -> None:
+    """The real service drops what it does not know."""
+    body = f'{{"TableName": "{table}", "Item": {{"pk": {{"S": "odd", "Foo": 1, "N": null}}}}, "Unknown": 1}}'
+    assert post(cloud, "PutItem", body.encode())[0] == 200
+    answer = post(cloud, "GetItem", f'{{"TableName": "{table}", "Key": {{"pk": {{"S": "odd"}}}}}}'.encode())
+    assert json.loads(answer[2]) == {"Item": {"pk": {"S": "odd"}}}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b'{"TableName": "\\ud800"}', b'{"TableName": 5}', b'{"TableName": ' + b"[" * 5000])
+def test_bodies_that_are_no_request(cloud: Running, body: bytes) -> None:
+    """Broken JSON and wrong shapes are the client's mistake."""
+    status, _, answer = post(cloud, "GetItem", body)
+    assert status == 400 and json.loads(answer)["__type"] in (
+        "com.amazon.coral.service#SerializationException",
+        "com.amazon.coral.validate#ValidationException",
+    )
+
+
+def test_deep_values_are_refused(cloud: Running, table: str) -> None:
+    """Nesting beyond the limit is refused, however deep it goes."""
+    for depth in (33, 200, 900):
+        value = '{"L": [' * depth + ']}' * depth
+        body = f'{{"TableName": "{table}", "Item": {{"pk": {{"S": "x"}}, "v": {value}}}}}'
+        status, _, answer = post(cloud, "PutItem", body.encode())
+        assert status == 400, answer
+
+
+def test_answers_carry_checksum_and_request_id(cloud: Running, table: str) -> None:
+    """SDKs compare the CRC32 with the body, errors included."""
+    for body in (f'{{"TableName": "{table}", "Key": {{"pk": {{"S": "x"}}}}}}', '{"TableName": "none", "Key": {"pk": {"S": "x"}}}'):
+        status, headers, answer = post(cloud, "GetItem", body.encode())
+        assert headers["x-amz-crc32"] == str(zlib.crc32(answer)) and headers["x-amzn-requestid"]
+        assert headers["content-type"] == "application/x-amz-json-1.0"
+    assert status == 400 and json.loads(answer)["__type"] == "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"
+
+
+def test_clients_may_ask_for_compression(cloud: Running, table: str) -> None:
+    """Large answers are compressed for those who take it."""
+    db: Any = cloud.client("dynamodb")
+    db.put_item(TableName=table, Item={"pk": {"S": "large"}, "d": {"S": "x" * 10_000}})
+    body = f'{{"TableName": "{table}", "Key": {{"pk": {{"S": "large"}}}}}}'.encode()
+    _, headers, answer = post(cloud, "GetItem", body, **{"Accept-Encoding": "gzip"})
+    assert headers["content-encoding"] == "gzip" and len(answer) < 1000
+
+
+def test_unknown_operations(cloud: Running) -> None:
+    """What the API does not have is not the same as what is not built."""
+    status, _, answer = post(cloud, "Nonsense", b"{}")
+    assert status == 400 and json.loads(answer)["__type"] == "com.amazon.coral.service#UnknownOperationException"
+    status, _, answer = post(cloud, "ListBackups", b"{}")
+    assert status == 501 and "ListBackups" in answer.decode()

@@ -1,0 +1,295 @@
+"""Streams tell of every change, in order, for a day."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from haneul.core.caller import Caller
+from tests.dynamodb.support import failure, invalid, make_table, n, s
+from tests.support.running import Running
+
+ROOT = Caller(kind="root", account="000000000000", arn="arn:aws:iam::000000000000:root", principal_id="000000000000")
+BOTH = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
+def streamed(cloud: Running, view: str = "NEW_AND_OLD_IMAGES", **parameters: Any) -> tuple[str, str]:
+    """A table with a stream, and the stream's ARN."""
+    table = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": view}, **parameters)
+    return table, str(cloud.client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"])
+
+
+def shard_of(cloud: Running, arn: str) -> dict[str, Any]:
+    (shard,) = cloud.client("dynamodbstreams").describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    return dict(shard)
+
+
+def iterator(cloud: Running, arn: str, kind: str = "TRIM_HORIZON", number: str | None = None) -> str:
+    more = {"SequenceNumber": number} if number else {}
+    streams = cloud.client("dynamodbstreams")
+    return str(streams.get_shard_iterator(StreamArn=arn, ShardId=shard_of(cloud, arn)["ShardId"], ShardIteratorType=kind, **more)["ShardIterator"])
+
+
+def records(cloud: Running, arn: str, kind: str = "TRIM_HORIZON", number: str | None = None) -> list[dict[str, Any]]:
+    return list(cloud.client("dynamodbstreams").get_records(ShardIterator=iterator(cloud, arn, kind, number))["Records"])
+
+
+def test_a_record_for_each_change_and_none_for_no_change(cloud: Running) -> None:
+    """Insert, modify, remove; a write that changes nothing is not told of."""
+    table, arn = streamed(cloud)
+    db = cloud.client("dynamodb")
+    key = {"pk": s("a")}
+    db.put_item(TableName=table, Item={**key, "v": {"SS": ["x", "y"]}})
+    db.put_item(TableName=table, Item={"v": {"SS": ["y", "x"]}, **key})
+    db.update_item(TableName=table, Key=key, UpdateExpression="SET n = :n", ExpressionAttributeValues={":n": n(1)})
+    db.update_item(TableName=table, Key=key, UpdateExpression="SET n = :n", ExpressionAttributeValues={":n": n("1.0")})
+    db.delete_item(TableName=table, Key=key)
+    db.delete_item(TableName=table, Key=key)
+    insert, modify, remove = records(cloud, arn)
+    assert [one["eventName"] for one in (insert, modify, remove)] == ["INSERT", "MODIFY", "REMOVE"]
+    assert insert["eventSource"] == "aws:dynamodb" and insert["awsRegion"] == "us-east-1" and insert["eventVersion"] == "1.1"
+    assert "OldImage" not in insert["dynamodb"] and insert["dynamodb"]["NewImage"] == {**key, "v": {"SS": ["x", "y"]}}
+    assert modify["dynamodb"]["OldImage"] == {**key, "v": {"SS": ["x", "y"]}} and modify["dynamodb"]["NewImage"]["n"] == n(1)
+    assert remove["dynamodb"]["Keys"] == key and "NewImage" not in remove["dynamodb"]
+    assert insert["dynamodb"]["SizeBytes"] == 3 + 3 + 3
+    numbers = [int(one["dynamodb"]["SequenceNumber"]) for one in (insert, modify, remove)]
+    assert numbers == sorted(set(numbers)) and all(len(str(number)) >= 21 for number in numbers)
+    assert len({one["eventID"] for one in (insert, modify, remove)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("view", "images"), [("KEYS_ONLY", set()), ("NEW_IMAGE", {"NewImage"}), ("OLD_IMAGE", {"OldImage"}), ("NEW_AND_OLD_IMAGES", {"NewImage", "OldImage"})]
+)
+def test_view_types(cloud: Running, view: str, images: set[str]) -> None:
+    """A stream shows what it was set up to show."""
+    table, arn = streamed(cloud, view)
+    db = cloud.client("dynamodb")
+    db.put_item(TableName=table, Item={"pk": s("a")})
+    db.put_item(TableName=table, Item={"pk": s("a"), "v": n(1)})
+    change = records(cloud, arn)[1]["dynamodb"]
+    assert set(change) & {"NewImage", "OldImage"} == images and change["StreamViewType"] == view
+
+
+def test_every_kind_of_write_is_told_of(cloud: Running) -> None:
+    """Batches and transactions as well, in the order of the commit."""
+    table, arn = streamed(cloud, "KEYS_ONLY")
+    db = cloud.client("dynamodb")
+    db.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": {"pk": s(str(number))}}} for number in range(3)]})
+    db.transact_write_items(TransactItems=[{"Delete": {"TableName": table, "Key": {"pk": s("0")}}}, {"Put": {"TableName": table, "Item": {"pk": s("9")}}}])
+    assert failure(db.put_item, TableName=table, Item={"pk": s("no")}, ConditionExpression="attribute_exists(pk)")[0] == "ConditionalCheckFailedException"
+    found = records(cloud, arn)
+    assert [(one["eventName"], one["dynamodb"]["Keys"]["pk"]["S"]) for one in found] == [
+        ("INSERT", "0"),
+        ("INSERT", "1"),
+        ("INSERT", "2"),
+        ("REMOVE", "0"),
+        ("INSERT", "9"),
+    ]
+
+
+def test_iterators_begin_where_they_should(cloud: Running) -> None:
+    """Four ways to begin, and pages that lead on."""
+    table, arn = streamed(cloud, "KEYS_ONLY")
+    db, streams = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
+
+    def put(*names: str) -> None:
+        for name in names:
+            db.put_item(TableName=table, Item={"pk": s(name)})
+
+    def names(found: list[dict[str, Any]]) -> str:
+        return "".join(one["dynamodb"]["Keys"]["pk"]["S"] for one in found)
+
+    latest_of_empty = iterator(cloud, arn, "LATEST")
+    put("a", "b", "c")
+    numbers = [one["dynamodb"]["SequenceNumber"] for one in records(cloud, arn)]
+    assert names(records(cloud, arn, "AT_SEQUENCE_NUMBER", numbers[1])) == "bc"
+    assert names(records(cloud, arn, "AFTER_SEQUENCE_NUMBER", numbers[1])) == "c"
+    latest = iterator(cloud, arn, "LATEST")
+    assert streams.get_records(ShardIterator=latest)["Records"] == []
+    put("d")
+    assert names(streams.get_records(ShardIterator=latest)["Records"]) == "d"
+    assert names(streams.get_records(ShardIterator=latest_of_empty)["Records"]) == "abcd"
+    page = streams.get_records(ShardIterator=iterator(cloud, arn), Limit=3)
+    assert names(page["Records"]) == "abc"
+    page = streams.get_records(ShardIterator=page["NextShardIterator"])
+    assert names(page["Records"]) == "d"
+    put("e")
+    assert names(streams.get_records(ShardIterator=page["NextShardIterator"])["Records"]) == "e"
+    at_start = shard_of(cloud, arn)["SequenceNumberRange"]["StartingSequenceNumber"]
+    assert names(records(cloud, arn, "AT_SEQUENCE_NUMBER", at_start)) == "abcde"
+
+
+def test_a_page_holds_at_most_one_megabyte(cloud: Running) -> None:
+    """Large records come in several pages."""
+    table, arn = streamed(cloud, "NEW_IMAGE")
+    for number in range(4):
+        cloud.client("dynamodb").put_item(TableName=table, Item={"pk": s(str(number)), "d": s("x" * 390_000)})
+    page = cloud.client("dynamodbstreams").get_records(ShardIterator=iterator(cloud, arn))
+    assert len(page["Records"]) == 2
+    assert len(cloud.client("dynamodbstreams").get_records(ShardIterator=page["NextShardIterator"])["Records"]) == 2
+
+
+def test_listing(fresh_cloud: Running) -> None:
+    """Streams by table, in pages, and their description."""
+    table, arn = streamed(fresh_cloud, "KEYS_ONLY", range_type="N")
+    _, other = streamed(fresh_cloud)
+    streams = fresh_cloud.client("dynamodbstreams")
+    assert [one["StreamArn"] for one in streams.list_streams()["Streams"]] == [arn, other]
+    first = streams.list_streams(Limit=1)
+    assert first["LastEvaluatedStreamArn"] == arn
+    assert [one["StreamArn"] for one in streams.list_streams(ExclusiveStartStreamArn=arn)["Streams"]] == [other]
+    assert [one["StreamArn"] for one in streams.list_streams(TableName=table)["Streams"]] == [arn]
+    found = streams.describe_stream(StreamArn=arn)["StreamDescription"]
+    assert found["StreamStatus"] == "ENABLED" and found["TableName"] == table and arn.endswith(found["StreamLabel"])
+    assert found["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+    assert "EndingSequenceNumber" not in found["Shards"][0]["SequenceNumberRange"]
+
+
+def test_switching_off_and_on(fresh_cloud: Running) -> None:
+    """A closed shard is read to its end, a new stream begins anew, and the old one goes after a day."""
+    table, arn = streamed(fresh_cloud)
+    db, streams = fresh_cloud.client("dynamodb"), fresh_cloud.client("dynamodbstreams")
+    db.put_item(TableName=table, Item={"pk": s("a")})
+    assert failure(db.update_table, TableName=table, StreamSpecification=BOTH)[0] == "ResourceInUseException"
+    db.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
+    fresh_cloud.advance("1s")
+    db.put_item(TableName=table, Item={"pk": s("untold")})
+    described = db.describe_table(TableName=table)["Table"]
+    assert "StreamSpecification" not in described and described["LatestStreamArn"] == arn
+    last = streams.get_records(ShardIterator=iterator(fresh_cloud, arn))
+    assert len(last["Records"]) == 1 and "NextShardIterator" not in last
+    number = last["Records"][0]["dynamodb"]["SequenceNumber"]
+    assert shard_of(fresh_cloud, arn)["SequenceNumberRange"]["EndingSequenceNumber"] == number
+    assert streams.describe_stream(StreamArn=arn)["StreamDescription"]["StreamStatus"] == "DISABLED"
+    db.update_table(TableName=table, StreamSpecification=BOTH)
+    fresh_cloud.advance("1s")
+    fresh = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    db.put_item(TableName=table, Item={"pk": s("b")})
+    assert fresh != arn and [one["dynamodb"]["Keys"]["pk"]["S"] for one in records(fresh_cloud, fresh)] == ["b"]
+    fresh_cloud.advance("25h")
+    assert [one["StreamArn"] for one in streams.list_streams()["Streams"]] == [fresh]
+
+
+def test_a_stream_outlives_its_table_by_a_day(fresh_cloud: Running) -> None:
+    """What was not read yet can still be read."""
+    table, arn = streamed(fresh_cloud)
+    db, streams = fresh_cloud.client("dynamodb"), fresh_cloud.client("dynamodbstreams")
+    db.put_item(TableName=table, Item={"pk": s("a")})
+    db.delete_table(TableName=table)
+    fresh_cloud.advance("1h")
+    assert len(records(fresh_cloud, arn)) == 1
+    fresh_cloud.advance("24h")
+    assert failure(streams.describe_stream, StreamArn=arn)[0] == "ResourceNotFoundException"
+
+
+def test_records_are_kept_for_a_day(fresh_cloud: Running) -> None:
+    """Older ones are neither shown nor kept; the timer costs what it removes."""
+    table, arn = streamed(fresh_cloud, "KEYS_ONLY")
+    db, streams = fresh_cloud.client("dynamodb"), fresh_cloud.client("dynamodbstreams")
+    db.put_item(TableName=table, Item={"pk": s("old")})
+    old = records(fresh_cloud, arn)[0]["dynamodb"]["SequenceNumber"]
+    fresh_cloud.advance("12h")
+    db.put_item(TableName=table, Item={"pk": s("new")})
+    fresh_cloud.advance("12h1m")
+    assert [one["dynamodb"]["Keys"]["pk"]["S"] for one in records(fresh_cloud, arn)] == ["new"]
+    shard = shard_of(fresh_cloud, arn)["ShardId"]
+    call = {"StreamArn": arn, "ShardId": shard, "ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": old}
+    assert failure(streams.get_shard_iterator, **call)[0] == "TrimmedDataAccessException"
+    fresh_cloud.advance("3d")
+    store = fresh_cloud.app.cloud.store
+    assert not store.range(b"\x02dynamodb-change", b"\x02dynamodb-change\xff")
+    db.put_item(TableName=table, Item={"pk": s("newest")})
+    assert len(records(fresh_cloud, arn)) == 1
+
+
+def test_iterators_end_after_15_minutes(fresh_cloud: Running) -> None:
+    """A reader that was away for long begins anew."""
+    _, arn = streamed(fresh_cloud)
+    streams = fresh_cloud.client("dynamodbstreams")
+    used = iterator(fresh_cloud, arn)
+    fresh_cloud.advance("15m")
+    used = streams.get_records(ShardIterator=used)["NextShardIterator"]
+    fresh_cloud.advance("15m1s")
+    assert failure(streams.get_records, ShardIterator=used)[0] == "ExpiredIteratorException"
+
+
+def test_sequence_numbers_go_on_after_a_restart(fresh_cloud: Running) -> None:
+    """Records and their order survive, and iterators of before still lead on."""
+    table, arn = streamed(fresh_cloud, "KEYS_ONLY")
+    for name in "ab":
+        fresh_cloud.client("dynamodb").put_item(TableName=table, Item={"pk": s(name)})
+    used = fresh_cloud.client("dynamodbstreams").get_records(ShardIterator=iterator(fresh_cloud, arn))["NextShardIterator"]
+    fresh_cloud.stop()
+    fresh_cloud.start()
+    fresh_cloud.client("dynamodb").put_item(TableName=table, Item={"pk": s("c")})
+    (after,) = fresh_cloud.client("dynamodbstreams").get_records(ShardIterator=used)["Records"]
+    assert after["dynamodb"]["Keys"] == {"pk": s("c")}
+    numbers = [int(one["dynamodb"]["SequenceNumber"]) for one in records(fresh_cloud, arn)]
+    assert len(numbers) == 3 and numbers == sorted(numbers)
+
+
+def test_readers_inside_are_woken_and_see_dicts(cloud: Running) -> None:
+    """Event source mappings wait for the stream's topic and read in-process: parsed items, times in nanoseconds."""
+    table, arn = streamed(cloud)
+    app = cloud.app.cloud
+    db = cloud.client("dynamodb")
+
+    async def wait() -> bool:
+        return await app.signals.wait(f"stream:{arn}", app.clock, 10**12)
+
+    async def read(text: str) -> dict[str, Any]:
+        return await app.invoke("dynamodbstreams:GetRecords", {"ShardIterator": text}, caller=ROOT, region="us-east-1")
+
+    waiting = asyncio.run_coroutine_threadsafe(wait(), cloud._loop)
+    cloud.settle()
+    db.put_item(TableName=table, Item={"pk": s("a"), "b": {"B": b"\x00"}})
+    assert waiting.result(10) is True
+    (record,) = cloud.run(read(iterator(cloud, arn)))["Records"]
+    assert record["dynamodb"]["NewImage"] == {"pk": {"S": "a"}, "b": {"B": "AA=="}}
+    assert record["dynamodb"]["ApproximateCreationDateTime"] == app.clock.now() // 10**9 * 10**9
+
+
+def test_reading_needs_permission_for_the_stream(cloud: Running) -> None:
+    """The iterator grants nothing by itself."""
+    table, arn = streamed(cloud)
+    iam = cloud.client("iam")
+    keys = {}
+    for name, actions in (("stream-reader", ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"]), ("stranger", [])):
+        iam.create_user(UserName=name)
+        if actions:
+            document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": arn}]}
+            iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(document))
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        keys[name] = cloud.client("dynamodbstreams", key=made["AccessKeyId"], secret=made["SecretAccessKey"])
+    used = iterator(cloud, arn)
+    assert keys["stream-reader"].get_records(ShardIterator=used)["Records"] == []
+    code, message = failure(keys["stranger"].get_records, ShardIterator=used)
+    assert code == "AccessDeniedException" and f"dynamodb:GetRecords on resource: {arn}" in message
+    assert failure(keys["stream-reader"].list_streams, TableName=table)[0] == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("text", ["x", "|1|", "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/x|1|AAAA", "a|1|" + "A" * 40, "é|1|é"])
+def test_iterators_that_are_none(cloud: Running, text: str) -> None:
+    """Whatever a client makes up is refused politely."""
+    assert invalid(cloud.client("dynamodbstreams").get_records, ShardIterator=text) == "Invalid ShardIterator"
+
+
+def test_requests_that_are_refused(cloud: Running) -> None:
+    """Streams, shards and numbers that are not there."""
+    _, arn = streamed(cloud)
+    streams = cloud.client("dynamodbstreams")
+    none = "arn:aws:dynamodb:us-east-1:000000000000:table/none/stream/2020-01-01T00:00:00.000"
+    assert failure(streams.describe_stream, StreamArn=none) == (
+        "ResourceNotFoundException",
+        f"Requested resource not found: Stream: {none} not found",
+    )
+    assert invalid(streams.describe_stream, StreamArn="x" * 40) == "Invalid StreamArn"
+    call = {"StreamArn": arn, "ShardId": "shardId-00000000000000000000-00000000", "ShardIteratorType": "LATEST"}
+    assert failure(streams.get_shard_iterator, **call)[0] == "ResourceNotFoundException"
+    call["ShardId"] = shard_of(cloud, arn)["ShardId"]
+    assert "SequenceNumber is required" in invalid(streams.get_shard_iterator, **{**call, "ShardIteratorType": "AT_SEQUENCE_NUMBER"})
+    assert "Invalid SequenceNumber" in invalid(streams.get_shard_iterator, **{**call, "ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": "9" * 30})
+    assert "less than or equal to 1000" in invalid(streams.get_records, ShardIterator=iterator(cloud, arn), Limit=1001)
