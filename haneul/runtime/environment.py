@@ -113,8 +113,8 @@ class Environment:
 
     async def launch(self) -> None:
         """Make the sandbox and start the function's process; the Init phase goes on behind. Raises RuntimeUnavailable."""
-        self._launched_ns = self._around.monotonic_ns()
         sandbox = await self._around.driver.launch(self._plan)
+        self._launched_ns = self._around.monotonic_ns()  # The Init phase does not include making the sandbox.
         self._sandbox = sandbox
         self.alive = True
         self._logs = LogReader(sandbox.log, self._around.wall_ns, self._lines)
@@ -421,9 +421,8 @@ class Environment:
             self.on_log(lines)
 
     def _on_log_pipe(self) -> None:
-        fd = self._logs.fd
         if not self._logs.read():
-            self._loop.remove_reader(fd)
+            self._loop.remove_reader(self._logs.fd)
 
     def _on_status_pipe(self) -> None:
         assert self._sandbox is not None
@@ -465,12 +464,10 @@ class Environment:
         self._around.ended(self)
 
     def _drain_rest(self) -> None:
-        fd = self._logs.fd
-        if fd >= 0:
-            self._loop.remove_reader(fd)
-            while self._logs.read(rounds=64) and self._logs.pending():
-                pass
-            self._logs.close()
+        self._loop.remove_reader(self._logs.fd)
+        for _ in range(2):  # A pipe that has been emptied says so the first time, that it has ended the second.
+            self._logs.read(rounds=1024)
+        self._logs.close()
 
 
 def _error_type(payload: bytes) -> str:

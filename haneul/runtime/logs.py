@@ -17,12 +17,14 @@ _READ_BYTES = 65536
 
 
 class LogReader:
-    """Reads the log pipe of one environment. `fd` must not block; the reader owns it. `now` gives nanoseconds since the epoch."""
+    """Reads the log pipe of one environment. `fd` must not block; the reader owns it, but leaves closing it to its user, whose event loop must
+    let go of the descriptor first. `now` gives nanoseconds since the epoch."""
 
     def __init__(self, fd: int, now: Callable[[], int], on_log: OnLog | None) -> None:
         self.fd = fd
         self._now = now
         self.on_log = on_log
+        self.ended = False
         self._rest = b""
         self._tail: list[bytes] = []
         self._tail_bytes = 0
@@ -30,7 +32,7 @@ class LogReader:
     def read(self, rounds: int = 4) -> bool:
         """Take what has been written, at most `rounds` reads of it; False once the writers are gone."""
         for _ in range(rounds):
-            if self.fd < 0:
+            if self.ended:
                 return False
             try:
                 data = os.read(self.fd, _READ_BYTES)
@@ -61,20 +63,17 @@ class LogReader:
         whole = b"".join([*self._tail, self._rest])
         return whole[-LOG_TAIL_BYTES_MAX:]
 
-    def pending(self) -> bool:
-        """Whether the pipe is still open."""
-        return self.fd >= 0
-
     def close(self) -> None:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+        self.ended = True
 
     def _end(self) -> None:
+        self.ended = True
         if self._rest:
             rest, self._rest = self._rest, b""
             self._deliver([LogLine(self._now(), rest)])
-        self.close()
 
     def _take(self, data: bytes) -> None:
         now = self._now()

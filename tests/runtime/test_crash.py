@@ -187,3 +187,9 @@ async def test_nothing_accumulates(functions: Functions) -> None:
         await asyncio.gather(*(live() for _ in range(10)))
     assert len(os.listdir("/proc/self/fd")) == before
     assert functions.runtime.stats.environments == 0
+
+
+async def test_failures_in_a_row(functions: Functions) -> None:
+    """Descriptors are used again at once by the next environment, which must not be taken for its predecessor."""
+    for _ in range(15):
+        assert (await functions.run("import nope")).status == "init_error"

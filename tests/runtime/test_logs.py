@@ -27,7 +27,9 @@ def read_all(pieces: list[bytes]) -> tuple[list[bytes], bytes]:
         reader.drain()
     os.close(writing)
     reader.drain()
-    assert reader.fd == -1
+    assert reader.ended
+    os.fstat(reader.fd)  # Still open: an event loop that watches a closed and reused number never hears of the new one.
+    reader.close()
     return [line.text for line in lines], reader.tail()
 
 

@@ -70,6 +70,8 @@ class NamespaceSandbox(Sandbox):
 
     async def ending(self, status: bytes) -> Ending:
         ending = read_ending(status)
+        if self.keeper >= 0:  # The kernel reports the end of a pid namespace's first process when all others in it are gone.
+            await readable(self.keeper)
         self.driver.forget(self)
         kills = await self.gone
         self.driver.sandboxes.pop(self.identifier, None)

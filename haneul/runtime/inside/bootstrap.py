@@ -315,7 +315,7 @@ def to_json(value: Any) -> str:
 def prepare_path(environment: dict[str, str]) -> None:
     """What `import` searches, in the order of Lambda's Python runtimes: the function, the layers, the SDK, the standard library."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    own = ["/var/task", f"/opt/python/lib/{version}/site-packages", "/opt/python", "/var/runtime"]
+    own = [environment.get("LAMBDA_TASK_ROOT", "/var/task"), f"/opt/python/lib/{version}/site-packages", "/opt/python", "/var/runtime"]
     wanted = [entry for entry in environment.get("PYTHONPATH", "").split(":") if entry and entry not in own]
     sys.path[:] = [*own[:1], *wanted, *own[1:], *(entry for entry in sys.path if entry not in own)]
     sys.path_importer_cache.clear()

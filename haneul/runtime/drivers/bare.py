@@ -1,0 +1,146 @@
+"""The driver for machines without namespaces (macOS): plain processes, NO ISOLATION.
+
+A function runs as the user who runs Haneul, sees all files and the whole network, and no limit but the time-out holds. `Runtime.start` says so
+loudly. Layers, ephemeral storage, memory and CPU limits cannot be honoured: a function with layers is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox
+from haneul.runtime.interpreters import Kind
+from haneul.runtime.port import RuntimeUnavailable
+
+_INSIDE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inside")
+
+
+class BareSandbox(Sandbox):
+    """A process group."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket, log: int, status: int, api: socket.socket) -> None:
+        self.process = process
+        self.channel = channel
+        self.log = log
+        self.status = status
+        self.api = api
+        self.endpoint = None
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def throttle(self) -> None:
+        """There is nothing here to limit the CPU with."""
+
+    def peak_bytes(self) -> int:
+        return 0
+
+    async def ending(self, status: bytes) -> Ending:
+        self.kill()
+        code = self.process.wait()
+        return Ending(signal=-code) if code < 0 else Ending(exit_status=code)
+
+    def close(self) -> None:
+        self.channel.close()
+        if self.status >= 0:
+            os.close(self.status)
+            self.status = -1
+        if self.api is not None:
+            self.api.close()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+
+class BareDriver(Driver):
+    """Starts plain processes."""
+
+    name = "bare"
+    isolated = False
+
+    async def start(self) -> None:
+        """Nothing to get ready."""
+
+    async def stop(self) -> None:
+        """The runtime destroys the environments one by one; there is nothing else."""
+
+    def prepare(self, kind: Kind) -> None:
+        """Nothing is started in advance."""
+
+    async def launch(self, plan: Plan) -> Sandbox:
+        if plan.layer_dirs:
+            raise RuntimeUnavailable("Layers cannot be shown at /opt without namespaces.")
+        api = socket.create_server(("127.0.0.1", 0))
+        api.setblocking(False)
+        channel, inside = socket.socketpair()
+        channel.setblocking(False)
+        log, log_inside = os.pipe()
+        status, status_inside = os.pipe()
+        os.set_blocking(log, False)
+        os.set_blocking(status, False)
+        environment = {
+            **plan.configuration["environment"],
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.getsockname()[1]}",
+            "LAMBDA_TASK_ROOT": plan.code_dir,
+            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry.endswith("site-packages")),
+        }
+        try:
+            process = await asyncio.to_thread(_start, _command(plan), environment, plan.code_dir, inside.fileno(), log_inside, status_inside)
+        except OSError as error:
+            for fd in (log, status):
+                os.close(fd)
+            channel.close()
+            api.close()
+            raise RuntimeUnavailable(f"The function's process could not be started: {error}") from None
+        finally:
+            inside.close()
+            os.close(log_inside)
+            os.close(status_inside)
+        return BareSandbox(process, channel, log, status, api)
+
+
+def _start(command: list[str], environment: dict[str, str], directory: str, channel: int, log: int, status: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=environment,
+        cwd=directory,
+        pass_fds=[3, status],
+        preexec_fn=_descriptor_mover(channel),
+        start_new_session=True,
+    )
+
+
+def _command(plan: Plan) -> list[str]:
+    if plan.kind.family == "python":
+        return [plan.kind.executable, "-S", "-X", "utf8", f"{_INSIDE}/bootstrap.py"]
+    if plan.kind.family == "node":
+        return [plan.kind.executable, f"{_INSIDE}/bootstrap.cjs"]
+    return [os.path.join(plan.code_dir, "bootstrap")]
+
+
+def _descriptor_mover(channel: int) -> Callable[[], None]:
+    """The child finds its channel at descriptor 3, and no more core files are written than in a sandbox."""
+
+    def move() -> None:
+        os.dup2(channel, 3)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    return move
