@@ -19,7 +19,7 @@ from haneul.services.apigateway.plane.exchange import Exchange
 from haneul.services.apigateway.plane.limits import Buckets
 from haneul.services.apigateway.plane.refusals import Refusal, access_denied, forbidden, missing_token, quota_exceeded, throttled
 from haneul.services.apigateway.plane.usage import UsageCounters
-from haneul.services.apigateway.records import key, load
+from haneul.services.apigateway.records import Home, key, load
 from haneul.store.keys import prefix_range, unpack
 from haneul.store.records import decode
 
@@ -50,9 +50,10 @@ def conditions(exchange: Exchange) -> dict[str, Any]:
     return found
 
 
-def _masked(message: str, account: str) -> str:
+def _masked(message: str, home: Home) -> str:
     """Denials do not show strangers the account of the API."""
-    return message.replace(f":{account}:", f":********{account[-4:]}:")
+    start = f"arn:aws:execute-api:{home.region}:"
+    return message.replace(f"{start}{home.account}:", f"{start}********{home.account[-4:]}:")
 
 
 def check_policy(cloud: Cloud, exchange: Exchange) -> None:
@@ -71,7 +72,7 @@ def check_policy(cloud: Cloud, exchange: Exchange) -> None:
             resource_policy_required=True,
         )
     except AccessDenied as denied:
-        raise access_denied(_masked(denied.message, stage.home.account)) from None
+        raise access_denied(_masked(denied.message, stage.home)) from None
 
 
 def authorize_iam(cloud: Cloud, exchange: Exchange) -> Caller:
@@ -90,7 +91,7 @@ def authorize_iam(cloud: Cloud, exchange: Exchange) -> Caller:
             caller, _INVOKE, (exchange.method_arn,), conditions(exchange), resource_policy=stage.policy, resource_account=stage.home.account
         )
     except AccessDenied as denied:
-        raise access_denied(_masked(denied.message, stage.home.account)) from None
+        raise access_denied(_masked(denied.message, stage.home)) from None
     return caller
 
 
