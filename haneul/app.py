@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import ssl
 import sys
@@ -146,8 +145,7 @@ class App:
         start, end = prefix_range(b"\x02")
         while rows := [key for key, _ in self._store.range(start, end, 1000) if key not in keep]:
             await delete_keys(self._store, rows)
-        shutil.rmtree(self.cloud.settings.data_dir / "blobs", ignore_errors=True)
-        (self.cloud.settings.data_dir / "blobs").mkdir()
+        self.cloud.blobs.clear()
         for service in self.cloud.services.values():
             await service.start()
         await self._outbox.start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,6 +72,12 @@ class Blobs:
             if rows:
                 keys = [key for key, _ in rows]
                 await delete_keys(self._store, keys)
+
+    def clear(self) -> None:
+        """Remove every blob (the store has forgotten them all)."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(exist_ok=True)
+        self._made.clear()
 
     def path(self, blob_id: str) -> Path:
         """Where a blob's bytes are."""
