@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from haneul.clock import SECOND
 from haneul.core.arn import parse_arn
 from haneul.core.caller import Caller, service_caller
-from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.http import HttpRequest
 from haneul.core.operation import Operation
 
@@ -77,7 +76,7 @@ class Call:
                 conditions = one.conditions
                 self.authorize(one.action, found, None if conditions is None else lambda: conditions(self, params))
             result = await one.handler(self, params)
-        except (ServiceError, AccessDenied):
+        except Exception:
             usage.add(self.account, self.region, one.service, "Errors", one.name)
             raise
         usage.add(self.account, self.region, one.service, "Requests", one.name)
