@@ -63,7 +63,7 @@ class Connection:
             aws_access_key_id=self._key,
             aws_secret_access_key=self._secret,
             aws_session_token=self._token,
-            config=_sdk("botocore.config").Config(read_timeout=_TIMEOUT_SECONDS, retries={"max_attempts": 1, "mode": "standard"}),
+            config=_sdk("botocore.config").Config(read_timeout=_TIMEOUT_SECONDS, retries={"total_max_attempts": 1, "mode": "standard"}),
         )
 
     def admin(self, method: str, name: str, body: Any = None) -> dict[str, Any]:

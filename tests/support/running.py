@@ -91,6 +91,6 @@ class Running:
         name = (service, region, key, secret, token, tuple(sorted((k, repr(v)) for k, v in config.items())))
         if name not in self._clients:
             session = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token, region_name=region)
-            options = Config(retries={"max_attempts": 1, "mode": "standard"}, **config)
+            options = Config(retries={"total_max_attempts": 1, "mode": "standard"}, **config)
             self._clients[name] = session.client(service, endpoint_url=self.endpoint, config=options)
         return self._clients[name]
