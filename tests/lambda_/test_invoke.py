@@ -18,3 +18,94 @@ def test_a_function_answers_with_what_its_handler_returns(cloud: Running) -> Non
     answer = cloud.client("lambda").invoke(FunctionName="echo", Payload=b'{"a": [1, 2]}')
     assert json.loads(answer["Payload"].read()) == {"a": [1, 2]}
     assert answer["StatusCode"] == 200 and answer["ExecutedVersion"] == "$LATEST" and "FunctionError" not in answer
+
+
+def test_errors_of_the_function_are_answers_not_errors_of_the_service(cloud: Running) -> None:
+    """Because the invocation itself succeeded; the header tells the two apart."""
+    function(cloud, "fails", "def handler(event, context):\n    raise ValueError('no')\n")
+    answer = cloud.client("lambda").invoke(FunctionName="fails")
+    document = json.loads(answer["Payload"].read())
+    assert answer["StatusCode"] == 200 and answer["FunctionError"] == "Unhandled"
+    assert document["errorType"] == "ValueError" and document["errorMessage"] == "no"
+
+
+def test_the_log_tail_has_the_lines_around_and_of_the_invocation(cloud: Running) -> None:
+    """Because `LogType=Tail` is how the console and `aws lambda invoke` show what happened."""
+    function(cloud, "talks", "def handler(event, context):\n    print('hello', event['n'])\n", MemorySize=256)
+    answer = cloud.client("lambda").invoke(FunctionName="talks", Payload=b'{"n": 7}', LogType="Tail")
+    lines = base64.b64decode(answer["LogResult"]).decode().splitlines()
+    request_id = answer["ResponseMetadata"]["RequestId"]
+    assert lines[0] == f"START RequestId: {request_id} Version: $LATEST"
+    assert lines[1] == "hello 7"
+    assert lines[2] == f"END RequestId: {request_id}"
+    assert lines[3].startswith(f"REPORT RequestId: {request_id}\tDuration: ") and "Memory Size: 256 MB\t" in lines[3] and "Init Duration: " in lines[3]
+
+
+def test_a_function_that_takes_too_long_is_ended(cloud: Running) -> None:
+    """Because the time-out bounds what an invocation may cost."""
+    function(cloud, "sleeps", "import time\ndef handler(event, context):\n    time.sleep(30)\n", Timeout=1)
+    answer = cloud.client("lambda").invoke(FunctionName="sleeps", LogType="Tail")
+    log = base64.b64decode(answer["LogResult"]).decode()
+    assert "Task timed out after 1.00 seconds" in json.loads(answer["Payload"].read())["errorMessage"]
+    assert "Task timed out after 1.00 seconds" in log and "Status: timeout" in log
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "status", "message"),
+    [
+        ({"FunctionName": "nobody"}, "ResourceNotFoundException", 404, "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody"),
+        ({"FunctionName": "echo2", "Qualifier": "7"}, "ResourceNotFoundException", 404, "Function not found: arn:aws:lambda:us-east-1:000000000000:function:echo2:7"),
+        ({"FunctionName": "echo2", "Payload": b"{no"}, "InvalidRequestContentException", 400, "Could not parse request body into json: Could not parse payload into json"),
+        ({"FunctionName": "echo2:a", "Qualifier": "b"}, "InvalidParameterValueException", 400, "The derived qualifier from the function name does not match"),
+        ({"FunctionName": "arn:aws:lambda:eu-west-1:000000000000:function:echo2"}, "ResourceNotFoundException", 404, "Functions from 'eu-west-1' are not reachable"),
+        ({"FunctionName": "echo2", "Payload": b'"' + b"x" * 6_291_455 + b'"'}, "RequestTooLargeException", 413, "Request must be smaller than 6291456 bytes"),
+        ({"FunctionName": "echo2", "InvocationType": "Event", "Payload": b'"' + b"x" * 1_048_575 + b'"'}, "RequestTooLargeException", 413, "Request must be smaller than 1048576 bytes"),
+    ],
+)
+def test_what_cannot_be_invoked(cloud: Running, call: dict, code: str, status: int, message: str) -> None:
+    """Because clients act on these codes."""
+    client = cloud.client("lambda")
+    try:
+        client.get_function(FunctionName="echo2")
+    except ClientError:
+        function(cloud, "echo2")
+    with pytest.raises(ClientError) as caught:
+        client.invoke(**call)
+    error = caught.value.response
+    assert (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
+    assert error["Error"]["Message"].startswith(message)
+
+
+def test_dry_run_runs_nothing(cloud: Running) -> None:
+    """Because it only asks whether the call would be allowed."""
+    function(cloud, "dry")
+    assert cloud.client("lambda").invoke(FunctionName="dry", InvocationType="DryRun")["StatusCode"] == 204
+
+
+def test_a_function_calls_the_cloud_with_its_roles_credentials(cloud: Running) -> None:
+    """Because an unmodified boto3 inside a function must reach this cloud as the function's role."""
+    function(cloud, "who", "import boto3\ndef handler(event, context):\n    return boto3.client('sts').get_caller_identity()['Arn']\n", Timeout=30, MemorySize=512)
+    assert invoke(cloud, "who") == "arn:aws:sts::000000000000:assumed-role/functions/who"
+
+
+def test_the_log_reaches_cloudwatch_logs(cloud: Running) -> None:
+    """Because that is where people look for it."""
+    function(cloud, "logged", "def handler(event, context):\n    print('line one')\n    return context.log_stream_name\n")
+    stream = invoke(cloud, "logged")
+    cloud.settle()
+    events = cloud.client("logs").get_log_events(logGroupName="/aws/lambda/logged", logStreamName=stream, startFromHead=True)["events"]
+    messages = [event["message"].rstrip() for event in events]
+    assert messages[0].startswith("START") and messages[1] == "line one" and messages[2].startswith("END") and messages[3].startswith("REPORT")
+
+
+def test_reserved_concurrency_of_nothing_stops_a_function(cloud: Running) -> None:
+    """Because that is the documented way to switch a function off."""
+    function(cloud, "off")
+    client = cloud.client("lambda")
+    client.put_function_concurrency(FunctionName="off", ReservedConcurrentExecutions=0)
+    with pytest.raises(client.exceptions.TooManyRequestsException) as caught:
+        client.invoke(FunctionName="off")
+    assert caught.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    client.delete_function_concurrency(FunctionName="off")
+    assert invoke(cloud, "off", 1) == 1

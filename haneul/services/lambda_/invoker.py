@@ -41,6 +41,7 @@ class Invoker:
         self._cloud = cloud
         self._functions = functions
         self._environments = environments
+        self.stopping = False
         self._running: dict[tuple[str, str, str], int] = {}
         self._unreserved: dict[tuple[str, str], int] = {}
 
@@ -87,7 +88,7 @@ class Invoker:
                 return await self._run_in(lease, found, invocation, with_log)
             except RuntimeUnavailable:
                 # The environment ended between acquiring and using it (the sandbox was restarted): another one will do.
-                if attempt == _ATTEMPTS - 1:
+                if self.stopping or attempt == _ATTEMPTS - 1:
                     raise
             finally:
                 await self._environments.release(lease)
@@ -102,6 +103,9 @@ class Invoker:
             outcome = await lease.environment.invoke(invocation)
         finally:
             log.busy = False
+        if self.stopping and outcome.status == "exited":
+            # It is the cloud that ends, not the function that failed: an asynchronous event must not lose an attempt by it.
+            raise RuntimeUnavailable("The cloud is stopping.")
         last = end_lines(version, invocation.request_id, outcome, clock.now())
         for line in last:
             log.add(line)

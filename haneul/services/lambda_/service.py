@@ -13,6 +13,7 @@ from haneul.services.lambda_.code import CodeStore
 from haneul.services.lambda_.destinations import Destinations
 from haneul.services.lambda_.downloads import LABEL, answer_download
 from haneul.services.lambda_.environments import Environments
+from haneul.services.lambda_.event_sources.manager import EventSources
 from haneul.services.lambda_.functions import Functions, policy_text, read
 from haneul.services.lambda_.invoker import Invoker
 from haneul.services.lambda_.log_shipper import LogShipper
@@ -37,13 +38,18 @@ class Lambda(Service):
         self.environments = Environments(cloud, folder / "sandbox", self.code, self.logs)
         self.invoker = Invoker(cloud, self.functions, self.environments)
         self.asynchronous = Asynchronous(cloud, self.functions, self.invoker, Destinations(cloud))
+        self.event_sources = EventSources(cloud, self.functions, self.invoker)
         self.urls = UrlGateway(cloud, self.functions, self.invoker)
         self.architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
     async def start(self) -> None:
+        self.invoker.stopping = False
         self.environments.start()
+        self.event_sources.start()
 
     async def stop(self) -> None:
+        self.invoker.stopping = True
+        self.event_sources.stop()
         await self.environments.stop()
 
     def resource_policy(self, call: Call, arn: str) -> str | None:

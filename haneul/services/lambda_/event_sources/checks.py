@@ -1,0 +1,173 @@
+"""What a mapping may say, and whether its function's role may read the source.
+
+Source: AWS Lambda API Reference, CreateEventSourceMapping; AWS Lambda Developer Guide, pages on SQS and DynamoDB event sources.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.core.arn import parse_arn
+from haneul.core.call import Call
+from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
+from haneul.core.operation import Shape
+from haneul.services.lambda_.destinations import queue_url
+from haneul.services.lambda_.errors import invalid
+from haneul.services.lambda_.event_sources.patterns import FILTERS_MAX, PATTERN_LENGTH_MAX, BadPattern, compile_pattern
+from haneul.services.lambda_.event_sources.records import Mapping
+from haneul.services.lambda_.event_sources.source import PRINCIPAL
+from haneul.services.lambda_.functions import Resolution
+
+_NOT_BUILT = (
+    "AmazonManagedKafkaEventSourceConfig",
+    "DocumentDBEventSourceConfig",
+    "KMSKeyArn",
+    "LoggingConfig",
+    "MetricsConfig",
+    "ProvisionedPollerConfig",
+    "Queues",
+    "SelfManagedEventSource",
+    "SelfManagedKafkaEventSourceConfig",
+    "SourceAccessConfigurations",
+    "Topics",
+    "TumblingWindowInSeconds",
+)
+_STREAM_ONLY = ("ParallelizationFactor", "BisectBatchOnFunctionError", "MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "DestinationConfig")
+_BATCH_DEFAULTS = {"sqs": 10, "dynamodb": 100}
+_BATCH_MAX = 10_000
+_STREAM_RIGHTS = "Please ensure the role can perform the GetRecords, GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM."
+
+
+def check_built(request: Shape, operation: str) -> None:
+    """Refuse parameters that could not be honoured."""
+    for name in _NOT_BUILT:
+        if request.get(name):
+            raise NotBuilt(f"the parameter {name} of lambda:{operation}")
+
+
+def check_source(arn: str, account: str) -> str:
+    """The service of an event source: sqs or dynamodb."""
+    parsed = parse_arn(arn)
+    if parsed is None:
+        raise invalid(f"Unrecognized event source: {arn}")
+    if parsed.service not in _BATCH_DEFAULTS:
+        raise NotBuilt(f"event sources of the service {parsed.service}")
+    if parsed.service == "dynamodb" and "/stream/" not in parsed.resource:
+        raise invalid(f"Unrecognized event source, must be kinesis, dynamodb stream or sqs. Unsupported source arn: {arn}")
+    return parsed.service
+
+
+def batch_size_of(request: Shape, service: str) -> int:
+    return int(request.get("BatchSize", _BATCH_DEFAULTS[service]))
+
+
+def apply_request(mapping: Mapping, request: Shape) -> None:
+    """Put the request's settings, checked, into a mapping. What the request leaves out stays."""
+    queue = mapping.source_service == "sqs"
+    if queue:
+        for name in _STREAM_ONLY:
+            if name in request and request[name] not in (False, {}, 1):
+                raise invalid(f"Unsupported {name} parameter for given event source mapping type.")
+    elif request.get("ScalingConfig"):
+        raise invalid("Unsupported ScalingConfig parameter for given event source mapping type.")
+    mapping.batch_size = request.get("BatchSize", mapping.batch_size)
+    mapping.window_seconds = request.get("MaximumBatchingWindowInSeconds", mapping.window_seconds)
+    mapping.enabled = request.get("Enabled", mapping.enabled)
+    mapping.parallelization = request.get("ParallelizationFactor", mapping.parallelization)
+    mapping.bisect = request.get("BisectBatchOnFunctionError", mapping.bisect)
+    mapping.retries = request.get("MaximumRetryAttempts", mapping.retries)
+    mapping.record_age_seconds = request.get("MaximumRecordAgeInSeconds", mapping.record_age_seconds)
+    if "FunctionResponseTypes" in request:
+        mapping.reports_item_failures = "ReportBatchItemFailures" in request["FunctionResponseTypes"]
+    if "DestinationConfig" in request:
+        mapping.on_failure = _on_failure(request["DestinationConfig"])
+    if "ScalingConfig" in request:
+        mapping.concurrency_max = request["ScalingConfig"].get("MaximumConcurrency")
+    if "FilterCriteria" in request:
+        mapping.filters = _filters(request["FilterCriteria"])
+    _check_batching(mapping)
+
+
+def _check_batching(mapping: Mapping) -> None:
+    fifo = mapping.source_arn.endswith(".fifo")
+    if mapping.batch_size > _BATCH_MAX or (fifo and mapping.batch_size > 10):
+        raise invalid(f"Maximum batch size is {10 if fifo else _BATCH_MAX} for this event source.")
+    if fifo and mapping.window_seconds:
+        raise invalid("Batching window is not supported for FIFO queues.")
+    if mapping.source_service == "sqs" and mapping.batch_size > 10 and mapping.window_seconds < 1:
+        raise invalid("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10")
+    age = mapping.record_age_seconds
+    if age != -1 and age < 60:
+        raise invalid("MaximumRecordAgeInSeconds must be -1 or between 60 and 604800.")
+
+
+def _on_failure(destinations: dict[str, Any]) -> str:
+    if (destinations.get("OnSuccess") or {}).get("Destination"):
+        raise invalid("Unsupported DestinationConfig parameter for given event source mapping type.")
+    arn: str = (destinations.get("OnFailure") or {}).get("Destination", "")
+    if arn and arn.split(":")[2:3] != ["sqs"]:
+        raise NotBuilt(f"on-failure destinations of the service {arn.split(':')[2]}")
+    return arn
+
+
+def _filters(criteria: dict[str, Any]) -> list[str]:
+    patterns = [one.get("Pattern", "") for one in criteria.get("Filters") or []]
+    if len(patterns) > FILTERS_MAX:
+        raise invalid(f"Invalid filter pattern definition. Filters cannot be more than {FILTERS_MAX}.")
+    for pattern in patterns:
+        try:
+            if len(pattern) > PATTERN_LENGTH_MAX:
+                raise BadPattern("too long")
+            compile_pattern(pattern)
+        except BadPattern:
+            raise invalid("Invalid filter pattern definition.") from None
+    return patterns
+
+
+async def check_access(call: Call, mapping: Mapping, found: Resolution) -> None:
+    """The source is there and the function's role may read it, tried out."""
+    if mapping.source_service == "sqs":
+        await _check_queue(call, mapping, found)
+    else:
+        await _check_stream(call, mapping, found)
+
+
+async def _as_role(call: Call, mapping: Mapping, found: Resolution, operation: str, params: Shape) -> Shape:
+    return await call.invoke(operation, params, role=found.version.role, principal=PRINCIPAL, session_name=mapping.function_name)
+
+
+async def _check_queue(call: Call, mapping: Mapping, found: Resolution) -> None:
+    url = queue_url(mapping.source_arn)
+    try:
+        # Permission is asked before anything else; what the queue itself says to a request for no messages does not matter.
+        await _as_role(call, mapping, found, "sqs:ReceiveMessage", {"QueueUrl": url, "MaxNumberOfMessages": 0})
+    except AccessDenied:
+        raise invalid("The provided execution role does not have permissions to call ReceiveMessage on SQS") from None
+    except ServiceError as error:
+        if "NonExistentQueue" in error.code or error.code == "QueueDoesNotExist":
+            message = f"Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: {error.message}"
+            raise invalid(message) from None
+    try:
+        answer = await _as_role(call, mapping, found, "sqs:GetQueueAttributes", {"QueueUrl": url, "AttributeNames": ["VisibilityTimeout"]})
+    except AccessDenied:
+        raise invalid("The provided execution role does not have permissions to call GetQueueAttributes on SQS") from None
+    visibility = int(answer["Attributes"]["VisibilityTimeout"])
+    if visibility < found.version.timeout_seconds:
+        raise invalid(f"Queue visibility timeout: {visibility} seconds is less than Function timeout: {found.version.timeout_seconds} seconds")
+
+
+async def _check_stream(call: Call, mapping: Mapping, found: Resolution) -> None:
+    arn = mapping.source_arn
+    try:
+        described = await _as_role(call, mapping, found, "dynamodbstreams:DescribeStream", {"StreamArn": arn})
+        for shard in described["StreamDescription"].get("Shards", [])[:1]:
+            place = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "LATEST"}
+            iterator = await _as_role(call, mapping, found, "dynamodbstreams:GetShardIterator", place)
+            await _as_role(call, mapping, found, "dynamodbstreams:GetRecords", {"ShardIterator": iterator["ShardIterator"], "Limit": 1})
+        await _as_role(call, mapping, found, "dynamodbstreams:ListStreams", {"Limit": 1})
+    except AccessDenied:
+        raise invalid(f"Cannot access stream {arn}. {_STREAM_RIGHTS}") from None
+    except ServiceError as error:
+        if error.code == "ResourceNotFoundException":
+            raise invalid(f"Stream not found: {arn}") from None
+        raise

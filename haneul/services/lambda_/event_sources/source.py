@@ -1,0 +1,142 @@
+"""What pollers have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from haneul.clock import MINUTE, Timer
+from haneul.core.call import call_as
+from haneul.core.cloud import Cloud
+from haneul.core.errors import AccessDenied, ServiceError
+from haneul.runtime.port import RuntimeUnavailable
+from haneul.services.lambda_.event_sources.patterns import Matches, compile_pattern
+from haneul.services.lambda_.event_sources.records import Mapping, mapping_key
+from haneul.services.lambda_.functions import Functions, Resolution, read
+from haneul.services.lambda_.invoker import Invoked, Invoker
+from haneul.store.port import Transaction
+from haneul.store.records import encode
+
+PRINCIPAL = "lambda.amazonaws.com"
+_TROUBLE_PAUSE = 1 * MINUTE
+_log = logging.getLogger("haneul")
+
+
+class Poller:
+    """Follows one source for one mapping. It is asleep, as nothing but a listener, until its source's topic is notified."""
+
+    def __init__(self, cloud: Cloud, functions: Functions, invoker: Invoker, mapping: Mapping) -> None:
+        self.cloud = cloud
+        self.mapping = mapping
+        self.functions = functions
+        self.invoker = invoker
+        self.stopped = False
+        self.filters: list[Matches] = [compile_pattern(one) for one in mapping.filters]
+        self._looking = False
+        self._look_again = False
+        self._timer: Timer | None = None
+        self._sleeping: set[asyncio.Task[Any]] = set()
+        self._last_result = mapping.last_result
+        self._unlisten = cloud.signals.listen(self.topic(), self.wake)
+
+    def topic(self) -> str:
+        """The topic that is notified when the source may have something."""
+        raise NotImplementedError
+
+    async def look(self) -> None:
+        """Take what the source has and process it."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Begin nothing more. An invocation under way ends by itself, and its outcome still counts."""
+        self.stopped = True
+        self._unlisten()
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in list(self._sleeping):
+            task.cancel()
+
+    def wake(self) -> None:
+        """Look at the source, now or after the look that is under way."""
+        if self.stopped:
+            return
+        self._look_again = True
+        if not self._looking:
+            self._looking = True
+            self.cloud.clock.run(self._look(), f"event source {self.mapping.uuid}")
+
+    def wake_at(self, when: int) -> None:
+        """Look again at a time of the clock."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.cloud.clock.call_at(when, self.wake)
+
+    async def _look(self) -> None:
+        try:
+            while self._look_again and not self.stopped:
+                self._look_again = False
+                await self.look()
+        except (ServiceError, AccessDenied) as error:
+            self.report(f"PROBLEM: {error.message}")
+            self.wake_at(self.cloud.clock.now() + _TROUBLE_PAUSE)
+        finally:
+            self._looking = False
+
+    async def pause(self, duration: int) -> None:
+        """Sleep, unless the poller is stopped."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._sleeping.add(task)
+        try:
+            await self.cloud.clock.sleep(duration)
+        finally:
+            self._sleeping.discard(task)
+
+    def report(self, result: str) -> None:
+        """Keep what GetEventSourceMapping shows as LastProcessingResult. Written when it changes, not for every batch."""
+        if result != self._last_result:
+            self._last_result = result
+            self.cloud.clock.run(self._write_result(result), "event source result")
+
+    async def _write_result(self, result: str) -> None:
+        key = mapping_key(self.mapping.space, self.mapping.uuid)
+
+        def work(tx: Transaction) -> None:
+            known = read(tx, key, Mapping)
+            if known is not None:
+                known.last_result = result
+                tx.put(key, encode(known))
+
+        await self.cloud.store.transact(work)
+
+    def resolve(self) -> Resolution:
+        """The function as it is now; ServiceError when it is gone."""
+        return self.functions.choose(self.mapping.target)
+
+    async def call(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Call the source as the function's role."""
+        mapping = self.mapping
+        return await call_as(
+            self.cloud,
+            operation,
+            params,
+            region=mapping.region,
+            account=mapping.account,
+            role=self.resolve().version.role,
+            principal=PRINCIPAL,
+            session_name=mapping.function_name,
+        )
+
+    async def invoke(self, payload: bytes) -> tuple[str, Invoked | None]:
+        """Run the function once: its request id and outcome, None when it could not run (throttled)."""
+        request_id = self.cloud.ids.uuid()
+        try:
+            return request_id, await self.invoker.run(self.resolve(), payload, request_id)
+        except (ServiceError, AccessDenied, RuntimeUnavailable) as error:
+            _log.debug("event source %s: the function could not run: %s", self.mapping.uuid, error)
+            return request_id, None
+
+    def wanted(self, record: dict[str, Any]) -> bool:
+        """Whether a record passes the filters."""
+        return not self.filters or any(matches(record) for matches in self.filters)
