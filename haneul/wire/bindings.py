@@ -33,7 +33,7 @@ class RestReader:
         self._labels: list[tuple[str, str, Callable[[str], Any]]] = []
         self._query: dict[str, tuple[str, bool, Callable[[str], Any]]] = {}
         self._query_map: tuple[str, Shape] | None = None
-        self._headers: list[tuple[str, str, Callable[[str], Any]]] = []
+        self._headers: dict[str, tuple[str, Callable[[str], Any]]] = {}
         self._prefixes: list[tuple[str, str]] = []
         self._literals = {part.partition("=")[0] for part in operation.request_uri.partition("?")[2].split("&")}
         for name, member in members.items():
@@ -46,7 +46,7 @@ class RestReader:
                 element = member.member if member.type == "list" else member
                 self._query[wire_name] = (name, member.type == "list", read_located(element))
             elif member.location == "header":
-                self._headers.append((wire_name.lower(), name, read_located(member)))
+                self._headers[wire_name.lower()] = (name, read_located(member))
             elif member.location == "headers":
                 self._prefixes.append(((member.location_name or "").lower(), name))
 
@@ -56,10 +56,11 @@ class RestReader:
         if request.query and (self._query or self._query_map):
             self._read_query(request.query, result)
         headers = request.headers
-        for header, name, convert in self._headers:
-            text = headers.get(header)
-            if text is not None:
-                result[name] = convert(text)
+        if self._headers:
+            for header, text in headers.items():
+                known = self._headers.get(header)
+                if known is not None:
+                    result[known[0]] = known[1](text)
         for prefix, name in self._prefixes:
             result[name] = {header[len(prefix) :]: text for header, text in headers.items() if header.startswith(prefix)}
             if not result[name]:
@@ -151,7 +152,7 @@ class RestWriter:
         self.payload_shape = members[self.payload] if self.payload else None
         self.body_members = body_members(shape) if shape is not None and not self.payload else {}
         self._known = frozenset(members)
-        self._headers: list[tuple[str, str, Callable[[Any], str]]] = []
+        self._headers: dict[str, tuple[str, Callable[[Any], str]]] = {}
         self._prefixes: list[tuple[str, str]] = []
         self._status: str | None = None
         self.names_content_type = any(m.location == "header" and (m.location_name or "").lower() == "content-type" for m in members.values())
@@ -159,7 +160,7 @@ class RestWriter:
             if member.location == "header":
                 header = member.location_name or name
                 # One spelling for the header that the protocols set themselves, so that it is never sent twice.
-                self._headers.append((name, "content-type" if header.lower() == "content-type" else header, write_located(member)))
+                self._headers[name] = ("content-type" if header.lower() == "content-type" else header, write_located(member))
             elif member.location == "headers":
                 self._prefixes.append((name, member.location_name or ""))
             elif member.location == "statusCode":
@@ -170,10 +171,10 @@ class RestWriter:
         if not output.keys() <= self._known:
             raise KeyError(f"unknown output members: {sorted(output.keys() - self._known)}")
         headers = response.headers
-        for name, header, convert in self._headers:
-            value = output.get(name)
-            if value is not None:
-                headers[header] = convert(value)
+        for name, value in output.items():  # Few of the members that an output may have are there: GetObject's has dozens.
+            located = self._headers.get(name)
+            if located is not None and value is not None:
+                headers[located[0]] = located[1](value)
         for name, prefix in self._prefixes:
             for key, value in (output.get(name) or {}).items():
                 headers[prefix + key] = header_text(value)

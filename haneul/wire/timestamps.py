@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from decimal import Decimal
 
 SECOND = 1_000_000_000
@@ -82,7 +83,12 @@ def to_iso8601_milliseconds(nanoseconds: int) -> str:
 
 def to_rfc822(nanoseconds: int) -> str:
     """`Thu, 01 Jan 2015 12:00:00 GMT`."""
-    moment = _EPOCH + timedelta(seconds=nanoseconds // SECOND)
+    return _http_date(nanoseconds // SECOND)
+
+
+@lru_cache(maxsize=4096)
+def _http_date(seconds: int) -> str:
+    moment = _EPOCH + timedelta(seconds=seconds)
     return f"{_DAYS[moment.weekday()]}, {moment.day:02} {_MONTHS[moment.month - 1]} {moment.year:04} {moment:%H:%M:%S} GMT"
 
 
