@@ -34,7 +34,6 @@ class Definition:
     authorizers: dict[str, Shape] = field(default_factory=dict)
     validators: dict[str, Shape] = field(default_factory=dict)
     responses: dict[str, Shape] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
 
 
 def read_definition(body: bytes, base_path: str) -> Definition:
