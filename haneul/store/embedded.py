@@ -9,6 +9,7 @@ committed rows only, so that nobody is ever shown what a crash could take back.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 from bisect import bisect_left, insort
@@ -28,6 +29,7 @@ _FORMAT_VERSION = 1
 _ROWS_PER_STATEMENT = (256, 64, 16, 4, 1)
 _CHECKPOINT_PAGES = 4_000
 _BUSY_TIMEOUT_MS = 10_000
+_log = logging.getLogger("haneul")
 
 
 class _Batch:
@@ -55,14 +57,17 @@ class EmbeddedStore:
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = self._connect()
-        self._writer.execute(_SCHEMA)
-        version = next(iter(self._writer.execute("PRAGMA user_version")))[0]
-        if not isinstance(version, int) or version > _FORMAT_VERSION:
-            raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {_FORMAT_VERSION}")
-        self._writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
+        try:
+            self._writer = self._connect()
+            self._writer.execute(_SCHEMA)
+            version = next(iter(self._writer.execute("PRAGMA user_version")))[0]
+            if not isinstance(version, int) or version > _FORMAT_VERSION:
+                raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {_FORMAT_VERSION}")
+            self._writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
+            self._reader = self._connect()
+        except apsw.Error as problem:
+            raise StoreError(f"{path} cannot be opened: {problem}") from problem
         self._writer.set_wal_hook(self._after_commit)
-        self._reader = self._connect()
         self._loop = asyncio.get_running_loop()
         self._gathering = _Batch()
         self._committing: _Batch | None = None
@@ -203,7 +208,10 @@ class EmbeddedStore:
         for thread in self._threads:
             await self._loop.run_in_executor(None, thread.join)
         self._reader.close()
-        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except apsw.Error as problem:  # The log keeps what the file did not take; the next start reads both.
+            _log.warning("the store's log could not be written back: %s", problem)
         self._writer.close()
 
     # ---- the writer's thread
@@ -213,11 +221,17 @@ class EmbeddedStore:
             error: StoreError | None = None
             try:
                 self._write(batch)
-            except apsw.Error as problem:
+            except Exception as problem:  # Whatever it was, those who wait must hear of it, and the next batch have its turn.
                 error = StoreError(f"the store could not write: {problem}")
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
+                self._roll_back()
             self._loop.call_soon_threadsafe(self._committed, batch, error)
+
+    def _roll_back(self) -> None:
+        try:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except apsw.Error as problem:
+            _log.error("the store could not take back a transaction: %s", problem)
 
     def _write(self, batch: _Batch) -> None:
         # Few, large statements: each one gives up and takes back the interpreter's lock once.
@@ -266,6 +280,8 @@ class EmbeddedStore:
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             except apsw.BusyError:
                 continue
+            except apsw.Error as problem:  # No room, for instance: the log grows on, and the next commits ask again.
+                _log.warning("the store's log could not be written back: %s", problem)
 
 
 _PUT = {size: "INSERT INTO kv (k, v) VALUES " + ",".join(["(?,?)"] * size) + " ON CONFLICT (k) DO UPDATE SET v = excluded.v" for size in _ROWS_PER_STATEMENT}
