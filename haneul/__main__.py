@@ -16,6 +16,7 @@ import uvloop
 from haneul import __version__
 from haneul.app import App, serve
 from haneul.core.cloud import Settings
+from haneul.store.port import StoreError
 
 _LOCK = "lock"
 _FACTS = "server.json"
@@ -28,8 +29,12 @@ def main() -> int:
     keys = tuple((str(a), str(b), str(c)) for a, b, c in wish.pop("root_keys", ()))
     settings = Settings(data_dir=Path(wish.pop("data_dir")), root_keys=keys, **wish)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = open(settings.data_dir / _LOCK, "w")  # noqa: SIM115 - held until the process ends
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = open(settings.data_dir / _LOCK, "w")  # noqa: SIM115 - held until the process ends
+    except OSError as error:
+        print(f"Haneul cannot use the data directory {settings.data_dir}: {error.strerror}.", file=sys.stderr)
+        return 1
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -38,6 +43,9 @@ def main() -> int:
     facts = settings.data_dir / _FACTS
     try:
         uvloop.run(serve(settings, lambda app, port: _ready(app, port, facts, tls is not None), tls=_tls(tls)))
+    except StoreError as error:
+        print(f"Haneul cannot start: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"Haneul cannot start: {error}. Choose another --port or --host, or look at what is using it.", file=sys.stderr)
         return 1

@@ -84,7 +84,7 @@ class App:
             self.cloud.add_service(kind(self.cloud))
         if "iam" in self.cloud.services:
             self._authority.identities = self.cloud.services["iam"]  # type: ignore[assignment]
-        admin = Admin(self.cloud, self.reset, on_stop, self.facts, self.root_key)
+        admin = Admin(self.cloud, self.advance, self.reset, on_stop, self.facts, self.root_key)
         self.server = Server(Entrance(self.cloud, Router(self._endpoints()), admin).handle, clock)
         self.cloud.adopt_listener = self.server.adopt
         for service in self.cloud.services.values():
@@ -136,6 +136,15 @@ class App:
             "connections": len(self.server.connections),
         }
 
+    async def advance(self, duration: int) -> None:
+        """Move the clock forward by `duration` nanoseconds, durably."""
+        await self.cloud.clock.advance(duration)
+        await self._keep_clock()
+
+    async def _keep_clock(self) -> None:
+        if offset := self.cloud.clock.offset:
+            await self._store.transact(lambda tx: tx.put(_CLOCK_KEY, str(offset).encode()))
+
     async def reset(self) -> None:
         """Forget every resource of every account; keys of root and the vault stay."""
         for service in self.cloud.services.values():
@@ -157,9 +166,7 @@ class App:
             await service.stop()
         await self._outbox.stop()
         await self._usage.flush()
-        offset = self.cloud.clock.offset
-        if offset:
-            await self._store.transact(lambda tx: tx.put(_CLOCK_KEY, str(offset).encode()))
+        await self._keep_clock()
         await self._store.close()
 
 

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "services/lambda_": ("core", "clock", "store", "runtime"),
     "front": ("wire", "auth", "core", "clock"),
     "cli": (),
-    "__main__.py": ("app", "core"),
+    "__main__.py": ("app", "core", "store"),
     "app.py": ("clock", "store", "metering", "core", "wire", "auth", "events", "runtime", "services.registry", "front"),
     "__init__.py": (),
 }

@@ -12,7 +12,7 @@ from haneul.auth.ports import Credential
 from haneul.clock import Ids
 from haneul.core.caller import Caller
 from haneul.store.keys import pack
-from haneul.store.port import Store
+from haneul.store.port import Store, StoreError
 from haneul.store.vault import Vault
 
 _KEY = pack(("root-key",))
@@ -58,7 +58,7 @@ class RootKeys:
         else:
             opened = vault.unseal(sealed, _PURPOSE)
             if opened is None:
-                raise RuntimeError("the data directory's vault key does not fit its store: was `vault.key` replaced?")
+                raise StoreError("the data directory's vault key does not fit its store: was `vault.key` replaced?")
             key_id, _, secret = opened.decode().partition(":")
         self._known[key_id] = Credential(secret, root_of(self._account, key_id))
         return key_id, secret

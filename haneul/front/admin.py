@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Awaitable, Callable
 
 import orjson
@@ -21,11 +22,33 @@ def _json(status: int, body: object) -> HttpResponse:
     return HttpResponse(status, dict(_JSON), orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-class Admin:
-    """Administration over HTTP. `reset` and `stop` are given by `app.py`: they reach further than one cloud's inside."""
+def _names_this_machine(host: str) -> bool:
+    """True for a Host that no stranger's domain can have: a page whose name was made to point here is not this machine's owner."""
+    name = host.rsplit(":", 1)[0] if ":" in host and not host.endswith("]") else host
+    name = name.lower().rstrip(".")
+    if name in ("", "localhost", "localhost.localstack.cloud") or name.endswith((".localhost", ".localhost.localstack.cloud")):
+        return True
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
-    def __init__(self, cloud: Cloud, reset: Callable[[], Awaitable[None]], stop: Callable[[], None], facts: Callable[[], dict[str, object]], root_key: tuple[str, str]) -> None:
+
+class Admin:
+    """Administration over HTTP. `advance` (nanoseconds), `reset` and `stop` are given by `app.py`: they reach further than one cloud's inside."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        advance: Callable[[int], Awaitable[None]],
+        reset: Callable[[], Awaitable[None]],
+        stop: Callable[[], None],
+        facts: Callable[[], dict[str, object]],
+        root_key: tuple[str, str],
+    ) -> None:
         self._cloud = cloud
+        self._advance = advance
         self._reset = reset
         self._stop = stop
         self._facts = facts
@@ -55,7 +78,7 @@ class Admin:
         return _json(404, {"error": f"there is no {request.method} /_haneul/{name}; there are GET health, status, clock, root-key and POST clock, reset, stop"})
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
-        if self._cloud.settings.dev_keys and is_loopback(request.remote):
+        if self._cloud.settings.dev_keys and is_loopback(request.remote) and _names_this_machine(request.host):
             # A page in a browser on this machine is not its owner: it cannot set this header across origins without being asked first.
             if "origin" in request.headers:
                 return _json(403, {"error": "administration does not answer pages of other sites"})
@@ -78,5 +101,5 @@ class Admin:
             step = parse_duration(wish["advance"])
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             return _json(400, {"error": f'say how far: {{"advance": "35d"}} (units ms, s, m, h, d), not {request.body[:80]!r} ({error})'})
-        await self._cloud.clock.advance(step)
+        await self._advance(step)
         return _json(200, self._clock())
