@@ -201,6 +201,7 @@ def test_starting_keys_are_checked(db: Any, table: str) -> None:
     """A starting key lies within what is queried."""
     call: dict[str, Any] = {"TableName": table, "KeyConditionExpression": "pk = :p AND sk > :a", "ExpressionAttributeValues": {":p": s("p"), ":a": n(3)}}
     assert invalid(db.query, **call, ExclusiveStartKey={"pk": s("p")}) == "The provided starting key is invalid"
+    assert invalid(db.query, **call, ExclusiveStartKey={}) == "The provided starting key is invalid"
     assert invalid(db.query, **call, ExclusiveStartKey={"pk": s("p"), "sk": n(1)}) == "The provided starting key does not match the range key predicate"
     call = {"TableName": table, "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": s("p")}}
     assert invalid(db.query, **call, ExclusiveStartKey={"pk": s("q"), "sk": n(1)}) == (

@@ -201,6 +201,7 @@ def test_records_are_kept_for_a_day(fresh_cloud: Running) -> None:
     fresh_cloud.advance("3d")
     store = fresh_cloud.app.cloud.store
     assert not store.range(b"\x02dynamodb-change", b"\x02dynamodb-change\xff")
+    assert failure(streams.get_shard_iterator, **call)[0] == "TrimmedDataAccessException"
     db.put_item(TableName=table, Item={"pk": s("newest")})
     assert len(records(fresh_cloud, arn)) == 1
 

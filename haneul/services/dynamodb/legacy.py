@@ -111,8 +111,6 @@ def expected_of(given: dict[str, Any] | None, operator: str | None) -> Predicate
     if not given:
         return None
     tests = [_expected(attribute, condition) for attribute, condition in given.items()]
-    if operator is not None and len(tests) == 1:
-        raise validation("ConditionalOperator can only be used when Filter or Expected has two or more elements")
     return _all_or_any(tests, operator)
 
 

@@ -74,7 +74,7 @@ def check_start_key(request: Shape) -> Item | None:
         except ServiceError as error:
             bare = any(words in error.message for words in _BARE)
             raise validation(error.message if bare else f"{_START}: {error.message}") from None
-    return start or None
+    return start
 
 
 def check_start_table_key(source: Source, start: Item) -> None:

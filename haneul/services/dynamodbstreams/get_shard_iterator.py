@@ -30,10 +30,11 @@ async def get_shard_iterator(call: Call, request: Shape) -> Shape:
         raise _invalid("1 validation error detected: AT_TIMESTAMP is not supported for DynamoDB Streams")
     if kind in _BY_NUMBER:
         sequence = _number(source.number(number) if number is not None else None, number)
-        if not stream["first_sequence"] <= sequence <= max(source.newest(*place, stream["id"]), stream["first_sequence"]):
+        first, newest, oldest = stream["first_sequence"], source.newest(*place, stream["id"]), source.oldest(*place, stream["id"])
+        # Once the shard is empty, its numbers are only known to lie in the past.
+        if not first <= sequence <= max(newest if oldest else call.now, first):
             raise _invalid(f"Invalid SequenceNumber provided: {number}")
-        oldest = source.oldest(*place, stream["id"])
-        if sequence != stream["first_sequence"] and (oldest == 0 or sequence < oldest):
+        if sequence != first and (oldest == 0 or sequence < oldest):
             raise ServiceError("TrimmedDataAccessException", "The requested sequence number is older than the trim horizon of the shard", 400)
         start = sequence + (kind == "AFTER_SEQUENCE_NUMBER")
     elif number is not None:
