@@ -1,0 +1,117 @@
+"""Function URLs, against "Invoking Lambda function URLs"."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from tests.lambda_.build import function
+from tests.support.running import Running
+
+SHOW = "def handler(event, context):\n    return event\n"
+
+
+def _url(cloud: Running, name: str, code: str = SHOW, *, public: bool = True, **settings: Any) -> str:
+    """The host of a new function's URL."""
+    function(cloud, name, code)
+    client = cloud.client("lambda")
+    made = client.create_function_url_config(**{"FunctionName": name, "AuthType": "NONE", **settings})
+    if public:
+        client.add_permission(FunctionName=name, StatementId="all", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType=made["AuthType"])
+    host: str = made["FunctionUrl"].split("/")[2]
+    return host
+
+
+def _request(cloud: Running, host: str, method: str = "GET", path: str = "/", body: bytes | None = None, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", cloud.port)
+    connection.request(method, path, body, {"Host": host, **(headers or {})})
+    return connection.getresponse()
+
+
+def test_the_event_has_payload_format_2(cloud: Running) -> None:
+    """Because web frameworks' adapters read it."""
+    host = _url(cloud, "shows")
+    headers = {"Content-Type": "application/json", "Cookie": "a=1; b=2", "X-Own": "y", "User-Agent": "tester"}
+    answer = _request(cloud, host, "POST", "/p%20a/th?x=1&x=2&y=", b'{"k": 1}', headers)
+    event = json.loads(answer.read())
+    assert answer.status == 200 and answer.headers["Content-Type"] == "application/json"
+    assert (event["version"], event["routeKey"], event["rawPath"], event["rawQueryString"]) == ("2.0", "$default", "/p a/th", "x=1&x=2&y=")
+    assert event["cookies"] == ["a=1", "b=2"] and "cookie" not in event["headers"] and event["headers"]["x-own"] == "y"
+    assert event["queryStringParameters"] == {"x": "1,2", "y": ""}
+    assert event["body"] == '{"k": 1}' and event["isBase64Encoded"] is False
+    context = event["requestContext"]
+    assert context["http"] == {"method": "POST", "path": "/p a/th", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "tester"}
+    assert context["accountId"] == "anonymous" and context["apiId"] == host.split(".")[0] and "authorizer" not in context
+
+
+def test_bytes_travel_in_base64_both_ways(cloud: Running) -> None:
+    """Because events and answers are JSON."""
+    host = _url(cloud, "bytes", "def handler(event, context):\n    assert event['isBase64Encoded']\n    return {'statusCode': 201, 'headers': {'content-type': 'image/png'}, 'body': event['body'], 'isBase64Encoded': True, 'cookies': ['a=1; Path=/', 'b=2']}\n")
+    answer = _request(cloud, host, "POST", "/", b"\x00\xff", {"Content-Type": "application/octet-stream"})
+    assert (answer.status, answer.read(), answer.headers["Content-Type"]) == (201, b"\x00\xff", "image/png")
+    assert sorted(answer.headers.get_all("Set-Cookie") or []) == ["a=1; Path=/", "b=2"]
+
+
+@pytest.mark.parametrize(
+    ("returned", "status", "body"),
+    [("'text'", 200, b"text"), ("{'a': 1}", 200, b'{"a": 1}'), ("{'statusCode': 204}", 204, b""), ("{'statusCode': 'x'}", 502, None), ("{'statusCode': 200, 'headers': {'a': 'b\\r\\nc: d'}}", 502, None)],
+)
+def test_what_a_function_returns_becomes_the_response(cloud: Running, returned: str, status: int, body: bytes | None) -> None:
+    """Because a document without a statusCode is the body itself, and a malformed one is the function's fault."""
+    name = f"returns-{abs(hash(returned))}"
+    answer = _request(cloud, _url(cloud, name, f"def handler(event, context):\n    return {returned}\n"))
+    assert answer.status == status
+    if body is not None:
+        assert answer.read() == body
+
+
+def test_errors_of_the_function_are_not_shown(cloud: Running) -> None:
+    """Because traces must not reach the public."""
+    answer = _request(cloud, _url(cloud, "breaks", "def handler(event, context):\n    raise ValueError('secret')\n"))
+    assert answer.status == 502 and answer.read() == b'{"Message":"Internal Server Error"}'
+
+
+def test_without_a_permission_nobody_gets_in(cloud: Running) -> None:
+    """Because AuthType NONE only means that no signature is asked for."""
+    assert _request(cloud, _url(cloud, "closed", public=False)).status == 403
+
+
+def test_iam_urls_want_a_signature_of_somebody_who_may(cloud: Running) -> None:
+    """Because that is what AuthType AWS_IAM promises."""
+    host = _url(cloud, "signed", AuthType="AWS_IAM", public=False)
+    assert _request(cloud, host).status == 403
+    request = AWSRequest("GET", f"http://{host}/", headers={"Host": host})
+    SigV4Auth(Credentials("test", "test"), "lambda", "us-east-1").add_auth(request)
+    answer = _request(cloud, host, headers=dict(request.headers.items()))
+    assert answer.status == 200
+    assert json.loads(answer.read())["requestContext"]["authorizer"]["iam"]["userArn"] == "arn:aws:iam::000000000000:root"
+
+
+def test_cors_is_answered_by_the_url(cloud: Running) -> None:
+    """Because browsers ask before they call, and functions should not have to answer that."""
+    cors = {"AllowOrigins": ["https://app.example"], "AllowMethods": ["GET"], "AllowHeaders": ["x-own"], "MaxAge": 60, "AllowCredentials": True}
+    host = _url(cloud, "shared", Cors=cors)
+    ask = _request(cloud, host, "OPTIONS", headers={"Origin": "https://app.example", "Access-Control-Request-Method": "GET"})
+    assert ask.status == 200 and ask.headers["Access-Control-Allow-Origin"] == "https://app.example" and ask.headers["Access-Control-Max-Age"] == "60"
+    assert _request(cloud, host, headers={"Origin": "https://app.example"}).headers["Access-Control-Allow-Credentials"] == "true"
+    assert "Access-Control-Allow-Origin" not in _request(cloud, host, headers={"Origin": "https://evil.example"}).headers
+
+
+def test_a_url_can_be_changed_and_removed(cloud: Running) -> None:
+    """Because it is configuration as any other."""
+    client = cloud.client("lambda")
+    host = _url(cloud, "changes")
+    with pytest.raises(client.exceptions.ResourceConflictException):
+        client.create_function_url_config(FunctionName="changes", AuthType="NONE")
+    assert client.update_function_url_config(FunctionName="changes", AuthType="AWS_IAM")["AuthType"] == "AWS_IAM"
+    assert _request(cloud, host).status == 403
+    assert len(client.list_function_url_configs(FunctionName="changes")["FunctionUrlConfigs"]) == 1
+    client.delete_function_url_config(FunctionName="changes")
+    assert _request(cloud, host).status == 404
+    assert _request(cloud, "127.0.0.1", path=f"/_aws/lambda-url/{host.split('.')[0]}/").status == 404
