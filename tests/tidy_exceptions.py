@@ -13,9 +13,11 @@ MODULE_STATE: tuple[str, ...] = ()
 UNDOCUMENTED: tuple[str, ...] = ()
 
 SLEEPING_TESTS: tuple[str, ...] = (
-    # Timers of a running clock, time-outs of slow clients and limits on a function's real time are about real time.
+    # Timers of a running clock, time-outs of slow clients and limits on a function's real time are about real time; the kernel tells
+    # nobody when the last process of a killed tree is gone.
     "tests/clock/test_clock.py",
     "tests/front/test_connection.py",
+    "tests/runtime/test_crash.py",
     "tests/runtime/test_limits.py",
 )
 
