@@ -16,7 +16,7 @@ from tests.dynamodb.support import make_table
 from tests.support.running import Running
 
 
-def post(cloud: Running, operation: str, body: bytes, **headers: str) -> tuple[int, dict[str, str], bytes]:
+def post(cloud: Running, operation: str, body: bytes, *, key: tuple[str, str] = ("test", "test"), **headers: str) -> tuple[int, dict[str, str], bytes]:
     """A signed request with exactly these bytes."""
     request = AWSRequest(
         "POST",
@@ -24,7 +24,7 @@ def post(cloud: Running, operation: str, body: bytes, **headers: str) -> tuple[i
         headers={"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"DynamoDB_20120810.{operation}", **headers},
         data=body,
     )
-    SigV4Auth(Credentials("test", "test"), "dynamodb", "us-east-1").add_auth(request)
+    SigV4Auth(Credentials(*key), "dynamodb", "us-east-1").add_auth(request)
     connection = HTTPConnection("127.0.0.1", cloud.port, timeout=10)
     connection.request("POST", "/", body, dict(request.headers))
     response = connection.getresponse()
@@ -81,6 +81,41 @@ def test_values_that_say_too_little_or_too_much(cloud: Running, table: str, valu
     body = f'{{"TableName": "{table}", "Item": {{"pk": {{"S": "x"}}, "v": {value}}}}}'
     status, _, answer = post(cloud, "PutItem", body.encode())
     assert (status, json.loads(answer)) == (400, {"__type": "com.amazon.coral.validate#ValidationException", "message": message})
+
+
+@pytest.mark.parametrize("operation", ["GetItem", "PutItem", "Query", "Scan", "UpdateItem", "BatchWriteItem", "BatchGetItem", "TransactWriteItems"])
+@pytest.mark.parametrize("value", ["5", '"x"', "[]", '["x"]', "true", '{"pk": 5}', '{"pk": null}', '{"pk": {"S": null}}', '{"pk": [{}]}'])
+def test_maps_of_wrong_types(cloud: Running, table: str, operation: str, value: str) -> None:
+    """Whatever stands in the place of a key, an item or values is the client's mistake, for root and for a user with conditions on what he may do."""
+    bodies = {
+        "GetItem": f'"Key": {value}',
+        "PutItem": f'"Item": {value}',
+        "Query": f'"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {value}, "ExclusiveStartKey": {value}',
+        "Scan": f'"ExclusiveStartKey": {value}',
+        "UpdateItem": f'"Key": {value}, "UpdateExpression": "SET a = :a", "ExpressionAttributeValues": {value}',
+        "BatchWriteItem": f'"RequestItems": {{"{table}": [{{"PutRequest": {{"Item": {value}}}}}]}}',
+        "BatchGetItem": f'"RequestItems": {{"{table}": {{"Keys": [{value}]}}}}',
+        "TransactWriteItems": f'"TransactItems": [{{"Put": {{"TableName": "{table}", "Item": {value}}}}}]',
+    }
+    body = f'{{"TableName": "{table}", {bodies[operation]}}}'.encode()
+    for key in (("test", "test"), limited_user(cloud)):
+        status, _, answer = post(cloud, operation, body, key=key)
+        kind = json.loads(answer)["__type"].partition("#")[2]
+        assert status == 400 and kind in ("SerializationException", "ValidationException", "AccessDeniedException"), answer
+
+
+def limited_user(cloud: Running) -> tuple[str, str]:
+    """The key of a user whose permissions depend on keys and attributes."""
+    iam = cloud.client("iam")
+    try:
+        iam.create_user(UserName="limited")
+    except iam.exceptions.EntityAlreadyExistsException:
+        iam.delete_access_key(UserName="limited", AccessKeyId=iam.list_access_keys(UserName="limited")["AccessKeyMetadata"][0]["AccessKeyId"])
+    condition = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["x"], "dynamodb:Attributes": ["pk"]}}
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*", "Condition": condition}]}
+    iam.put_user_policy(UserName="limited", PolicyName="p", PolicyDocument=json.dumps(document))
+    made = iam.create_access_key(UserName="limited")["AccessKey"]
+    return made["AccessKeyId"], made["SecretAccessKey"]
 
 
 def test_unknown_members_are_not_stored(cloud: Running, table: str) -> None:

@@ -57,6 +57,7 @@ def _make(call: Call, request: Shape, keys: list[Shape]) -> dict[str, Any]:
     found = service.stored_table(*service.place(call, request["TableName"]))
     made: dict[str, Any] = {}
     attributes = _attributes(service, request)
+    keys = [key for key in keys if isinstance(key, dict)]  # The operation itself says what is wrong with the others.
     for key in keys:
         attributes.update(key)
     if found is not None:
@@ -91,6 +92,8 @@ def _equal_to(service: DynamoDb, request: Shape, name: str) -> list[str]:
     """The values that a key condition expression wants an attribute to equal."""
     names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
     found: list[str] = []
+    if not isinstance(values, dict):
+        return found  # The operation itself says what is wrong with them.
 
     def visit(node: Any) -> None:
         if isinstance(node, And):
@@ -115,7 +118,8 @@ def _attributes(service: DynamoDb, request: Shape) -> set[str]:
     names = request.get("ExpressionAttributeNames", {})
     found: set[str] = set(request.get("AttributesToGet", ()))
     for parameter in _BY_ATTRIBUTE:
-        found.update(request.get(parameter, ()))
+        if isinstance(given := request.get(parameter), dict):
+            found.update(given)
     for parameter in _EXPRESSIONS:
         text = request.get(parameter)
         if text is None:

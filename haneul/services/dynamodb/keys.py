@@ -91,7 +91,7 @@ class KeySchema:
 
     def quick_suffix(self, key: Item) -> bytes | None:
         """`suffix` of a key as it came, if everything about it is as usual: the schema's attributes, texts and whole numbers. None leaves it to the rest."""
-        if len(key) != len(self._quick):
+        if type(key) is not dict or len(key) != len(self._quick):
             return None
         suffix = b""
         for name, kind, limit in self._quick:

@@ -20,7 +20,8 @@ DYNAMODB = Quirks(
         "IncompleteSignatureException": _FRAMEWORK + "IncompleteSignatureException",
         "InternalFailure": _FRAMEWORK + "InternalFailure",
     },
-    # The service checks attribute values itself, with messages of its own, and stores them as the JSON that they came as.
-    opaque_shapes=frozenset({"AttributeValue"}),
+    # The service checks attribute values itself, with messages of its own, and stores them as the JSON that they came as. The maps that hold
+    # them are its own business too: looking through them twice would cost more than the rest of a request.
+    opaque_shapes=frozenset({"AttributeValue", "AttributeMap", "PutItemInputAttributeMap", "Key", "ExpressionAttributeValueMap"}),
     crc32=True,
 )

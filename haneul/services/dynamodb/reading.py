@@ -19,7 +19,7 @@ from haneul.services.dynamodb.keys import KeySchema
 from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Index, Table
-from haneul.services.dynamodb.values import Item, check
+from haneul.services.dynamodb.values import Item, check, check_map
 from haneul.store.port import Row
 
 Shape = dict[str, Any]
@@ -68,6 +68,8 @@ def source_of(service: DynamoDb, call: Call, request: Shape) -> Source:
 def check_start_key(request: Shape) -> Item | None:
     """The values of the ExclusiveStartKey."""
     start: Item | None = request.get("ExclusiveStartKey")
+    if start is not None:
+        check_map(start)
     for value in start.values() if start else ():
         try:
             check(value)

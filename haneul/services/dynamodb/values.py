@@ -23,10 +23,12 @@ Item = dict[str, Value]
 TYPES = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
 ITEM_BYTES_MAX = 400 * 1024
 NESTING_MAX = 32
+NAME_LENGTH_MAX = 65535
 
 _DOCUMENT_OVERHEAD_BYTES = 3
 _ELEMENT_OVERHEAD_BYTES = 1
 _EMPTY = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+_NO_MAP = "Unrecognized collection type java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>"
 _SEVERAL = "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
 
 
@@ -37,12 +39,25 @@ def text_size(text: str) -> int:
 
 def check_item(item: Any) -> int:
     """Validate an item (or a key, or any map of attributes) in place; its size in bytes."""
-    if type(item) is not dict:
-        raise SerializationError("Unexpected field type")
+    check_map(item)
     total = 0
     for name, value in item.items():
         total += (len(name) if name.isascii() else len(name.encode())) + check(value)
+    if total > NAME_LENGTH_MAX:
+        _check_names(item)
     return total
+
+
+def check_map(value: Any) -> None:
+    """SerializationError for what is no map of attribute values."""
+    if type(value) is not dict:
+        raise SerializationError(_NO_MAP if isinstance(value, list) else "Unexpected field type")
+
+
+def _check_names(item: Item) -> None:
+    for name in item:
+        if len(name) > NAME_LENGTH_MAX:
+            raise invalid(f"The length of an attribute name exceeds the maximum of {NAME_LENGTH_MAX} characters")
 
 
 def check(value: Any, depth: int = 1) -> int:
@@ -62,6 +77,8 @@ def check(value: Any, depth: int = 1) -> int:
 def _check_unusual(value: Any, depth: int) -> int:
     """Values with no member, with several, or with members that are null or unknown (which count as absent)."""
     if type(value) is not dict:
+        if value is None:  # A null counts as a member that is not there.
+            raise validation(_EMPTY)
         if isinstance(value, list):
             raise SerializationError("Unrecognized collection type class com.amazonaws.dynamodb.v20120810.AttributeValue")
         raise SerializationError("Unexpected value type in payload")
@@ -186,10 +203,7 @@ def _binaries(value: Value, inner: Any, depth: int) -> int:
 
 
 def _map(value: Value, inner: Any, depth: int) -> int:
-    if type(inner) is not dict:
-        if isinstance(inner, list):
-            raise SerializationError("Unrecognized collection type java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>")
-        raise SerializationError("Unexpected field type")
+    check_map(inner)
     _check_depth(depth)
     total = _DOCUMENT_OVERHEAD_BYTES
     for name, item in inner.items():

@@ -14,7 +14,7 @@ from haneul.services.dynamodb.expressions.parse import parse_condition, parse_pr
 from haneul.services.dynamodb.expressions.project import Project, check_overlaps, projection
 from haneul.services.dynamodb.expressions.syntax import ExpressionError
 from haneul.services.dynamodb.expressions.update import BoundUpdate, bind_update
-from haneul.services.dynamodb.values import checked
+from haneul.services.dynamodb.values import check_map, checked
 
 T = TypeVar("T")
 
@@ -124,6 +124,7 @@ def _check_placeholders(names: dict[str, str] | None, values: dict[str, Any] | N
             if not _NAME_KEY.fullmatch(key):
                 raise validation(f'ExpressionAttributeNames contains invalid key: Syntax error; key: "{key}"')
     if values is not None:
+        check_map(values)
         if not values:
             raise validation("ExpressionAttributeValues must not be empty")
         for key in values:
