@@ -1,6 +1,6 @@
 """Limits for memory, CPU and processes through control groups, version 1 or 2, where this user may write them.
 
-Groups lie under `haneul/<server's pid>-<its start time>/`, so that what a killed server left behind can be told from what is in use.
+Groups lie under `haneul/<spawner's pid>-<its start time>/`, so that what a killed spawner left behind can be told from what is in use.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Group:
 
 
 class Cgroups:
-    """The groups of one server."""
+    """The groups of one spawner, which is called `name`, its `identity`."""
 
     def __init__(self, name: str, root: str = _ROOT) -> None:
         self._root = root
@@ -74,8 +74,7 @@ class Cgroups:
         group = Group()
         for controller, parent in self._parents.items():
             directory = f"{parent}/{name}"
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(directory)
+            os.makedirs(directory, exist_ok=True)
             group.directories[controller] = directory
         if (directory_memory := group.directories.get("memory")) is not None:
             if self.version == 1:
@@ -141,16 +140,16 @@ class Cgroups:
         return done
 
     def remove_all(self) -> bool:
-        """Remove this server's groups altogether."""
+        """Remove this spawner's groups altogether."""
         done = True
         for parent in dict.fromkeys(self._parents.values()):
             done = _remove_tree(parent) and done
-            with contextlib.suppress(OSError):  # Another server's groups may be there.
+            with contextlib.suppress(OSError):  # Another spawner's groups may be there.
                 os.rmdir(os.path.dirname(parent))
         return done
 
     def remove_abandoned(self) -> None:
-        """Remove the groups of servers that no longer run."""
+        """Remove the groups of spawners that no longer run."""
         for parent in dict.fromkeys(self._parents.values()):
             top = os.path.dirname(parent)
             for name in os.listdir(top):
@@ -164,8 +163,10 @@ def identity(pid: int) -> str:
 
 
 def _runs(name: str) -> bool:
+    pid = name.partition("-")[0]
     try:
-        return identity(int(name.partition("-")[0])) == name
+        state = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0]
+        return state not in ("Z", "X") and identity(int(pid)) == name
     except (OSError, ValueError):
         return False
 

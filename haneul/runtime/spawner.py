@@ -23,7 +23,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from haneul.runtime.cgroups import Cgroups, Group
+from haneul.runtime.cgroups import Cgroups, Group, identity
 from haneul.runtime.disks import Disks
 from haneul.runtime.inside import jail, linux
 
@@ -64,7 +64,7 @@ class Spawner:
         linux.unshare(linux.CLONE_NEWNS)
         # Mounts that appear later outside still appear here, so that code on them can be shown; ours stay ours.
         linux.mount("", "/", "", linux.MS_REC | linux.MS_SLAVE)
-        self.cgroups = Cgroups(options["identity"])
+        self.cgroups = Cgroups(identity(os.getpid()))
         self.cgroups.remove_abandoned()
         self.disks = Disks(self.directory, loop=self.root)
         self.mount_point = f"{self.directory}/root"

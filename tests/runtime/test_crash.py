@@ -79,15 +79,15 @@ async def gone(pids: list[int]) -> None:
         os.close(pidfd)
 
 
-def groups(server: int) -> list[Path]:
-    """The control groups of a server."""
+def groups(spawner: int) -> list[Path]:
+    """The control groups of a spawner."""
     top = Path("/sys/fs/cgroup")
-    return [*top.glob(f"*/haneul/{server}-*"), *top.glob(f"haneul/{server}-*")]
+    return [*top.glob(f"*/haneul/{spawner}-*"), *top.glob(f"haneul/{spawner}-*")]
 
 
-def traces(place: Path, server: int) -> list[str]:
-    """What a dead server has left: groups named after it, mounts and loop devices on its directory."""
-    out = [str(path) for path in groups(server)]
+def traces(place: Path, spawner: int) -> list[str]:
+    """What a dead spawner has left: groups named after it, mounts and loop devices on its directory."""
+    out = [str(path) for path in groups(spawner)]
     out += [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(place) in line]
     for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
         try:
@@ -97,10 +97,10 @@ def traces(place: Path, server: int) -> list[str]:
     return out
 
 
-async def no_traces(place: Path, server: int) -> None:
+async def no_traces(place: Path, spawner: int) -> None:
     """The kernel lets go of mounts and groups a moment after the last process."""
     for _ in range(500):
-        if not (left := traces(place, server)):
+        if not (left := traces(place, spawner)):
             return
         await asyncio.sleep(0.02)
     raise AssertionError(left)
@@ -108,13 +108,13 @@ async def no_traces(place: Path, server: int) -> None:
 
 async def test_killed_server(servers: Servers, place: Path) -> None:
     """kill -9 of the server: the spawner notices, ends everything and clears up."""
-    server, _ = servers.start(place)
+    server, spawner = servers.start(place)
     below = descendants(server.pid)
     assert len(below) >= 1 + 1 + 3 * 3  # Spawner, zygote, and for each environment keeper, function and its child.
     server.kill()
     server.wait()
     await gone(below)
-    await no_traces(place, server.pid)
+    await no_traces(place, spawner)
     assert [path.name for path in (place / "runtime").iterdir()] in ([], ["root"])
 
 
@@ -127,13 +127,13 @@ async def test_killed_server_and_spawner(servers: Servers, place: Path) -> None:
     server.wait()
     await gone(below)
     await no_traces(place, 0)
-    successor, _ = servers.start(place)
-    assert groups(server.pid) == []
+    successor, next_spawner = servers.start(place)
+    assert groups(spawner) == [] and (groups(next_spawner) or os.geteuid() != 0)
     below = descendants(successor.pid)
     successor.kill()
     successor.wait()
     await gone(below)
-    await no_traces(place, successor.pid)
+    await no_traces(place, next_spawner)
 
 
 async def test_killed_spawner(place: Path) -> None:

@@ -15,7 +15,6 @@ import sys
 from collections import deque
 from typing import Any
 
-from haneul.runtime.cgroups import identity
 from haneul.runtime.drivers.port import PROCESSES_MAX, Driver, Ending, Plan, Sandbox, read_ending, readable
 from haneul.runtime.inside import linux
 from haneul.runtime.inside.jail import FREEZE, THAW
@@ -132,7 +131,7 @@ class NamespaceDriver(Driver):
             self.prepare(kind)
 
     def _start_process(self, connection: socket.socket) -> subprocess.Popen[bytes]:
-        options = {"directory": self._directory, "identity": identity(os.getpid()), "processes_max": PROCESSES_MAX}
+        options = {"directory": self._directory, "processes_max": PROCESSES_MAX}
         return subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _START, json.dumps(options), _PACKAGE_ROOT],
             stdin=connection.fileno(),
@@ -195,7 +194,8 @@ class NamespaceDriver(Driver):
         }
         self.send(message, [channel_inside.detach(), log_inside, status_inside])
         frame = json.dumps(plan.configuration).encode()
-        channel.send(b"S" + struct.pack(">I", len(frame)) + frame)
+        with contextlib.suppress(BrokenPipeError):  # It has failed already; the hand-over says why.
+            channel.send(b"S" + struct.pack(">I", len(frame)) + frame)
         try:
             await self._receive_hand_over(sandbox)
         except BaseException:
