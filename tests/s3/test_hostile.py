@@ -67,6 +67,19 @@ def test_documents_that_are_none(cloud: Running, bucket: str) -> None:
         assert status == 400 and b"MalformedXML" in answer, body
 
 
+def test_documents_that_are_not_what_they_state(cloud: Running, s3: Any, bucket: str) -> None:
+    """Content-MD5 and checksums count for documents too: a DeleteObjects that was changed on its way deletes nothing."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"")
+
+    def spoil(request: Any, **_: Any) -> None:
+        request.headers["x-amz-checksum-crc32"] = "AAAAAA=="
+
+    client = cloud.client("s3", user_agent_extra="spoiling")
+    client.meta.events.register("before-sign.s3.DeleteObjects", spoil)
+    assert refusal(lambda: client.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "k"}]})) == ("BadDigest", 400)
+    s3.head_object(Bucket=bucket, Key="k")
+
+
 def test_paths_that_are_odd(cloud: Running) -> None:
     """Nonsense in the path is answered, not tripped over."""
     for path in ("/%00", "/%ff%fe/x", "/..%2f..%2fetc/passwd", "//", "/a/../../b", "/x?versionId=", "/%"):

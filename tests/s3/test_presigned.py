@@ -122,3 +122,12 @@ def test_anonymous_response_headers(cloud: Running, s3: Any, bucket: str) -> Non
     assert fetch(cloud, "GET", f"/{bucket}/k")[0] == 200
     assert fetch(cloud, "GET", f"/{bucket}/k?response-content-type=text/html")[0] == 400
     assert refusal(lambda: s3.get_object(Bucket=bucket, Key="none")) == ("NoSuchKey", 404)
+
+
+def test_the_old_signature_is_refused(cloud: Running, s3: Any, bucket: str) -> None:
+    """Buckets made since June 2020 do not take Signature Version 2, and say which one they take."""
+    url = f"/{bucket}/k?AWSAccessKeyId=test&Signature=HBMTiLMB%2F4rgKU6GRLIWnKVpTVw%3D&Expires=4000000000"
+    status, _, body = fetch(cloud, "GET", url)
+    assert status == 400 and b"Please use AWS4-HMAC-SHA256" in body
+    status, _, body = post(cloud, bucket, {"key": "k", "AWSAccessKeyId": "test", "policy": "e30=", "signature": "x"})
+    assert status == 400 and b"Please use AWS4-HMAC-SHA256" in body

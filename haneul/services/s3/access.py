@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from haneul.core.call import Call
-from haneul.core.errors import AccessDenied
 from haneul.core.ports import Shape
 from haneul.services.s3.records import Bucket, newest, one_version
 from haneul.services.s3.state import find_bucket, state_of
@@ -128,15 +127,6 @@ def authorize(call: Call, action: str, request: Shape) -> Bucket:
 def may_list(call: Call, bucket: Bucket) -> None:
     """Who may not list a bucket is not told which keys are missing: AccessDenied instead of NoSuchKey."""
     call.authorize("s3:ListBucket", bucket.arn, {"s3:ResourceAccount": bucket.account})
-
-
-def allowed(call: Call, action: str, resource: str, request: Shape) -> bool:
-    """Whether the caller may, without refusing."""
-    try:
-        call.authorize(action, resource, Conditions(call, request))
-    except AccessDenied:
-        return False
-    return True
 
 
 def split_copy_source(source: str) -> tuple[str, str, str | None]:

@@ -168,3 +168,28 @@ def check(wanted: Expected, actual: str, trailers: Mapping[str, str]) -> None:
             raise invalid_request(f"Value for {wanted.trailer} trailing header is invalid.")
     if value and value != actual:
         raise bad_digest(f"The {wanted.algorithm} you specified did not match the calculated checksum.")
+
+
+def check_document(headers: Mapping[str, str], body: bytes) -> None:
+    """Compare a request's XML or JSON document with the checksums that its headers state. Errors: InvalidDigest, BadDigest, InvalidRequest."""
+    given = headers.get("content-md5")
+    if given is not None and read_md5(given) != hashlib.md5(body, usedforsecurity=False).hexdigest():
+        raise bad_digest("The Content-MD5 you specified did not match what we received.")
+    for name, value in headers.items():
+        algorithm = name.removeprefix(_HEADER).upper()
+        if not name.startswith(_HEADER) or algorithm in ("ALGORITHM", "TYPE", "MODE"):
+            continue
+        digest = new_digest(read_algorithm(algorithm))
+        digest.update(body)
+        check(Expected(algorithm, value), to_text(digest.digest()), {})
+
+
+def read_md5(header: str) -> str:
+    """A Content-MD5 header in hexadecimal digits."""
+    try:
+        digest = base64.b64decode(header, validate=True)
+    except (binascii.Error, ValueError):
+        digest = b""
+    if len(digest) != SIZES["MD5"]:
+        raise ServiceError("InvalidDigest", "The Content-MD5 you specified was invalid.", 400, fields={"Content-MD5": header})
+    return digest.hex()

@@ -9,7 +9,6 @@ from haneul.core.ports import Shape
 from haneul.services.s3.access import Conditions, authorize
 from haneul.services.s3.errors import invalid_argument, malformed_xml, no_such_key, precondition_failed
 from haneul.services.s3.events import Origin
-from haneul.services.s3.incoming import read_md5
 from haneul.services.s3.metadata import refuse_unbuilt
 from haneul.services.s3.preconditions import matches
 from haneul.services.s3.records import NULL, Bucket, newest, order_of_version
@@ -79,8 +78,6 @@ async def delete_objects(call: Call, request: Shape) -> Shape:
     objects: list[Shape] = wanted.get("Objects") or []
     if not objects or len(objects) > KEYS_MAX or any("Key" not in one for one in objects):
         raise malformed_xml()
-    if call.http is not None:
-        read_md5(call.http.headers.get("content-md5"))
     errors: list[Shape] = []
     granted: list[Shape] = []
     for one in objects:

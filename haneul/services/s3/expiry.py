@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from haneul.clock import DAY
@@ -38,7 +39,9 @@ async def sweep_bucket(state: State, bucket: Bucket) -> None:
     batch: list[Due] = []
     versions: list[Object] = []
     at_key: str | None = None
-    for row_key, value in state.cloud.store.iterate(start, end):
+    for number, (row_key, value) in enumerate(state.cloud.store.iterate(start, end)):
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)  # A bucket may hold millions of objects: requests go on meanwhile.
         key, _ = text_in(row_key, base)
         if key != at_key and at_key is not None:
             batch += _due_of_key(bucket, rules, at_key, versions, now)

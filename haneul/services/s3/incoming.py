@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -145,14 +143,13 @@ async def upload(call: Call, request: Shape, wanted: Expected, algorithm: str) -
     headers: Mapping[str, str] = call.http.headers if call.http is not None else {}
     body = request.get("Body", b"")
     announced = _announced_bytes(body, headers) if call.http is not None else None
-    md5 = read_md5(request.get("ContentMD5"))
+    md5 = checksums.read_md5(request["ContentMD5"]) if "ContentMD5" in request else None
     try:
         async with received(call.cloud, body, {wanted.algorithm or algorithm, algorithm}) as taken:
             if announced is not None and taken.size != announced:
                 raise incomplete_body()
             if md5 is not None and md5 != taken.md5:
-                message = "The Content-MD5 you specified did not match what we received."
-                raise bad_digest(message)
+                raise bad_digest("The Content-MD5 you specified did not match what we received.")
             if wanted.algorithm:
                 checksums.check(wanted, taken.checksums[wanted.algorithm], getattr(body, "trailers", {}))
             yield taken
@@ -176,16 +173,3 @@ def _announced_bytes(body: object, headers: Mapping[str, str]) -> int | None:
     if length is not None and length > UPLOAD_BYTES_MAX:
         raise entity_too_large(length, UPLOAD_BYTES_MAX)
     return length
-
-
-def read_md5(header: str | None) -> str | None:
-    """A Content-MD5 header in hexadecimal digits."""
-    if header is None:
-        return None
-    try:
-        digest = base64.b64decode(header, validate=True)
-    except (binascii.Error, ValueError):
-        digest = b""
-    if len(digest) != 16:
-        raise ServiceError("InvalidDigest", "The Content-MD5 you specified was invalid.", 400, fields={"Content-MD5": header})
-    return digest.hex()

@@ -6,7 +6,7 @@ from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
-from haneul.services.s3.errors import acls_not_supported, invalid_argument, invalid_request
+from haneul.services.s3.errors import acls_not_supported, invalid_argument
 from haneul.services.s3.records import Bucket, Object
 
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
@@ -145,10 +145,3 @@ def show_object(call: Call, bucket: Bucket, found: Object) -> Shape:
     if bucket.versioning:
         shown["VersionId"] = found.version_id
     return shown
-
-
-def check_attribute_names(names: list[str], known: frozenset[str]) -> None:
-    if not names or not known.issuperset(names):
-        raise invalid_request("The requested object attributes are not valid.") if names else invalid_argument(
-            "The x-amz-object-attributes header is required", "x-amz-object-attributes", ""
-        )

@@ -7,12 +7,15 @@ from typing import ClassVar
 
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
+from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.ports import Shape
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.services.s3 import events, website
+from haneul.services.s3.checksums import check_document
 from haneul.services.s3.cors import allow_origin, preflight
+from haneul.services.s3.errors import old_signature
 from haneul.services.s3.lifecycle import KIND as LIFECYCLE
 from haneul.services.s3.lifecycle import sweep
 from haneul.services.s3.post_object import is_form, post_object
@@ -63,6 +66,8 @@ class S3(Service):
             response = preflight(self.state, request)
         elif request.method == "POST" and is_form(request):
             response = await post_object(self.state, request)
+        elif request.query and (problem := _refusal(request)) is not None:
+            response = self.cloud.codec_for(self.name).error(None, problem, self.cloud.ids.uuid(), request)
         else:
             response = await pipeline(request, self)
         response.headers["Server"] = "AmazonS3"
@@ -73,6 +78,21 @@ class S3(Service):
     async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
         """The static website of the bucket `label`."""
         return await website.serve(self.state, request, label)
+
+
+def _refusal(request: HttpRequest) -> ServiceError | None:
+    """What is wrong with a request whatever it asks for: an old signature, or a document that is not the one it states.
+
+    Documents come to subresources, which stand in the query; bodies of objects and parts are checked as they are taken in.
+    """
+    if "AWSAccessKeyId=" in request.query and "Signature=" in request.query:
+        return old_signature()
+    if request.body and "uploadId" not in request.query and not request.headers.get("x-amz-content-sha256", "").startswith("STREAMING"):
+        try:
+            check_document(request.headers, request.body)
+        except ServiceError as error:
+            return error
+    return None
 
 
 def _bucket_of(arn: str) -> str:
