@@ -5,6 +5,7 @@ Nothing waits for it: lines gather for each environment and are written behind, 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from haneul.core.call import call_as
@@ -18,6 +19,8 @@ _BATCH_BYTES_MAX = 1_048_576
 _BATCH_EVENTS_MAX = 10_000
 _WAITING_BYTES_MAX = 16 * 1024 * 1024
 _MILLISECOND = 1_000_000
+_WRITES_APART_SECONDS = 0.25
+"""An environment that runs again and again writes its lines this far apart, in real time, so that logging costs a busy cloud little."""
 _log = logging.getLogger("haneul")
 
 
@@ -78,6 +81,7 @@ class EnvironmentLog:
         self._waiting_bytes = 0
         self._lost = 0
         self._writing = False
+        self._written_at = -_WRITES_APART_SECONDS
 
     def take(self, lines: list[LogLine]) -> None:
         """Lines from the function, as they arrive. Between invocations they are written with the next one, or when many have gathered."""
@@ -106,12 +110,15 @@ class EnvironmentLog:
             self._shipper.cloud.clock.run(self._write(), "function log")
 
     async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             if not self._created:
                 await self._shipper.create(self)
                 self._created = True
             while self._waiting:
+                await asyncio.sleep(max(0.0, self._written_at + _WRITES_APART_SECONDS - loop.time()))
                 await self._shipper.write(self, self._next_batch())
+                self._written_at = loop.time()
         except (ServiceError, AccessDenied) as error:
             # The role may be given the permission later, so the next invocation tries again; what could not be written is gone, as on AWS.
             _log.debug("the log of %s could not be written: %s", self.function_name, error)
