@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.lambda_.build import function, invoke
+from tests.lambda_.build import function, invoke, package
 from tests.support.running import Running
 
 
@@ -109,3 +110,33 @@ def test_reserved_concurrency_of_nothing_stops_a_function(cloud: Running) -> Non
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
     client.delete_function_concurrency(FunctionName="off")
     assert invoke(cloud, "off", 1) == 1
+
+
+def test_node_functions_run_as_python_ones_do(cloud: Running) -> None:
+    """Because both runtimes are offered."""
+    runtimes = [one for one in cloud.run(cloud.app.cloud.services["lambda"].environments.runtimes()) if one.startswith("nodejs")]
+    if not runtimes:
+        pytest.skip("this machine has no Node.js")
+    code = package({"index.mjs": "export const handler = async (event) => ({ twice: event.n * 2 });\n"})
+    function(cloud, "node", Runtime=runtimes[0], Code={"ZipFile": code})
+    assert invoke(cloud, "node", {"n": 21}) == {"twice": 42}
+
+
+def test_json_logging_writes_platform_events(cloud: Running) -> None:
+    """Because log pipelines parse `platform.start` and `platform.report`."""
+    function(cloud, "structured", LoggingConfig={"LogFormat": "JSON", "LogGroup": "/own/group"})
+    answer = cloud.client("lambda").invoke(FunctionName="structured", LogType="Tail")
+    first, *_, last = [json.loads(line) for line in base64.b64decode(answer["LogResult"]).decode().splitlines()]
+    assert first["type"] == "platform.start" and first["record"]["version"] == "$LATEST"
+    assert last["type"] == "platform.report" and last["record"]["status"] == "success" and last["record"]["metrics"]["memorySizeMB"] == 128
+    cloud.settle()
+    assert cloud.client("logs").describe_log_streams(logGroupName="/own/group")["logStreams"]
+
+
+def test_many_run_at_once_each_in_its_own_environment(cloud: Running) -> None:
+    """Because an environment serves one invocation at a time, and requests do not wait for each other."""
+    code = "import os, uuid, time\nME = uuid.uuid4().hex\ndef handler(event, context):\n    end = time.monotonic() + 0.3\n    while time.monotonic() < end:\n        time.sleep(0.05)\n    return ME\n"
+    function(cloud, "parallel", code)
+    with ThreadPoolExecutor(5) as pool:
+        seen = set(pool.map(lambda _: invoke(cloud, "parallel"), range(5)))
+    assert len(seen) == 5

@@ -28,6 +28,8 @@ AGE_SECONDS_DEFAULT = 21_600
 _RETRY_PAUSES = (1 * MINUTE, 2 * MINUTE)
 _THROTTLE_PAUSE_FIRST = 1 * SECOND
 _THROTTLE_PAUSE_MAX = 5 * MINUTE
+_RUNNING_MAX = 256
+"""Events that run at once. The outbox carries out a bounded number of entries at a time, and slow functions must leave room for the others."""
 _log = logging.getLogger("haneul")
 
 
@@ -39,6 +41,7 @@ class Asynchronous:
         self._functions = functions
         self._invoker = invoker
         self._destinations = destinations
+        self._running = 0
         cloud.outbox.handle(INVOKE, self._carry_out)
 
     async def accept(self, found: Resolution, payload: bytes, request_id: str, client_context: str | None) -> None:
@@ -69,11 +72,17 @@ class Asynchronous:
         if found.function.reserved_concurrency == 0:
             await self._give_up(found, entry, config, "ZeroReservedConcurrency", None)
             return
+        if self._running >= _RUNNING_MAX:
+            await self._after_throttle(found, entry, config, expires_at, None)
+            return
+        self._running += 1
         try:
             invoked = await self._invoker.run(found, entry["payload"], entry["request_id"], client_context=entry["client_context"])
         except (ServiceError, AccessDenied, RuntimeUnavailable) as error:
             await self._after_throttle(found, entry, config, expires_at, error)
             return
+        finally:
+            self._running -= 1
         entry["attempts"] += 1
         if not invoked.failed:
             await self._destinations.succeeded(found, entry, config, invoked)
@@ -88,7 +97,7 @@ class Asynchronous:
             return
         await self._again(entry, due)
 
-    async def _after_throttle(self, found: Resolution, entry: Shape, config: InvokeConfig, expires_at: int, error: Exception) -> None:
+    async def _after_throttle(self, found: Resolution, entry: Shape, config: InvokeConfig, expires_at: int, error: Exception | None) -> None:
         """The function could not run (throttled, or Lambda's own trouble): tried again with growing pauses until the event is too old."""
         pause = min(_THROTTLE_PAUSE_FIRST << min(entry["throttles"], 20), _THROTTLE_PAUSE_MAX)
         due = self._cloud.clock.now() + pause

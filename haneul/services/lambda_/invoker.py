@@ -81,7 +81,7 @@ class Invoker:
         raise throttled(reason)
 
     async def _run(self, found: Resolution, payload: bytes, request_id: str, client_context: str | None, with_log: bool, trace_id: str) -> Invoked:
-        invocation = Invocation(request_id, payload, found.arn, client_context, None, trace_id)
+        invocation = Invocation(request_id, payload, found.arn, client_context, None, trace_id or self._new_trace())
         for attempt in range(_ATTEMPTS):
             lease = await self._environments.acquire(found)
             try:
@@ -93,6 +93,11 @@ class Invoker:
             finally:
                 await self._environments.release(lease)
         raise AssertionError("unreachable")
+
+    def _new_trace(self) -> str:
+        """An X-Ray header, as every invocation has one, sampled or not."""
+        digits = self._cloud.ids.hex(40)
+        return f"Root=1-{self._cloud.clock.seconds():08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
 
     async def _run_in(self, lease: Lease, found: Resolution, invocation: Invocation, with_log: bool) -> Invoked:
         version, clock, log = found.version, self._cloud.clock, lease.log

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
-from haneul.services.lambda_.names import LATEST, Target
+from haneul.services.lambda_.functions import read
+from haneul.services.lambda_.names import Target
 from haneul.services.lambda_.pages import page
-from haneul.services.lambda_.records import Version
+from haneul.services.lambda_.records import Version, version_key
 from haneul.services.lambda_.shapes import configuration
-from haneul.store.keys import pack
+from haneul.store.keys import pack, unpack
 from haneul.store.records import decode
 
 
@@ -19,11 +20,14 @@ async def list_functions(call: Call, request: Shape) -> Shape:
     if request.get("MasterRegion") not in (None, "ALL", call.region):
         return {"Functions": []}
 
-    def show(_: bytes, value: bytes) -> Shape | None:
-        version = decode(value, Version)
-        if version.number and not everything:
-            return None
-        qualifier = (version.qualifier if version.number else LATEST) if everything else None
-        return configuration(call.cloud.vault, Target(call.account, call.region, version.name, qualifier), version)
+    store, space = call.cloud.store, ("lambda", call.account, call.region)
 
-    return page(call.cloud.store, pack(("lambda", call.account, call.region, "version")), request, "Functions", show)
+    def show(key: bytes, value: bytes) -> Shape | None:
+        target = Target(call.account, call.region, str(unpack(key)[4]), None)
+        version = decode(value, Version) if everything else read(store, version_key(target, 0), Version)
+        if version is None:
+            return None
+        return configuration(call.cloud.vault, target._replace(qualifier=version.qualifier) if everything else target, version)
+
+    # Without ALL, functions are walked and not versions: a page costs the same however many versions there are.
+    return page(store, pack((*space, "version" if everything else "function")), request, "Functions", show)

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from haneul.clock import SECOND
+from haneul.core.errors import AccessDenied, ServiceError
 from haneul.services.lambda_.destinations import queue_url
 from haneul.services.lambda_.event_sources.payloads import encode_event, failed_items, sqs_record
 from haneul.services.lambda_.event_sources.source import Poller
@@ -104,6 +105,8 @@ class QueuePoller(Poller):
                 return
             await self._delete([message for message in batch if message["MessageId"] not in failed])
             self.report("OK" if not failed else "PROBLEM: Function reported batch item failures")
+        except (ServiceError, AccessDenied) as error:
+            self.report(f"PROBLEM: {error.message}")
         finally:
             self._running -= 1
             self.wake()
