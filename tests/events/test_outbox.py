@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ async def test_a_failing_handler_is_tried_again_with_growing_pauses(parts: Any) 
     await outbox.start()
     await store.transact(lambda tx: outbox.put(tx, "send", {}))
     await clock.advance(60 * SECOND)
-    pauses = [(b - a) // SECOND for a, b in zip(times, times[1:])]
+    pauses = [(b - a) // SECOND for a, b in pairwise(times)]
     assert pauses == [1, 2, 4] and waiting(store) == 0
 
 

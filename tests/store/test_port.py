@@ -167,7 +167,7 @@ async def test_ranges_inside_transactions_agree_with_a_dict(
         model: dict[bytes, bytes] = {}
         try:
 
-            def work(tx: Any, batch: Any = None) -> None:
+            def work(tx: Any, batch: Any, model: dict[bytes, bytes] = model) -> None:
                 for key, value in batch:
                     if value is None:
                         tx.delete(key)
