@@ -94,8 +94,6 @@ def refuse_for_s3(request: HttpRequest, authorization: str) -> None:
     scheme, space, _ = authorization.partition(" ")
     if not space:
         raise SignatureProblem("unsupported", detail_s3="Authorization header is invalid -- one and only one ' ' (space) required", fields=argument)
-    if scheme == "AWS":
-        raise SignatureProblem("version-2", detail_s3=f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}.")
     if scheme != ALGORITHM:
         raise SignatureProblem("unsupported", detail_s3="Unsupported Authorization Type", fields=argument)
     stated = request.headers.get("x-amz-content-sha256")

@@ -42,7 +42,7 @@ _CODES: dict[str, _Codes] = {
         ("AccessDenied", 403),
     ),
     "unsupported": (*_INCOMPLETE, ("InvalidArgument", 400)),
-    "version-2": (*_INCOMPLETE, ("InvalidRequest", 400)),
+    "old-incomplete": (*_INCOMPLETE, ("AccessDenied", 403)),
     "incomplete": (*_INCOMPLETE, ("AuthorizationHeaderMalformed", 400)),
     "query-incomplete": (*_INCOMPLETE, ("AuthorizationQueryParametersError", 400)),
     "no-date": (*_INCOMPLETE, ("AccessDenied", 403)),

@@ -29,7 +29,8 @@ from haneul.auth.signature.claims import (
     signed_by_header,
 )
 from haneul.auth.signature.problems import SignatureProblem
-from haneul.clock import MILLISECOND, MINUTE, SECOND, Clock
+from haneul.auth.signature.version2 import OldClaims, old_sign, old_string_to_sign, read_old_header, read_old_query
+from haneul.clock import HOUR, MILLISECOND, MINUTE, SECOND, Clock
 from haneul.core.http import HttpRequest
 
 EMPTY_HASH = sha256(b"").hexdigest()
@@ -52,6 +53,8 @@ class Verifier:
     def verify(self, request: HttpRequest, service: str) -> tuple[Signed, Credential] | None:
         """What signed the request; None for an anonymous one. `service` is the name that the scope must carry. Raises SignatureProblem."""
         s3 = service == "s3"
+        if s3 and (old := self._verify_old(request)) is not None:
+            return old
         if authorization := request.headers.get("authorization"):
             if s3:
                 refuse_for_s3(request, authorization)
@@ -88,6 +91,8 @@ class Verifier:
 
     def verify_form(self, fields: Mapping[str, str], service: str, remote: str) -> tuple[Signed, Credential]:
         """What signed a POST form's policy. The policy's own expiration is for the reader of the policy to check."""
+        if "x-amz-signature" not in fields and "awsaccesskeyid" in fields:
+            return self._verify_old_form(fields, remote)
         parts = fields.get("x-amz-credential", "").split("/")
         if fields.get("x-amz-algorithm") != ALGORITHM or len(parts) != 5:
             raise SignatureProblem("missing")
@@ -104,6 +109,49 @@ class Verifier:
         if not same(sign(self._key(credential.secret, signed), policy), signed.signature):
             raise SignatureProblem("mismatch", fields=_diagnosis(signed, policy))
         return signed, credential
+
+    # ---- Signature Version 2
+
+    def _verify_old(self, request: HttpRequest) -> tuple[Signed, Credential] | None:
+        """What signed a request with S3's Signature Version 2; None for any other request."""
+        authorization = request.headers.get("authorization", "")
+        claims = read_old_header(request, authorization) if authorization.startswith("AWS ") else read_old_query(request.query)
+        if claims is None or (claims.presigned and authorization):
+            return None
+        credential = self._find_credential(claims.access_key_id, claims.token, request.remote)
+        kind = "REST-QUERY-STRING" if claims.presigned else "REST-HEADER"
+        signed = Signed(claims.access_key_id, "", "", "s3", "", claims.signature, claims.date, claims.token, claims.presigned)
+        signed.context = {"s3:authtype": kind, "s3:signatureversion": "AWS"}
+        self._check_old_time(claims)
+        text = old_string_to_sign(request, claims)
+        if not same(old_sign(credential.secret, text), claims.signature):
+            raise SignatureProblem("mismatch", fields=_diagnosis(signed, text))
+        stated = request.headers.get("x-amz-content-sha256", UNSIGNED)
+        if stated.startswith(STREAMING_PREFIX) and stated != "STREAMING-UNSIGNED-PAYLOAD-TRAILER":
+            raise SignatureProblem("unsupported", detail_s3="Signature Version 2 cannot sign chunks", fields={"ArgumentName": "x-amz-content-sha256", "ArgumentValue": stated})
+        self._guard_body(request, signed, stated, b"")
+        return signed, credential
+
+    def _check_old_time(self, claims: OldClaims) -> None:
+        now = self._clock.now()
+        if not claims.presigned:
+            if not -_SKEW <= claims.at - now <= _SKEW and not -_SKEW <= claims.at - self._clock.machine_now() <= _SKEW:
+                raise SignatureProblem("skewed")
+            return
+        # The URL does not say when it was signed. One that was signed outside by the machine's time is taken to have been made for an hour, the usual time.
+        begun = claims.at - HOUR
+        if now > claims.at and not (begun <= self._clock.machine_now() and now <= self._clock.at_machine(begun) + HOUR):
+            raise SignatureProblem("expired", fields={"Expires": _extended(claims.at), "ServerTime": _extended(now)})
+
+    def _verify_old_form(self, fields: Mapping[str, str], remote: str) -> tuple[Signed, Credential]:
+        key_id, token, policy = fields["awsaccesskeyid"], fields.get("x-amz-security-token", ""), fields.get("policy", "")
+        signed = Signed(key_id, "", "", "s3", "", fields.get("signature", ""), "", token, context={"s3:authtype": "POST", "s3:signatureversion": "AWS"})
+        credential = self._find_credential(key_id, token, remote)
+        if not same(old_sign(credential.secret, policy), signed.signature):
+            raise SignatureProblem("mismatch", fields=_diagnosis(signed, policy))
+        return signed, credential
+
+    # ---- parts
 
     def _from_header(self, request: HttpRequest, authorization: str) -> Signed:
         prefix, found, signature = authorization.rpartition("Signature=")
