@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import re
@@ -50,6 +51,10 @@ def start(options: argparse.Namespace) -> int:
     """Check the options and become the server process."""
     if not re.fullmatch(r"\d{12}", options.account):
         raise Trouble(f"--account takes 12 digits, not {options.account!r}")
+    if not 0 <= options.port <= 65_535:
+        raise Trouble(f"--port takes a number up to 65535, not {options.port}")
+    if not re.fullmatch(r"[a-z0-9-]+", options.region):
+        raise Trouble(f"--region takes a region's name such as us-east-1, not {options.region!r}")
     keys = []
     for text in options.root_key:
         parts = text.split(":")
@@ -79,17 +84,24 @@ def stop(options: argparse.Namespace) -> int:
     connection.admin("POST", "stop")
     process = connection.facts.get("pid")
     deadline = time.monotonic() + _STOP_SECONDS
-    while process and time.monotonic() < deadline:
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            break
-        time.sleep(0.02)
-    else:
-        if process:
+    while process and _in_use(Path(options.data_dir)):
+        if time.monotonic() > deadline:
             raise Trouble(f"the cloud (process {process}) is still finishing after {_STOP_SECONDS:.0f} s")
+        time.sleep(0.02)
     show({"status": "stopped", "endpoint": connection.endpoint})
     return 0
+
+
+def _in_use(data_dir: Path) -> bool:
+    """Whether a server still holds the data directory: once it does not, the next one can be started."""
+    try:
+        with open(data_dir / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def reset(options: argparse.Namespace) -> int:

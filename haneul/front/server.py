@@ -7,12 +7,14 @@ import socket
 import ssl
 from collections.abc import Callable
 from email.utils import formatdate
+from typing import Any
 
 from haneul.clock import SECOND, Clock
 from haneul.front.connection import Connection, Handler
 from haneul.front.incoming import HeaderNames
 
 _BACKLOG = 1024
+_TLS_SHUTDOWN_SECONDS = 1.0  # How long a client may take to say goodbye.
 
 
 class Server:
@@ -47,7 +49,8 @@ class Server:
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on an address; returns the port (chosen by the system when `port` is 0)."""
-        server = await asyncio.get_running_loop().create_server(lambda: Connection(self, self._handler), host, port, ssl=tls, backlog=_BACKLOG)
+        more: dict[str, Any] = {"ssl": tls, "ssl_handshake_timeout": self._header_timeout, "ssl_shutdown_timeout": _TLS_SHUTDOWN_SECONDS} if tls is not None else {}
+        server = await asyncio.get_running_loop().create_server(lambda: Connection(self, self._handler), host, port, backlog=_BACKLOG, **more)
         self._servers.append(server)
         self._tick()
         return int(server.sockets[0].getsockname()[1])
