@@ -1,0 +1,273 @@
+"""`haneul start | status | stop | clock | reset` as people and scripts use them."""
+
+from __future__ import annotations
+
+import datetime
+import http.client
+import json
+import signal
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.process.haneul_process import Process, command, free_port
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with Process(tmp_path_factory.mktemp("data")) as process:
+        yield process
+
+
+def test_start_says_where_it_is(running: Process) -> None:
+    """Because a script reads one line of JSON and goes on; the answer is there as soon as the line is."""
+    facts = running.facts
+    assert facts["pid"] == running.popen.pid and facts["account"] == "000000000000" and facts["region"] == "us-east-1"
+    assert facts["data_dir"] == str(running.data_dir) and facts["endpoint"].startswith("http://localhost:")
+    assert running.client("sts").get_caller_identity()["Arn"] == "arn:aws:iam::000000000000:root"
+
+
+def test_status_and_keys(running: Process) -> None:
+    """Because status finds the cloud by its data directory, and only --keys shows the secret."""
+    status = command("status", data_dir=running.data_dir)
+    facts = json.loads(status.stdout)
+    assert status.returncode == 0 and facts["endpoint"] == running.endpoint and "dynamodb" in facts["services"]
+    assert not any("secret" in name for name in facts)
+    keys = json.loads(command("status", "--keys", data_dir=running.data_dir).stdout)
+    assert keys["root_access_key_id"].startswith("AKIA") and len(keys["root_secret_access_key"]) == 40
+
+
+def test_a_second_server_on_the_same_directory_is_refused(running: Process) -> None:
+    """Because two writers would destroy each other's data; the first goes on."""
+    second = command("start", "--port", "0", data_dir=running.data_dir)
+    assert second.returncode == 1 and "Another Haneul is using" in second.stderr and "Traceback" not in second.stderr
+    assert json.loads(command("status", data_dir=running.data_dir).stdout)["endpoint"] == running.endpoint
+
+
+def test_a_port_that_is_taken(running: Process, tmp_path: Path) -> None:
+    """Because the port is the commonest thing that is in the way; the message says what to change."""
+    second = command("start", "--port", str(running.port), data_dir=tmp_path)
+    assert second.returncode == 1 and "--port" in second.stderr and "Traceback" not in second.stderr
+    assert not (tmp_path / "server.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "word"),
+    [
+        (("--account", "123"), 1, "--account takes 12 digits"),
+        (("--root-key", "AKIA"), 1, "--root-key takes ID:SECRET"),
+        (("--root-key", "a:b:123"), 1, "--root-key takes ID:SECRET"),
+        (("--tls-certificate", "x.pem"), 1, "go together"),
+        (("--tls-certificate", "/nowhere.pem", "--tls-key", "/nowhere.key"), 1, "cannot start"),
+        (("--port", "http"), 2, "invalid int value"),
+        (("--port", "99999"), 1, "port"),
+        (("--host", "no.such.host.invalid"), 1, "cannot start"),
+        (("--nonsense",), 2, "unrecognized arguments"),
+        (("--region", "nowhere:at:all"), 1, "--region"),
+    ],
+)
+def test_bad_options_are_named(tmp_path: Path, options: tuple[str, ...], code: int, word: str) -> None:
+    """Because a person must see what to change, not a stack trace."""
+    found = command("start", "--port", "0", *options, data_dir=tmp_path) if "--port" not in options else command("start", *options, data_dir=tmp_path)
+    assert found.returncode == code and word in found.stderr and "Traceback" not in found.stderr
+
+
+def test_a_data_directory_that_cannot_be_one(tmp_path: Path) -> None:
+    """Because the path may name a file, or lie where nobody may write."""
+    place = tmp_path / "file"
+    place.write_text("x")
+    found = command("start", "--port", "0", data_dir=place)
+    assert found.returncode == 1 and "data directory" in found.stderr and "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("damage", ["store", "newer", "vault"])
+def test_a_damaged_directory_is_named(tmp_path: Path, damage: str) -> None:
+    """Because starting on what cannot be read would write over it."""
+    with Process(tmp_path) as process:
+        assert process.stop() == 0
+    store = tmp_path / "store" / "haneul.db"
+    if damage == "store":
+        store.write_bytes(b"This is no database." * 1000)
+    elif damage == "newer":
+        data = bytearray(store.read_bytes())
+        data[60:64] = (99).to_bytes(4, "big")  # SQLite's user_version.
+        store.write_bytes(data)
+    else:
+        (tmp_path / "vault.key").write_bytes(bytes(32))
+    found = command("start", "--port", "0", data_dir=tmp_path)
+    assert found.returncode == 1 and "Haneul cannot start" in found.stderr and "Traceback" not in found.stderr
+
+
+def test_options_from_the_environment(tmp_path: Path) -> None:
+    """Because containers are configured so: every option is also HANEUL_…"""
+    with Process(tmp_path, HANEUL_ACCOUNT="111122223333", HANEUL_REGION="eu-west-1", HANEUL_NO_DEV_KEYS="1", HANEUL_ROOT_KEY="AKIAMINE:sesame") as process:
+        assert (process.facts["account"], process.facts["region"]) == ("111122223333", "eu-west-1")
+        refused = command("status", data_dir=tmp_path)
+        assert refused.returncode == 1 and "Traceback" not in refused.stderr
+        allowed = command("status", data_dir=tmp_path, AWS_ACCESS_KEY_ID="AKIAMINE", AWS_SECRET_ACCESS_KEY="sesame")
+        assert json.loads(allowed.stdout)["account"] == "111122223333"
+        assert process.stop() == 0
+
+
+def test_stop_waits_until_it_has_stopped(tmp_path: Path) -> None:
+    """Because a script may start the next one in the following line."""
+    with Process(tmp_path) as process:
+        assert command("stop", data_dir=tmp_path).returncode == 0
+        assert process.popen.wait(5) == 0
+        assert "Traceback" not in process.log()
+    assert not (tmp_path / "server.json").exists()
+    gone = command("status", data_dir=tmp_path, HANEUL_ENDPOINT=process.endpoint)
+    assert gone.returncode == 1 and "no cloud answers" in gone.stderr and "Traceback" not in gone.stderr
+
+
+def test_the_clock_survives_even_a_kill(tmp_path: Path) -> None:
+    """Because a clock that fell back would make everything due again; once the answer is out, the move is durable."""
+    with Process(tmp_path) as process:
+        moved = command("clock", "advance", "35d", data_dir=tmp_path)
+        assert moved.returncode == 0
+        process.kill()
+    with Process(tmp_path) as process:
+        offset = json.loads(command("clock", data_dir=tmp_path).stdout)["offset_seconds"]
+        assert abs(offset - 35 * 86_400) <= 1
+        assert process.stop() == 0
+    with Process(tmp_path) as process:
+        assert abs(json.loads(command("clock", data_dir=tmp_path).stdout)["offset_seconds"] - 35 * 86_400) <= 1
+        wrong = command("clock", "advance", "soon", data_dir=tmp_path)
+        assert wrong.returncode == 1 and "units ms, s, m, h, d" in wrong.stderr
+
+
+def test_reset_asks_first(tmp_path: Path) -> None:
+    """Because it deletes everything."""
+    with Process(tmp_path) as process:
+        process.client("sqs").create_queue(QueueName="gone")
+        assert "say --yes" in command("reset", data_dir=tmp_path).stderr
+        assert process.client("sqs").list_queues().get("QueueUrls")
+        assert command("reset", "--yes", data_dir=tmp_path).returncode == 0
+        assert not process.client("sqs").list_queues().get("QueueUrls")
+        process.client("sqs").create_queue(QueueName="new")
+        assert "Traceback" not in process.log()
+
+
+# ---- stopping
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_finishes_what_is_in_flight(tmp_path: Path, how: signal.Signals) -> None:
+    """Because a deployment restarts the cloud while uploads are under way: what has begun is answered, nothing new is taken."""
+    with Process(tmp_path) as process:
+        s3 = process.client("s3", signature_version="s3v4")
+        s3.create_bucket(Bucket="files")
+        url = s3.generate_presigned_url("put_object", Params={"Bucket": "files", "Key": "k"})
+        path = url.partition(f":{process.port}")[2]
+        with socket.create_connection(("127.0.0.1", process.port)) as upload:
+            upload.sendall(f"PUT {path} HTTP/1.1\r\nHost: localhost:{process.port}\r\nContent-Length: 3000000\r\n\r\n".encode() + bytes(1_500_000))
+            process.client("s3").list_buckets()  # The upload's head has been read by now, or lies before us in the queue of the loop.
+            process.popen.send_signal(how)
+            refused_from(process.port)
+            upload.sendall(bytes(1_500_000))
+            upload.settimeout(10)
+            assert upload.recv(1000).startswith(b"HTTP/1.1 200")
+        assert process.wait() == 0
+        assert "Traceback" not in process.log()
+    with Process(tmp_path) as process:
+        assert process.client("s3").head_object(Bucket="files", Key="k")["ContentLength"] == 3_000_000
+
+
+def refused_from(port: int) -> None:
+    """Wait until new connections are refused."""
+    for _ in range(100_000):
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as probe:
+                probe.settimeout(0.05)
+                try:
+                    if not probe.recv(1):
+                        continue
+                except TimeoutError:
+                    continue
+        except OSError:
+            return
+    raise AssertionError("the port stays open")
+
+
+def test_idle_connections_do_not_hold_up_a_stop(tmp_path: Path) -> None:
+    """Because keep-alive connections of SDKs stay open for minutes."""
+    with Process(tmp_path) as process:
+        idle = [socket.create_connection(("127.0.0.1", process.port)) for _ in range(20)]
+        held = http.client.HTTPConnection("127.0.0.1", process.port)
+        held.request("GET", "/_haneul/health")
+        held.getresponse().read()
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.popen.wait(5) == 0
+        for one in (*idle, held):
+            one.close()
+
+
+# ---- TLS
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for localhost that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    begin = datetime.datetime(2020, 1, 1)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName("*.localhost")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin.replace(year=2120))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "cert.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return paths
+
+
+def test_tls(tmp_path: Path) -> None:
+    """Because some clients insist on HTTPS; what is no TLS ends its own connection and nothing else."""
+    cert, key = certificate(tmp_path)
+    with Process(tmp_path / "data", "--tls-certificate", str(cert), "--tls-key", str(key)) as process:
+        assert process.endpoint.startswith("https://localhost:")
+        s3 = process.client("s3", verify=str(cert))
+        s3.create_bucket(Bucket="files")
+        body = bytes(range(256)) * 8192
+        s3.put_object(Bucket="files", Key="k", Body=body)
+        for junk in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01" + b"\xff" * 600, b"\x00" * 100):
+            with socket.create_connection(("127.0.0.1", process.port)) as plain:
+                plain.sendall(junk)
+                plain.settimeout(10)
+                try:
+                    assert b"HTTP/1.1 200" not in plain.recv(1000)
+                except ConnectionResetError:
+                    pass
+        assert s3.get_object(Bucket="files", Key="k")["Body"].read() == body
+        context = ssl.create_default_context(cafile=str(cert))
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with socket.create_connection(("localhost", process.port)) as raw, context.wrap_socket(raw, server_hostname="localhost") as secure:
+            assert secure.version() == "TLSv1.2"
+        assert process.stop() == 0
+        assert "Traceback" not in process.log()
+
+
+def test_starting_on_a_fixed_port_again(tmp_path: Path) -> None:
+    """Because a restart must not wait for the kernel to forget the old connections."""
+    port = free_port()
+    for _ in range(2):
+        with Process(tmp_path, port=port) as process:
+            process.client("sts").get_caller_identity()
+            assert process.stop() == 0
