@@ -185,7 +185,7 @@ async def test_nothing_accumulates(functions: Functions) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(10):
         await asyncio.gather(*(live() for _ in range(10)))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before  # Descriptors of an earlier test may have been let go meanwhile.
     assert functions.runtime.stats.environments == 0
 
 
