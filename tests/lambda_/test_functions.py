@@ -172,8 +172,11 @@ def test_functions_survive_a_restart(tmp_path: Path) -> None:
     cloud = Running(data_dir=tmp_path, services=there()).start()
     function(cloud, "stays", ANSWER.format(answer="still here"), Role=role(cloud))
     cloud.stop()
+    leftover = tmp_path / "functions" / "code" / ("0" * 64)
+    leftover.mkdir()
     cloud.start()
     assert invoke(cloud, "stays") == "still here"
+    assert not leftover.exists(), "what a crash left between unpacking and its transaction"
     cloud.stop()
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.lambda_.build import function, invoke, package
+from tests.lambda_.conftest import there
 from tests.support.running import Running
 
 
@@ -140,3 +142,16 @@ def test_many_run_at_once_each_in_its_own_environment(cloud: Running) -> None:
     with ThreadPoolExecutor(5) as pool:
         seen = set(pool.map(lambda _: invoke(cloud, "parallel"), range(5)))
     assert len(seen) == 5
+
+
+def test_nothing_of_a_log_is_lost_when_the_cloud_stops(tmp_path: Path) -> None:
+    """Because a running clock spreads the writes of a busy function, and a stop must not cut off what still waits."""
+    cloud = Running(data_dir=tmp_path, services=there(), frozen=False).start()
+    function(cloud, "busy", "def handler(event, context):\n    print('line', event)\n")
+    for number in range(10):
+        invoke(cloud, "busy", number)
+    cloud.stop()
+    cloud.start()
+    lines = [event["message"] for event in cloud.client("logs").filter_log_events(logGroupName="/aws/lambda/busy", filterPattern="line")["events"]]
+    cloud.stop()
+    assert [line.strip() for line in lines] == [f"line {number}" for number in range(10)]

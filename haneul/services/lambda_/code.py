@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import os
 import shutil
 from base64 import b64encode
@@ -23,7 +22,6 @@ from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
 REMOVE_CODE = "lambda-remove-code"
-_log = logging.getLogger("haneul")
 
 
 class Package(NamedTuple):
@@ -48,6 +46,13 @@ class CodeStore:
         self._folder = folder
         self._locks: dict[str, asyncio.Lock] = {}
         cloud.outbox.handle(REMOVE_CODE, self._remove)
+
+    def start(self) -> None:
+        """Remove what an earlier run had unpacked and no transaction had taken."""
+        if self._folder.is_dir():
+            for folder in list(self._folder.iterdir()):
+                if self._read(folder.name) is None:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def folder_of(self, sha256: str) -> Path:
         """Where a package is unpacked (it may not be, yet: see `prepare`)."""

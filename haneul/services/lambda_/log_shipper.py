@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 
+from haneul.clock import MILLISECOND
 from haneul.core.call import call_as
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
@@ -18,9 +20,8 @@ _EVENT_OVERHEAD_BYTES = 26
 _BATCH_BYTES_MAX = 1_048_576
 _BATCH_EVENTS_MAX = 10_000
 _WAITING_BYTES_MAX = 16 * 1024 * 1024
-_MILLISECOND = 1_000_000
-_WRITES_APART_SECONDS = 0.25
-"""An environment that runs again and again writes its lines this far apart, in real time, so that logging costs a busy cloud little."""
+_WRITES_APART = 250 * MILLISECOND
+"""An environment that runs again and again writes its lines this far apart, so that logging costs a busy cloud little."""
 _log = logging.getLogger("haneul")
 
 
@@ -29,6 +30,41 @@ class LogShipper:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
+        self._writers: set[asyncio.Task[None]] = set()
+        self._pausing: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    def start(self) -> None:
+        self._stopping = False
+
+    async def stop(self) -> None:
+        """Write what waits, without pauses."""
+        self._stopping = True
+        for task in self._pausing:
+            task.cancel()
+        while self._writers:
+            await asyncio.wait(self._writers)
+
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """Carry out one log's writing in the background."""
+        task = self.cloud.clock.run(work, "function log")
+        self._writers.add(task)
+        task.add_done_callback(self._writers.discard)
+
+    async def pause(self, duration: int) -> None:
+        """Let time pass between two writes, unless the cloud stops."""
+        task = asyncio.current_task()
+        if task is None or self._stopping:
+            return
+        self._pausing.add(task)
+        try:
+            await self.cloud.clock.sleep(duration)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            task.uncancel()
+        finally:
+            self._pausing.discard(task)
 
     async def create(self, log: EnvironmentLog) -> None:
         """Make the group and the stream where they are missing."""
@@ -81,7 +117,7 @@ class EnvironmentLog:
         self._waiting_bytes = 0
         self._lost = 0
         self._writing = False
-        self._written_at = -_WRITES_APART_SECONDS
+        self._written_at = 0
 
     def take(self, lines: list[LogLine]) -> None:
         """Lines from the function, as they arrive. Between invocations they are written with the next one, or when many have gathered."""
@@ -99,7 +135,7 @@ class EnvironmentLog:
             self._lost += 1
             self._waiting_bytes -= len(text) + _EVENT_OVERHEAD_BYTES
             return
-        self._waiting.append((self._shipper.cloud.clock.now() // _MILLISECOND, text))
+        self._waiting.append((self._shipper.cloud.clock.now() // MILLISECOND, text))
         if self._waiting_bytes > _BATCH_BYTES_MAX:
             self.flush()
 
@@ -107,18 +143,20 @@ class EnvironmentLog:
         """Write what has gathered, behind the back of whoever calls."""
         if self._waiting and not self._writing:
             self._writing = True
-            self._shipper.cloud.clock.run(self._write(), "function log")
+            self._shipper.run(self._write())
 
     async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
+        clock = self._shipper.cloud.clock
         try:
             if not self._created:
                 await self._shipper.create(self)
                 self._created = True
             while self._waiting:
-                await asyncio.sleep(max(0.0, self._written_at + _WRITES_APART_SECONDS - loop.time()))
+                pause = self._written_at + _WRITES_APART - clock.now()
+                if pause > 0 and not clock.frozen:  # Where time stands still nothing is busy.
+                    await self._shipper.pause(pause)
                 await self._shipper.write(self, self._next_batch())
-                self._written_at = loop.time()
+                self._written_at = clock.now()
         except (ServiceError, AccessDenied) as error:
             # The role may be given the permission later, so the next invocation tries again; what could not be written is gone, as on AWS.
             _log.debug("the log of %s could not be written: %s", self.function_name, error)

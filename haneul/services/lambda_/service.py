@@ -44,6 +44,8 @@ class Lambda(Service):
 
     async def start(self) -> None:
         self.invoker.stopping = False
+        self.code.start()
+        self.logs.start()
         self.environments.start()
         self.event_sources.start()
 
@@ -51,6 +53,7 @@ class Lambda(Service):
         self.invoker.stopping = True
         self.event_sources.stop()
         await self.environments.stop()
+        await self.logs.stop()
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
         """The policy of a function (by qualifier) or of a layer version."""
