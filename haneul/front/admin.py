@@ -15,6 +15,7 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 
+_LAST = 7_258_118_400 * SECOND  # 2200-01-01: beyond it, times no longer fit where 64 bits hold nanoseconds.
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -99,6 +100,8 @@ class Admin:
         try:
             wish = orjson.loads(request.body or b"{}")
             step = parse_duration(wish["advance"])
+            if not 0 <= step <= _LAST - self._cloud.clock.now():
+                raise ValueError("time moves forward only, and to 2200 at most")
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             return _json(400, {"error": f'say how far: {{"advance": "35d"}} (units ms, s, m, h, d), not {request.body[:80]!r} ({error})'})
         await self._advance(step)
