@@ -161,6 +161,8 @@ class App:
 
     async def close(self) -> None:
         """Finish what is in flight and leave the data directory at rest."""
+        for service in self.cloud.services.values():
+            service.end_waits()
         await self.server.stop()
         for service in self.cloud.services.values():
             await service.stop()

@@ -31,6 +31,9 @@ class Service:
     async def start(self) -> None:
         """Begin background work (handlers of the outbox are registered here, before any entry is carried out)."""
 
+    def end_waits(self) -> None:
+        """The cloud begins to stop: whoever waits long for something to happen (a long poll) is to be answered now. Requests still go on; `stop` follows."""
+
     async def stop(self) -> None:
         """End background work; nothing may be lost by it."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +80,28 @@ def test_services_are_started_and_stopped_once(tmp_path: Path) -> None:
     service = fake(running, "kinesis")
     assert service.events == ["start"]
     running.stop()
-    assert service.events == ["start", "stop"]
+    assert service.events == ["start", "end waits", "stop"]
+
+
+def test_long_waits_are_answered_when_the_cloud_stops(tmp_path: Path) -> None:
+    """Because a client that polls for 20 seconds must not hold up a stop, nor be cut off by it."""
+    running = Running(services=SERVICES, data_dir=tmp_path).start()
+    service = fake(running, "kinesis")
+    waiting, over = threading.Event(), asyncio.Event()
+    service.end_waits = lambda: over.set()
+
+    async def wait(call: Call, request: Shape) -> Shape:
+        waiting.set()
+        await over.wait()
+        return {"StreamNames": ["answered"], "HasMoreStreams": False}
+
+    service.behave = wait
+    client = running.client("kinesis")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(client.list_streams)
+        assert waiting.wait(10)
+        running.stop()
+        assert answer.result(5)["StreamNames"] == ["answered"]
 
 
 # ---- reset

@@ -22,6 +22,9 @@ class Fake(Service):
     async def start(self) -> None:
         self.events.append("start")
 
+    def end_waits(self) -> None:
+        self.events.append("end waits")
+
     async def stop(self) -> None:
         self.events.append("stop")
 
