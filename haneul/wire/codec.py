@@ -10,7 +10,6 @@ from typing import Any
 from haneul.core.errors import SerializationError, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.quirks import Quirks
-from haneul.wire.documents import Raw
 from haneul.wire.model import ServiceModel
 from haneul.wire.protocols.base import Match, Protocol
 from haneul.wire.protocols.ec2 import Ec2Protocol
@@ -21,7 +20,7 @@ from haneul.wire.protocols.rest_xml import RestXmlProtocol
 from haneul.wire.protocols.rpc_v2_cbor import RpcV2CborProtocol
 from haneul.wire.validate import Validator
 
-__all__ = ["Match", "Raw", "ServiceCodec"]
+__all__ = ["Match", "ServiceCodec"]
 
 _KINDS: dict[str, Callable[[ServiceModel, Quirks], Protocol]] = {
     "json": JsonProtocol,

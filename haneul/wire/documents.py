@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from haneul.core.errors import SerializationError
+from haneul.core.raw import Raw
 from haneul.wire.model import Shape
 
 Convert = Callable[[Any], Any]
@@ -31,10 +32,6 @@ JAVA_NAMES = {
 
 # Scalars whose JSON type is already the Python type wanted: they need no call.
 _PLAIN: dict[str, type] = {"string": str, "boolean": bool, "float": float, "double": float}
-
-
-class Raw(bytes):
-    """JSON that is already encoded: put into an answer as it stands."""
 
 
 def token(value: Any) -> str:

@@ -13,7 +13,8 @@ import pytest
 from haneul.core.errors import SerializationError, ServiceError
 from haneul.core.http import FileBody, HttpRequest
 from haneul.core.quirks import Quirks
-from haneul.wire import Raw, ServiceCodec, load_service
+from haneul.core.raw import Raw
+from haneul.wire import ServiceCodec, load_service
 from tests.wire.oracle import client_request, client_response, codec
 
 OPAQUE = Quirks(opaque_shapes=frozenset({"AttributeValue"}), crc32=True)

@@ -11,7 +11,7 @@ from haneul.services.lambda_.errors import conflict, invalid, not_found, precond
 from haneul.services.lambda_.functions import policy_text, read
 from haneul.services.lambda_.limits import POLICY_BYTES_MAX
 from haneul.services.lambda_.names import LayerTarget, layer_target_of, layer_version_resource
-from haneul.services.lambda_.permissions import statement_of
+from haneul.services.lambda_.permissions import statement_of, take_statement
 from haneul.services.lambda_.records import Policy, layer_policy_key, layer_version_key
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import encode
@@ -53,15 +53,7 @@ async def remove_layer_version_permission(call: Call, request: Shape) -> Shape:
     def work(tx: Transaction) -> None:
         _check_there(tx, layer)
         policy = read(tx, layer_policy_key(layer), Policy) or Policy("")
-        if request.get("RevisionId") not in (None, policy.revision_id):
-            raise precondition_failed()
-        if policy.statements.pop(request["StatementId"], None) is None:
-            raise not_found(f"Statement {request['StatementId']} is not found in resource policy.")
-        policy.revision_id = call.cloud.ids.uuid()
-        if policy.statements:
-            tx.put(layer_policy_key(layer), encode(policy))
-        else:
-            tx.delete(layer_policy_key(layer))
+        take_statement(tx, call, request, layer_policy_key(layer), policy)
 
     await call.cloud.store.transact(work)
     return {}

@@ -91,6 +91,19 @@ async def add_permission(call: Call, request: Shape) -> Shape:
     return {"Statement": orjson.dumps(statement).decode()}
 
 
+def take_statement(tx: Transaction, call: Call, request: Shape, key: bytes, policy: Policy) -> None:
+    """Take the request's statement out of the policy at `key`, of a function or a layer; a policy without statements goes."""
+    if request.get("RevisionId") not in (None, policy.revision_id):
+        raise precondition_failed()
+    if policy.statements.pop(request["StatementId"], None) is None:
+        raise not_found(f"Statement {request['StatementId']} is not found in resource policy.")
+    policy.revision_id = call.cloud.ids.uuid()
+    if policy.statements:
+        tx.put(key, encode(policy))
+    else:
+        tx.delete(key)
+
+
 @operation("lambda:RemovePermission", resource=qualified_resource)
 async def remove_permission(call: Call, request: Shape) -> Shape:
     """Take a statement out of a function's policy."""
@@ -101,15 +114,7 @@ async def remove_permission(call: Call, request: Shape) -> Shape:
         policy = read(tx, policy_key(target), Policy)
         if policy is None:
             raise not_found(f"No policy is associated with the given resource: {target.qualified_arn}")
-        if request.get("RevisionId") not in (None, policy.revision_id):
-            raise precondition_failed()
-        if policy.statements.pop(request["StatementId"], None) is None:
-            raise not_found(f"Statement {request['StatementId']} is not found in resource policy.")
-        policy.revision_id = call.cloud.ids.uuid()
-        if policy.statements:
-            tx.put(policy_key(target), encode(policy))
-        else:
-            tx.delete(policy_key(target))
+        take_statement(tx, call, request, policy_key(target), policy)
 
     await call.cloud.store.transact(work)
     return {}

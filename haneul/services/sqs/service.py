@@ -96,9 +96,12 @@ class Sqs(Service):
     async def start(self) -> None:
         self.stopping = False
 
-    async def stop(self) -> None:
+    def end_waits(self) -> None:
         self.stopping = True
         self.waiters.wake_all()
+
+    async def stop(self) -> None:
+        self.end_waits()
         for timer in self._alarms.values():
             timer.cancel()
         self._alarms.clear()

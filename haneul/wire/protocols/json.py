@@ -12,8 +12,9 @@ import orjson
 from haneul.core.errors import SerializationError, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.quirks import Quirks
+from haneul.core.raw import Raw
 from haneul.wire import timestamps
-from haneul.wire.documents import Convert, DocumentReader, DocumentWriter, Raw, body_members, decode_base64, integer_reader, mismatch
+from haneul.wire.documents import Convert, DocumentReader, DocumentWriter, body_members, decode_base64, integer_reader, mismatch
 from haneul.wire.model import OperationModel, ServiceModel, Shape
 from haneul.wire.protocols.base import NO_LABELS, ErrorDescription, Match, Protocol, decompressed
 from haneul.wire.protocols.event_stream import EventStreamWriter
