@@ -132,7 +132,10 @@ class Spawner:
                 "watch_bytes": 0 if "memory" in group.directories else memory_bytes,
                 "mounts": [target for target, _ in mounts],
             }
-            socket.send_fds(zygote.connection, [json.dumps(request).encode()], [*fds, *(fd for _, fd in mounts), *entrances])
+            try:
+                socket.send_fds(zygote.connection, [json.dumps(request).encode()], [*fds, *(fd for _, fd in mounts), *entrances])
+            except (BrokenPipeError, ConnectionResetError):  # The server notices, as its end of the channel closes, and asks again.
+                self.lose_zygote(message["runtime"])
         finally:
             for fd in opened:
                 os.close(fd)
@@ -193,15 +196,20 @@ class Spawner:
         return zygote
 
     def hear_zygote(self, fd: int) -> None:
-        runtime, zygote = next((name, zygote) for name, zygote in self.zygotes.items() if zygote.connection.fileno() == fd)
+        runtime = next((name for name, zygote in self.zygotes.items() if zygote.connection.fileno() == fd), None)
+        if runtime is None:
+            return  # Lost already.
         with contextlib.suppress(ConnectionResetError):
-            if zygote.connection.recv(_MESSAGE_BYTES_MAX):
+            if self.zygotes[runtime].connection.recv(_MESSAGE_BYTES_MAX):
                 return  # It says that it is ready; requests sent before have waited for it in the socket.
-        # It ended, and the kernel ends its environments. The next request starts another.
-        self.poll.unregister(fd)
+        self.lose_zygote(runtime)
+
+    def lose_zygote(self, runtime: str) -> None:
+        """It ended, and the kernel ends its environments. The next request starts another."""
+        zygote = self.zygotes.pop(runtime)
+        self.poll.unregister(zygote.connection)
         zygote.connection.close()
         zygote.process.wait()
-        del self.zygotes[runtime]
 
     def stop(self) -> None:
         """Kill all zygotes, and with them the environments; then remove what they leave."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -60,11 +61,21 @@ def descendants(pid: int) -> list[int]:
     pending = [pid]
     while pending:
         parent = pending.pop()
-        for task in Path(f"/proc/{parent}/task").iterdir():
-            children = [int(child) for child in (task / "children").read_text().split()]
-            found += children
-            pending += children
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # A process that has just ended.
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                children = [int(child) for child in (task / "children").read_text().split()]
+                found += children
+                pending += children
     return found
+
+
+async def with_environments(server: int) -> list[int]:
+    """The pids below a server whose three environments have all started their child."""
+    for _ in range(500):
+        if len(below := descendants(server)) >= 1 + 1 + 3 * 3:  # Spawner, zygote, and for each environment keeper, function and its child.
+            return below
+        await asyncio.sleep(0.02)
+    raise AssertionError(below)
 
 
 async def gone(pids: list[int]) -> None:
@@ -109,8 +120,7 @@ async def no_traces(place: Path, spawner: int) -> None:
 async def test_killed_server(servers: Servers, place: Path) -> None:
     """kill -9 of the server: the spawner notices, ends everything and clears up."""
     server, spawner = servers.start(place)
-    below = descendants(server.pid)
-    assert len(below) >= 1 + 1 + 3 * 3  # Spawner, zygote, and for each environment keeper, function and its child.
+    below = await with_environments(server.pid)
     server.kill()
     server.wait()
     await gone(below)
@@ -121,7 +131,7 @@ async def test_killed_server(servers: Servers, place: Path) -> None:
 async def test_killed_server_and_spawner(servers: Servers, place: Path) -> None:
     """kill -9 of both at once: every process ends by itself; groups that are left go at the next start."""
     server, spawner = servers.start(place)
-    below = descendants(server.pid)
+    below = await with_environments(server.pid)
     os.kill(spawner, signal.SIGKILL)
     server.kill()
     server.wait()

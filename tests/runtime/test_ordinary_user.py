@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,12 @@ def test_as_nobody() -> None:
     interpreter = _interpreter()
     assert interpreter is not None
     files = [f"tests/runtime/{name}.py" for name in _TESTS]
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", interpreter, "-B", "-m", "pytest", *files, "-q", "-n0"]
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", interpreter, "-B", "-m", "pytest", *files, "-v", "-n0", "-o", "faulthandler_timeout=30"]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{_ROOT}:{sysconfig.get_paths()['purelib']}", "HOME": "/nonexistent"}
-    result = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, timeout=120, check=False)
-    assert result.returncode == 0, (result.stdout + result.stderr).decode()[-6000:]
+    with tempfile.TemporaryFile() as output:
+        try:
+            status = subprocess.run(command, cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=180, check=False).returncode
+        except subprocess.TimeoutExpired:
+            status = -1
+        output.seek(0)
+        assert status == 0, output.read().decode()[-9000:]

@@ -27,6 +27,10 @@ _START = "import sys; sys.path.insert(0, sys.argv.pop()); from haneul.runtime.sp
 _log = logging.getLogger(__name__)
 
 
+class _ZygoteLost(RuntimeUnavailable):
+    """The zygote ended before it had handed over an environment, and nothing says why."""
+
+
 class NamespaceSandbox(Sandbox):
     """An environment that the spawner made. The keeper is process 1 inside; whoever kills it kills everything there."""
 
@@ -170,6 +174,12 @@ class NamespaceDriver(Driver):
     # ---- one sandbox
 
     async def launch(self, plan: Plan) -> Sandbox:
+        try:
+            return await self._launch(plan)
+        except _ZygoteLost:  # It died just before it was asked; by now the spawner knows, and starts another.
+            return await self._launch(plan)
+
+    async def _launch(self, plan: Plan) -> Sandbox:
         if self._socket is None:
             raise RuntimeUnavailable("The sandbox's spawner is not running.")
         self._next += 1
@@ -221,7 +231,9 @@ class NamespaceDriver(Driver):
             reason = ""
             with contextlib.suppress(BlockingIOError):
                 reason = read_ending(os.read(sandbox.status, 4096)).setup_error
-            raise RuntimeUnavailable(f"The sandbox could not be set up: {reason or sandbox.failure or 'its process ended'}")
+            if reason or sandbox.failure:
+                raise RuntimeUnavailable(f"The sandbox could not be set up: {reason or sandbox.failure}")
+            raise _ZygoteLost("The sandbox could not be set up: its process ended")
         sandbox.keeper = fds[0]
         sandbox.api = socket.socket(fileno=fds[1])
         sandbox.endpoint = socket.socket(fileno=fds[2])
