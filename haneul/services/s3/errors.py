@@ -67,8 +67,3 @@ def bad_digest(message: str) -> ServiceError:
 
 def acls_not_supported() -> ServiceError:
     return ServiceError("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
-
-
-def old_signature() -> ServiceError:
-    """Signature Version 2, which buckets made since June 2020 do not take."""
-    return invalid_request("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")

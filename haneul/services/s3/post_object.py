@@ -12,7 +12,7 @@ from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.ports import Shape
 from haneul.services.s3.access import conditions
-from haneul.services.s3.errors import access_denied, invalid_argument, old_signature
+from haneul.services.s3.errors import access_denied, invalid_argument
 from haneul.services.s3.forms import Form, is_form
 from haneul.services.s3.incoming import UPLOAD_BYTES_MAX
 from haneul.services.s3.post_policy import check_policy
@@ -86,15 +86,14 @@ def _begin(state: State, request: HttpRequest, request_id: str, fields: dict[str
     """Who sends the form, and how large its file may be."""
     cloud = state.cloud
     caller, region, context, sizes = ANONYMOUS, "", {}, (0, UPLOAD_BYTES_MAX)
-    if "awsaccesskeyid" in fields or "signature" in fields:
-        raise old_signature()
+    old = "awsaccesskeyid" in fields and "signature" in fields  # Signature Version 2, which SDKs still make forms with in the older regions.
     if "policy" in fields:
-        if "x-amz-signature" not in fields:
+        if not old and "x-amz-signature" not in fields:
             raise invalid_argument("Bucket POST must contain a field named 'X-Amz-Signature'.  If it is specified, please check the order of the fields.", "X-Amz-Signature", "")
         identity = cloud.authority.authenticate_form(fields, "s3", request.remote)
         caller, region, context = identity.caller, identity.region, dict(identity.context)
         sizes = check_policy(fields["policy"], fields, bucket, cloud.clock.now())
-    elif "x-amz-signature" in fields:
+    elif old or "x-amz-signature" in fields:
         raise access_denied()
     # The operation sees the form's fields as if they were headers.
     headers = {name: value for name, value in request.headers.items() if name in ("host", "content-length", "user-agent", "referer")}

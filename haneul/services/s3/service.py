@@ -15,7 +15,6 @@ from haneul.core.service import Service
 from haneul.services.s3 import events, website
 from haneul.services.s3.checksums import check_document
 from haneul.services.s3.cors import allow_origin, preflight
-from haneul.services.s3.errors import old_signature
 from haneul.services.s3.lifecycle import KIND as LIFECYCLE
 from haneul.services.s3.lifecycle import sweep
 from haneul.services.s3.post_object import is_form, post_object
@@ -81,12 +80,10 @@ class S3(Service):
 
 
 def _refusal(request: HttpRequest) -> ServiceError | None:
-    """What is wrong with a request whatever it asks for: an old signature, or a document that is not the one it states.
+    """What is wrong with a request whatever it asks for: a document that is not the one it states.
 
     Documents come to subresources, which stand in the query; bodies of objects and parts are checked as they are taken in.
     """
-    if "AWSAccessKeyId=" in request.query and "Signature=" in request.query:
-        return old_signature()
     if request.body and "uploadId" not in request.query and not request.headers.get("x-amz-content-sha256", "").startswith("STREAMING"):
         try:
             check_document(request.headers, request.body)
