@@ -168,6 +168,7 @@ class App:
             await service.stop()
         await self._outbox.stop()
         await self._usage.flush()
+        await self.cloud.metrics.flush()
         await self._keep_clock()
         await self._store.close()
 

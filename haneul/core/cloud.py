@@ -15,6 +15,7 @@ from haneul.core.errors import NotBuilt
 from haneul.core.operation import Operation
 from haneul.core.ports import Authority, Codec, Outbox, Signals, Usage
 from haneul.core.service import Service
+from haneul.metering.metrics import Metrics
 from haneul.store.blobs import Blobs
 from haneul.store.port import Store
 from haneul.store.vault import Vault
@@ -66,6 +67,7 @@ class Cloud:
         self.blobs = blobs
         self.vault = vault
         self.usage = usage
+        self.metrics = Metrics(clock)
         self.outbox = outbox
         self.signals = signals
         self.authority: Authority
