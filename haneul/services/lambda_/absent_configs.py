@@ -9,12 +9,6 @@ from haneul.services.lambda_.names import function_resource, qualified_resource,
 from haneul.services.lambda_.service import Lambda
 
 
-@operation("lambda:GetFunctionCodeSigningConfig", resource=function_resource, partial="no function has one")
-async def get_function_code_signing_config(call: Call, request: Shape) -> Shape:
-    found = call.service(Lambda).functions.resolve(target_of(call, request)._replace(qualifier=None))
-    return {"FunctionName": found.target.name}
-
-
 @operation("lambda:ListProvisionedConcurrencyConfigs", resource=function_resource, partial="no function has one")
 async def list_provisioned_concurrency_configs(call: Call, request: Shape) -> Shape:
     call.service(Lambda).functions.resolve(target_of(call, request)._replace(qualifier=None))
@@ -25,10 +19,3 @@ async def list_provisioned_concurrency_configs(call: Call, request: Shape) -> Sh
 async def get_provisioned_concurrency_config(call: Call, request: Shape) -> Shape:
     call.service(Lambda).functions.resolve(target_of(call, request))
     raise ServiceError("ProvisionedConcurrencyConfigNotFoundException", "No Provisioned Concurrency Config found for this function", 404, fields={"Type": "User"})
-
-
-@operation("lambda:GetRuntimeManagementConfig", resource=qualified_resource)
-async def get_runtime_management_config(call: Call, request: Shape) -> Shape:
-    """Runtimes are the machine's own, and change with it."""
-    found = call.service(Lambda).functions.resolve(target_of(call, request))
-    return {"UpdateRuntimeOn": "Auto", "FunctionArn": found.target._replace(qualifier=found.target.qualifier or "$LATEST").qualified_arn}

@@ -57,7 +57,7 @@ _RESERVED_VARIABLES = frozenset(
     ]
 )
 _VARIABLE_NAME = re.compile(r"[a-zA-Z]([a-zA-Z0-9_])+")
-_NOT_BUILT = ("FileSystemConfigs", "ImageConfig", "CodeSigningConfigArn", "CapacityProviderConfig", "DurableConfig", "TenancyConfig", "RuntimeConfig", "AcceleratorConfig")
+_NOT_BUILT = ("FileSystemConfigs", "ImageConfig", "CapacityProviderConfig", "DurableConfig", "TenancyConfig", "RuntimeConfig", "AcceleratorConfig")
 _LOG_LEVELS = ("ApplicationLogLevel", "SystemLogLevel")
 
 

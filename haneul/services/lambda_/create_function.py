@@ -5,6 +5,7 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.code import fetch_package
+from haneul.services.lambda_.code_signing import check_signature, use_config
 from haneul.services.lambda_.configuration import (
     apply_configuration,
     check_architecture,
@@ -29,7 +30,7 @@ from haneul.store.records import encode
 @operation(
     "lambda:CreateFunction",
     resource=function_resource,
-    partial="zip packages only; no VPC, file systems, SnapStart, code signing, KMS keys, container images",
+    partial="zip packages only; no VPC, file systems, SnapStart, KMS keys, container images",
 )
 async def create_function(call: Call, request: Shape) -> Shape:
     """Make a function of a zip package. It has been checked, unpacked and made durable when this answers. AWS Lambda API Reference, CreateFunction."""
@@ -49,6 +50,7 @@ async def create_function(call: Call, request: Shape) -> Shape:
     check_role(call, request["Role"], target)
     if call.cloud.store.get(function_key(target)) is not None:
         raise conflict(f"Function already exist: {target.name}")
+    check_signature(call, request.get("CodeSigningConfigArn", ""))
     version = _new_version(call, target, request)
     layers = layer_uses(call, call.cloud.store, request.get("Layers", []), 0)
     package = await service.code.add(await fetch_package(call, request["Code"], "CreateFunction"))
@@ -60,6 +62,7 @@ async def create_function(call: Call, request: Shape) -> Shape:
         if tx.get(function_key(target)) is not None:
             raise conflict(f"Function already exist: {target.name}")
         function = Function(call.now, tags=dict(request.get("Tags", {})))
+        use_config(tx, call, target, function, request.get("CodeSigningConfigArn", ""))
         tx.put(function_key(target), encode(function))
         hold_version(service.code, tx, target, version, package)
         add_count(tx, target.space, 1)

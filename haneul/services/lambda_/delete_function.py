@@ -7,7 +7,17 @@ from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import conflict, function_not_found, invalid
 from haneul.services.lambda_.functions import read
 from haneul.services.lambda_.names import LATEST, Target, qualified_resource, target_of
-from haneul.services.lambda_.records import Alias, Function, UrlConfig, Version, function_key, reserved_key, url_index_key, version_key
+from haneul.services.lambda_.records import (
+    Alias,
+    Function,
+    UrlConfig,
+    Version,
+    code_signing_use_key,
+    function_key,
+    reserved_key,
+    url_index_key,
+    version_key,
+)
 from haneul.services.lambda_.service import Lambda
 from haneul.services.lambda_.writes import add_count, drop_version
 from haneul.store.keys import pack, prefix_range
@@ -71,6 +81,8 @@ def _delete_all(service: Lambda, tx: Transaction, target: Target, function: Func
     if function.reserved_concurrency is not None:
         total = read(tx, reserved_key(target.space), int) or 0
         tx.put(reserved_key(target.space), encode(total - function.reserved_concurrency))
+    if function.code_signing_arn:
+        tx.delete(code_signing_use_key(target.space, function.code_signing_arn.rpartition(":")[2], target.name))
     tx.delete(function_key(target))
     add_count(tx, target.space, -1)
     return gone

@@ -20,5 +20,7 @@ UNRESERVED_CONCURRENCY_MIN = 100
 TAGS_MAX = 50
 LOG_TAIL_BYTES_MAX = 4096
 LIST_ITEMS_MAX = 50
+LIST_PAGE_ITEMS_MAX = 10_000
+"""Lists whose members are small come in larger pages, as their API pages say."""
 API_BODY_BYTES_MAX = 70 * 1024 * 1024
 """A package of 50 MB travels in base64 (69,905,067 bytes) with the rest of the request around it."""

@@ -23,6 +23,7 @@ class Function(msgspec.Struct):
     tags: dict[str, str] = {}
     reserved_concurrency: int | None = None
     recursive_loop: str = "Terminate"
+    code_signing_arn: str = ""
 
 
 class LayerUse(msgspec.Struct):
@@ -62,6 +63,8 @@ class Version(msgspec.Struct):
     system_log_level: str = ""
     log_group: str = ""
     published_from: str = ""
+    runtime_updates: str = "Auto"
+    runtime_version_arn: str = ""
 
     @property
     def qualifier(self) -> str:
@@ -110,6 +113,17 @@ class Provisioned(msgspec.Struct):
 
     requested: int
     last_modified: int
+
+
+class CodeSigning(msgspec.Struct):
+    """Whose signatures code must bear. `untrusted` is Warn or Enforce."""
+
+    config_id: str
+    publishers: list[str]
+    last_modified: int
+    description: str = ""
+    untrusted: str = "Warn"
+    tags: dict[str, str] = {}
 
 
 class Layer(msgspec.Struct):
@@ -176,6 +190,15 @@ def url_index_key(url_id: str) -> bytes:
 
 def provisioned_key(target: Target) -> bytes:
     return pack((*target.space, "provisioned", target.name, target.qualifier or ""))
+
+
+def code_signing_key(space: Space, config_id: str) -> bytes:
+    return pack((*space, "code-signing", config_id))
+
+
+def code_signing_use_key(space: Space, config_id: str, function_name: str) -> bytes:
+    """That a function uses a code signing configuration."""
+    return pack((*space, "code-signing-use", config_id, function_name))
 
 
 def layer_key(layer: LayerTarget) -> bytes:

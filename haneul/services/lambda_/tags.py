@@ -1,4 +1,4 @@
-"""TagResource, UntagResource, ListTags: tags of functions and event source mappings."""
+"""TagResource, UntagResource, ListTags: tags of functions, event source mappings and code signing configurations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from haneul.services.lambda_.event_sources.records import Mapping, mapping_key, 
 from haneul.services.lambda_.functions import read
 from haneul.services.lambda_.limits import TAGS_MAX
 from haneul.services.lambda_.names import parse_target
-from haneul.services.lambda_.records import Function, function_key
+from haneul.services.lambda_.records import CodeSigning, Function, code_signing_key, function_key
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import encode
 
@@ -21,7 +21,7 @@ def _resource(call: Call, request: Shape) -> str:
     return str(request["Resource"])
 
 
-def _find(call: Call, reader: Reader, arn: str) -> tuple[bytes, Function | Mapping]:
+def _find(call: Call, reader: Reader, arn: str) -> tuple[bytes, Function | Mapping | CodeSigning]:
     mapping = parse_mapping_arn(arn)
     if mapping is not None:
         key = mapping_key(("lambda", mapping[1], mapping[0]), mapping[2])
@@ -29,6 +29,13 @@ def _find(call: Call, reader: Reader, arn: str) -> tuple[bytes, Function | Mappi
         if found is None:
             raise not_found("The resource you requested does not exist.")
         return key, found
+    if ":code-signing-config:" in arn:
+        parts = arn.split(":")
+        key = code_signing_key(("lambda", parts[4], parts[3]), parts[-1])
+        config = read(reader, key, CodeSigning)
+        if config is None:
+            raise not_found("The resource you requested does not exist.")
+        return key, config
     if ":function:" not in arn:
         raise NotBuilt(f"tags of {arn}")
     target = parse_target(arn, None, call.account, call.region)

@@ -6,6 +6,7 @@ from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.code import fetch_package
+from haneul.services.lambda_.code_signing import check_signature
 from haneul.services.lambda_.configuration import check_architecture, check_unpacked_size
 from haneul.services.lambda_.errors import precondition_failed
 from haneul.services.lambda_.functions import resolve_in
@@ -25,7 +26,9 @@ async def update_function_code(call: Call, request: Shape) -> Shape:
         raise NotBuilt("functions from container images (lambda:UpdateFunctionCode)")
     service = call.service(Lambda)
     target = target_of(call, request)._replace(qualifier=None)
-    before = service.functions.resolve(target).version
+    found = service.functions.resolve(target)
+    before = found.version
+    check_signature(call, found.function.code_signing_arn)
     if request.get("RevisionId") not in (None, before.revision_id):
         raise precondition_failed()
     package = await service.code.add(await fetch_package(call, request, "UpdateFunctionCode"))

@@ -13,6 +13,7 @@ import orjson
 from haneul.clock import SECOND
 
 _ATTRIBUTE_NAMES = {"StringValue": "stringValue", "BinaryValue": "binaryValue", "DataType": "dataType"}
+_IDENTITY_NAMES = {"Type": "type", "PrincipalId": "principalId"}
 
 
 def sqs_record(message: dict[str, Any], queue_arn: str, region: str) -> dict[str, Any]:
@@ -41,12 +42,16 @@ def sqs_record(message: dict[str, Any], queue_arn: str, region: str) -> dict[str
 
 
 def stream_record(record: dict[str, Any], stream_arn: str) -> dict[str, Any]:
-    """One record, as GetRecords gave it (boto3-style), as functions see it: binary values in base64, the time in seconds."""
+    """One record, as GetRecords gave it (boto3-style), as functions see it: the time in seconds, `userIdentity` with keys in lower case
+    (which GetRecords writes as PrincipalId and Type)."""
     change = dict(record["dynamodb"])
     made = change.get("ApproximateCreationDateTime")
     if isinstance(made, int):
         change["ApproximateCreationDateTime"] = made // SECOND
     shown = {**record, "dynamodb": change, "eventSourceARN": stream_arn}
+    identity = record.get("userIdentity")
+    if identity:
+        shown["userIdentity"] = {_IDENTITY_NAMES.get(name, name): value for name, value in identity.items()}
     return shown
 
 
