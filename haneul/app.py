@@ -17,6 +17,7 @@ from haneul.clock import Clock, Ids
 from haneul.core.cloud import Cloud, Settings
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
+from haneul.events.links import RegionLinks
 from haneul.events.outbox import StoredOutbox
 from haneul.events.signals import Hub
 from haneul.front.admin import Admin
@@ -77,6 +78,7 @@ class App:
         self._usage = StoredUsage(store, clock)
         self._store = store
         self.cloud = Cloud(settings, clock=clock, ids=ids, store=store, blobs=blobs, vault=vault, usage=self._usage, outbox=self._outbox, signals=Hub())
+        self.cloud.links = RegionLinks(store, self.cloud.signals)
         await self._open_authority(ids, vault)
         self._codecs = {}
         self.cloud.codec_for = self._codec

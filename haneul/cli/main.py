@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from haneul.cli import clock, deploy, invoke, logs, start, status
+from haneul.cli import clock, deploy, invoke, logs, regions, start, status
 from haneul.cli.output import Trouble
 
 _DESCRIPTION = """\
@@ -24,6 +24,7 @@ examples:
   haneul invoke handler '{"a": 1}'       call it
   haneul logs -f handler                 follow what it logs
   haneul clock advance 35d               let 35 days pass
+  haneul regions cut eu-west-1           take a region off the others
   haneul stop                            finish what is in flight and stop"""
 
 
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = argparse.ArgumentParser(prog="haneul", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (start, status, logs, invoke, deploy, clock):
+    for module in (start, status, logs, invoke, deploy, clock, regions):
         module.add(commands)
     return top
 

@@ -13,7 +13,7 @@ from haneul.core.call import Call
 from haneul.core.caller import Caller
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Operation
-from haneul.core.ports import Authority, Codec, Outbox, Signals, Usage
+from haneul.core.ports import Authority, Codec, Links, Outbox, Signals, Usage
 from haneul.core.service import Service
 from haneul.metering.metrics import Metrics
 from haneul.store.blobs import Blobs
@@ -73,6 +73,7 @@ class Cloud:
         self.authority: Authority
         self.codec_for: Callable[[str], Codec]
         self.adopt_listener: AdoptListener
+        self.links: Links
         self.services: dict[str, Service] = {}
         self.operations: dict[str, Operation] = {}
         self._by_type: dict[type[Service], Service] = {}

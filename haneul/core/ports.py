@@ -227,6 +227,27 @@ class Signals(Protocol):
         """Until the next `notify` of `topic`, at most `timeout` nanoseconds of the clock; False on time-out."""
 
 
+# The topic of `Signals` that is notified when a region was cut off or healed.
+LINKS_CHANGED = "region-links"
+
+
+class Links(Protocol):
+    """Which regions reach one another, for what works across regions (built by events)."""
+
+    @property
+    def cuts(self) -> list[tuple[str, str]]:
+        """What is cut now: (region, "") for a region cut from all others, (region, region) for a pair."""
+
+    def reach(self, one: str, other: str) -> bool:
+        """Whether two regions reach one another."""
+
+    async def cut(self, region: str, other: str = "") -> None:
+        """Cut a region from all others, or from one."""
+
+    async def heal(self, region: str = "", other: str = "") -> None:
+        """Take back what `cut` did; without a region, all of it."""
+
+
 class Usage(Protocol):
     """Records what was used (built by metering)."""
 

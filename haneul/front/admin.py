@@ -1,8 +1,9 @@
-"""`/_haneul/…`: health, the clock, reset and status, for root or, while development keys are on, for anybody on this machine."""
+"""`/_haneul/…`: health, the clock, cuts between regions, reset and status, for root or, while development keys are on, for anybody on this machine."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable
 
 import orjson
@@ -16,6 +17,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 
 _LAST = 7_258_118_400 * SECOND  # 2200-01-01: beyond it, times no longer fit where 64 bits hold nanoseconds.
+_REGION = re.compile(r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}")
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -70,13 +72,17 @@ class Admin:
             return _json(200, self._clock())
         if name == "clock" and request.method == "POST":
             return await self._move_clock(request)
+        if name == "regions" and request.method == "GET":
+            return _json(200, self._regions())
+        if name == "regions" and request.method == "POST":
+            return await self._cut_or_heal(request)
         if name == "reset" and request.method == "POST":
             await self._reset()
             return _json(200, {"status": "reset"})
         if name == "stop" and request.method == "POST":
             self._stop()
             return _json(202, {"status": "stopping"})
-        return _json(404, {"error": f"there is no {request.method} /_haneul/{name}; there are GET health, status, clock, root-key and POST clock, reset, stop"})
+        return _json(404, {"error": f"there is no {request.method} /_haneul/{name}; there are GET health, status, clock, regions, root-key and POST clock, regions, reset, stop"})
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
         if self._cloud.settings.dev_keys and is_loopback(request.remote) and _names_this_machine(request.host):
@@ -106,3 +112,26 @@ class Admin:
             return _json(400, {"error": f'say how far: {{"advance": "35d"}} (units ms, s, m, h, d), not {request.body[:80]!r} ({error})'})
         await self._advance(step)
         return _json(200, self._clock())
+
+    def _regions(self) -> dict[str, object]:
+        return {"cuts": [{"region": region, **({"from": other} if other else {})} for region, other in self._cloud.links.cuts]}
+
+    async def _cut_or_heal(self, request: HttpRequest) -> HttpResponse:
+        """`{"cut": region}` takes a region off the others, `{"cut": region, "from": other}` off one of them; `heal` takes it back (`"all"`: everything)."""
+        try:
+            wish = orjson.loads(request.body)
+            kinds = [kind for kind in ("cut", "heal") if kind in wish]
+            region, other = str(wish[kinds[0]]), str(wish.get("from", ""))
+            if len(kinds) != 1 or not set(wish) <= {"cut", "heal", "from"} or region == other:
+                raise ValueError("either cut or heal, and two different regions")
+            if not all(_REGION.fullmatch(one) for one in (region, other) if one and one != "all"):
+                raise ValueError("no region has such a name")
+            if region in ("", "all") and kinds[0] == "cut":
+                raise ValueError("name the region to cut off")
+        except (orjson.JSONDecodeError, AttributeError, IndexError, TypeError, ValueError) as error:
+            return _json(400, {"error": f'say what to cut or heal: {{"cut": "eu-west-1"}}, {{"heal": "eu-west-1"}}, {{"heal": "all"}} ({error})'})
+        if kinds[0] == "cut":
+            await self._cloud.links.cut(region, other)
+        else:
+            await self._cloud.links.heal("" if region == "all" else region, other)
+        return _json(200, self._regions())
