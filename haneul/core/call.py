@@ -20,6 +20,9 @@ S = TypeVar("S", bound="Service")
 Conditions = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
 _NOTHING: Mapping[str, Any] = {}
 
+TRACE_HEADER = "haneul:TraceHeader"
+"""In the context of a call from inside: the X-Ray trace header of what the call is made for, so that chains of events can be followed."""
+
 
 class Call:
     """One operation being performed.
@@ -152,9 +155,10 @@ async def call_as(
     session_name: str | None = None,
     source_arn: str | None = None,
     source_account: str | None = None,
+    trace_header: str = "",
 ) -> dict[str, Any]:
     """`Call.invoke` for background work, which has no call of its own. With `role`, `principal` names the service that assumes it."""
-    context: dict[str, Any] = {}
+    context: dict[str, Any] = {TRACE_HEADER: trace_header} if trace_header else {}
     if source_arn:
         context["aws:SourceArn"] = source_arn
     if source_arn or source_account:
