@@ -53,7 +53,8 @@ def draft(call: Call, queue: Queue, entry: Shape) -> Draft:
         attributes, more = checked_attributes(entry["MessageAttributes"])
         size += more
         answer["MD5OfMessageAttributes"] = md5_of(attributes)
-    trace = None
+    # An X-Ray header of the request goes with the message, unless the request names one for it ("Amazon SQS and AWS X-Ray").
+    trace = call.http.headers.get("x-amzn-trace-id") if call.http is not None else None
     if entry.get("MessageSystemAttributes"):
         trace, answer["MD5OfMessageSystemAttributes"] = trace_header(entry["MessageSystemAttributes"])
     if size > queue.message_bytes_max:
