@@ -14,7 +14,7 @@ import orjson
 
 from haneul.clock import HOUR
 from haneul.core.arn import parse_arn
-from haneul.core.call import Call, call_as
+from haneul.core.call import TRACE_HEADER, Call, call_as
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.ports import Shape
@@ -42,6 +42,7 @@ class Origin:
     principal_id: str
     source_ip: str
     request_id: str
+    trace: str = ""
 
     @classmethod
     def of(cls, call: Call) -> Origin:
@@ -52,7 +53,9 @@ class Origin:
             principal = caller.service
         else:
             principal = f"AWS:{caller.principal_id}"
-        return cls(principal, call.http.remote if call.http is not None else "127.0.0.1", call.request_id)
+        if call.http is not None:
+            return cls(principal, call.http.remote, call.request_id, call.http.headers.get("x-amzn-trace-id", ""))
+        return cls(principal, "127.0.0.1", call.request_id, str(call.context.get(TRACE_HEADER, "")))
 
 
 def announce(tx: Transaction, cloud: Cloud, bucket: Bucket, event: str, key: str, about: Object, origin: Origin) -> None:
@@ -71,6 +74,7 @@ def announce(tx: Transaction, cloud: Cloud, bucket: Bucket, event: str, key: str
                     "bucket": bucket.name,
                     "account": bucket.account,
                     "since": cloud.clock.now(),
+                    "trace": origin.trace,
                     "body": orjson.dumps({"Records": [record]}),
                 }
                 cloud.outbox.put(tx, KIND, payload)
@@ -126,7 +130,7 @@ def _record(cloud: Cloud, bucket: Bucket, event: str, key: str, about: Object, o
 async def deliver(cloud: Cloud, payload: Shape) -> None:
     """Hand one message to its destination. A destination that refuses for good loses it, as with the real service; others are tried for a day."""
     try:
-        await send(cloud, payload["arn"], payload["body"], payload["bucket"], payload["account"])
+        await send(cloud, payload["arn"], payload["body"], payload["bucket"], payload["account"], trace=payload.get("trace", ""))
     except (ServiceError, AccessDenied) as error:
         final = isinstance(error, AccessDenied) or ((error.status or 400) < 500 and error.code not in _PASSING)
         if final or cloud.clock.now() - payload["since"] > _TRIED_FOR:
@@ -138,8 +142,8 @@ async def deliver(cloud: Cloud, payload: Shape) -> None:
 _PASSING = frozenset({"TooManyRequestsException", "ThrottlingException", "RequestThrottled", "ResourceConflictException"})
 
 
-async def send(cloud: Cloud, arn: str, body: bytes, bucket: str, account: str, *, dry_run: bool = False) -> None:
-    """Call the destination as S3. `dry_run` only asks whether a function could be called."""
+async def send(cloud: Cloud, arn: str, body: bytes, bucket: str, account: str, *, dry_run: bool = False, trace: str = "") -> None:
+    """Call the destination as S3. `dry_run` only asks whether a function could be called; `trace` is the trace header of what set off the event."""
     target = parse_arn(arn)
     assert target is not None
     if target.service == "lambda":
@@ -149,6 +153,16 @@ async def send(cloud: Cloud, arn: str, body: bytes, bucket: str, account: str, *
         operation = "sqs:SendMessage"
         url = f"https://sqs.{target.region}.amazonaws.com/{target.account}/{target.resource}"
         params = {"QueueUrl": url, "MessageBody": body.decode()}
+        if trace:
+            params["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": trace}}
     await call_as(
-        cloud, operation, params, principal=PRINCIPAL, source_arn=f"arn:aws:s3:::{bucket}", source_account=account, region=target.region, account=target.account
+        cloud,
+        operation,
+        params,
+        principal=PRINCIPAL,
+        source_arn=f"arn:aws:s3:::{bucket}",
+        source_account=account,
+        region=target.region,
+        account=target.account,
+        trace_header=trace,
     )
