@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from haneul.clock import MINUTE, SECOND
+from haneul.clock import MILLISECOND, MINUTE, SECOND
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.ports import Shape
@@ -44,13 +44,15 @@ class Asynchronous:
         self._running = 0
         cloud.outbox.handle(INVOKE, self._carry_out)
 
-    async def accept(self, found: Resolution, payload: bytes, request_id: str, client_context: str | None) -> None:
+    async def accept(self, found: Resolution, payload: bytes, request_id: str, client_context: str | None, trace: str = "") -> None:
         """Take an event. It is on the disk when this returns."""
+        self._invoker.meters.of(found).add("AsyncEventsReceived")
         entry = {
             "target": list(found.target),
             "payload": payload,
             "request_id": request_id,
             "client_context": client_context,
+            "trace": trace or self._invoker.new_trace(),
             "accepted_at": self._cloud.clock.now(),
             "attempts": 0,
             "throttles": 0,
@@ -76,9 +78,16 @@ class Asynchronous:
             await self._after_throttle(found, entry, config, expires_at, None)
             return
         self._running += 1
+        self._invoker.meters.of(found).add("AsyncEventAge", (self._cloud.clock.now() - entry["accepted_at"]) / MILLISECOND, "Milliseconds")
         try:
-            invoked = await self._invoker.run(found, entry["payload"], entry["request_id"], client_context=entry["client_context"])
-        except (ServiceError, AccessDenied, RuntimeUnavailable) as error:
+            invoked = await self._invoker.run(found, entry["payload"], entry["request_id"], client_context=entry["client_context"], trace_id=entry.get("trace", ""))
+        except ServiceError as error:
+            if error.code == "RecursiveInvocationException":
+                await self._give_up(found, entry, config, "RecursiveInvocation", None)
+            else:
+                await self._after_throttle(found, entry, config, expires_at, error)
+            return
+        except (AccessDenied, RuntimeUnavailable) as error:
             await self._after_throttle(found, entry, config, expires_at, error)
             return
         finally:
@@ -116,7 +125,5 @@ class Asynchronous:
         await self._cloud.store.transact(work)
 
     async def _give_up(self, found: Resolution, entry: Shape, config: InvokeConfig, condition: str, invoked: Invoked | None) -> None:
-        target = found.target
-        if condition != "RetriesExhausted":
-            self._cloud.usage.add(target.account, target.region, "lambda", "AsyncEventsDropped", target.name)
+        self._invoker.meters.count(found.target, "AsyncEventsDropped")
         await self._destinations.failed(found, entry, config, condition, invoked)

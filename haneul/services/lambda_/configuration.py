@@ -170,8 +170,8 @@ def _dead_letter_arn(call: Call, version: Version, arn: str) -> str:
     parsed = parse_arn(arn)
     if parsed is None or parsed.service not in ("sqs", "sns"):
         raise invalid("The dead letter queue target has to be an SQS queue or an SNS topic.")
-    if parsed.service == "sns":
-        raise NotBuilt("dead-letter topics (the service sns)")
+    if parsed.service not in call.cloud.services:
+        raise NotBuilt(f"dead-letter topics (the service {parsed.service})")
     return arn
 
 

@@ -13,14 +13,18 @@ import orjson
 from haneul.core.arn import parse_arn
 from haneul.core.call import call_as
 from haneul.core.cloud import Cloud
-from haneul.core.errors import AccessDenied, ServiceError
+from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.ports import Shape
 from haneul.services.lambda_.functions import Resolution
 from haneul.services.lambda_.invoker import Invoked
+from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.records import InvokeConfig
 from haneul.services.lambda_.times import iso_time
+from haneul.services.lambda_.traces import passed_on
 
 _PRINCIPAL = "lambda.amazonaws.com"
+SERVICES = ("sqs", "lambda", "s3", "sns", "events")
+"""Services that a destination can belong to. Those of them that this cloud does not have are refused when a destination is set."""
 _DEAD_LETTER_MESSAGE_MAX = 1024
 _PASSING = frozenset(("TooManyRequestsException", "ServiceException", "InternalFailure", "ThrottlingException", "RequestThrottled"))
 _log = logging.getLogger("haneul")
@@ -29,16 +33,17 @@ _log = logging.getLogger("haneul")
 class Destinations:
     """Sends records. Lasting refusals are counted (DestinationDeliveryFailures, DeadLetterErrors); passing ones raise, so that they are repeated."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, meters: Meters) -> None:
         self._cloud = cloud
+        self._meters = meters
 
     async def succeeded(self, found: Resolution, entry: Shape, config: InvokeConfig, invoked: Invoked) -> None:
         if config.on_success:
-            await self._report(found, config.on_success, self._record(found, entry, "Success", invoked))
+            await self._report(found, config.on_success, self._record(found, entry, "Success", invoked), entry)
 
     async def failed(self, found: Resolution, entry: Shape, config: InvokeConfig, condition: str, invoked: Invoked | None) -> None:
         if config.on_failure:
-            await self._report(found, config.on_failure, self._record(found, entry, condition, invoked))
+            await self._report(found, config.on_failure, self._record(found, entry, condition, invoked), entry)
         if found.version.dead_letter_arn:
             await self._dead_letter(found, entry, condition, invoked)
 
@@ -65,15 +70,23 @@ class Destinations:
                 record["responsePayload"] = invoked.outcome.payload.decode("utf-8", "replace")
         return record
 
-    async def _report(self, found: Resolution, destination: str, record: dict[str, Any]) -> None:
-        arn = parse_arn(destination)
+    async def _report(self, found: Resolution, destination: str, record: dict[str, Any], entry: Shape) -> None:
+        trace = _trace_after(found, entry)
+        now = self._cloud.clock.now()
         body = orjson.dumps(record)
-        if arn is not None and arn.service == "sqs":
-            await self._send(found, "sqs:SendMessage", {"QueueUrl": queue_url(destination), "MessageBody": body.decode()}, "DestinationDeliveryFailures")
-        elif arn is not None and arn.service == "lambda":
-            await self._send(
-                found, "lambda:Invoke", {"FunctionName": destination, "InvocationType": "Event", "Payload": body}, "DestinationDeliveryFailures"
-            )
+        arn = parse_arn(destination)
+        service = arn.service if arn is not None else ""
+        if service == "lambda":
+            operation, params = "lambda:Invoke", {"FunctionName": destination, "InvocationType": "Event", "Payload": body}
+        elif service == "s3":
+            operation, params = "s3:PutObject", s3_object(destination, f"aws/lambda/async/{found.target.name}", body, now, self._cloud.ids.uuid())
+        elif service == "sns":
+            operation, params = "sns:Publish", {"TopicArn": destination, "Message": body.decode()}
+        elif service == "events":
+            operation, params = "events:PutEvents", {"Entries": [_bus_entry(found, destination, record, now)]}
+        else:
+            operation, params = "sqs:SendMessage", queue_message(destination, body.decode(), trace)
+        await self._send(found, operation, params, "DestinationDeliveryFailures", trace)
 
     async def _dead_letter(self, found: Resolution, entry: Shape, condition: str, invoked: Invoked | None) -> None:
         message = condition
@@ -84,18 +97,18 @@ class Destinations:
                 message = str(document.get("errorMessage", condition)) if isinstance(document, dict) else condition
             except orjson.JSONDecodeError:
                 message = condition
-        params: dict[str, Any] = {
-            "QueueUrl": queue_url(found.version.dead_letter_arn),
-            "MessageBody": entry["payload"].decode("utf-8", "replace"),
-            "MessageAttributes": {
-                "RequestID": {"DataType": "String", "StringValue": entry["request_id"]},
-                "ErrorCode": {"DataType": "String", "StringValue": code},
-                "ErrorMessage": {"DataType": "String", "StringValue": message[:_DEAD_LETTER_MESSAGE_MAX] or condition},
-            },
+        attributes = {
+            "RequestID": {"DataType": "String", "StringValue": entry["request_id"]},
+            "ErrorCode": {"DataType": "String", "StringValue": code},
+            "ErrorMessage": {"DataType": "String", "StringValue": message[:_DEAD_LETTER_MESSAGE_MAX] or condition},
         }
-        await self._send(found, "sqs:SendMessage", params, "DeadLetterErrors")
+        arn, text, trace = found.version.dead_letter_arn, entry["payload"].decode("utf-8", "replace"), _trace_after(found, entry)
+        operation, params = "sqs:SendMessage", queue_message(arn, text, trace)
+        if arn.split(":")[2] == "sns":
+            operation, params = "sns:Publish", {"TopicArn": arn, "Message": text}
+        await self._send(found, operation, {**params, "MessageAttributes": attributes}, "DeadLetterErrors", trace)
 
-    async def _send(self, found: Resolution, operation: str, params: dict[str, Any], metric: str) -> None:
+    async def _send(self, found: Resolution, operation: str, params: dict[str, Any], metric: str, trace: str) -> None:
         target = found.target
         try:
             await call_as(
@@ -107,12 +120,52 @@ class Destinations:
                 role=found.version.role,
                 principal=_PRINCIPAL,
                 session_name=target.name,
+                trace_header=trace,
             )
         except (ServiceError, AccessDenied) as error:
             if isinstance(error, ServiceError) and (error.code in _PASSING or (error.status or 400) == 500):
                 raise
-            self._cloud.usage.add(target.account, target.region, "lambda", metric, target.name)
+            self._meters.count(target, metric)
             _log.warning("the outcome of an event for %s could not be sent: %s", target.name, error)
+
+
+def _trace_after(found: Resolution, entry: Shape) -> str:
+    """The trace header of what an event's function sends on."""
+    return passed_on(entry.get("trace", ""), found.target.arn)
+
+
+def _bus_entry(found: Resolution, bus_arn: str, record: dict[str, Any], now: int) -> dict[str, Any]:
+    kind = "Success" if record["requestContext"]["condition"] == "Success" else "Failure"
+    return {
+        "EventBusName": bus_arn,
+        "Source": "lambda",
+        "DetailType": f"Lambda Function Invocation Result - {kind}",
+        "Detail": orjson.dumps(record).decode(),
+        "Resources": [bus_arn, record["requestContext"]["functionArn"]],
+        "Time": now,
+    }
+
+
+def check_destination(cloud: Cloud, arn: str) -> None:
+    """NotBuilt when the service that a destination belongs to does not exist here."""
+    service = arn.split(":")[2]
+    if service not in cloud.services:
+        raise NotBuilt(f"destinations of the service {service}")
+
+
+def queue_message(arn: str, body: str, trace: str) -> dict[str, Any]:
+    """Parameters of SendMessage to a queue, by ARN."""
+    params: dict[str, Any] = {"QueueUrl": queue_url(arn), "MessageBody": body}
+    if trace:
+        params["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": trace}}
+    return params
+
+
+def s3_object(bucket_arn: str, prefix: str, body: bytes, now: int, unique: str) -> dict[str, Any]:
+    """Parameters of PutObject for a record in a bucket: below the prefix a folder for each day, and names that begin with the time."""
+    time = iso_time(now)[:19]
+    key = f"{prefix}/{time[:10].replace('-', '/')}/{time.replace(':', '.')}-{unique}"
+    return {"Bucket": bucket_arn.rpartition(":")[2], "Key": key, "Body": body, "ContentType": "application/json"}
 
 
 def queue_url(arn: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
+from haneul.services.lambda_.destinations import SERVICES, check_destination
 from haneul.services.lambda_.errors import invalid, not_found
 from haneul.services.lambda_.functions import read, resolve_in
 from haneul.services.lambda_.names import LATEST, Target, function_resource, qualified_resource, target_of
@@ -16,13 +16,13 @@ from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
 
-@operation("lambda:PutFunctionEventInvokeConfig", resource=qualified_resource, partial="destinations are SQS queues and functions; no SNS, EventBridge, S3")
+@operation("lambda:PutFunctionEventInvokeConfig", resource=qualified_resource, partial="no destinations in SNS and EventBridge")
 async def put_event_invoke_config(call: Call, request: Shape) -> Shape:
     """Set all; what a request leaves out returns to its default."""
     return await _write(call, request, keep=False)
 
 
-@operation("lambda:UpdateFunctionEventInvokeConfig", resource=qualified_resource, partial="destinations are SQS queues and functions; no SNS, EventBridge, S3")
+@operation("lambda:UpdateFunctionEventInvokeConfig", resource=qualified_resource, partial="no destinations in SNS and EventBridge")
 async def update_event_invoke_config(call: Call, request: Shape) -> Shape:
     """Change what a request names; the rest stays."""
     return await _write(call, request, keep=True)
@@ -31,8 +31,8 @@ async def update_event_invoke_config(call: Call, request: Shape) -> Shape:
 async def _write(call: Call, request: Shape, *, keep: bool) -> Shape:
     target = target_of(call, request)
     destinations = request.get("DestinationConfig")
-    success = _destination(target, destinations, "OnSuccess")
-    failure = _destination(target, destinations, "OnFailure")
+    success = _destination(call, target, destinations, "OnSuccess")
+    failure = _destination(call, target, destinations, "OnFailure")
 
     def work(tx: Transaction) -> InvokeConfig:
         resolve_in(tx, target)
@@ -51,15 +51,16 @@ async def _write(call: Call, request: Shape, *, keep: bool) -> Shape:
     return _shown(target, await call.cloud.store.transact(work))
 
 
-def _destination(target: Target, destinations: Shape | None, name: str) -> str | None:
+def _destination(call: Call, target: Target, destinations: Shape | None, name: str) -> str | None:
     arn: str = ((destinations or {}).get(name) or {}).get("Destination", "")
     if not arn:
         return None
     parsed = parse_arn(arn)
-    if parsed is None or parsed.service not in ("sqs", "sns", "lambda", "events", "s3"):
+    if parsed is None or parsed.service not in SERVICES:
         raise invalid(f"The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination={arn})) is invalid.")
-    if parsed.service not in ("sqs", "lambda"):
-        raise NotBuilt(f"destinations of the service {parsed.service}")
+    check_destination(call.cloud, arn)
+    if parsed.service == "s3" and name == "OnSuccess":
+        raise invalid("S3 buckets are supported as on-failure destinations only.")
     if parsed.service == "lambda" and parsed.resource == f"function:{target.name}":
         raise invalid("You can't specify the function as a destination for itself.")
     return arn

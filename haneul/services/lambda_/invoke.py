@@ -7,13 +7,14 @@ from base64 import b64decode
 
 import orjson
 
-from haneul.core.call import Call
+from haneul.core.call import TRACE_HEADER, Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import bad_content, too_large
 from haneul.services.lambda_.limits import ASYNC_PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX
 from haneul.services.lambda_.names import qualified_resource, target_of
 from haneul.services.lambda_.service import Lambda
+from haneul.services.lambda_.traces import HEADER
 
 
 @operation("lambda:Invoke", action="lambda:InvokeFunction", resource=qualified_resource)
@@ -31,11 +32,10 @@ async def invoke(call: Call, request: Shape) -> Shape:
     if kind == "DryRun":
         return {"StatusCode": 204}
     if kind == "Event":
-        await service.asynchronous.accept(found, payload, call.request_id, context)
+        await service.asynchronous.accept(found, payload, call.request_id, context, trace_of(call))
         return {"StatusCode": 202}
-    trace_id = call.http.headers.get("x-amzn-trace-id", "") if call.http is not None else ""
     with_log = request.get("LogType") == "Tail"
-    invoked = await service.invoker.run(found, payload, call.request_id, client_context=context, with_log=with_log, trace_id=trace_id)
+    invoked = await service.invoker.run(found, payload, call.request_id, client_context=context, with_log=with_log, trace_id=trace_of(call))
     answer: Shape = {"StatusCode": 200, "Payload": invoked.outcome.payload, "ExecutedVersion": invoked.version}
     if invoked.failed:
         answer["FunctionError"] = "Unhandled"
@@ -52,8 +52,15 @@ async def invoke_async(call: Call, request: Shape) -> Shape:
     payload = b"".join(parts) or b"{}"
     check_payload(payload, ASYNC_PAYLOAD_BYTES_MAX)
     service = call.service(Lambda)
-    await service.asynchronous.accept(service.functions.choose(target_of(call, request)), payload, call.request_id, None)
+    await service.asynchronous.accept(service.functions.choose(target_of(call, request)), payload, call.request_id, None, trace_of(call))
     return {"Status": 202}
+
+
+def trace_of(call: Call) -> str:
+    """The trace header that came with a request, or from the service that calls."""
+    if call.http is not None:
+        return call.http.headers.get(HEADER, "")
+    return str(call.context.get(TRACE_HEADER, ""))
 
 
 def check_payload(payload: bytes, limit: int) -> None:

@@ -11,8 +11,10 @@ from haneul.services.lambda_.environments import Environments, Lease
 from haneul.services.lambda_.errors import throttled
 from haneul.services.lambda_.functions import Functions, Resolution, read
 from haneul.services.lambda_.limits import ACCOUNT_CONCURRENCY, LOG_TAIL_BYTES_MAX
-from haneul.services.lambda_.platform_log import billed_milliseconds, end_lines, start_line
+from haneul.services.lambda_.meters import Meters
+from haneul.services.lambda_.platform_log import end_lines, start_line
 from haneul.services.lambda_.records import reserved_key
+from haneul.services.lambda_.traces import LOOPS_MAX, loops, passed_on, recursive
 
 _ATTEMPTS = 3
 
@@ -37,8 +39,9 @@ class Invoked:
 class Invoker:
     """Counts what runs at once (in this process, where the environments are) and runs it."""
 
-    def __init__(self, cloud: Cloud, functions: Functions, environments: Environments) -> None:
+    def __init__(self, cloud: Cloud, functions: Functions, environments: Environments, meters: Meters) -> None:
         self._cloud = cloud
+        self.meters = meters
         self._functions = functions
         self._environments = environments
         self.stopping = False
@@ -48,9 +51,11 @@ class Invoker:
     async def run(
         self, found: Resolution, payload: bytes, request_id: str, *, client_context: str | None = None, with_log: bool = False, trace_id: str = ""
     ) -> Invoked:
-        """Run the version that `found` names. A function's failure is an outcome; TooManyRequestsException and what keeps it from running are raised."""
+        """Run the version that `found` names. A function's failure is an outcome; TooManyRequestsException, RecursiveInvocationException (by the
+        lineage in `trace_id`) and what keeps it from running are raised."""
         account, region, name, _ = found.target
         place, area = (account, region, name), (account, region)
+        trace_id = self._trace(found, trace_id)
         reserved = found.function.reserved_concurrency is not None
         self._enter(found, place, area, reserved)
         try:
@@ -74,14 +79,26 @@ class Invoker:
             if together >= 100 and together >= ACCOUNT_CONCURRENCY - (read(self._cloud.store, reserved_key(found.target.space), int) or 0):
                 self._throttle(found, "ConcurrentInvocationLimitExceeded")
             self._unreserved[area] = together + 1
-        self._running[place] = running + 1
+        running += 1
+        self._running[place] = running
+        self.meters.of(found).concurrency.add(running)
+        if limit is None:
+            self.meters.account(*area, "UnreservedConcurrentExecutions", self._unreserved[area])
 
     def _throttle(self, found: Resolution, reason: str) -> None:
-        self._cloud.usage.add(found.target.account, found.target.region, "lambda", "Throttles", found.target.name)
+        self.meters.throttled(found)
         raise throttled(reason)
 
+    def _trace(self, found: Resolution, given: str) -> str:
+        """The trace header for an invocation; RecursiveInvocationException when the event has come round too often."""
+        arn = found.target.arn
+        if given and found.function.recursive_loop == "Terminate" and loops(given, arn) >= LOOPS_MAX:
+            self.meters.count(found.target, "RecursiveInvocationsDropped")
+            raise recursive(found.target.name)
+        return passed_on(given or self.new_trace(), arn)
+
     async def _run(self, found: Resolution, payload: bytes, request_id: str, client_context: str | None, with_log: bool, trace_id: str) -> Invoked:
-        invocation = Invocation(request_id, payload, found.arn, client_context, None, trace_id or self._new_trace())
+        invocation = Invocation(request_id, payload, found.arn, client_context, None, trace_id)
         for attempt in range(_ATTEMPTS):
             lease = await self._environments.acquire(found)
             try:
@@ -94,7 +111,7 @@ class Invoker:
                 await self._environments.release(lease)
         raise AssertionError("unreachable")
 
-    def _new_trace(self) -> str:
+    def new_trace(self) -> str:
         """An X-Ray header, as every invocation has one, sampled or not."""
         digits = self._cloud.ids.hex(40)
         return f"Root=1-{self._cloud.clock.seconds():08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
@@ -115,19 +132,6 @@ class Invoker:
         for line in last:
             log.add(line)
         log.flush()
-        self._meter(found, outcome)
+        self.meters.ran(found, outcome)
         text = first + outcome.log.decode("utf-8", "replace") + "".join(last) if with_log else ""
         return Invoked(outcome, version.qualifier, text)
-
-    def _meter(self, found: Resolution, outcome: Outcome) -> None:
-        account, region, name, _ = found.target
-        add = self._cloud.usage.add
-        billed = billed_milliseconds(outcome)
-        add(account, region, "lambda", "Invocations", name)
-        add(account, region, "lambda", "BilledMilliseconds", name, billed)
-        add(account, region, "lambda", "GbSecondsMillionths", name, billed * found.version.memory_mb * 1000 // 1024)
-        add(account, region, "lambda", "DurationMicroseconds", name, outcome.duration_ns // 1000)
-        if outcome.init_duration_ns is not None:
-            add(account, region, "lambda", "InitMicroseconds", name, outcome.init_duration_ns // 1000)
-        if outcome.status != "success":
-            add(account, region, "lambda", "FunctionErrors", name)

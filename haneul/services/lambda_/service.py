@@ -17,6 +17,7 @@ from haneul.services.lambda_.event_sources.manager import EventSources
 from haneul.services.lambda_.functions import Functions, policy_text, read
 from haneul.services.lambda_.invoker import Invoker
 from haneul.services.lambda_.log_shipper import LogShipper
+from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.names import parse_layer_arn, parse_target
 from haneul.services.lambda_.quirks import QUIRKS
 from haneul.services.lambda_.records import Policy, layer_policy_key
@@ -36,8 +37,9 @@ class Lambda(Service):
         self.code = CodeStore(cloud, folder / "code")
         self.logs = LogShipper(cloud)
         self.environments = Environments(cloud, folder / "sandbox", self.code, self.logs)
-        self.invoker = Invoker(cloud, self.functions, self.environments)
-        self.asynchronous = Asynchronous(cloud, self.functions, self.invoker, Destinations(cloud))
+        self.meters = Meters(cloud)
+        self.invoker = Invoker(cloud, self.functions, self.environments, self.meters)
+        self.asynchronous = Asynchronous(cloud, self.functions, self.invoker, Destinations(cloud, self.meters))
         self.event_sources = EventSources(cloud, self.functions, self.invoker)
         self.urls = UrlGateway(cloud, self.functions, self.invoker)
         self.architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
