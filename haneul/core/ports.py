@@ -10,8 +10,6 @@ from haneul.clock import Clock
 from haneul.core.caller import Caller
 from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
-from haneul.metering.metrics import Gathered as Gathered
-from haneul.metering.metrics import bucketed as bucketed
 from haneul.store.port import Transaction
 
 Shape = dict[str, Any]

@@ -9,6 +9,7 @@ from haneul.core.service import Service
 # Package below haneul/services → class in its service.py.
 _SERVICES = {
     "apigateway": "ApiGateway",
+    "cloudwatch": "CloudWatch",
     "dynamodb": "DynamoDb",
     "dynamodbstreams": "DynamoDbStreams",
     "iam": "Iam",
