@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from haneul.auth.policy.document import MalformedPolicy, Policy, deny_everything, parse_policy
 from haneul.auth.policy.evaluate import AccessRequest, PolicySet, decide, denial_message
@@ -26,13 +25,12 @@ _NOBODY = IdentityPolicies()
 _GRANTS_NOTHING = '{"Version": "2012-10-17", "Statement": []}'
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
+class Identified(NamedTuple):
     """The outcome of authentication."""
 
     caller: Caller
     region: str
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any]
 
 
 class UnknownIdentities:
@@ -91,11 +89,11 @@ class StandardAuthority:
         except SignatureProblem as problem:
             raise problem.as_error(_spoken(request, self._protocols_of(service))) from None
         if found is None:
-            return Identified(ANONYMOUS, "")
+            return Identified(ANONYMOUS, "", {})
         signed, credential = found
         if credential.caller.kind != "root":
-            self.identities.used(credential.caller, service, signed.region)
-        return Identified(credential.caller, signed.region, signed.context)
+            self.identities.used(credential.caller, service, signed.grant.region)
+        return Identified(credential.caller, signed.grant.region, signed.context)
 
     def missing_credentials(self, request: HttpRequest, service: str) -> ServiceError:
         return SignatureProblem("missing").as_error(_spoken(request, self._protocols_of(service)))
@@ -105,7 +103,7 @@ class StandardAuthority:
             signed, credential = self._verifier.verify_form(fields, self._signing_name_of(service), remote)
         except SignatureProblem as problem:
             raise problem.as_error(self._protocols_of(service)[0]) from None
-        return Identified(credential.caller, signed.region, signed.context)
+        return Identified(credential.caller, signed.grant.region, signed.context)
 
     def _find_credential(self, access_key_id: str, token: str, remote: str) -> Credential:
         if token:

@@ -6,8 +6,6 @@ import hmac
 from hashlib import sha256
 from urllib.parse import quote, unquote_to_bytes
 
-from haneul.core.http import HttpRequest
-
 
 def encode(raw: bytes | str, safe: str = "") -> str:
     """Percent-encode all but unreserved characters (and those in `safe`)."""
@@ -48,13 +46,6 @@ def canonical_query(query: str, leave_out: str = "") -> str:
         pairs.append((name, encode(unquote_to_bytes(value.replace("+", " ")))))
     pairs.sort()
     return "&".join([f"{name}={value}" for name, value in pairs])
-
-
-def canonical_request(request: HttpRequest, path: str, query: str, signed_headers: str, payload_hash: str) -> str:
-    """The text whose hash is signed. Raises KeyError with the name of a signed header that is missing."""
-    headers = request.headers
-    lines = [f"{name}:{' '.join(headers[name].split())}\n" for name in signed_headers.split(";")]
-    return f"{request.method}\n{path}\n{query}\n{''.join(lines)}\n{signed_headers}\n{payload_hash}"
 
 
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date as calendar_date
+from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -42,36 +42,48 @@ _HEADER_CONTEXT: Mapping[str, Any] = {"s3:authtype": "REST-HEADER", "s3:signatur
 _QUERY_CONTEXT: Mapping[str, Any] = {"s3:authtype": "REST-QUERY-STRING", "s3:signatureversion": ALGORITHM}
 
 
-@dataclass(slots=True)
-class Signed:
-    """What a request says of its own signature. `headers` are the names of the signed headers, in lower case, separated by semicolons."""
-
-    access_key_id: str
-    date: str
-    region: str
-    service: str
-    headers: str
-    signature: str
-    timestamp: str
-    token: str
-    presigned: bool = False
-    expires_seconds: int = 0
-    context: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def scope(self) -> str:
-        return f"{self.date}/{self.region}/{self.service}/{TERMINAL}"
-
-
-@dataclass(frozen=True, slots=True)
 class Grant:
-    """What an Authorization header says before its signature: the same from request to request of a client's day."""
+    """What an Authorization header says before its signature: the same from request to request of a client's day, and worked out once.
 
-    access_key_id: str
-    date: str
-    region: str
-    service: str
-    headers: str
+    `headers` are the names of the signed headers, in lower case, separated by semicolons; `names` the same as a tuple.
+    """
+
+    __slots__ = ("_pick", "_template", "access_key_id", "date", "headers", "names", "region", "scope", "service")
+
+    def __init__(self, access_key_id: str, date: str, region: str, service: str, headers: str) -> None:
+        self.access_key_id = access_key_id
+        self.date = date
+        self.region = region
+        self.service = service
+        self.headers = headers
+        self.names = tuple(headers.split(";"))
+        self.scope = f"{date}/{region}/{service}/{TERMINAL}"
+        self._pick = itemgetter(*self.names, self.names[0])  # One more, so that a single name gives a tuple, too.
+        self._template = "".join([name.replace("%", "%%") + ":%s\n" for name in self.names]) + "%.0s"
+
+    def header_lines(self, headers: Mapping[str, str]) -> str:
+        """The signed headers as the canonical request has them. Raises KeyError with the name of one that is missing."""
+        lines = self._template % self._pick(headers)
+        if "  " in lines or ": " in lines or " \n" in lines or "\t" in lines:  # Rare: spaces to squeeze, or words with a colon.
+            return "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in self.names])
+        return lines
+
+
+class Signed:
+    """What a request says of its own signature."""
+
+    __slots__ = ("context", "expires_seconds", "grant", "presigned", "signature", "timestamp", "token")
+
+    def __init__(
+        self, grant: Grant, signature: str, timestamp: str, token: str, context: Mapping[str, Any], *, presigned: bool = False, expires_seconds: int = 0
+    ) -> None:
+        self.grant = grant
+        self.signature = signature
+        self.timestamp = timestamp
+        self.token = token
+        self.context = context
+        self.presigned = presigned
+        self.expires_seconds = expires_seconds
 
 
 def parse_timestamp(text: str) -> int:
@@ -130,8 +142,7 @@ def signed_by_header(request: HttpRequest, grant: Grant, signature: str) -> Sign
     timestamp = headers.get("x-amz-date") or headers.get("date", "")
     if not timestamp:
         raise SignatureProblem("no-date", "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
-    token = headers.get("x-amz-security-token", "")
-    return Signed(grant.access_key_id, grant.date, grant.region, grant.service, grant.headers, signature, timestamp, token, context=_HEADER_CONTEXT)
+    return Signed(grant, signature, timestamp, headers.get("x-amz-security-token", ""), _HEADER_CONTEXT)
 
 
 def query_claims(query: str) -> dict[str, str] | None:
@@ -163,33 +174,32 @@ def read_query(found: Mapping[str, str], *, s3: bool) -> Signed:
         raise SignatureProblem("query-incomplete", "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
     grant = _grant(found["X-Amz-Credential"], found["X-Amz-SignedHeaders"], "query-incomplete")
     signature, timestamp, token = found["X-Amz-Signature"], found["X-Amz-Date"], found.get("X-Amz-Security-Token", "")
-    return Signed(
-        grant.access_key_id, grant.date, grant.region, grant.service, grant.headers, signature, timestamp, token, True, int(expires), _QUERY_CONTEXT
-    )
+    return Signed(grant, signature, timestamp, token, _QUERY_CONTEXT, presigned=True, expires_seconds=int(expires))
 
 
 def check_scope(signed: Signed, service: str) -> None:
     """The scope must name a day, the day of the request, a region and this service. Raises SignatureProblem."""
+    grant = signed.grant
+    if grant.service == service and grant.date and signed.timestamp.startswith(grant.date):
+        return
     where = "Error parsing the X-Amz-Credential parameter; " if signed.presigned else "The authorization header is malformed; "
     kind = "query-scope" if signed.presigned else "scope"
-    if signed.service != service:
+    if grant.service != service:
         raise SignatureProblem(
             kind,
             f"Credential should be scoped to correct service: '{service}'. ",
-            f'{where}incorrect service "{signed.service}". This endpoint belongs to "{service}".',
+            f'{where}incorrect service "{grant.service}". This endpoint belongs to "{service}".',
         )
-    if not signed.timestamp.startswith(signed.date) or not signed.date:
-        raise SignatureProblem(
-            kind,
-            f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-            f"'{signed.date}' != '{signed.timestamp[:8]}', from '{signed.timestamp}'.",
-            f'{where}Invalid credential date "{signed.date}". This date is not the same as X-Amz-Date: "{signed.timestamp[:8]}".',
-        )
+    raise SignatureProblem(
+        kind,
+        f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+        f"'{grant.date}' != '{signed.timestamp[:8]}', from '{signed.timestamp}'.",
+        f'{where}Invalid credential date "{grant.date}". This date is not the same as X-Amz-Date: "{signed.timestamp[:8]}".',
+    )
 
 
-def check_headers_signed(request: HttpRequest, signed: Signed, *, s3: bool) -> None:
+def check_headers_signed(request: HttpRequest, names: tuple[str, ...], *, s3: bool) -> None:
     """The host must be signed; for S3 every header that changes what the request does, too. Raises SignatureProblem."""
-    names = signed.headers.split(";")
     if not s3:
         if "host" not in names:
             raise SignatureProblem("not-signed", "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")

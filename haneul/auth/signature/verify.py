@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from haneul.auth.ports import Credential
-from haneul.auth.signature.canonical import canonical_path, canonical_query, canonical_request, same, sign, signing_key, string_to_sign
+from haneul.auth.signature.canonical import canonical_path, canonical_query, same, sign, signing_key, string_to_sign
 from haneul.auth.signature.chunked import SignedStream, VerifiedStream
 from haneul.auth.signature.claims import (
     ALGORITHM,
@@ -46,7 +46,7 @@ class Verifier:
     def __init__(self, clock: Clock, find_credential: Callable[[str, str, str], Credential]) -> None:
         self._clock = clock
         self._find_credential = find_credential
-        self._keys: dict[tuple[str, str, str, str], bytes] = {}
+        self._keys: dict[tuple[str, str], bytes] = {}
         self._grants: dict[str, Grant] = {}
         self._last_timestamp = ("", 0)
 
@@ -63,27 +63,24 @@ class Verifier:
             signed = read_query(claims, s3=s3)
         else:
             return None
+        grant = signed.grant
         at = self._time_of(signed)
         if s3:  # S3 looks at the time first, the other services once they know the key.
             self._check_time(signed, at)
         check_scope(signed, service)
-        check_headers_signed(request, signed, s3=s3)
-        credential = self._find_credential(signed.access_key_id, signed.token, request.remote)
+        check_headers_signed(request, grant.names, s3=s3)
+        credential = self._find_credential(grant.access_key_id, signed.token, request.remote)
         if not s3:
             self._check_time(signed, at)
         payload = self._payload_hash(request, signed, s3)
+        path = canonical_path(request.raw_path, s3=s3)
+        query = canonical_query(request.query, "X-Amz-Signature" if signed.presigned else "")
         try:
-            canonical = canonical_request(
-                request,
-                canonical_path(request.raw_path, s3=s3),
-                canonical_query(request.query, "X-Amz-Signature" if signed.presigned else ""),
-                signed.headers,
-                payload,
-            )
+            canonical = f"{request.method}\n{path}\n{query}\n{grant.header_lines(request.headers)}\n{grant.headers}\n{payload}"
         except KeyError as missing:
             raise SignatureProblem("mismatch") from missing
-        key = self._key(credential.secret, signed)
-        text = string_to_sign(signed.timestamp, signed.scope, canonical)
+        key = self._key(credential.secret, grant)
+        text = string_to_sign(signed.timestamp, grant.scope, canonical)
         if not same(sign(key, text), signed.signature):
             raise SignatureProblem("mismatch", fields=_diagnosis(signed, text, canonical))
         self._guard_body(request, signed, payload, key)
@@ -98,15 +95,15 @@ class Verifier:
             raise SignatureProblem("missing")
         key_id, date, region, scope_service, terminal = parts
         token = fields.get("x-amz-security-token", "")
-        signed = Signed(key_id, date, region, scope_service, "", fields.get("x-amz-signature", ""), fields.get("x-amz-date", ""), token)
-        signed.context = {"s3:authtype": "POST", "s3:signatureversion": ALGORITHM}
+        context = {"s3:authtype": "POST", "s3:signatureversion": ALGORITHM}
+        signed = Signed(Grant(key_id, date, region, scope_service, ""), fields.get("x-amz-signature", ""), fields.get("x-amz-date", ""), token, context)
         if scope_service != service or terminal != TERMINAL:
             raise SignatureProblem("incomplete", detail_s3=f'The credential scope is malformed; expecting "{service}".')
         self._time_of(signed)
         check_scope(signed, service)
-        credential = self._find_credential(signed.access_key_id, signed.token, remote)
+        credential = self._find_credential(key_id, token, remote)
         policy = fields.get("policy", "")
-        if not same(sign(self._key(credential.secret, signed), policy), signed.signature):
+        if not same(sign(self._key(credential.secret, signed.grant), policy), signed.signature):
             raise SignatureProblem("mismatch", fields=_diagnosis(signed, policy))
         return signed, credential
 
@@ -120,8 +117,8 @@ class Verifier:
             return None
         credential = self._find_credential(claims.access_key_id, claims.token, request.remote)
         kind = "REST-QUERY-STRING" if claims.presigned else "REST-HEADER"
-        signed = Signed(claims.access_key_id, "", "", "s3", "", claims.signature, claims.date, claims.token, claims.presigned)
-        signed.context = {"s3:authtype": kind, "s3:signatureversion": "AWS"}
+        grant = Grant(claims.access_key_id, "", "", "s3", "")
+        signed = Signed(grant, claims.signature, claims.date, claims.token, {"s3:authtype": kind, "s3:signatureversion": "AWS"}, presigned=claims.presigned)
         self._check_old_time(claims)
         text = old_string_to_sign(request, claims)
         if not same(old_sign(credential.secret, text), claims.signature):
@@ -145,7 +142,7 @@ class Verifier:
 
     def _verify_old_form(self, fields: Mapping[str, str], remote: str) -> tuple[Signed, Credential]:
         key_id, token, policy = fields["awsaccesskeyid"], fields.get("x-amz-security-token", ""), fields.get("policy", "")
-        signed = Signed(key_id, "", "", "s3", "", fields.get("signature", ""), "", token, context={"s3:authtype": "POST", "s3:signatureversion": "AWS"})
+        signed = Signed(Grant(key_id, "", "", "s3", ""), fields.get("signature", ""), "", token, {"s3:authtype": "POST", "s3:signatureversion": "AWS"})
         credential = self._find_credential(key_id, token, remote)
         if not same(old_sign(credential.secret, policy), signed.signature):
             raise SignatureProblem("mismatch", fields=_diagnosis(signed, policy))
@@ -164,13 +161,13 @@ class Verifier:
                 self._grants[prefix] = grant
         return signed_by_header(request, grant, signature)
 
-    def _key(self, secret: str, signed: Signed) -> bytes:
-        name = (secret, signed.date, signed.region, signed.service)
+    def _key(self, secret: str, grant: Grant) -> bytes:
+        name = (secret, grant.scope)
         key = self._keys.get(name)
         if key is None:
             if len(self._keys) >= _KEY_CACHE_SIZE:
                 self._keys.clear()
-            key = self._keys[name] = signing_key(secret, signed.date, signed.region, signed.service)
+            key = self._keys[name] = signing_key(secret, grant.date, grant.region, grant.service)
         return key
 
     # ---- when
@@ -232,7 +229,7 @@ class Verifier:
     def _guard_body(self, request: HttpRequest, signed: Signed, payload: str, key: bytes) -> None:
         """Make sure that the body is the one that was signed, at once or while it is read."""
         if payload.startswith(STREAMING_PREFIX):
-            request.stream = SignedStream(request, payload, key, signed.timestamp, signed.scope, signed.signature)
+            request.stream = SignedStream(request, payload, key, signed.timestamp, signed.grant.scope, signed.signature)
             request.body = b""
         elif len(payload) != _HASH_DIGITS:
             return  # UNSIGNED-PAYLOAD, or a word of the signer's own in a presigned URL: it says nothing of the body.
@@ -245,7 +242,7 @@ class Verifier:
 def _diagnosis(signed: Signed, text: str, canonical: str | None = None) -> dict[str, str]:
     """What S3 tells a client whose signature does not fit: what it should have signed."""
     fields = {
-        "AWSAccessKeyId": signed.access_key_id,
+        "AWSAccessKeyId": signed.grant.access_key_id,
         "StringToSign": text,
         "SignatureProvided": signed.signature,
         "StringToSignBytes": text.encode().hex(" "),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haneul.auth.signature.canonical import canonical_path, canonical_query, canonical_request, sign, signing_key, string_to_sign
+from haneul.auth.signature.canonical import sign, signing_key, string_to_sign
 from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest
 from tests.auth.signature.support import KEY, SECRET, Bench, read
@@ -56,8 +56,8 @@ class Upload:
 
     def sign_head(self) -> str:
         names = ";".join(sorted(self.headers))
-        request = HttpRequest("PUT", "/b/k", "", self.headers)
-        canonical = canonical_request(request, canonical_path("/b/k", s3=True), canonical_query(""), names, self.mode)
+        lines = "".join(f"{name}:{self.headers[name]}\n" for name in sorted(self.headers))
+        canonical = f"PUT\n/b/k\n\n{lines}\n{names}\n{self.mode}"
         signature = sign(SIGNING_KEY, string_to_sign(STAMP, SCOPE, canonical))
         self.headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={KEY}/{SCOPE}, SignedHeaders={names}, Signature={signature}"
         return signature
