@@ -85,7 +85,7 @@ class Disks:
                     file.truncate(_image_bytes(size_mb))
                 tool = next((tool for tool in _MAKE_EXT4 if os.path.exists(tool)), "mkfs.ext4")
                 options = ["-q", "-F", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard"]
-                subprocess.run([tool, *options, path], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                subprocess.run([tool, *options, path], check=True, timeout=60, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 image = os.open(path, os.O_RDWR | os.O_CLOEXEC)
                 try:
                     mounted = _mount_ext4(image)

@@ -43,6 +43,7 @@ class Surroundings:
     monotonic_ns: Callable[[], int]
     wall_ns: Callable[[], int]
     adopt_listener: AdoptListener | None
+    began: Callable[[Environment], None]
     ended: Callable[[Environment], None]
     init_timeout_ns: int
 
@@ -113,7 +114,12 @@ class Environment:
 
     async def launch(self) -> None:
         """Make the sandbox and start the function's process; the Init phase goes on behind. Raises RuntimeUnavailable."""
-        sandbox = await self._around.driver.launch(self._plan)
+        try:
+            sandbox = await self._around.driver.launch(self._plan)
+        except BaseException:
+            self._ended.set_result(None)  # Whoever waits for an end that will never be must not wait for ever.
+            raise
+        self._around.began(self)
         self._launched_ns = self._around.monotonic_ns()  # The Init phase does not include making the sandbox.
         self._sandbox = sandbox
         self.alive = True
@@ -126,6 +132,8 @@ class Environment:
         if sandbox.endpoint is not None and self._around.adopt_listener is not None:
             self._stop_listening = self._around.adopt_listener(sandbox.endpoint, self.spec)
             sandbox.endpoint = None
+        if self._destroyed:  # While the sandbox was made.
+            self._kill()
 
     async def destroy(self) -> None:
         """Kill everything inside and wait until it is gone."""
@@ -417,8 +425,12 @@ class Environment:
     # ---- log and end
 
     def _lines(self, lines: list[LogLine]) -> None:
-        if self.on_log is not None:
+        if self.on_log is None:
+            return
+        try:
             self.on_log(lines)
+        except Exception:  # What a listener makes of lines must not keep the environment from ending.
+            _log.exception("the log of %s could not be taken", self.spec.function_name)
 
     def _on_log_pipe(self) -> None:
         if not self._logs.read():
@@ -448,7 +460,11 @@ class Environment:
         if self._api is not None:
             self._api.close()
         self._peak_bytes = max(self._peak_bytes, sandbox.peak_bytes())
-        ending = await sandbox.ending(self._status_text)
+        ending = Ending()
+        try:
+            ending = await sandbox.ending(self._status_text)
+        except (OSError, ValueError):
+            _log.exception("how the sandbox of %s ended cannot be told", self.spec.function_name)
         self._drain_rest()
         self._loop.remove_reader(sandbox.channel.fileno())
         self._loop.remove_writer(sandbox.channel.fileno())

@@ -60,7 +60,7 @@ class Runtime:
         self._environments: set[Environment] = set()
         self._created = 0
         self._ended = 0
-        self._surroundings = Surroundings(self.driver, monotonic_ns, wall_ns, adopt_listener, self._forget, init_timeout_ns)
+        self._surroundings = Surroundings(self.driver, monotonic_ns, wall_ns, adopt_listener, self._remember, self._forget, init_timeout_ns)
 
     async def start(self) -> None:
         """Start the driver and the zygote of the server's own Python. Raises RuntimeUnavailable when this machine cannot hold a sandbox."""
@@ -97,9 +97,11 @@ class Runtime:
         plan = Plan(kind, spec.code_dir, spec.layer_dirs, spec.memory_mb, spec.ephemeral_storage_mb, spec.endpoint_port, settings)
         environment = Environment(kind, plan, spec, self._surroundings, on_log)
         await environment.launch()
+        return environment
+
+    def _remember(self, environment: Environment) -> None:
         self._environments.add(environment)
         self._created += 1
-        return environment
 
     def _forget(self, environment: Environment) -> None:
         self._environments.discard(environment)

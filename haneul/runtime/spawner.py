@@ -18,6 +18,7 @@ import resource
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from haneul.runtime.inside import jail, linux
 
 _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 16
+_ZYGOTE_SECONDS_MAX = 10
 _READ_ONLY = linux.ATTR_RDONLY | linux.ATTR_NOSUID | linux.ATTR_NODEV
 _FIRST_USER = 1_900_000_000
 _USERS = 100_000_000
@@ -89,11 +91,14 @@ class Spawner:
             self.leaving = [group for group in self.leaving if not self.cgroups.remove(group)]
 
     def send(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # The next `receive` notices.
             socket.send_fds(self.server, [json.dumps(message).encode()], fds or [])
 
     def receive(self) -> bool:
-        data, fds, _, _ = socket.recv_fds(self.server, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
+        try:
+            data, fds, _, _ = socket.recv_fds(self.server, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
+        except ConnectionResetError:
+            return False
         if not data:
             return False
         message = json.loads(data)
@@ -190,6 +195,8 @@ class Spawner:
             cwd="/",
         )
         theirs.close()
+        # A zygote that does not listen must not hold up the spawner for ever.
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _ZYGOTE_SECONDS_MAX, 0))
         zygote = Zygote(process, ours)
         self.zygotes[runtime] = zygote
         self.poll.register(ours, select.POLLIN)
@@ -209,6 +216,7 @@ class Spawner:
         zygote = self.zygotes.pop(runtime)
         self.poll.unregister(zygote.connection)
         zygote.connection.close()
+        zygote.process.kill()
         zygote.process.wait()
 
     def stop(self) -> None:
@@ -217,13 +225,39 @@ class Spawner:
             zygote.process.kill()
         for zygote in self.zygotes.values():
             zygote.process.wait()
-        with contextlib.suppress(ChildProcessError):  # The keepers are this process's children now.
-            while True:
-                os.wait()
+        for _ in range(1000):  # The keepers are this process's children now, and die with their zygotes; killed they are all the same.
+            for child in _children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            if not _reap():
+                break
+            select.select([], [], [], 0.01)
         for _ in range(100):
             if self.cgroups.remove_all():
                 break
             select.select([], [], [], 0.02)
+
+
+def _children() -> list[int]:
+    """The processes whose parent this one is."""
+    found = []
+    own = str(os.getpid())
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:  # It may end at any moment.
+                if file.read().rpartition(b")")[2].split()[1].decode() == own:
+                    found.append(int(name))
+    return found
+
+
+def _reap() -> bool:
+    """Take note of the children that have ended; False when there are none left at all."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _descriptor_mover(fd: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -41,6 +42,7 @@ class Servers:
         server = subprocess.Popen([sys.executable, "-m", "tests.runtime.server", str(place)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.started.append(server)
         assert server.stdout is not None
+        assert select.select([server.stdout], [], [], 60)[0], "the server has not started"
         return server, int(server.stdout.readline())
 
 

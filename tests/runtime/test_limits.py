@@ -173,7 +173,7 @@ def handler(e, c):
 """
     environment = await functions.create(source)
     before = json.loads((await functions.invoke(environment, 0.05)).payload)
-    while not environment.frozen:  # Some milliseconds after it fell idle.
+    while not environment.frozen and environment.alive:  # Some milliseconds after it fell idle.
         await real_time(0.001)
     await real_time(0.3)
     after = json.loads((await functions.invoke(environment, 0)).payload)

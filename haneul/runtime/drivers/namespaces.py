@@ -22,6 +22,10 @@ from haneul.runtime.interpreters import Kind
 from haneul.runtime.port import RuntimeUnavailable
 
 _MESSAGE_BYTES_MAX = 65536
+_SET_UP_SECONDS_MAX = 60.0
+"""A spawner or a sandbox that is not there by then (real time, on the most overloaded machine) never will be."""
+_END_SECONDS_MAX = 20.0
+"""As long is waited for killed processes to be gone before going on without them."""
 _PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 _START = "import sys; sys.path.insert(0, sys.argv.pop()); from haneul.runtime.spawner import main; main()"
 _log = logging.getLogger(__name__)
@@ -73,10 +77,12 @@ class NamespaceSandbox(Sandbox):
 
     async def ending(self, status: bytes) -> Ending:
         ending = read_ending(status)
-        if self.keeper >= 0:  # The kernel reports the end of a pid namespace's first process when all others in it are gone.
-            await readable(self.keeper)
+        # The kernel reports the end of a pid namespace's first process when all others in it are gone.
+        if self.keeper >= 0 and not await readable(self.keeper, self.driver.end_seconds_max):
+            _log.error("the processes of sandbox %s have not ended after %s seconds", self.identifier, self.driver.end_seconds_max)
+            linux.pidfd_send_signal(self.keeper, signal.SIGKILL)
         self.driver.forget(self)
-        kills = await self.gone
+        kills = await self.driver.wait_gone(self)
         self.driver.sandboxes.pop(self.identifier, None)
         if kills and ending.signal == signal.SIGKILL:
             return Ending(signal=signal.SIGKILL, out_of_memory=True)
@@ -99,13 +105,16 @@ class NamespaceDriver(Driver):
     name = "namespaces"
     isolated = True
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, set_up_seconds_max: float = _SET_UP_SECONDS_MAX, end_seconds_max: float = _END_SECONDS_MAX) -> None:
         self._directory = directory
+        self.set_up_seconds_max = set_up_seconds_max
+        self.end_seconds_max = end_seconds_max
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._next = 0
         self._stopping = False
+        self._ready = asyncio.Event()
         self._prepared: dict[str, Kind] = {}
         self.sandboxes: dict[int, NamespaceSandbox] = {}
         self.controllers: list[str] = []
@@ -118,21 +127,32 @@ class NamespaceDriver(Driver):
         self._process = self._start_process(theirs)
         theirs.close()
         ours.setblocking(False)
-        self._socket = ours
-        await readable(ours.fileno())
         try:
-            answer = json.loads(ours.recv(_MESSAGE_BYTES_MAX) or b"{}")
-        except ConnectionResetError:
-            answer = {}
-        if not answer.get("ready"):
+            answer = await self._first_words(ours)
+        except BaseException:
             ours.close()
+            self._process.kill()
             self._process.wait()
-            raise RuntimeUnavailable(f"The sandbox cannot be set up on this machine: {answer.get('unavailable', 'the spawner did not start')}")
+            raise
+        if self._stopping:  # Meanwhile; it ends as its socket closes.
+            ours.close()
+            return
+        self._socket = ours
         self.properties = answer
         self.controllers = answer["controllers"]
         asyncio.get_running_loop().add_reader(ours.fileno(), self._hear)
+        self._ready.set()
         for kind in self._prepared.values():
             self.prepare(kind)
+
+    async def _first_words(self, connection: socket.socket) -> dict[str, Any]:
+        answer: dict[str, Any] = {"unavailable": "the spawner did not start"}
+        if await readable(connection.fileno(), self.set_up_seconds_max):
+            with contextlib.suppress(ConnectionResetError):
+                answer = json.loads(connection.recv(_MESSAGE_BYTES_MAX) or b"{}")
+        if not answer.get("ready"):
+            raise RuntimeUnavailable(f"The sandbox cannot be set up on this machine: {answer.get('unavailable', 'the spawner did not start')}")
+        return answer
 
     def _start_process(self, connection: socket.socket) -> subprocess.Popen[bytes]:
         options = {"directory": self._directory, "processes_max": PROCESSES_MAX}
@@ -147,20 +167,33 @@ class NamespaceDriver(Driver):
 
     async def stop(self) -> None:
         self._stopping = True
-        if self._socket is None or self._process is None:
-            return
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._socket.fileno())
-        loop.remove_writer(self._socket.fileno())
-        self._socket.close()
-        self._socket = None
+        self._let_go()
         self._lose_all()
-        pidfd = os.pidfd_open(self._process.pid)
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        pidfd = os.pidfd_open(process.pid)
         try:
-            await readable(pidfd)
+            if not await readable(pidfd, self.end_seconds_max):
+                _log.error("the sandbox's spawner has not ended after %s seconds and is killed", self.end_seconds_max)
+                process.kill()  # Its zygotes and their environments die with it.
+                await readable(pidfd)
         finally:
             os.close(pidfd)
-        self._process.wait()
+        process.wait()
+
+    def _let_go(self) -> None:
+        """Close the connection; what has not been sent yet never will be."""
+        self._ready.clear()
+        if self._socket is not None:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._socket.fileno())
+            loop.remove_writer(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+        while self._unsent:
+            for fd in self._unsent.popleft()[1]:
+                os.close(fd)
 
     def prepare(self, kind: Kind) -> None:
         self._prepared[kind.name] = kind
@@ -174,14 +207,22 @@ class NamespaceDriver(Driver):
     # ---- one sandbox
 
     async def launch(self, plan: Plan) -> Sandbox:
+        await self._spawner_ready()
         try:
             return await self._launch(plan)
-        except _ZygoteLost:  # It died just before it was asked; by now the spawner knows, and starts another.
+        except _ZygoteLost:  # It, or the spawner, died just before it was asked, and another is started.
+            await self._spawner_ready()
             return await self._launch(plan)
 
-    async def _launch(self, plan: Plan) -> Sandbox:
+    async def _spawner_ready(self) -> None:
+        if not self._ready.is_set() and self._process is not None and not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.set_up_seconds_max):
+                    await self._ready.wait()
         if self._socket is None:
             raise RuntimeUnavailable("The sandbox's spawner is not running.")
+
+    async def _launch(self, plan: Plan) -> Sandbox:
         self._next += 1
         channel, channel_inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         log, log_inside = os.pipe()
@@ -218,7 +259,8 @@ class NamespaceDriver(Driver):
         return sandbox
 
     async def _receive_hand_over(self, sandbox: NamespaceSandbox) -> None:
-        await readable(sandbox.channel.fileno())
+        if not await readable(sandbox.channel.fileno(), self.set_up_seconds_max):
+            raise RuntimeUnavailable(f"The sandbox could not be set up within {self.set_up_seconds_max:.0f} seconds.")
         try:
             data, fds, _, _ = socket.recv_fds(sandbox.channel, 1, 8)
         except ConnectionResetError:
@@ -227,7 +269,7 @@ class NamespaceDriver(Driver):
             for fd in fds:
                 os.close(fd)
             self.forget(sandbox)
-            await sandbox.gone
+            await self.wait_gone(sandbox)
             reason = ""
             with contextlib.suppress(BlockingIOError):
                 reason = read_ending(os.read(sandbox.status, 4096)).setup_error
@@ -247,6 +289,11 @@ class NamespaceDriver(Driver):
                 sandbox.gone.set_result(0)
             return
         self.send({"do": "forget", "id": sandbox.identifier})
+
+    async def wait_gone(self, sandbox: NamespaceSandbox) -> int:
+        """Wait until the spawner has cleared up; how many of the sandbox's processes the kernel killed for want of memory."""
+        await asyncio.wait([sandbox.gone], timeout=self.end_seconds_max)
+        return sandbox.gone.result() if sandbox.gone.done() else 0
 
     # ---- the spawner
 
@@ -271,6 +318,8 @@ class NamespaceDriver(Driver):
                     return
                 except (BrokenPipeError, ConnectionResetError):
                     pass  # The reader notices, too, and starts another spawner.
+                except OSError as error:  # Whoever waits for an answer sees the descriptors close, or gives up in time.
+                    _log.error("the spawner could not be told %s: %s", data[:80], error)
             self._unsent.popleft()
             for fd in fds:
                 os.close(fd)
@@ -309,15 +358,17 @@ class NamespaceDriver(Driver):
 
     def _restart(self) -> None:
         """The spawner is gone, and with it its zygotes and all environments."""
-        assert self._socket is not None and self._process is not None
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._socket.fileno())
-        loop.remove_writer(self._socket.fileno())
-        self._socket.close()
-        self._socket = None
-        self._flush()
+        assert self._process is not None
+        self._let_go()
+        self._process.kill()  # It has closed its connection, and so has ended or is about to.
         self._process.wait()
         self._lose_all()
         if not self._stopping:
             _log.error("the sandbox's spawner died (status %s) and is started again", self._process.returncode)
-            self._starting = loop.create_task(self.start())
+            self._starting = asyncio.get_running_loop().create_task(self._start_again())
+
+    async def _start_again(self) -> None:
+        try:
+            await self.start()
+        except (RuntimeUnavailable, OSError) as error:  # Whoever asks for a sandbox learns it in time.
+            _log.error("the sandbox's spawner could not be started again: %s", error)

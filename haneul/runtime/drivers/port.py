@@ -117,8 +117,8 @@ def read_ending(status: bytes) -> Ending:
     return Ending()
 
 
-async def readable(fd: int) -> None:
-    """Wait until `fd` can be read."""
+async def readable(fd: int, seconds: float | None = None) -> bool:
+    """Wait until `fd` can be read, for so many (real) seconds at most; False when they have passed."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
 
@@ -128,6 +128,7 @@ async def readable(fd: int) -> None:
 
     loop.add_reader(fd, wake)
     try:
-        await future
+        await asyncio.wait([future], timeout=seconds)
+        return future.done()
     finally:
         loop.remove_reader(fd)

@@ -105,8 +105,8 @@ def _hand_over(channel: int, listeners: list[socket.socket]) -> None:
         listener.close()
 
 
-def _report(status: int, text: str) -> None:
-    """Through the status pipe; while there is none yet, to where the server's own messages go."""
+def report(status: int, text: str) -> None:
+    """Tell the server how it ended: through the status pipe; while there is none yet, to where the server's own messages go."""
     with contextlib.suppress(OSError):
         os.write(status if status >= 0 else 2, text.encode("utf-8", "replace")[:4000] + b"\n")
 
@@ -145,10 +145,10 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         socket.send_fds(go, [b"G"], [request.channel, request.log, *request.cgroups])
         for fd in (request.channel, request.log, go.detach(), *request.cgroups):
             os.close(fd)
-        _report(status, _watch(request.watch_bytes, function))
+        report(status, _watch(request.watch_bytes, function))
         os._exit(0)
     except Exception as error:
-        _report(status, f"setup {type(error).__name__} {error}")
+        report(status, f"setup {type(error).__name__} {error}")
     finally:
         os._exit(1)
 

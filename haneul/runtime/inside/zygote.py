@@ -24,6 +24,8 @@ from haneul.runtime.inside import jail, linux, root
 _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 32
 _IDLE_MS = 10
+_RETRY_MS = 500
+_ATTEMPTS_MAX = 5
 _PREIMPORTED = (
     "argparse", "ast", "asyncio", "base64", "bisect", "calendar", "cgi" if sys.version_info < (3, 13) else "html", "collections.abc", "concurrent.futures", "copy",
     "csv", "ctypes", "dataclasses", "datetime", "decimal", "email.message", "email.parser", "enum", "fnmatch", "fractions", "functools", "getpass", "glob", "gzip",
@@ -106,10 +108,15 @@ class Zygote:
         poll = select.poll()
         poll.register(self._spawner, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
+        pause = _IDLE_MS
         while True:
-            ready = poll.poll(_IDLE_MS if len(self._spares) < self._spares_max else None)
+            ready = poll.poll(pause if len(self._spares) < self._spares_max else None)
             if not ready:  # Nothing else to do: prepare for the next.
-                self._spares.append(self._build())
+                try:
+                    self._spares.append(self._build())
+                    pause = _IDLE_MS
+                except OSError:  # Processes or descriptors are short just now.
+                    pause = _RETRY_MS
             for fd, _ in ready:
                 if fd == self._wake_read:
                     with contextlib.suppress(BlockingIOError):
@@ -122,20 +129,36 @@ class Zygote:
         message, fds, _, _ = socket.recv_fds(self._spawner, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
         if not message:
             return False
-        sent = False
-        while not sent:
-            with (self._spares.pop(0) if self._spares else self._build()) as environment:
-                try:
-                    socket.send_fds(environment, [message], fds)
-                    sent = True
-                except (BrokenPipeError, ConnectionResetError):
-                    continue  # A spare that has died, for want of memory perhaps.
+        try:
+            self._send(message, fds)
+        except OSError as error:  # The server learns it as from a keeper: by the status pipe, and because its channel closes.
+            jail.report(fds[2] if len(fds) > 2 else -1, f"setup {type(error).__name__} {error}")
         for fd in fds:
             os.close(fd)
         return True
 
+    def _send(self, message: bytes, fds: list[int]) -> None:
+        for attempt in range(_ATTEMPTS_MAX):
+            with (self._spares.pop(0) if self._spares else self._build()) as environment:
+                try:
+                    socket.send_fds(environment, [message], fds)
+                    return
+                except (BrokenPipeError, ConnectionResetError):  # A spare that has died, for want of memory perhaps.
+                    if attempt == _ATTEMPTS_MAX - 1:
+                        raise
+
     def _build(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self._fork(ours, theirs)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return ours
+
+    def _fork(self, ours: socket.socket, theirs: socket.socket) -> None:
         user = 0
         if self._users is not None:
             user = self._users[0] + self._user_next
@@ -147,8 +170,6 @@ class Zygote:
             for spare in self._spares:
                 spare.close()
             jail.build(theirs, user, self._processes_max, self._lifeline, self._program)
-        theirs.close()
-        return ours
 
 
 def _reap() -> None:
