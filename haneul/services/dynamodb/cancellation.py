@@ -9,7 +9,7 @@ from haneul.core.errors import ServiceError
 Shape = dict[str, Any]
 
 NO_REASON: Shape = {"Code": "None"}
-_CODES = {"ConditionalCheckFailedException": "ConditionalCheckFailed", "ValidationException": "ValidationError"}
+_CODES = {"ConditionalCheckFailedException": "ConditionalCheckFailed", "ValidationException": "ValidationError", "DuplicateItemException": "DuplicateItem"}
 
 
 def reason_of(error: ServiceError) -> Shape | None:

@@ -12,7 +12,7 @@ from haneul.services.dynamodb.capacity import consumed, read_half_units, write_u
 from haneul.services.dynamodb.errors import condition_failed, validation
 from haneul.services.dynamodb.expressions.bind import Predicate
 from haneul.services.dynamodb.expressions.project import Project
-from haneul.services.dynamodb.expressions.request import Expressions, bind, check_parameters
+from haneul.services.dynamodb.expressions.request import BOUND, Expressions, bind, check_parameters
 from haneul.services.dynamodb.keys import beyond, index_type_mismatch
 from haneul.services.dynamodb.rows import row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
@@ -59,7 +59,7 @@ def write_condition(request: Shape, bound: Expressions) -> Predicate | None:
 
 
 _WRITE_PARAMETERS = frozenset(
-    ("ConditionExpression", "UpdateExpression", "ExpressionAttributeNames", "ExpressionAttributeValues", "Expected", "ConditionalOperator", "AttributeUpdates")
+    (BOUND, "ConditionExpression", "UpdateExpression", "ExpressionAttributeNames", "ExpressionAttributeValues", "Expected", "ConditionalOperator", "AttributeUpdates")
 )
 
 

@@ -10,7 +10,7 @@ from haneul.services.dynamodb.arns import index_or_table_arn
 from haneul.services.dynamodb.errors import invalid, key_mismatch, validation
 from haneul.services.dynamodb.expressions import compare
 from haneul.services.dynamodb.expressions.key_condition import KeyCondition, KeyConditions
-from haneul.services.dynamodb.expressions.request import Expressions, bind, check_parameters
+from haneul.services.dynamodb.expressions.request import BOUND, Expressions, bind, check_parameters
 from haneul.services.dynamodb.items import check_nested_paths
 from haneul.services.dynamodb.keys import beyond, packed, part
 from haneul.services.dynamodb.reading import Page, Source, check_select, check_start_key, check_start_table_key, shaping_of, source_of
@@ -36,7 +36,7 @@ async def query(call: Call, request: Shape) -> Shape:
         legacy.attributes_to_get(request["AttributesToGet"])
     check_select(request)
     start = check_start_key(request)
-    if "KeyConditions" not in request and "KeyConditionExpression" not in request:
+    if "KeyConditions" not in request and "KeyConditionExpression" not in request and BOUND not in request:
         raise validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
     bound = bind(service.parsers, request)
     wanted = bound.key_conditions if bound.key_conditions is not None else legacy.key_conditions_of(request["KeyConditions"])
@@ -45,8 +45,8 @@ async def query(call: Call, request: Shape) -> Shape:
         raise validation("Conditions can be of length 1 or 2 only")
     if start is not None and len(start) != len(source.start_names):
         raise validation(f"{_START} is invalid")
-    _check_conditions(source, wanted, start)
-    low, high = _bounds(source, wanted)
+    check_conditions(source, wanted, start)
+    low, high = bounds_of(source, wanted)
     backwards = request.get("ScanIndexForward") is False
     if start is not None:
         check_start_table_key(source, start)
@@ -64,7 +64,7 @@ async def query(call: Call, request: Shape) -> Shape:
     return page.answer(request)
 
 
-def _check_conditions(source: Source, wanted: KeyConditions, start: Item | None) -> None:
+def check_conditions(source: Source, wanted: KeyConditions, start: Item | None) -> None:
     """Key conditions (and the types of the starting key) against the key, in the schema's order."""
     schema = source.key
     hashes = len(schema.hash_attributes)
@@ -107,7 +107,7 @@ def _check_one(condition: KeyCondition, name: str, kind: str) -> None:
         raise invalid("ComparisonOperator BEGINS_WITH is not valid for N AttributeValue type")
 
 
-def _bounds(source: Source, wanted: KeyConditions) -> tuple[bytes, bytes]:
+def bounds_of(source: Source, wanted: KeyConditions) -> tuple[bytes, bytes]:
     """The range of rows that the key conditions describe."""
     schema = source.key
     place = source.prefix + schema.hash_prefix([wanted[name].values[0] for name, _ in schema.hash_attributes])

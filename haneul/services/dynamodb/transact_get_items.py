@@ -26,6 +26,11 @@ async def transact_get_items(call: Call, request: Shape) -> Shape:
     gets = [item["Get"] for item in request["TransactItems"]]
     for get in gets:
         call.authorize("dynamodb:GetItem", table_arn(call, get), action_conditions(call, get, "TransactGetItems"))
+    return await transact_get(call, service, request, gets)
+
+
+async def transact_get(call: Call, service: DynamoDb, request: Shape, gets: list[Shape]) -> Shape:
+    """The items of the gets, all as of one moment."""
     projects = []
     for get in gets:
         check_parameters(get, ("ProjectionExpression",), ())

@@ -58,8 +58,13 @@ async def transact_write_items(call: Call, request: Shape) -> Shape:
     chosen = [_chosen(item) for item in request["TransactItems"]]
     for kind, part in chosen:
         call.authorize(f"dynamodb:{_ACTIONS[kind]}", table_arn(call, part), action_conditions(call, part, "TransactWriteItems"))
+    return await transact_write(call, service, request, chosen, request["TransactItems"])
+
+
+async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: list[tuple[str, Shape]], written: Any) -> Shape:
+    """A transaction of the chosen kinds of action. `written` is what the caller wrote, by which a repetition is known."""
     token = request.get("ClientRequestToken")
-    what = digest(request["TransactItems"]) if token is not None else b""
+    what = digest(written) if token is not None else b""
     actions = _prepare(call, service, chosen)
 
     def work(tx: Transaction) -> list[_Done] | None:

@@ -14,6 +14,7 @@ from haneul.services.dynamodb.expressions.parse import parse_condition, parse_pr
 from haneul.services.dynamodb.expressions.project import Project, check_overlaps, projection
 from haneul.services.dynamodb.expressions.syntax import ExpressionError
 from haneul.services.dynamodb.expressions.update import BoundUpdate, bind_update
+from haneul.services.dynamodb.partiql.statements import parse_statement
 from haneul.services.dynamodb.values import check_map, checked
 
 T = TypeVar("T")
@@ -22,7 +23,9 @@ CACHED_EXPRESSIONS_MAX = 4096
 _NAME_KEY = re.compile(r"#[0-9a-zA-Z_]+", re.ASCII)
 _VALUE_KEY = re.compile(r":[0-9a-zA-Z_]+", re.ASCII)
 _EXPRESSIONS = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
-_PARTS = frozenset((*_EXPRESSIONS, "ExpressionAttributeNames", "ExpressionAttributeValues"))
+# The member of a request made by PartiQL under which its expressions stand, bound already (an `Expressions`).
+BOUND = "bound expressions"
+_PARTS = frozenset((BOUND, *_EXPRESSIONS, "ExpressionAttributeNames", "ExpressionAttributeValues"))
 
 
 class Parsers:
@@ -32,6 +35,7 @@ class Parsers:
         self.condition = lru_cache(CACHED_EXPRESSIONS_MAX)(parse_condition)
         self.update = lru_cache(CACHED_EXPRESSIONS_MAX)(parse_update)
         self.projection = lru_cache(CACHED_EXPRESSIONS_MAX)(parse_projection)
+        self.statement = lru_cache(CACHED_EXPRESSIONS_MAX)(parse_statement)
 
 
 class Expressions:
@@ -78,6 +82,9 @@ def bind(parsers: Parsers, request: dict[str, Any]) -> Expressions:
     """Parse and bind every expression of a request."""
     if _PARTS.isdisjoint(request):
         return NONE
+    ready = request.get(BOUND)
+    if isinstance(ready, Expressions):  # Nothing that comes from outside is one.
+        return ready
     names, values = request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
     _check_placeholders(names, values)
     binder = Binder(names, values)
