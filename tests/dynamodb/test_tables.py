@@ -167,9 +167,6 @@ def test_what_is_not_built_says_so(db: Any) -> None:
     with pytest.raises(ClientError) as caught:
         db.create_table(**parameters, SSESpecification={"Enabled": True, "SSEType": "KMS"})
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    with pytest.raises(ClientError) as caught:
-        db.list_backups()
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
 def test_capacity_changes(cloud: Running, db: Any) -> None:

@@ -8,6 +8,7 @@ from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import in_use, table_not_found, validation
+from haneul.services.dynamodb.history.backups import being_backed_up
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.store.port import Transaction
@@ -39,6 +40,8 @@ async def delete_table(call: Call, request: Shape) -> Shape:
         check_settled(record)
         if record.deletion_protection:
             raise validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+        if being_backed_up(tx, record):
+            raise in_use(f"Attempt to change a resource which is still in use: Table is being backed up: {name}")
         record.status = "DELETING"
         lifecycle.write_record(tx, record)
         lifecycle.plan(service, tx, lifecycle.DROP, record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from haneul.services.dynamodb.tables import IndexRecord, StreamSettings, Table, TableRecord, Throughput
+from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, StreamSettings, Table, TableRecord, Throughput
 from haneul.services.dynamodb.writing import read_counts
 from haneul.store.port import Reader
 
@@ -41,9 +41,18 @@ def describe_table(reader: Reader, record: TableRecord) -> Shape:
         found["TableClassSummary"] = {"TableClass": record.table_class}
         if record.table_class_changed_at:
             found["TableClassSummary"]["LastUpdateDateTime"] = record.table_class_changed_at
+    if record.restore is not None:
+        found["RestoreSummary"] = _describe_restore(record.restore)
     found.update(_describe_stream(record, record.stream))
     found.update(_maximums(record))
     found["WarmThroughput"] = _warm(record, record.status)
+    return found
+
+
+def _describe_restore(restore: RestoreNote) -> Shape:
+    found: Shape = {"SourceTableArn": restore.table_arn, "RestoreDateTime": restore.time, "RestoreInProgress": restore.in_progress}
+    if restore.backup_arn:
+        found["SourceBackupArn"] = restore.backup_arn
     return found
 
 

@@ -14,6 +14,9 @@ from haneul.core.service import Service
 from haneul.services.dynamodb import expiry, lifecycle, retention, tokens
 from haneul.services.dynamodb.errors import not_found, validation
 from haneul.services.dynamodb.expressions.request import Parsers
+from haneul.services.dynamodb.history import backup_work
+from haneul.services.dynamodb.history.handlers import HANDLERS as HISTORY_HANDLERS
+from haneul.services.dynamodb.history.log import Logs
 from haneul.services.dynamodb.quirks import DYNAMODB
 from haneul.services.dynamodb.stream_source import StoredStreams
 from haneul.services.dynamodb.streams import ChangeLog
@@ -39,15 +42,26 @@ class DynamoDb(Service):
         self.changes = ChangeLog(cloud.ids)
         # What the service of the streams' own API reads from.
         self.streams = StoredStreams(cloud)
+        self.logs = Logs(cloud.clock)
         self._tables: dict[tuple[str, str, str], Table] = {}
         cloud.store.watch(pack((TABLE_SPACE,)), self._forget)
-        for kind, handler in (*lifecycle.HANDLERS, (expiry.EXPIRE, expiry.expire), (retention.TRIM, retention.trim), (tokens.FORGET, tokens.forget)):
+        for kind, handler in (
+            *lifecycle.HANDLERS,
+            *HISTORY_HANDLERS,
+            (expiry.EXPIRE, expiry.expire),
+            (retention.TRIM, retention.trim),
+            (tokens.FORGET, tokens.forget),
+        ):
             cloud.outbox.handle(kind, partial(handler, self))
 
     def _forget(self, keys: Sequence[bytes]) -> None:
         for key in keys:
             _, account, region, name = unpack(key)
-            self._tables.pop((str(account), str(region), str(name)), None)
+            place = (str(account), str(region), str(name))
+            known = self._tables.pop(place, None)
+            # Whoever writes with what was known until now must at once write to the log too, if that was just switched on.
+            if known is not None and self.stored_table(*place) is None:
+                self.logs.forget(known.record.id)
 
     # ---- tables
 
@@ -60,6 +74,7 @@ class DynamoDb(Service):
             if raw is None:
                 return None
             found = self._tables[place] = Table(decode(raw, TableRecord))
+            self.logs.follow(found.record)
         return found
 
     def ready_table(self, call: Call, name: str) -> Table | None:
@@ -124,6 +139,10 @@ class DynamoDb(Service):
     ) -> dict[str, int] | None:
         """Replace a row with everything that hangs on it (see `write_row`)."""
         return write_row(self, tx, table, row, old_row, old, new_row, new, by)
+
+    def leave_table(self, tx: Transaction, record: TableRecord, prefixes: list[bytes]) -> list[bytes]:
+        """Of the rows of a table that is being dropped (`prefixes`, the items' first), those that no backup and no reader of its past needs."""
+        return backup_work.drop_table(self, tx, record, prefixes)
 
     def meter(self, table: Table, metric: str, units: int) -> None:
         """Record capacity used: `ReadHalfUnits` or `WriteUnits` of a table."""

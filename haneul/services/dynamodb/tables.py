@@ -56,6 +56,27 @@ class StreamSettings(msgspec.Struct):
     enabled: bool = True
 
 
+class HistorySettings(msgspec.Struct):
+    """Whether a table logs what its items were (`log_id`, empty when it does not), and which past moments point-in-time recovery promises.
+
+    The log is also on while a backup, export or restore reads the table as it was. `recovery_since` in nanoseconds.
+    """
+
+    log_id: str = ""
+    recovery: bool = False
+    recovery_since: int = 0
+    recovery_days: int = 0
+
+
+class RestoreNote(msgspec.Struct):
+    """Where a restored table came from. Times in nanoseconds."""
+
+    table_arn: str
+    backup_arn: str
+    time: int
+    in_progress: bool = True
+
+
 class TableRecord(msgspec.Struct):
     """A table. `id` is internal: a table that is deleted and made again has another one, so that it never sees old rows. Times in nanoseconds."""
 
@@ -88,6 +109,8 @@ class TableRecord(msgspec.Struct):
     tags: dict[str, str] = {}
     policy: str = ""
     policy_revision: str = ""
+    history: HistorySettings = msgspec.field(default_factory=HistorySettings)
+    restore: RestoreNote | None = None
 
     @property
     def arn(self) -> str:

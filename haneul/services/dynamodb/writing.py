@@ -48,6 +48,7 @@ def write_row(
     items = (new_row is not None) - (old_row is not None)
     if items or new_size != old_size:
         add_count(tx, table.count_key, items, new_size - old_size)
+    service.logs.write(tx, table, row, old_row)
     if table.plain:
         return None
     now = service.cloud.clock.now()

@@ -1,0 +1,212 @@
+"""CreateBackup, DescribeBackup, ListBackups and DeleteBackup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.core.call import Call
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.arns import table_arn
+from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.history.backup_work import COPY, fix_moment, payload_of, remove
+from haneul.services.dynamodb.history.continuous_backups import find_table
+from haneul.services.dynamodb.history.errors import backup_in_use, backup_not_found, table_in_use
+from haneul.services.dynamodb.history.holding import hold, holds, start_log
+from haneul.services.dynamodb.history.records import (
+    AWS_BACKUP,
+    BACKUP_SPACE,
+    SYSTEM,
+    USER,
+    Backup,
+    backup_key,
+    backup_rows,
+    find_backup,
+    job_id,
+    key_of_backup,
+    owner_of,
+)
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import IndexRecord, TableRecord
+from haneul.store.keys import pack, prefix_range
+from haneul.store.port import Reader, Transaction
+from haneul.store.records import decode, encode
+
+PAGE_MAX = 100
+_BACKUP_SERVICE = "AWSBackup"
+
+
+def backup_arn(call: Call, request: Shape) -> str:
+    """The backup of a request with a BackupArn."""
+    return str(request["BackupArn"])
+
+
+def describe_details(backup: Backup) -> Shape:
+    """A backup's BackupDetails."""
+    found: Shape = {
+        "BackupArn": backup.arn,
+        "BackupName": backup.name,
+        "BackupSizeBytes": backup.size_bytes,
+        "BackupStatus": backup.status,
+        "BackupType": backup.kind,
+        "BackupCreationDateTime": backup.created_at,
+    }
+    if backup.expires_at:
+        found["BackupExpiryDateTime"] = backup.expires_at
+    return found
+
+
+def _throughput(holder: TableRecord | IndexRecord) -> Shape:
+    return {"ReadCapacityUnits": holder.throughput.read_units, "WriteCapacityUnits": holder.throughput.write_units}
+
+
+def _index(index: IndexRecord) -> Shape:
+    projection: Shape = {"ProjectionType": index.projection}
+    if index.projection == "INCLUDE":
+        projection["NonKeyAttributes"] = index.included
+    found: Shape = {
+        "IndexName": index.name,
+        "KeySchema": [{"AttributeName": name, "KeyType": "HASH"} for name in index.hash_names]
+        + [{"AttributeName": name, "KeyType": "RANGE"} for name in index.range_names],
+        "Projection": projection,
+    }
+    if index.is_global:
+        found["ProvisionedThroughput"] = _throughput(index)
+    return found
+
+
+def describe_backup(backup: Backup) -> Shape:
+    """A backup's BackupDescription: itself, the table as it was, and the table's indexes, stream and time to live."""
+    table = backup.table
+    source: Shape = {
+        "TableName": table.name,
+        "TableId": table.table_id,
+        "TableArn": table.arn,
+        "TableSizeBytes": backup.size_bytes,
+        "KeySchema": [{"AttributeName": table.hash_name, "KeyType": "HASH"}]
+        + ([{"AttributeName": table.range_name, "KeyType": "RANGE"}] if table.range_name else []),
+        "TableCreationDateTime": table.created_at,
+        "ProvisionedThroughput": _throughput(table),
+        "ItemCount": backup.items,
+        "BillingMode": "PAY_PER_REQUEST" if table.on_demand else "PROVISIONED",
+    }
+    features: Shape = {}
+    for title, is_global in (("LocalSecondaryIndexes", False), ("GlobalSecondaryIndexes", True)):
+        indexes = [_index(index) for index in table.indexes if index.is_global == is_global]
+        if indexes:
+            features[title] = indexes
+    if table.stream is not None and table.stream.enabled:
+        features["StreamDescription"] = {"StreamEnabled": True, "StreamViewType": table.stream.view_type}
+    features["TimeToLiveDescription"] = {"TimeToLiveStatus": table.expiry_status}
+    if table.expiry_attribute:
+        features["TimeToLiveDescription"]["AttributeName"] = table.expiry_attribute
+    return {"BackupDetails": describe_details(backup), "SourceTableDetails": source, "SourceTableFeatureDetails": features}
+
+
+def backups_of(reader: Reader, account: str, region: str, table: str | None = None, behind: bytes | None = None) -> Any:
+    """Backups in the order of tables and times, one by one, as (key, backup)."""
+    place = (BACKUP_SPACE, account, region) if table is None else (BACKUP_SPACE, account, region, table)
+    start, end = prefix_range(pack(place))
+    for key, value in reader.iterate(max(start, behind + b"\x00") if behind else start, end):
+        yield key, decode(value, Backup)
+
+
+def being_backed_up(reader: Reader, record: TableRecord) -> bool:
+    """Whether a backup of the table is being made: the newest ones are looked at, older ones are done."""
+    if not record.history.log_id or not holds(reader, record):
+        return False
+    return any(
+        backup.status == "CREATING" and backup.table.id == record.id for _, backup in backups_of(reader, record.account, record.region, record.name)
+    )
+
+
+@operation("dynamodb:CreateBackup", resource=table_arn)
+async def create_backup(call: Call, request: Shape) -> Shape:
+    """Begin a backup of a table as it is now. The rows are copied in the background, while the table is written on; nothing of that shows in the backup.
+
+    Raises TableNotFoundException, TableInUseException, BackupInUseException while another backup of the table is begun. (API Reference: "CreateBackup".)
+    """
+    service = call.service(DynamoDb)
+
+    def work(tx: Transaction) -> Backup:
+        record = find_table(tx, service, call, request["TableName"])
+        if record.status in ("CREATING", "DELETING"):
+            raise table_in_use(record.name, "created" if record.status == "CREATING" else "deleted")
+        if being_backed_up(tx, record):
+            raise backup_in_use(record.arn)
+        start_log(service, tx, record)
+        lifecycle.write_record(tx, record)
+        backup_id = job_id(call.now, call.cloud.ids)
+        kind = AWS_BACKUP if call.caller.session_name.startswith(_BACKUP_SERVICE) else USER
+        rows = backup_rows(record.account, record.region, backup_id)
+        backup = Backup(backup_id, request["BackupName"], kind, "CREATING", record, rows, call.now)
+        tx.put(key_of_backup(backup), encode(backup))
+        hold(tx, record, backup.id, call.now)
+        service.cloud.outbox.put(tx, COPY, payload_of(backup), due=call.now + lifecycle.TRANSITION)
+        return backup
+
+    backup = await call.cloud.store.transact(work)
+    await fix_moment(service, payload_of(backup))
+    return {"BackupDetails": describe_details(backup)}
+
+
+@operation("dynamodb:DescribeBackup", resource=backup_arn)
+async def describe_one_backup(call: Call, request: Shape) -> Shape:
+    """A backup and what its table was. (API Reference: "DescribeBackup".)"""
+    backup = find_backup(call.cloud.store, call, request["BackupArn"])
+    if backup is None:
+        raise backup_not_found(request["BackupArn"])
+    return {"BackupDescription": describe_backup(backup)}
+
+
+@operation("dynamodb:DeleteBackup", resource=backup_arn)
+async def delete_backup(call: Call, request: Shape) -> Shape:
+    """Delete a backup. Raises BackupInUseException while it is being made or a table is being restored from it. (API Reference: "DeleteBackup".)"""
+    service = call.service(DynamoDb)
+
+    def work(tx: Transaction) -> Backup:
+        backup = find_backup(tx, call, request["BackupArn"])
+        if backup is None:
+            raise backup_not_found(request["BackupArn"])
+        # The rows of a system backup are its table's own, which a restore to a past moment may still be reading.
+        if backup.status == "CREATING" or holds(tx, owner_of(backup)) or (backup.kind == SYSTEM and holds(tx, backup.table)):
+            raise backup_in_use(backup.arn)
+        remove(service, tx, backup)
+        return backup
+
+    backup = await call.cloud.store.transact(work)
+    backup.status = "DELETED"
+    return {"BackupDescription": describe_backup(backup)}
+
+
+@operation("dynamodb:ListBackups")
+async def list_backups(call: Call, request: Shape) -> Shape:
+    """Backups, those that users made unless BackupType says otherwise, up to 100 at once. (API Reference: "ListBackups".)"""
+    service = call.service(DynamoDb)
+    limit, wanted = request.get("Limit", PAGE_MAX), request.get("BackupType", USER)
+    lower, upper = request.get("TimeRangeLowerBound", 0), request.get("TimeRangeUpperBound")
+    account, region, table = (call.account, call.region, None)
+    if "TableName" in request:
+        account, region, table = service.place(call, request["TableName"])
+    behind: bytes | None = None
+    if "ExclusiveStartBackupArn" in request:
+        parts = request["ExclusiveStartBackupArn"].split("/")
+        if len(parts) != 4:
+            raise validation("Invalid ExclusiveStartBackupArn")
+        behind = backup_key(account, region, parts[1], parts[3])
+    found: list[Backup] = []
+    for _, backup in backups_of(call.cloud.store, account, region, table, behind):
+        if wanted not in ("ALL", backup.kind) or backup.created_at < lower or (upper is not None and backup.created_at >= upper):
+            continue
+        found.append(backup)
+        if len(found) > limit:
+            break
+    answer: Shape = {"BackupSummaries": [_summary(backup) for backup in found[:limit]]}
+    if len(found) > limit:
+        answer["LastEvaluatedBackupArn"] = found[limit - 1].arn
+    return answer
+
+
+def _summary(backup: Backup) -> Shape:
+    table = backup.table
+    return {"TableName": table.name, "TableId": table.table_id, "TableArn": table.arn, **describe_details(backup)}

@@ -1,0 +1,74 @@
+"""Errors of point-in-time recovery, backups, exports and imports, in DynamoDB's own words (API Reference: "Common Errors" and each operation's)."""
+
+from __future__ import annotations
+
+from haneul.core.errors import ServiceError
+
+
+def table_not_found(name: str) -> ServiceError:
+    """The table whose history is meant is not there."""
+    return ServiceError("TableNotFoundException", f"Table not found: {name}", 400)
+
+
+def table_in_use(name: str, doing: str) -> ServiceError:
+    """The table is being made or removed."""
+    return ServiceError("TableInUseException", f"Table is being {doing}: {name}", 400)
+
+
+def table_exists(name: str) -> ServiceError:
+    """The name of a table to be restored is taken."""
+    return ServiceError("TableAlreadyExistsException", f"Table already exists: {name}", 400)
+
+
+def backups_unavailable(name: str) -> ServiceError:
+    """Backups cannot be switched yet: the table is too new."""
+    return ServiceError("ContinuousBackupsUnavailableException", f"Backups are being enabled for the table: {name}. Please retry later", 400)
+
+
+def recovery_unavailable(name: str) -> ServiceError:
+    """The table keeps no history."""
+    return ServiceError("PointInTimeRecoveryUnavailableException", f"Point in time recovery is not enabled for table '{name}'", 400)
+
+
+def invalid_restore_time() -> ServiceError:
+    """A moment outside of what the history covers."""
+    return ServiceError(
+        "InvalidRestoreTimeException",
+        "An invalid restore time was specified. RestoreDateTime must be between EarliestRestorableDateTime and LatestRestorableDateTime.",
+        400,
+    )
+
+
+def backup_not_found(arn: str) -> ServiceError:
+    """No such backup."""
+    return ServiceError("BackupNotFoundException", f"Backup not found: {arn}", 400)
+
+
+def backup_in_use(arn: str) -> ServiceError:
+    """The backup is being made, or a table is being restored from it."""
+    return ServiceError("BackupInUseException", f"Backup is being used by another operation: {arn}", 400)
+
+
+def invalid_export_time(message: str) -> ServiceError:
+    """A moment or a span that cannot be exported."""
+    return ServiceError("InvalidExportTimeException", message, 400)
+
+
+def export_not_found(arn: str) -> ServiceError:
+    """No such export."""
+    return ServiceError("ExportNotFoundException", f"Export not found: {arn}", 400)
+
+
+def export_conflict(message: str) -> ServiceError:
+    """An export with this token and other parameters."""
+    return ServiceError("ExportConflictException", message, 400)
+
+
+def import_not_found(arn: str) -> ServiceError:
+    """No such import."""
+    return ServiceError("ImportNotFoundException", f"Import not found: {arn}", 400)
+
+
+def import_conflict(message: str) -> ServiceError:
+    """An import with this token and other parameters."""
+    return ServiceError("ImportConflictException", message, 400)

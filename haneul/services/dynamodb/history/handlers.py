@@ -1,0 +1,14 @@
+"""What the outbox carries out for the history of tables."""
+
+from __future__ import annotations
+
+from haneul.services.dynamodb.history import backup_work, holding, restore_work
+from haneul.services.dynamodb.lifecycle import Handler
+
+HANDLERS: tuple[tuple[str, Handler], ...] = (
+    (holding.TRIM_LOG, holding.trim_log),
+    (holding.CHECK_LOG, holding.check_log),
+    (backup_work.COPY, backup_work.copy),
+    (backup_work.END, backup_work.end),
+    (restore_work.FILL, restore_work.fill),
+)

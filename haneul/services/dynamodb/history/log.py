@@ -1,0 +1,105 @@
+"""The log of what items were before they changed.
+
+While a table's log is on, each write leaves one row: what was at the item's place before, under the day, the item's key and the time of the change. So
+the table as it was at a moment is what it holds now, with everything that changed since put back; no copy of the table is kept, and writes pay one row.
+Each day's rows lie together, so that a day that is no longer wanted is one range.
+"""
+
+from __future__ import annotations
+
+from haneul.clock import DAY, Clock
+from haneul.services.dynamodb.tables import Table, TableRecord
+from haneul.store.keys import pack
+from haneul.store.port import Reader, Transaction
+
+LOG_SPACE = "dynamodb-log"
+_VERSION = b"\x01"
+_STAMP = b"\x1c"  # What an integer of eight bytes begins with in a packed key; it sorts before the escape of a zero, as the end of a key must.
+_STAMP_BYTES = 9
+_BEHIND_STAMPS = b"\x1d"
+
+
+def log_prefix(record: TableRecord) -> bytes:
+    """What the keys of a table's current log begin with; the day, the item's key and the time follow."""
+    return pack((LOG_SPACE, record.account, record.region, record.id, record.history.log_id))
+
+
+def day_prefix(prefix: bytes, day: int) -> bytes:
+    """The rows of one day since the epoch."""
+    return prefix + pack((day,))
+
+
+def stamped(suffix: bytes, stamp: int) -> bytes:
+    """An item's key and a time, in nanoseconds."""
+    return suffix + _STAMP + stamp.to_bytes(8, "big")
+
+
+def behind_item(suffix: bytes) -> bytes:
+    """Where the changes of an item end."""
+    return suffix + _BEHIND_STAMPS
+
+
+def split_stamp(rest: bytes) -> tuple[bytes, int]:
+    """The item's key and the time, of what stands behind the day."""
+    return rest[:-_STAMP_BYTES], int.from_bytes(rest[-8:], "big")
+
+
+def old_row_of(value: bytes) -> bytes | None:
+    """What was there before the change; None for nothing."""
+    if value[:1] != _VERSION:
+        raise ValueError(f"a change of version {value[0]} cannot be read here")
+    return value[1:] or None
+
+
+def oldest_day(reader: Reader, prefix: bytes) -> int | None:
+    """The first day that the log has rows of."""
+    return _edge_day(reader, prefix, reverse=False)
+
+
+def newest_day(reader: Reader, prefix: bytes) -> int | None:
+    """The last day that the log has rows of."""
+    return _edge_day(reader, prefix, reverse=True)
+
+
+def _edge_day(reader: Reader, prefix: bytes, *, reverse: bool) -> int | None:
+    rows = reader.range(prefix, prefix + b"\xff", 1, reverse)
+    if not rows:
+        return None
+    # An integer's first byte says how many follow.
+    at = len(prefix)
+    length = rows[0][0][at] - 0x14
+    return int.from_bytes(rows[0][0][at + 1 : at + 1 + length], "big")
+
+
+class Logs:
+    """The logs that a running service writes to, by table. Times grow from write to write, also within one moment of the clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._prefixes: dict[str, bytes] = {}
+        self._last: dict[str, int] = {}
+
+    def follow(self, record: TableRecord) -> None:
+        """Take note of whether a table's log is on."""
+        if record.history.log_id:
+            self._prefixes[record.id] = log_prefix(record)
+        else:
+            self._prefixes.pop(record.id, None)
+
+    def forget(self, table_id: str) -> None:
+        """A table is gone."""
+        self._prefixes.pop(table_id, None)
+        self._last.pop(table_id, None)
+
+    def stamp(self, table_id: str) -> int:
+        """The time of a change that happens now: later than all before it."""
+        stamp = self._last[table_id] = max(self._last.get(table_id, 0) + 1, self._clock.now())
+        return stamp
+
+    def write(self, tx: Transaction, table: Table, row: bytes, old_row: bytes | None) -> None:
+        """Keep what is about to be replaced, if the table's log is on."""
+        table_id = table.record.id
+        prefix = self._prefixes.get(table_id)
+        if prefix is not None:
+            stamp = self.stamp(table_id)
+            tx.put(day_prefix(prefix, stamp // DAY) + stamped(row[len(table.prefix) :], stamp), _VERSION + (old_row or b""))

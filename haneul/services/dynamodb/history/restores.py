@@ -1,0 +1,202 @@
+"""RestoreTableToPointInTime and RestoreTableFromBackup."""
+
+from __future__ import annotations
+
+import msgspec
+
+from haneul.core.call import Call
+from haneul.core.errors import NotBuilt
+from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb import definitions
+from haneul.services.dynamodb.arns import named_table_arn
+from haneul.services.dynamodb.describe import describe_table
+from haneul.services.dynamodb.errors import invalid, validation
+from haneul.services.dynamodb.history.continuous_backups import find_table, restorable
+from haneul.services.dynamodb.history.errors import (
+    backup_in_use,
+    backup_not_found,
+    invalid_restore_time,
+    recovery_unavailable,
+    table_exists,
+    table_in_use,
+)
+from haneul.services.dynamodb.history.log import log_prefix
+from haneul.services.dynamodb.history.past import Past
+from haneul.services.dynamodb.history.records import Restore, find_backup, owner_of
+from haneul.services.dynamodb.history.restore_work import begin
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import HistorySettings, IndexRecord, RestoreNote, Table, TableRecord, table_key
+from haneul.store.port import Transaction
+from haneul.store.records import decode, encode
+
+_PARTIAL = "customer-managed encryption keys, vector indexes"
+
+
+def _arns_of_moment(call: Call, request: Shape) -> tuple[str, ...]:
+    source = request.get("SourceTableArn") or request.get("SourceTableName")
+    target = named_table_arn(call, request["TargetTableName"])
+    return (named_table_arn(call, source), target) if source else (target,)
+
+
+def _arns_of_backup(call: Call, request: Shape) -> tuple[str, ...]:
+    return request["BackupArn"], named_table_arn(call, request["TargetTableName"])
+
+
+@operation("dynamodb:RestoreTableToPointInTime", resource=_arns_of_moment, partial=_PARTIAL)
+async def restore_table_to_point_in_time(call: Call, request: Shape) -> Shape:
+    """Make a new table with what another one held at a moment. The source is written on meanwhile.
+
+    Raises PointInTimeRecoveryUnavailableException, InvalidRestoreTimeException, TableAlreadyExistsException. Time to live, tags, stream, policies,
+    deletion protection and recovery itself are not restored. (API Reference: "RestoreTableToPointInTime"; Developer Guide: "Point-in-time recovery".)
+    """
+    service = call.service(DynamoDb)
+    _refuse(request)
+    name = request.get("SourceTableArn") or request.get("SourceTableName")
+    if not name:
+        raise validation("Either SourceTableArn or SourceTableName must be specified")
+    latest, moment = request.get("UseLatestRestorableTime", False), request.get("RestoreDateTime")
+    if latest and moment is not None:
+        raise validation("RestoreDateTime and UseLatestRestorableTime cannot both be specified")
+    if not latest and moment is None:
+        raise validation("Either RestoreDateTime or UseLatestRestorableTime must be specified")
+
+    def work(tx: Transaction) -> Shape:
+        source = find_table(tx, service, call, name)
+        if source.status in ("CREATING", "DELETING"):
+            raise table_in_use(source.name, "created" if source.status == "CREATING" else "deleted")
+        if not source.history.recovery:
+            raise recovery_unavailable(source.name)
+        first, last = restorable(source, call.now)
+        time = last if moment is None else moment
+        if not first <= time <= last:
+            raise invalid_restore_time()
+        past = Past(Table(source).prefix, log_prefix(source), time)
+        return _begin(service, call, tx, request, source, RestoreNote(source.arn, "", time), Restore(past, source))
+
+    return {"TableDescription": await call.cloud.store.transact(work)}
+
+
+@operation("dynamodb:RestoreTableFromBackup", resource=_arns_of_backup, partial=_PARTIAL)
+async def restore_table_from_backup(call: Call, request: Shape) -> Shape:
+    """Make a new table with what a backup holds. Raises BackupNotFoundException, BackupInUseException, TableAlreadyExistsException.
+
+    (API Reference: "RestoreTableFromBackup".)
+    """
+    service = call.service(DynamoDb)
+    _refuse(request)
+
+    def work(tx: Transaction) -> Shape:
+        backup = find_backup(tx, call, request["BackupArn"])
+        if backup is None:
+            raise backup_not_found(request["BackupArn"])
+        if backup.status != "AVAILABLE":
+            raise backup_in_use(backup.arn)
+        note = RestoreNote(backup.table.arn, backup.arn, backup.created_at)
+        return _begin(service, call, tx, request, backup.table, note, Restore(Past(backup.rows), owner_of(backup)))
+
+    return {"TableDescription": await call.cloud.store.transact(work)}
+
+
+def _refuse(request: Shape) -> None:
+    if "VectorIndexOverride" in request:
+        raise NotBuilt("the parameter VectorIndexOverride of DynamoDB's restores")
+    definitions.refuse_encryption(request.get("SSESpecificationOverride"))
+
+
+def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, source: TableRecord, note: RestoreNote, restore: Restore) -> Shape:
+    account, region, name = service.place(call, request["TargetTableName"])
+    known = tx.get(table_key(account, region, name))
+    if known is not None:
+        status = decode(known, TableRecord).status
+        if status in ("CREATING", "DELETING"):
+            raise table_in_use(name, "created" if status == "CREATING" else "deleted")
+        raise table_exists(name)
+    target = target_of(call, request, source, (account, region, name))
+    target.restore = note
+    begin(service, tx, target, restore)
+    return describe_table(tx, target)
+
+
+def target_of(call: Call, request: Shape, source: TableRecord, place: tuple[str, str, str]) -> TableRecord:
+    """The record of a table that is restored: the source's key, indexes, capacity and class, with what the request overrides."""
+    ids = call.cloud.ids
+    target = decode(encode(source), TableRecord)
+    target.id, target.table_id = ids.hex(definitions.ID_DIGITS), ids.uuid()
+    target.account, target.region, target.name = place
+    target.status, target.created_at = "CREATING", call.now
+    target.stream, target.policy, target.policy_revision, target.tags = None, "", "", {}
+    target.expiry_attribute, target.expiry_status, target.expiry_changed_at = "", "DISABLED", 0
+    target.deletion_protection = False
+    target.history, target.restore = HistorySettings(), None
+    target.table_class_changed_at = 0
+    target.indexes = [index for index in target.indexes if index.status != "DELETING"]
+    _override_capacity(call, request, target)
+    target.indexes = _indexes(request, source, target)
+    for index in target.indexes:
+        index.id = ids.hex(definitions.ID_DIGITS)
+        if index.is_global:
+            index.status, index.backfilling = "CREATING", False
+    used = {target.hash_name, target.range_name, *(one for index in target.indexes for one in (*index.hash_names, *index.range_names))}
+    target.attributes = {one: kind for one, kind in target.attributes.items() if one in used}
+    return target
+
+
+def _override_capacity(call: Call, request: Shape, target: TableRecord) -> None:
+    mode, throughput = request.get("BillingModeOverride"), request.get("ProvisionedThroughputOverride")
+    on_demand = mode == "PAY_PER_REQUEST" if mode else target.on_demand
+    if on_demand and throughput:
+        raise invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+    if not on_demand and target.on_demand and not throughput:
+        raise invalid("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
+    definitions.check_throughput(throughput)
+    if on_demand != target.on_demand:
+        target.on_demand_since = call.now if on_demand else 0
+        for index in target.indexes:
+            index.throughput = definitions.throughput_of(None)
+    target.on_demand = on_demand
+    target.billing_mode_given = target.billing_mode_given or mode is not None
+    if throughput or on_demand:
+        target.throughput = definitions.throughput_of(throughput)
+    else:
+        target.throughput = definitions.throughput_of(
+            {"ReadCapacityUnits": target.throughput.read_units, "WriteCapacityUnits": target.throughput.write_units}
+        )
+    if "OnDemandThroughputOverride" in request:
+        definitions.apply_maximums(target, {"OnDemandThroughput": request["OnDemandThroughputOverride"]})
+
+
+def _indexes(request: Shape, source: TableRecord, target: TableRecord) -> list[IndexRecord]:
+    """The indexes of a restored table: the source's, or those of them that the request lists."""
+    kept: list[IndexRecord] = []
+    for parameter, is_global in (("LocalSecondaryIndexOverride", False), ("GlobalSecondaryIndexOverride", True)):
+        known = {index.name: index for index in target.indexes if index.is_global == is_global}
+        if parameter not in request:
+            kept += known.values()
+            continue
+        for wanted in request[parameter]:
+            index = known.get(wanted["IndexName"])
+            if index is None or not _same(wanted, index):
+                raise invalid(f"{parameter} must match the existing secondary indexes of the source table: {wanted['IndexName']}")
+            index = msgspec.structs.replace(index)
+            throughput = wanted.get("ProvisionedThroughput")
+            if target.on_demand and throughput:
+                raise invalid(f"ProvisionedThroughput should not be specified for index: {index.name} when BillingMode is PAY_PER_REQUEST")
+            if throughput:
+                index.throughput = definitions.throughput_of(throughput)
+            definitions.apply_maximums(index, wanted)
+            kept.append(index)
+    for index in kept:
+        if index.is_global and not target.on_demand and not index.throughput.read_units:
+            raise invalid(f"ProvisionedThroughput must be specified for index: {index.name}")
+    return kept
+
+
+def _same(wanted: Shape, index: IndexRecord) -> bool:
+    """Whether an override describes an index as it is."""
+    schema, projection = wanted["KeySchema"], wanted["Projection"]
+    return (
+        [one["AttributeName"] for one in schema if one["KeyType"] == "HASH"] == index.hash_names
+        and [one["AttributeName"] for one in schema if one["KeyType"] == "RANGE"] == index.range_names
+        and projection.get("ProjectionType") == index.projection
+        and sorted(projection.get("NonKeyAttributes", ())) == sorted(index.included)
+    )

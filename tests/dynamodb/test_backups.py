@@ -1,0 +1,155 @@
+"""On-demand backups: consistent as of the request, made while the table is written on, kept until they are deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from haneul.services.dynamodb.history import backup_work
+from tests.dynamodb.support import failure, index, make_table, n, s
+from tests.dynamodb.test_pitr import break_after_steps, everything, rows
+from tests.support.running import Running
+
+
+def fill(cloud: Running, table: str, count: int, **more: Any) -> None:
+    """Items 0 … count - 1 of one partition."""
+    for start in range(0, count, 25):
+        writes = [{"PutRequest": {"Item": {"pk": s("p"), "sk": n(k), **more}}} for k in range(start, min(start + 25, count))]
+        cloud.client("dynamodb").batch_write_item(RequestItems={table: writes})
+
+
+def back_up(cloud: Running, table: str, name: str = "backup") -> str:
+    """The ARN of a backup that is begun."""
+    return str(cloud.client("dynamodb").create_backup(TableName=table, BackupName=name)["BackupDetails"]["BackupArn"])
+
+
+def test_a_backup_shows_the_moment_of_its_request(fresh_cloud: Running) -> None:
+    """Items that are changed, removed or added while the backup is CREATING are in it as they were when it was asked for."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud, range_type="N", more={"v": "N"}, GlobalSecondaryIndexes=[index("by-v", "v")])
+    fill(cloud, table, 300, v=n(1))
+    held = everything(cloud, table)
+    details = client.create_backup(TableName=table, BackupName="first")["BackupDetails"]
+    assert (details["BackupStatus"], details["BackupType"], details["BackupName"]) == ("CREATING", "USER", "first")
+    for k in range(0, 300, 7):
+        client.put_item(TableName=table, Item={"pk": s("p"), "sk": n(k), "v": n(2)})
+        client.delete_item(TableName=table, Key={"pk": s("p"), "sk": n(k + 1)})
+    client.put_item(TableName=table, Item={"pk": s("new"), "sk": n(1)})
+    cloud.advance("1s")
+    found = client.describe_backup(BackupArn=details["BackupArn"])["BackupDescription"]
+    assert found["BackupDetails"]["BackupStatus"] == "AVAILABLE" and found["BackupDetails"]["BackupSizeBytes"] > 0
+    assert found["SourceTableDetails"]["ItemCount"] == 300 and found["SourceTableDetails"]["TableName"] == table
+    assert found["SourceTableFeatureDetails"]["GlobalSecondaryIndexes"][0]["IndexName"] == "by-v"
+    # The log was only on for the backup.
+    assert rows(cloud, "dynamodb-log") == rows(cloud, "dynamodb-hold") == 0
+    answer = client.restore_table_from_backup(TargetTableName="restored", BackupArn=details["BackupArn"])["TableDescription"]
+    assert answer["RestoreSummary"]["SourceBackupArn"] == details["BackupArn"] and answer["TableStatus"] == "CREATING"
+    cloud.advance("1s")
+    assert everything(cloud, "restored") == held
+    assert client.scan(TableName="restored", IndexName="by-v", Select="COUNT")["Count"] == 300
+
+
+def test_backups_outlive_their_table(fresh_cloud: Running) -> None:
+    """A backup is kept until it is deleted, whatever becomes of the table; then its rows go."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud, range_type="N")
+    fill(cloud, table, 3)
+    arn = back_up(cloud, table)
+    assert failure(client.delete_table, TableName=table)[0] == "ResourceInUseException"
+    cloud.advance("1s")
+    client.delete_table(TableName=table)
+    cloud.advance("40d")
+    client.restore_table_from_backup(TargetTableName=table, BackupArn=arn)
+    assert failure(client.delete_backup, BackupArn=arn)[0] == "BackupInUseException"
+    cloud.advance("1s")
+    assert len(everything(cloud, table)) == 3
+    gone = client.delete_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]
+    assert gone["BackupStatus"] == "DELETED"
+    cloud.settle()
+    assert rows(cloud, "dynamodb-backup-item") == rows(cloud, "dynamodb-backup") == 0
+    assert failure(client.describe_backup, BackupArn=arn) == ("BackupNotFoundException", f"Backup not found: {arn}")
+    assert failure(client.restore_table_from_backup, TargetTableName="again", BackupArn=arn)[0] == "BackupNotFoundException"
+
+
+def test_one_backup_of_a_table_at_a_time(cloud: Running) -> None:
+    """While one backup of a table is begun, another is refused, and it can be neither deleted nor restored from."""
+    client, table = cloud.client("dynamodb"), make_table(cloud)
+    arn = back_up(cloud, table)
+    assert failure(client.create_backup, TableName=table, BackupName="second")[0] == "BackupInUseException"
+    assert failure(client.delete_backup, BackupArn=arn)[0] == "BackupInUseException"
+    assert failure(client.restore_table_from_backup, TargetTableName="target", BackupArn=arn)[0] == "BackupInUseException"
+    cloud.advance("1s")
+    back_up(cloud, table, "second")
+    cloud.advance("1s")
+    assert len(client.list_backups(TableName=table)["BackupSummaries"]) == 2
+    assert failure(client.restore_table_from_backup, TargetTableName=table, BackupArn=arn)[0] == "TableAlreadyExistsException"
+
+
+def test_lists_by_table_time_and_page(fresh_cloud: Running) -> None:
+    """Backups are listed by table and time; the last ARN of a page begins the next one."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    tables = [make_table(cloud), make_table(cloud)]
+    arns = []
+    for round_ in range(3):
+        arns.append(back_up(cloud, tables[0], f"backup-{round_}"))
+        cloud.advance("1h")
+    back_up(cloud, tables[1])
+    cloud.advance("1h")
+    listed, start = [], {}
+    while True:
+        page = client.list_backups(Limit=1, **start)
+        listed += page["BackupSummaries"]
+        if "LastEvaluatedBackupArn" not in page:
+            break
+        start = {"ExclusiveStartBackupArn": page["LastEvaluatedBackupArn"]}
+    assert [one["TableName"] for one in listed] == [tables[0]] * 3 + [tables[1]]
+    assert [one["BackupArn"] for one in listed[:3]] == arns
+    second = listed[1]["BackupCreationDateTime"]
+    within = client.list_backups(TableName=tables[0], TimeRangeLowerBound=second.timestamp() - 5, TimeRangeUpperBound=second.timestamp() + 5)
+    assert [one["BackupArn"] for one in within["BackupSummaries"]] == [arns[1]]
+    assert cloud.client("dynamodb", region="eu-west-1").list_backups()["BackupSummaries"] == []
+
+
+def test_a_restart_in_the_middle_of_a_backup(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup that was cut off in the middle goes on, and still shows the moment of its request."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud, range_type="N")
+    fill(cloud, table, 100)
+    held = everything(cloud, table)
+    arn = back_up(cloud, table)
+    with monkeypatch.context() as patched:
+        break_after_steps(patched, backup_work, 4)
+        cloud.advance("60ms")
+    assert rows(cloud, "dynamodb-backup-item") == 40
+    cloud.stop()
+    cloud.start()
+    client = cloud.client("dynamodb")
+    assert client.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupStatus"] == "CREATING"
+    for k in range(100):
+        client.delete_item(TableName=table, Key={"pk": s("p"), "sk": n(k)})
+    cloud.advance("10s")
+    client.restore_table_from_backup(TargetTableName="restored", BackupArn=arn)
+    cloud.advance("1s")
+    assert everything(cloud, "restored") == held
+    assert rows(cloud, "dynamodb-log") == 0
+
+
+def test_permission_is_asked_for_backup_and_table(cloud: Running) -> None:
+    """A user needs the operation's permission on the backup, and for a restore on the new table too."""
+    client, table = cloud.client("dynamodb"), make_table(cloud)
+    arn = back_up(cloud, table)
+    cloud.advance("1s")
+    iam = cloud.client("iam")
+    iam.create_user(UserName="keeper")
+    key = iam.create_access_key(UserName="keeper")["AccessKey"]
+    mine = cloud.client("dynamodb", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    assert failure(mine.describe_backup, BackupArn=arn)[0] == "AccessDeniedException"
+    document = (
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["dynamodb:DescribeBackup","dynamodb:RestoreTableFromBackup"],'
+        f'"Resource":"{arn}"}}]}}'
+    )
+    iam.put_user_policy(UserName="keeper", PolicyName="p", PolicyDocument=document)
+    assert mine.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupArn"] == arn
+    assert failure(mine.restore_table_from_backup, BackupArn=arn, TargetTableName="mine")[0] == "AccessDeniedException"
+    assert client.list_backups(TableName=table)["BackupSummaries"][0]["BackupArn"] == arn

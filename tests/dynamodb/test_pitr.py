@@ -1,0 +1,340 @@
+"""Point-in-time recovery: any second of the period, while writes go on."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from haneul.clock import SECOND
+from haneul.services.dynamodb.history import restore_work
+from haneul.services.dynamodb.history.past import read_chunk
+from haneul.store.keys import pack, prefix_range
+from tests.dynamodb.support import failure, index, invalid, make_table, n, s
+from tests.support.running import Running
+
+
+def moment(cloud: Running) -> datetime:
+    """The next whole second (clients send no finer times): what was written until now is in it, what is written a second from now is not."""
+    return datetime.fromtimestamp(cloud.clock.now() // SECOND + 1, UTC)
+
+
+def recover(cloud: Running, table: str, **more: Any) -> dict[str, Any]:
+    answer = cloud.client("dynamodb").update_continuous_backups(
+        TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True, **more}
+    )
+    return dict(answer["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"])
+
+
+def everything(cloud: Running, table: str) -> dict[str, Any]:
+    """All items by key."""
+    pages = cloud.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return {item["pk"]["S"] + item.get("sk", {"N": ""})["N"]: item for page in pages for item in page["Items"]}
+
+
+def restore(cloud: Running, table: str, target: str, **parameters: Any) -> dict[str, Any]:
+    """Restore and wait."""
+    cloud.client("dynamodb").restore_table_to_point_in_time(SourceTableName=table, TargetTableName=target, **parameters)
+    cloud.advance("1s")
+    return dict(cloud.client("dynamodb").describe_table(TableName=target)["Table"])
+
+
+def test_a_new_table_has_backups_but_no_recovery(cloud: Running) -> None:
+    """Continuous backups are always on; the moments of point-in-time recovery have to be asked for."""
+    found = cloud.client("dynamodb").describe_continuous_backups(TableName=make_table(cloud))["ContinuousBackupsDescription"]
+    assert found == {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"}}
+
+
+def test_the_period_is_35_days_unless_it_is_said(cloud: Running) -> None:
+    """Recovery keeps 35 days; 1 to 35 may be asked for, and nothing else."""
+    table = make_table(cloud)
+    assert recover(cloud, table)["RecoveryPeriodInDays"] == 35
+    assert recover(cloud, table, RecoveryPeriodInDays=7)["RecoveryPeriodInDays"] == 7
+    assert recover(cloud, table)["RecoveryPeriodInDays"] == 7
+    for days in (0, 36):
+        with pytest.raises(Exception, match=r"RecoveryPeriodInDays|recoveryPeriodInDays"):
+            recover(cloud, table, RecoveryPeriodInDays=days)
+
+
+def test_errors_of_tables_that_are_not_there(cloud: Running) -> None:
+    """Operations on history have errors of their own for missing tables."""
+    client = cloud.client("dynamodb")
+    assert failure(client.describe_continuous_backups, TableName="absent") == ("TableNotFoundException", "Table not found: absent")
+    assert failure(client.create_backup, TableName="absent", BackupName="one")[0] == "TableNotFoundException"
+    assert failure(client.restore_table_to_point_in_time, SourceTableName="absent", TargetTableName="new", UseLatestRestorableTime=True)[0] == (
+        "TableNotFoundException"
+    )
+
+
+def test_restoring_needs_recovery_and_a_free_name(cloud: Running) -> None:
+    """Without recovery there is no past, and a restore never writes into a table that exists."""
+    client, table = cloud.client("dynamodb"), make_table(cloud)
+    call = {"SourceTableName": table, "TargetTableName": "restored", "UseLatestRestorableTime": True}
+    assert failure(client.restore_table_to_point_in_time, **call) == (
+        "PointInTimeRecoveryUnavailableException",
+        f"Point in time recovery is not enabled for table '{table}'",
+    )
+    recover(cloud, table)
+    assert failure(client.restore_table_to_point_in_time, **{**call, "TargetTableName": table})[0] == "TableAlreadyExistsException"
+    assert "must be specified" in invalid(client.restore_table_to_point_in_time, SourceTableName=table, TargetTableName="restored")
+
+
+def test_moments_outside_of_what_is_restorable(fresh_cloud: Running) -> None:
+    """The latest moment lies five minutes back, the earliest is when recovery began or the period's beginning."""
+    cloud = fresh_cloud
+    client, table = cloud.client("dynamodb"), make_table(cloud)
+    begun = moment(cloud)
+    recover(cloud, table, RecoveryPeriodInDays=1)
+    cloud.advance("1h")
+    found = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    assert abs((found["EarliestRestorableDateTime"] - begun).total_seconds()) <= 1
+    assert 300 <= (moment(cloud) - found["LatestRestorableDateTime"]).total_seconds() <= 301
+    for wrong in (moment(cloud), datetime.fromtimestamp(begun.timestamp() - 2, UTC)):
+        code, _ = failure(client.restore_table_to_point_in_time, SourceTableName=table, TargetTableName="restored", RestoreDateTime=wrong)
+        assert code == "InvalidRestoreTimeException"
+    cloud.advance("3d")
+    found = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    assert 86_399 <= (moment(cloud) - found["EarliestRestorableDateTime"]).total_seconds() <= 86_400
+
+
+def play(cloud: Running, table: str, chance: random.Random, steps: int, model: dict[str, Any]) -> list[tuple[datetime, dict[str, Any]]]:
+    """Random writes; after each step of time, when it was and what the table held."""
+    client = cloud.client("dynamodb")
+    history = []
+    for step in range(steps):
+        writes = []
+        for key in chance.sample(range(40), chance.randint(1, 12)):
+            name = f"item-{key}"
+            if chance.random() < 0.25:
+                model.pop(name, None)
+                writes.append({"DeleteRequest": {"Key": {"pk": s(name)}}})
+            else:
+                model[name] = {"pk": s(name), "step": n(step), "group": s(f"g{chance.randint(0, 3)}")}
+                writes.append({"PutRequest": {"Item": model[name]}})
+        client.batch_write_item(RequestItems={table: writes})
+        history.append((moment(cloud), dict(model)))
+        cloud.advance(f"{chance.choice([1, 5, 3600, 40000])}s")
+    return history
+
+
+def test_any_second_comes_back_exactly_while_writes_go_on(fresh_cloud: Running) -> None:
+    """Restored tables hold what a dictionary held at that second, over several days, with writes between the request and its end."""
+    cloud, chance = fresh_cloud, random.Random(7)
+    table = make_table(cloud, more={"group": "S"}, GlobalSecondaryIndexes=[index("by-group", "group")])
+    client, model = cloud.client("dynamodb"), {}
+    play(cloud, table, chance, 3, model)
+    recover(cloud, table)
+    cloud.advance("1s")
+    history = play(cloud, table, chance, 40, model)
+    cloud.advance("10m")
+    for at, (when, held) in enumerate(chance.sample(history, 12)):
+        target = f"restored-{at}"
+        described = client.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=target, RestoreDateTime=when)["TableDescription"]
+        assert described["TableStatus"] == "CREATING" and described["RestoreSummary"]["RestoreInProgress"] is True
+        play(cloud, table, chance, 1, model)
+        cloud.advance("1s")
+        assert everything(cloud, target) == held
+        described = client.describe_table(TableName=target)["Table"]
+        assert (described["TableStatus"], described["ItemCount"]) == ("ACTIVE", len(held))
+        assert described["RestoreSummary"]["RestoreInProgress"] is False
+        found = client.query(
+            TableName=target, IndexName="by-group", KeyConditionExpression="#g = :g", ExpressionAttributeNames={"#g": "group"},
+            ExpressionAttributeValues={":g": s("g1")},
+        )["Items"]
+        assert sorted(one["pk"]["S"] for one in found) == sorted(name for name, item in held.items() if item["group"] == s("g1"))
+
+
+def test_hot_items_and_many_items_in_steps(fresh_cloud: Running) -> None:
+    """More items than one step holds, and one item with more changes than are read one by one."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud, "S", "N")
+    recover(cloud, table)
+    for start in range(0, 450, 25):
+        client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": {"pk": s("many"), "sk": n(k)}}} for k in range(start, start + 25)]})
+    client.put_item(TableName=table, Item={"pk": s("hot"), "sk": n(0), "v": n(0)})
+    before = everything(cloud, table)
+    cloud.advance("2s")
+    when = moment(cloud)
+    cloud.advance("2s")
+    for value in range(50):
+        client.put_item(TableName=table, Item={"pk": s("hot"), "sk": n(0), "v": n(value + 1)})
+    for k in range(0, 450, 9):
+        client.delete_item(TableName=table, Key={"pk": s("many"), "sk": n(k)})
+    cloud.advance("6m")
+    restore(cloud, table, "then", RestoreDateTime=when)
+    assert everything(cloud, "then") == before
+    restore(cloud, table, "latest", UseLatestRestorableTime=True)
+    assert everything(cloud, "latest") == everything(cloud, table)
+
+
+def test_switching_off_forgets(fresh_cloud: Running) -> None:
+    """Once recovery is off the log is gone, and switching on again does not bring the past back."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud)
+    recover(cloud, table)
+    cloud.advance("1h")
+    when = moment(cloud)
+    client.put_item(TableName=table, Item={"pk": s("one")})
+    assert rows(cloud, "dynamodb-log") == 1
+    cloud.advance("1m")
+    client.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False})
+    cloud.settle()
+    client.put_item(TableName=table, Item={"pk": s("two")})
+    assert rows(cloud, "dynamodb-log") == 0
+    recover(cloud, table)
+    cloud.advance("1h")
+    assert failure(client.restore_table_to_point_in_time, SourceTableName=table, TargetTableName="gone", RestoreDateTime=when)[0] == (
+        "InvalidRestoreTimeException"
+    )
+
+
+def rows(cloud: Running, space: str) -> int:
+    """How many rows the store holds in a space."""
+    from_, to = prefix_range(pack((space,)))
+    return len(cloud.app.cloud.store.range(from_, to))
+
+
+def test_the_log_ends_with_the_period(fresh_cloud: Running) -> None:
+    """What lies wholly before the period is removed by the clock; an idle table keeps nothing."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud)
+    recover(cloud, table, RecoveryPeriodInDays=2)
+    for day in range(6):
+        client.put_item(TableName=table, Item={"pk": s("one"), "day": n(day)})
+        cloud.advance("24h")
+    assert 2 <= rows(cloud, "dynamodb-log") <= 4
+    when = moment(cloud)
+    cloud.advance("47h")
+    restore(cloud, table, "then", RestoreDateTime=when)
+    assert everything(cloud, "then")["one"]["day"] == n(5)
+    cloud.advance("3d")
+    assert rows(cloud, "dynamodb-log") == 0
+
+
+def test_writes_cost_nothing_without_recovery_and_one_row_with_it(fresh_cloud: Running) -> None:
+    """The log has exactly one row for each write, only while it is on."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud)
+    client.put_item(TableName=table, Item={"pk": s("one")})
+    assert rows(cloud, "dynamodb-log") == 0
+    recover(cloud, table)
+    for value in range(3):
+        client.put_item(TableName=table, Item={"pk": s("one"), "v": n(value)})
+    assert rows(cloud, "dynamodb-log") == 3
+
+
+def test_settings_that_come_back_and_those_that_do_not(fresh_cloud: Running) -> None:
+    """Indexes, capacity and billing come from the source or the request; stream, time to live, tags, protection and recovery do not."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    global_index = {**index("by-other", "other"), "ProvisionedThroughput": {"ReadCapacityUnits": 2, "WriteCapacityUnits": 3}}
+    table = make_table(
+        cloud,
+        range_type="N",
+        more={"other": "S", "third": "S"},
+        BillingMode="PROVISIONED",
+        ProvisionedThroughput={"ReadCapacityUnits": 4, "WriteCapacityUnits": 5},
+        GlobalSecondaryIndexes=[global_index],
+        LocalSecondaryIndexes=[index("local", "pk", "third")],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+        Tags=[{"Key": "a", "Value": "b"}],
+        DeletionProtectionEnabled=True,
+    )
+    client.update_time_to_live(TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ends"})
+    recover(cloud, table)
+    cloud.advance("10m")
+    found = restore(cloud, table, "same", UseLatestRestorableTime=True)
+    assert found["ProvisionedThroughput"]["WriteCapacityUnits"] == 5
+    assert found["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]["ReadCapacityUnits"] == 2
+    assert found["LocalSecondaryIndexes"][0]["IndexName"] == "local"
+    assert "StreamSpecification" not in found and found["DeletionProtectionEnabled"] is False
+    assert client.list_tags_of_resource(ResourceArn=found["TableArn"])["Tags"] == []
+    assert client.describe_time_to_live(TableName="same")["TimeToLiveDescription"] == {"TimeToLiveStatus": "DISABLED"}
+    recovery = client.describe_continuous_backups(TableName="same")["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    assert recovery["PointInTimeRecoveryStatus"] == "DISABLED"
+    found = restore(
+        cloud, table, "other", UseLatestRestorableTime=True, BillingModeOverride="PAY_PER_REQUEST", GlobalSecondaryIndexOverride=[]
+    )
+    assert found["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST" and "GlobalSecondaryIndexes" not in found
+    message = invalid(
+        client.restore_table_to_point_in_time, SourceTableName=table, TargetTableName="third", UseLatestRestorableTime=True,
+        LocalSecondaryIndexOverride=[index("unknown", "pk", "third")],
+    )
+    assert "must match the existing" in message
+
+
+def test_a_deleted_table_leaves_a_system_backup(fresh_cloud: Running) -> None:
+    """A table with recovery that is deleted can be had back for 35 days, as it was at its end, and costs no copy."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud)
+    recover(cloud, table)
+    client.put_item(TableName=table, Item={"pk": s("last"), "v": n(1)})
+    client.delete_table(TableName=table)
+    cloud.advance("1s")
+    assert client.list_backups(TableName=table)["BackupSummaries"] == []
+    (summary,) = client.list_backups(TableName=table, BackupType="SYSTEM")["BackupSummaries"]
+    assert summary["BackupName"] == f"{table}$DeletedTableBackup" and summary["BackupType"] == "SYSTEM"
+    assert (summary["BackupExpiryDateTime"] - summary["BackupCreationDateTime"]).days == 35
+    client.restore_table_from_backup(TargetTableName=table, BackupArn=summary["BackupArn"])
+    cloud.advance("1s")
+    assert everything(cloud, table) == {"last": {"pk": s("last"), "v": n(1)}}
+    assert rows(cloud, "dynamodb-item") == 2
+    cloud.advance("36d")
+    assert client.list_backups(BackupType="ALL")["BackupSummaries"] == []
+    assert rows(cloud, "dynamodb-item") == 1
+    assert rows(cloud, "dynamodb-log") == 0
+
+
+def test_a_restore_outlives_its_source(fresh_cloud: Running) -> None:
+    """Recovery that is switched off, or a source that is deleted, does not take the past away from a restore that has begun."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud)
+    recover(cloud, table)
+    client.put_item(TableName=table, Item={"pk": s("one"), "v": n(1)})
+    cloud.advance("10m")
+    client.restore_table_to_point_in_time(SourceTableName=table, TargetTableName="restored", UseLatestRestorableTime=True)
+    client.put_item(TableName=table, Item={"pk": s("one"), "v": n(2)})
+    client.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False})
+    client.delete_table(TableName=table)
+    cloud.advance("5s")
+    assert everything(cloud, "restored") == {"one": {"pk": s("one"), "v": n(1)}}
+    assert rows(cloud, "dynamodb-log") == rows(cloud, "dynamodb-orphan") == rows(cloud, "dynamodb-hold") == 0
+    assert rows(cloud, "dynamodb-item") == 1
+
+
+def test_a_restart_in_the_middle_of_a_restore(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restore that was cut off in the middle goes on where it was."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud, range_type="N")
+    recover(cloud, table)
+    for start in range(0, 100, 25):
+        client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": {"pk": s("many"), "sk": n(k)}}} for k in range(start, start + 25)]})
+    held = everything(cloud, table)
+    cloud.advance("10m")
+    client.restore_table_to_point_in_time(SourceTableName=table, TargetTableName="restored", UseLatestRestorableTime=True)
+    with monkeypatch.context() as patched:
+        break_after_steps(patched, restore_work, 3)
+        cloud.advance("60ms")
+    partly = rows(cloud, "dynamodb-item") - 100
+    assert 0 < partly < 100
+    cloud.stop()
+    cloud.start()
+    client = cloud.client("dynamodb")
+    assert client.describe_table(TableName="restored")["Table"]["TableStatus"] == "CREATING"
+    client.delete_item(TableName=table, Key={"pk": s("many"), "sk": n(99)})
+    cloud.advance("10s")
+    assert everything(cloud, "restored") == held
+    assert client.describe_table(TableName="restored")["Table"]["ItemCount"] == 100
+
+
+def break_after_steps(patched: pytest.MonkeyPatch, module: Any, steps: int) -> None:
+    """Make a module's work read small steps, and break after some of them, as a crash does."""
+    counted = iter(range(steps))
+
+    def read(store: Any, past: Any, behind: bytes) -> Any:
+        if next(counted, None) is None:
+            raise RuntimeError("the process ends here")
+        return read_chunk(store, past, behind, 10)
+
+    patched.setattr(module, "read_chunk", read)
