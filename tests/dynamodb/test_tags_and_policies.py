@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.dynamodb.support import failure, invalid, make_table, s
 from tests.support.running import Running
