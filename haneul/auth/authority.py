@@ -75,7 +75,7 @@ class StandardAuthority:
         self._root = root
         self._sessions = sessions
         self._protocols_of = protocols_of
-        self._signing_name_of = signing_name_of
+        self._signing_name = lru_cache(maxsize=None)(signing_name_of)
         self.identities: IdentitySource = identities or UnknownIdentities()
         self._verifier = Verifier(clock, self._find_credential)
         self._policy = lru_cache(maxsize=4096)(_parsed)
@@ -85,7 +85,7 @@ class StandardAuthority:
 
     def authenticate(self, request: HttpRequest, service: str) -> Identified:
         try:
-            found = self._verifier.verify(request, self._signing_name_of(service))
+            found = self._verifier.verify(request, self._signing_name(service))
         except SignatureProblem as problem:
             raise problem.as_error(_spoken(request, self._protocols_of(service))) from None
         if found is None:
@@ -100,7 +100,7 @@ class StandardAuthority:
 
     def authenticate_form(self, fields: Mapping[str, str], service: str, remote: str) -> Identified:
         try:
-            signed, credential = self._verifier.verify_form(fields, self._signing_name_of(service), remote)
+            signed, credential = self._verifier.verify_form(fields, self._signing_name(service), remote)
         except SignatureProblem as problem:
             raise problem.as_error(self._protocols_of(service)[0]) from None
         return Identified(credential.caller, signed.grant.region, signed.context)

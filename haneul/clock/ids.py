@@ -9,6 +9,7 @@ _ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789"
 _UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _SECRET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _POOL_BYTES = 4096
+_UUIDS_AT_ONCE = 16
 
 
 class Ids:
@@ -18,6 +19,7 @@ class Ids:
         self._seeded = random.Random(seed) if seed is not None else None
         self._pool = b""
         self._at = 0
+        self._uuids: list[str] = []
 
     def bytes(self, count: int) -> bytes:
         """`count` random bytes."""
@@ -39,8 +41,12 @@ class Ids:
 
     def uuid(self) -> str:
         """A version 4 UUID, as most request ids are."""
-        h = self.bytes(16).hex()
-        return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}"
+        made = self._uuids
+        if not made:
+            for _ in range(_UUIDS_AT_ONCE):
+                h = self.bytes(16).hex()
+                made.append(f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}")
+        return made.pop()
 
     def text(self, length: int, alphabet: str = _ALPHANUMERIC) -> str:
         """Random characters of `alphabet` (at most 256 different ones), evenly distributed."""

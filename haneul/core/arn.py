@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -18,6 +19,7 @@ class Arn(NamedTuple):
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
 
 
+@lru_cache(maxsize=4096)
 def parse_arn(text: str) -> Arn | None:
     """The fields of an ARN, or None for a text that is none."""
     parts = text.split(":", 5)

@@ -45,11 +45,11 @@ class Service:
         """The account that owns a resource whose ARN does not say so (S3)."""
         return None
 
-    async def answer(self, request: HttpRequest, pipeline: Callable[[HttpRequest, Service], Awaitable[HttpResponse]]) -> HttpResponse:
-        """Answer a request to this service's API. A service that also takes what its model knows nothing of (S3: browsers' forms and preflights) goes
+    def answer(self, request: HttpRequest, pipeline: Callable[[HttpRequest, Service], Awaitable[HttpResponse]]) -> Awaitable[HttpResponse]:
+        """Answer a request to this service's API, in time. A service that also takes what its model knows nothing of (S3: browsers' forms and preflights) goes
         before the pipeline here, or adds to its responses.
         """
-        return await pipeline(request, self)
+        return pipeline(request, self)
 
     async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
         """Answer a request that is not an API call of this service (an `execute-api` host, a function URL …).

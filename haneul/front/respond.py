@@ -33,18 +33,19 @@ def status_line(status: int) -> str:
 def head_bytes(response: HttpResponse, length: int | None, date: str, keep_alive: bool) -> bytes:
     """Status line and headers. `length` None announces a chunked body."""
     headers = response.headers
-    text = status_line(response.status)
-    for name, value in headers.items():
-        text += f"{name}: {value}\r\n"
-    if text.count("\n") != len(headers) + 1 or text.count("\r") != len(headers) + 1:
+    text = "\r\n".join(map(": ".join, headers.items()))
+    breaks = len(headers) - 1 if headers else 0
+    if text.count("\n") != breaks or text.count("\r") != breaks:
         raise ValueError("a header would break the response apart")
     if length is None:
-        text += "Transfer-Encoding: chunked\r\n"
-    elif "Content-Length" not in headers and "content-length" not in headers and response.status not in NO_BODY:
-        text += f"Content-Length: {length}\r\n"
+        end = "\r\nTransfer-Encoding: chunked"
+    elif "Content-Length" in headers or "content-length" in headers or response.status in NO_BODY:
+        end = ""
+    else:
+        end = f"\r\nContent-Length: {length}"
     if not keep_alive:
-        text += "Connection: close\r\n"
-    head = f"{text}Date: {date}\r\n\r\n"
+        end += "\r\nConnection: close"
+    head = f"{status_line(response.status)}Date: {date}{end}\r\n{text}\r\n\r\n" if headers else f"{status_line(response.status)}Date: {date}{end}\r\n\r\n"
     try:
         return head.encode("ascii")
     except UnicodeEncodeError:

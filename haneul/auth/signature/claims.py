@@ -63,7 +63,7 @@ class Grant:
 
     def header_lines(self, headers: Mapping[str, str]) -> str:
         """The signed headers as the canonical request has them. Raises KeyError with the name of one that is missing."""
-        lines = self._template % self._pick(headers)
+        lines: str = self._template % self._pick(headers)
         if "  " in lines or ": " in lines or " \n" in lines or "\t" in lines:  # Rare: spaces to squeeze, or words with a colon.
             return "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in self.names])
         return lines
