@@ -11,7 +11,7 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.operation import Shape
-from haneul.services.lambda_.destinations import queue_url
+from haneul.services.lambda_.destinations import check_destination, queue_url
 from haneul.services.lambda_.errors import invalid
 from haneul.services.lambda_.event_sources.patterns import FILTERS_MAX, PATTERN_LENGTH_MAX, BadPattern, compile_pattern
 from haneul.services.lambda_.event_sources.records import Mapping
@@ -23,16 +23,21 @@ _NOT_BUILT = (
     "DocumentDBEventSourceConfig",
     "KMSKeyArn",
     "LoggingConfig",
-    "MetricsConfig",
     "ProvisionedPollerConfig",
     "Queues",
     "SelfManagedEventSource",
     "SelfManagedKafkaEventSourceConfig",
     "SourceAccessConfigurations",
     "Topics",
+)
+_STREAM_ONLY = (
+    "ParallelizationFactor",
+    "BisectBatchOnFunctionError",
+    "MaximumRetryAttempts",
+    "MaximumRecordAgeInSeconds",
+    "DestinationConfig",
     "TumblingWindowInSeconds",
 )
-_STREAM_ONLY = ("ParallelizationFactor", "BisectBatchOnFunctionError", "MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "DestinationConfig")
 _BATCH_DEFAULTS = {"sqs": 10, "dynamodb": 100}
 _BATCH_MAX = 10_000
 _STREAM_RIGHTS = "Please ensure the role can perform the GetRecords, GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM."
@@ -61,12 +66,12 @@ def batch_size_of(request: Shape, service: str) -> int:
     return int(request.get("BatchSize", _BATCH_DEFAULTS[service]))
 
 
-def apply_request(mapping: Mapping, request: Shape) -> None:
+def apply_request(call: Call, mapping: Mapping, request: Shape) -> None:
     """Put the request's settings, checked, into a mapping. What the request leaves out stays."""
     queue = mapping.source_service == "sqs"
     if queue:
         for name in _STREAM_ONLY:
-            if name in request and request[name] not in (False, {}, 1):
+            if name in request and request[name] not in (False, {}, 0, 1):
                 raise invalid(f"Unsupported {name} parameter for given event source mapping type.")
     elif request.get("ScalingConfig"):
         raise invalid("Unsupported ScalingConfig parameter for given event source mapping type.")
@@ -77,10 +82,13 @@ def apply_request(mapping: Mapping, request: Shape) -> None:
     mapping.bisect = request.get("BisectBatchOnFunctionError", mapping.bisect)
     mapping.retries = request.get("MaximumRetryAttempts", mapping.retries)
     mapping.record_age_seconds = request.get("MaximumRecordAgeInSeconds", mapping.record_age_seconds)
+    mapping.tumbling_seconds = request.get("TumblingWindowInSeconds", mapping.tumbling_seconds)
+    if "MetricsConfig" in request:
+        mapping.metrics = _metrics(request["MetricsConfig"])
     if "FunctionResponseTypes" in request:
         mapping.reports_item_failures = "ReportBatchItemFailures" in request["FunctionResponseTypes"]
     if "DestinationConfig" in request:
-        mapping.on_failure = _on_failure(request["DestinationConfig"])
+        mapping.on_failure = _on_failure(call, request["DestinationConfig"])
     if "ScalingConfig" in request:
         mapping.concurrency_max = request["ScalingConfig"].get("MaximumConcurrency")
     if "FilterCriteria" in request:
@@ -96,17 +104,46 @@ def _check_batching(mapping: Mapping) -> None:
         raise invalid("Batching window is not supported for FIFO queues.")
     if mapping.source_service == "sqs" and mapping.batch_size > 10 and mapping.window_seconds < 1:
         raise invalid("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10")
+    if mapping.tumbling_seconds and mapping.parallelization > 1:
+        raise invalid("TumblingWindowInSeconds is not supported with a ParallelizationFactor greater than 1.")
     age = mapping.record_age_seconds
     if age != -1 and age < 60:
         raise invalid("MaximumRecordAgeInSeconds must be -1 or between 60 and 604800.")
 
 
-def _on_failure(destinations: dict[str, Any]) -> str:
+def check_position(request: Shape, source: str) -> str:
+    """Where a stream's mapping begins; "" for queues, which have no positions."""
+    position: str = request.get("StartingPosition", "")
+    if source == "sqs":
+        if position or "StartingPositionTimestamp" in request:
+            raise invalid("StartingPosition is not valid for SQS event sources.")
+        return ""
+    if not position:
+        raise invalid("1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
+    if position == "AT_TIMESTAMP":
+        raise invalid("Unsupported starting position for arn type dynamodb stream: AT_TIMESTAMP")
+    if "StartingPositionTimestamp" in request:
+        raise invalid("StartingPositionTimestamp is only valid with the starting position AT_TIMESTAMP.")
+    return position
+
+
+def _metrics(config: dict[str, Any]) -> list[str]:
+    wanted: list[str] = config.get("Metrics") or []
+    if any(one != "EventCount" for one in wanted):
+        raise invalid("Unsupported MetricsConfig parameter for given event source mapping type: queues and streams have the metric EventCount.")
+    return list(wanted)
+
+
+def _on_failure(call: Call, destinations: dict[str, Any]) -> str:
     if (destinations.get("OnSuccess") or {}).get("Destination"):
         raise invalid("Unsupported DestinationConfig parameter for given event source mapping type.")
     arn: str = (destinations.get("OnFailure") or {}).get("Destination", "")
-    if arn and arn.split(":")[2:3] != ["sqs"]:
-        raise NotBuilt(f"on-failure destinations of the service {arn.split(':')[2]}")
+    if not arn:
+        return ""
+    parsed = parse_arn(arn)
+    if parsed is None or parsed.service not in ("sqs", "sns", "s3"):
+        raise invalid("Invalid destination: on-failure destinations are SQS queues, SNS topics and S3 buckets.")
+    check_destination(call.cloud, arn)
     return arn
 
 

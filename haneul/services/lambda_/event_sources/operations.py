@@ -8,7 +8,7 @@ from typing import Any
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import conflict, invalid, not_found
-from haneul.services.lambda_.event_sources.checks import apply_request, batch_size_of, check_access, check_built, check_source
+from haneul.services.lambda_.event_sources.checks import apply_request, batch_size_of, check_access, check_built, check_position, check_source
 from haneul.services.lambda_.event_sources.manager import save_mapping
 from haneul.services.lambda_.event_sources.records import Mapping, by_function_key, by_source_key, mapping_index_key, mapping_key
 from haneul.services.lambda_.functions import read
@@ -18,9 +18,8 @@ from haneul.services.lambda_.service import Lambda
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Transaction
 
-_POSITIONS = ("LATEST", "TRIM_HORIZON")
 _LIST_MAX = 100
-_PARTIAL = "SQS queues and DynamoDB streams; no tumbling windows, provisioned pollers, KMS keys"
+_PARTIAL = "SQS queues and DynamoDB streams; no provisioned pollers, KMS keys"
 
 
 def _target(call: Call, request: Shape) -> Target:
@@ -44,11 +43,7 @@ async def create_event_source_mapping(call: Call, request: Shape) -> Shape:
     source = check_source(request["EventSourceArn"], call.account)
     target = _target(call, request)
     found = call.service(Lambda).functions.resolve(target)
-    position = request.get("StartingPosition", "")
-    if source == "dynamodb" and position not in _POSITIONS:
-        raise invalid("Starting position is required and must be LATEST or TRIM_HORIZON for DynamoDB streams.")
-    if source == "sqs" and position:
-        raise invalid("StartingPosition is not valid for SQS event sources.")
+    position = check_position(request, source)
     mapping = Mapping(
         uuid=call.cloud.ids.uuid(),
         account=target.account,
@@ -63,7 +58,7 @@ async def create_event_source_mapping(call: Call, request: Shape) -> Shape:
         starting_position=position,
         tags=dict(request.get("Tags", {})),
     )
-    apply_request(mapping, request)
+    apply_request(call, mapping, request)
     await check_access(call, mapping, found)
 
     def work(tx: Transaction) -> None:
@@ -100,7 +95,7 @@ async def update_event_source_mapping(call: Call, request: Shape) -> Shape:
         known = _find(call, tx, request["UUID"])
         tx.delete(by_function_key(known))
         known.function_name, known.qualifier = target.name, target.qualifier
-        apply_request(known, request)
+        apply_request(call, known, request)
         known.last_modified = call.now
         save_mapping(tx, known)
         tx.put(by_function_key(known), b"")
@@ -173,6 +168,8 @@ def _shown(mapping: Mapping, state: str = "") -> Shape:
     }
     if mapping.filters:
         out["FilterCriteria"] = {"Filters": [{"Pattern": one} for one in mapping.filters]}
+    if mapping.metrics:
+        out["MetricsConfig"] = {"Metrics": mapping.metrics}
     if mapping.source_service == "sqs":
         if mapping.concurrency_max is not None:
             out["ScalingConfig"] = {"MaximumConcurrency": mapping.concurrency_max}
@@ -185,7 +182,7 @@ def _shown(mapping: Mapping, state: str = "") -> Shape:
         "BisectBatchOnFunctionError": mapping.bisect,
         "MaximumRetryAttempts": mapping.retries,
         "MaximumRecordAgeInSeconds": mapping.record_age_seconds,
-        "TumblingWindowInSeconds": 0,
+        "TumblingWindowInSeconds": mapping.tumbling_seconds,
         "DestinationConfig": destinations,
         "LastProcessingResult": mapping.last_result,
     }

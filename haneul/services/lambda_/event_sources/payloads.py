@@ -61,8 +61,9 @@ def arrival_time(record: dict[str, Any]) -> int:
     return made if isinstance(made, int) else 0
 
 
-def encode_event(records: list[dict[str, Any]]) -> bytes:
-    return orjson.dumps({"Records": records}, default=_base64)
+def encode_event(records: list[dict[str, Any]], more: dict[str, Any] | None = None) -> bytes:
+    """The event of a batch; `more` are members beside the records."""
+    return orjson.dumps({"Records": records, **(more or {})}, default=_base64)
 
 
 def _base64(value: Any) -> Any:

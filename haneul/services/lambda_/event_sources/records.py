@@ -39,6 +39,8 @@ class Mapping(msgspec.Struct):
     filters: list[str] = []
     tags: dict[str, str] = {}
     last_result: str = "No records processed"
+    tumbling_seconds: int = 0
+    metrics: list[str] = []
 
     @property
     def target(self) -> Target:
@@ -59,9 +61,14 @@ class Mapping(msgspec.Struct):
 
 
 class Checkpoint(msgspec.Struct):
-    """How far a stream's shard has been processed: the last sequence number that is done with."""
+    """How far a stream's shard has been processed: the last sequence number that is done with ("" before the first).
+
+    Of a tumbling window that is open: its start (nanoseconds, 0 for none) and the function's state in it, as JSON.
+    """
 
     sequence_number: str
+    window_start: int = 0
+    window_state: bytes = b"{}"
 
 
 def mapping_key(space: Space, uuid: str) -> bytes:

@@ -15,6 +15,7 @@ from haneul.services.lambda_.event_sources.patterns import Matches, compile_patt
 from haneul.services.lambda_.event_sources.records import Mapping, mapping_key
 from haneul.services.lambda_.functions import Functions, Resolution, read
 from haneul.services.lambda_.invoker import Invoked, Invoker
+from haneul.services.lambda_.meters import NAMESPACE
 from haneul.store.port import Transaction
 from haneul.store.records import encode
 
@@ -128,14 +129,34 @@ class Poller:
             session_name=mapping.function_name,
         )
 
-    async def invoke(self, payload: bytes) -> tuple[str, Invoked | None]:
-        """Run the function once: its request id and outcome, None when it could not run (throttled)."""
+    async def invoke(self, payload: bytes, records: int, trace: str = "") -> tuple[str, Invoked | None]:
+        """Run the function once over a batch: its request id and outcome, None when it could not run (throttled)."""
         request_id = self.cloud.ids.uuid()
         try:
-            return request_id, await self.invoker.run(self.resolve(), payload, request_id)
+            invoked = await self.invoker.run(self.resolve(), payload, request_id, trace_id=trace)
+            self.count("InvokedEventCount", records)
+            if invoked.failed:
+                self.count("FailedInvokeEventCount", records)
+            return request_id, invoked
         except (ServiceError, AccessDenied, RuntimeUnavailable) as error:
             _log.debug("event source %s: the function could not run: %s", self.mapping.uuid, error)
             return request_id, None
+
+    def count(self, metric: str, events: int) -> None:
+        """Report one of the mapping's own metrics, where they are asked for."""
+        if events and "EventCount" in self.mapping.metrics:
+            mapping = self.mapping
+            dimensions = (("EventSourceMappingUUID", mapping.uuid),)
+            self.cloud.metrics.add(mapping.account, mapping.region, NAMESPACE, metric, dimensions, float(events))
+
+    async def give_up(self, operation: str, params: dict[str, Any], events: int) -> None:
+        """Tell the on-failure destination of events that are given up."""
+        try:
+            await self.call(operation, params)
+            self.count("OnFailureDestinationDeliveredEventCount", events)
+        except (ServiceError, AccessDenied) as error:
+            self.invoker.meters.count(self.mapping.target, "DestinationDeliveryFailures")
+            self.report(f"PROBLEM: {error.message}")
 
     def wanted(self, record: dict[str, Any]) -> bool:
         """Whether a record passes the filters."""

@@ -8,18 +8,21 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import orjson
 
-from haneul.clock import HOUR, SECOND
-from haneul.core.errors import AccessDenied, ServiceError
-from haneul.services.lambda_.destinations import queue_url
+from haneul.clock import HOUR, MILLISECOND, SECOND
+from haneul.core.errors import ServiceError
+from haneul.services.lambda_.destinations import queue_message, s3_object
 from haneul.services.lambda_.event_sources.payloads import arrival_time, encode_event, failed_items, stream_record
 from haneul.services.lambda_.event_sources.records import Checkpoint, checkpoint_key, mapping_key
+from haneul.services.lambda_.event_sources.shards import WINDOW_STATE_BYTES_MAX, Record, Shard, Window, state_in, window_at
 from haneul.services.lambda_.event_sources.source import Poller
 from haneul.services.lambda_.functions import read
 from haneul.services.lambda_.invoker import Invoked
+from haneul.services.lambda_.limits import PAYLOAD_BYTES_MAX
 from haneul.services.lambda_.times import iso_time
 from haneul.store.port import Transaction
 from haneul.store.records import encode
@@ -28,26 +31,24 @@ _RECORDS_AT_ONCE = 1000
 _PAUSE_FIRST = 1 * SECOND
 _PAUSE_MAX = 60 * SECOND
 _STREAM_KEEPS = 24 * HOUR
-Record = dict[str, Any]
 
 
 @dataclass(slots=True)
 class _Piece:
-    """Consecutive records of a lane, and how often they have failed."""
+    """Consecutive records of a lane, and how often they have failed. A piece without records ends a tumbling window (`final`, `early`)."""
 
     records: list[Record]
     attempts: int = 0
+    final: bool = False
+    early: bool = False
 
 
 class StreamPoller(Poller):
-    """Follows the shards of one stream, of which a table has one open at a time."""
+    """Follows the shards of one stream, parents before their children."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._iterators: dict[str, str] = {}
-        self._finished: set[str] = set()
-        self._gathered: list[Record] = []
-        self._gather_until = 0
+        self._shards: dict[str, Shard] = {}
         self._lanes_running = 0
 
     def topic(self) -> str:
@@ -58,65 +59,68 @@ class StreamPoller(Poller):
         if self._lanes_running:
             return  # The last lane to finish wakes the poller.
         described = await self.call("dynamodbstreams:DescribeStream", {"StreamArn": self.mapping.source_arn})
-        for shard in described["StreamDescription"].get("Shards", []):
-            if shard["ShardId"] not in self._finished:
-                await self._follow(shard["ShardId"])
+        listed = described["StreamDescription"].get("Shards", [])
+        known = self._shards
+        self._shards = {one["ShardId"]: known.get(one["ShardId"]) or self._shard(one["ShardId"]) for one in listed}
+        for one in listed:
+            shard, parent = self._shards[one["ShardId"]], self._shards.get(one.get("ParentShardId", ""))
+            if not shard.done and (parent is None or parent.done):
+                await self._follow(shard)
 
-    async def _follow(self, shard_id: str) -> None:
+    def _shard(self, shard_id: str) -> Shard:
+        known = read(self.cloud.store, checkpoint_key(self.mapping, shard_id), Checkpoint)
+        return Shard.from_checkpoint(shard_id, known, self.mapping.tumbling_seconds)
+
+    async def _follow(self, shard: Shard) -> None:
+        wanted = self.mapping.batch_size * self.mapping.parallelization
         while not self.stopped and not self._lanes_running:
-            fresh = await self._next(shard_id)
-            if fresh and not self._gathered:
-                self._gather_until = self.cloud.clock.now() + self.mapping.window_seconds * SECOND
-            self._gathered += fresh
-            wanted = self.mapping.batch_size * self.mapping.parallelization
-            full = len(self._gathered) >= wanted
-            if fresh and not full and shard_id in self._iterators:
+            fresh = await self._next(shard, max(1, min(_RECORDS_AT_ONCE, wanted - len(shard.gathered))))
+            now = self.cloud.clock.now()
+            if fresh and not shard.gathered:
+                shard.gather_until = now + self.mapping.window_seconds * SECOND
+            shard.gathered += fresh
+            full = len(shard.gathered) >= wanted
+            if fresh and not full and not shard.ended:
                 continue
-            if not self._gathered:
+            if not shard.gathered:
+                if shard.window is not None and (shard.ended or now >= shard.window.end):
+                    await self._close_window(shard, shard.window)
+                elif shard.window is not None:
+                    self.wake_at(shard.window.end)
                 return
-            if not full and self.cloud.clock.now() < self._gather_until:
-                self.wake_at(self._gather_until)
+            if not full and now < shard.gather_until:
+                self.wake_at(shard.gather_until)
                 return
-            batch, self._gathered = self._gathered[:wanted], self._gathered[wanted:]
-            await self._process(shard_id, batch)
+            batch, shard.gathered = shard.gathered[:wanted], shard.gathered[wanted:]
+            await self._process(shard, batch)
 
     # ---- reading
 
-    async def _next(self, shard_id: str) -> list[Record]:
+    async def _next(self, shard: Shard, limit: int) -> list[Record]:
         """The next records of a shard, filters applied; none when it has no more for now, or is closed and read to its end."""
-        if shard_id in self._finished:
-            return []
-        while not self.stopped:
-            iterator = self._iterators.get(shard_id) or await self._position(shard_id)
+        while not self.stopped and not shard.ended:
+            iterator = shard.iterator or await self._position(shard)
             try:
-                answer = await self.call("dynamodbstreams:GetRecords", {"ShardIterator": iterator, "Limit": self._room()})
+                answer = await self.call("dynamodbstreams:GetRecords", {"ShardIterator": iterator, "Limit": limit})
             except ServiceError as error:
                 if error.code != "ExpiredIteratorException":
                     raise
-                self._iterators.pop(shard_id, None)
-                if self._gathered:  # They are read again from the checkpoint on.
-                    self._gathered = []
+                # What was gathered is read again from the checkpoint on.
+                shard.iterator, shard.gathered = "", []
                 continue
-            following = answer.get("NextShardIterator")
-            if following is None:
-                self._finished.add(shard_id)
-                self._iterators.pop(shard_id, None)
-            else:
-                self._iterators[shard_id] = following
+            shard.iterator = answer.get("NextShardIterator") or ""
+            shard.ended = not shard.iterator
             records: list[Record] = answer.get("Records", [])
             if not records:
                 return []
             kept = [one for one in records if self._is_meant(one)]
+            self.count("PolledEventCount", len(records))
+            self.count("FilteredOutEventCount", len(records) - len(kept))
             if kept:
                 return kept
-            if not self._gathered:
-                await self._note(shard_id, records[-1])
-            if following is None:
-                return []
+            if not shard.gathered:
+                await self._note(shard, records[-1])
         return []
-
-    def _room(self) -> int:
-        return max(1, min(_RECORDS_AT_ONCE, self.mapping.batch_size * self.mapping.parallelization - len(self._gathered)))
 
     def _is_meant(self, record: Record) -> bool:
         """Whether a record comes after the mapping's beginning and passes its filters."""
@@ -124,14 +128,12 @@ class StreamPoller(Poller):
             return False
         return not self.filters or self.wanted(orjson.loads(encode_event([stream_record(record, self.mapping.source_arn)]))["Records"][0])
 
-    async def _position(self, shard_id: str) -> str:
+    async def _position(self, shard: Shard) -> str:
         """An iterator behind the checkpoint, or at the mapping's starting position."""
-        arn = self.mapping.source_arn
-        known = read(self.cloud.store, checkpoint_key(self.mapping, shard_id), Checkpoint)
-        wanted: dict[str, Any] = {"StreamArn": arn, "ShardId": shard_id, "ShardIteratorType": "TRIM_HORIZON"}
-        if known is not None:
+        wanted: dict[str, Any] = {"StreamArn": self.mapping.source_arn, "ShardId": shard.id, "ShardIteratorType": "TRIM_HORIZON"}
+        if shard.sequence:
             try:
-                after = {**wanted, "ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": known.sequence_number}
+                after = {**wanted, "ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": shard.sequence}
                 answer = await self.call("dynamodbstreams:GetShardIterator", after)
                 return str(answer["ShardIterator"])
             except ServiceError as error:
@@ -140,26 +142,29 @@ class StreamPoller(Poller):
         answer = await self.call("dynamodbstreams:GetShardIterator", wanted)
         return str(answer["ShardIterator"])
 
-    async def _note(self, shard_id: str, record: Record) -> None:
+    async def _note(self, shard: Shard, record: Record | None = None) -> None:
         """Everything up to `record` is done with. A mapping that was deleted meanwhile leaves no trace."""
+        if record is not None:
+            shard.sequence = record["dynamodb"]["SequenceNumber"]
         mapping = self.mapping
-        value = encode(Checkpoint(record["dynamodb"]["SequenceNumber"]))
+        value = encode(shard.checkpoint())
 
         def work(tx: Transaction) -> None:
             if tx.get(mapping_key(mapping.space, mapping.uuid)) is not None:
-                tx.put(checkpoint_key(mapping, shard_id), value)
+                tx.put(checkpoint_key(mapping, shard.id), value)
 
         await self.cloud.store.transact(work)
 
     # ---- processing
 
-    async def _process(self, shard_id: str, batch: list[Record]) -> None:
+    async def _process(self, shard: Shard, batch: list[Record]) -> None:
         """Records of one item stay in order; with a parallelization factor those of different items run beside each other."""
         size = self.mapping.batch_size
+        if self.mapping.tumbling_seconds:
+            await self._process_windows(shard, batch)
+            return
         if self.mapping.parallelization == 1:
-            await self._run_lane(shard_id, deque([_Piece(batch)]), checkpoints=True)
-            if not self.stopped:
-                await self._note(shard_id, batch[-1])
+            await self._run_lane(shard, deque([_Piece(batch)]), checkpoints=True)
             return
         lanes: dict[int, list[Record]] = {}
         for record in batch:
@@ -168,97 +173,165 @@ class StreamPoller(Poller):
         self._lanes_running = len(lanes)
         for lane in lanes.values():
             pieces = deque(_Piece(lane[at : at + size]) for at in range(0, len(lane), size))
-            self.cloud.clock.run(self._run_beside(shard_id, pieces, batch[-1]), f"stream lane {self.mapping.uuid}")
+            self.cloud.clock.run(self._run_beside(shard, pieces, batch[-1]), f"stream lane {self.mapping.uuid}")
 
-    async def _run_beside(self, shard_id: str, pieces: deque[_Piece], last: Record) -> None:
+    async def _run_beside(self, shard: Shard, pieces: deque[_Piece], last: Record) -> None:
         """One of several lanes; the last to finish sets the checkpoint behind all of them."""
         try:
-            await self._run_lane(shard_id, pieces, checkpoints=False)
+            await self._run_lane(shard, pieces, checkpoints=False)
         finally:
             self._lanes_running -= 1
         if not self._lanes_running and not self.stopped:
-            await self._note(shard_id, last)
+            await self._note(shard, last)
             self.wake()
 
-    async def _run_lane(self, shard_id: str, pieces: deque[_Piece], *, checkpoints: bool) -> None:
+    async def _process_windows(self, shard: Shard, batch: list[Record]) -> None:
+        """Records in the tumbling windows that their times lie in. A window ends when a record of a later one comes, or when its time is over."""
+        length = self.mapping.tumbling_seconds * SECOND
+        for start, records in groupby(batch, lambda record: arrival_time(record) // length * length):
+            if shard.window is not None and shard.window.start != start:
+                await self._close_window(shard, shard.window)
+            if self.stopped:
+                return
+            if shard.window is None:
+                shard.window = window_at(start, length)
+            await self._run_lane(shard, deque([_Piece(list(records))]), checkpoints=True)
+
+    async def _close_window(self, shard: Shard, window: Window, *, early: bool = False) -> None:
+        """Let the function conclude a window. One that was ended early, because its state grew too large, goes on with an empty state."""
+        await self._run_lane(shard, deque([_Piece([], final=True, early=early)]), checkpoints=False)
+        if not self.stopped:
+            shard.window = Window(window.start, window.length) if early else None
+            await self._note(shard)
+
+    async def _run_lane(self, shard: Shard, pieces: deque[_Piece], *, checkpoints: bool) -> None:
         while pieces and not self.stopped:
             piece = pieces[0]
             if self._too_old(piece):
-                await self._discard(shard_id, piece, "RecordAgeExceeded", "", None)
-                pieces.popleft()
+                await self._discard(shard, pieces.popleft(), "RecordAgeExceeded", "", None)
+                if checkpoints:
+                    await self._note(shard, piece.records[-1])
                 continue
-            request_id, invoked = await self.invoke(encode_event([stream_record(one, self.mapping.source_arn) for one in piece.records]))
-            done = self._done(piece, invoked)
-            if done == len(piece.records):
+            payload = self._event(shard, piece)
+            if len(payload) > PAYLOAD_BYTES_MAX and len(piece.records) > 1:
+                self._halve(pieces, piece.attempts)
+                continue
+            request_id, invoked = await self._invoke(piece, payload)
+            done = self._done(shard, piece, invoked)
+            if done and checkpoints:
+                await self._note(shard, piece.records[done - 1])
+            if done is not None and done == len(piece.records):
                 self.report("OK")
                 pieces.popleft()
-                if checkpoints and pieces:
-                    await self._note(shard_id, piece.records[-1])
+                await self._mind_state(shard, piece)
                 continue
             self.report("PROBLEM: Function call failed")
-            if done and checkpoints:
-                await self._note(shard_id, piece.records[done - 1])
             if invoked is not None:
                 piece.attempts += 1
-            piece.records = piece.records[done:]
-            if 0 <= self.mapping.retries < piece.attempts and not (self.mapping.bisect and len(piece.records) > 1):
-                await self._discard(shard_id, piece, "RetryAttemptsExhausted", request_id, invoked)
-                pieces.popleft()
-                continue
-            if self.mapping.bisect and invoked is not None and len(piece.records) > 1:
-                self._bisect(pieces)
-                continue
+            piece.records = piece.records[done or 0 :]
+            await self._after_failure(shard, pieces, request_id, invoked, checkpoints=checkpoints)
+
+    async def _after_failure(self, shard: Shard, pieces: deque[_Piece], request_id: str, invoked: Invoked | None, *, checkpoints: bool) -> None:
+        """Give the piece up, split it, or try it again after a pause."""
+        piece = pieces[0]
+        splits = self.mapping.bisect and len(piece.records) > 1
+        if 0 <= self.mapping.retries < piece.attempts and not splits:
+            await self._discard(shard, pieces.popleft(), "RetryAttemptsExhausted", request_id, invoked)
+            if checkpoints and piece.records:
+                await self._note(shard, piece.records[-1])
+        elif splits and invoked is not None:
+            self._halve(pieces, max(0, piece.attempts - 1))  # Splitting does not count as a retry.
+        else:
             await self.pause(min(_PAUSE_FIRST << min(max(piece.attempts - 1, 0), 10), _PAUSE_MAX))
 
-    def _done(self, piece: _Piece, invoked: Invoked | None) -> int:
-        """How many records of the piece, from its beginning, are done with."""
+    def _event(self, shard: Shard, piece: _Piece) -> bytes:
+        records = [stream_record(one, self.mapping.source_arn) for one in piece.records]
+        if shard.window is None:
+            return encode_event(records)
+        return encode_event(records, shard.window.members(shard.id, self.mapping.source_arn, final=piece.final, early=piece.early))
+
+    async def _invoke(self, piece: _Piece, payload: bytes) -> tuple[str, Invoked | None]:
+        if piece.records:
+            age = (self.cloud.clock.now() - arrival_time(piece.records[-1])) / MILLISECOND
+            self.invoker.meters.of_target(self.mapping.target).add("IteratorAge", max(0.0, age), "Milliseconds")
+        return await self.invoke(payload, len(piece.records))
+
+    def _done(self, shard: Shard, piece: _Piece, invoked: Invoked | None) -> int | None:
+        """How many records of the piece, from its beginning, are done with; None when the invocation as a whole failed."""
         if invoked is None or invoked.failed:
-            return 0
+            return None
+        if shard.window is not None and not piece.final:
+            state = state_in(invoked.outcome.payload)
+            if state is None:
+                return None
+            shard.window.state = state
         if not self.mapping.reports_item_failures:
             return len(piece.records)
         numbers = [record["dynamodb"]["SequenceNumber"] for record in piece.records]
         failed = failed_items(invoked.outcome.payload, numbers)
         if failed is None:
-            return 0
+            return None
         return min((numbers.index(one) for one in failed), default=len(numbers))
 
-    def _bisect(self, pieces: deque[_Piece]) -> None:
-        """Two halves in place of a batch, so that a bad record holds up less and less. Splitting does not count as a retry."""
+    async def _mind_state(self, shard: Shard, piece: _Piece) -> None:
+        """A window whose state has grown too large is ended at once."""
+        window = shard.window
+        if window is not None and not piece.final and len(window.state) > WINDOW_STATE_BYTES_MAX:
+            await self._close_window(shard, window, early=True)
+
+    def _halve(self, pieces: deque[_Piece], attempts: int) -> None:
+        """Two halves in place of a batch: so that a bad record holds up less and less, or because it is larger than an event can be."""
         piece = pieces.popleft()
         middle = len(piece.records) // 2
-        attempts = max(0, piece.attempts - 1)
         pieces.appendleft(_Piece(piece.records[middle:], attempts))
         pieces.appendleft(_Piece(piece.records[:middle], attempts))
 
     def _too_old(self, piece: _Piece) -> bool:
-        limit = self.mapping.record_age_seconds * SECOND if self.mapping.record_age_seconds >= 0 else _STREAM_KEEPS
+        if not piece.records:
+            return False
+        limited = self.mapping.record_age_seconds >= 0
+        limit = self.mapping.record_age_seconds * SECOND if limited else _STREAM_KEEPS
         # The time of a record is known to the second, so a record of this second is never too old.
-        return piece.attempts > 0 and self.cloud.clock.now() - arrival_time(piece.records[0]) > limit + SECOND
+        return (limited or piece.attempts > 0) and self.cloud.clock.now() - arrival_time(piece.records[0]) > limit + SECOND
 
-    async def _discard(self, shard_id: str, piece: _Piece, condition: str, request_id: str, invoked: Invoked | None) -> None:
-        """Give records up; the on-failure destination learns where they are."""
+    async def _discard(self, shard: Shard, piece: _Piece, condition: str, request_id: str, invoked: Invoked | None) -> None:
+        """Give records up; the on-failure destination learns where they are (a bucket gets the event itself too)."""
         mapping = self.mapping
         self.cloud.usage.add(mapping.account, mapping.region, "lambda", "DiscardedRecords", mapping.function_name, len(piece.records))
-        if not mapping.on_failure:
+        self.count("DroppedEventCount", len(piece.records))
+        if not mapping.on_failure or not piece.records:
             return
+        now = self.cloud.clock.now()
+        document = self._report_of(shard, piece, condition, request_id, invoked, now)
+        service = mapping.on_failure.split(":")[2]
+        if service == "s3":
+            document["payload"] = self._event(shard, piece).decode()
+            body = orjson.dumps(document)
+            await self.give_up("s3:PutObject", s3_object(mapping.on_failure, f"aws/lambda/{mapping.uuid}/{shard.id}", body, now, self.cloud.ids.uuid()), len(piece.records))
+        elif service == "sns":
+            await self.give_up("sns:Publish", {"TopicArn": mapping.on_failure, "Message": orjson.dumps(document).decode()}, len(piece.records))
+        else:
+            await self.give_up("sqs:SendMessage", queue_message(mapping.on_failure, orjson.dumps(document).decode(), ""), len(piece.records))
+
+    def _report_of(self, shard: Shard, piece: _Piece, condition: str, request_id: str, invoked: Invoked | None, now: int) -> dict[str, Any]:
         first, last = piece.records[0], piece.records[-1]
         document: dict[str, Any] = {
             "requestContext": {
                 "requestId": request_id or self.cloud.ids.uuid(),
-                "functionArn": mapping.target.qualified_arn,
+                "functionArn": self.mapping.target.qualified_arn,
                 "condition": condition,
                 "approximateInvokeCount": piece.attempts,
             },
             "version": "1.0",
-            "timestamp": iso_time(self.cloud.clock.now()),
+            "timestamp": iso_time(now),
             "DDBStreamBatchInfo": {
-                "shardId": shard_id,
+                "shardId": shard.id,
                 "startSequenceNumber": first["dynamodb"]["SequenceNumber"],
                 "endSequenceNumber": last["dynamodb"]["SequenceNumber"],
                 "approximateArrivalOfFirstRecord": iso_time(arrival_time(first)),
                 "approximateArrivalOfLastRecord": iso_time(arrival_time(last)),
                 "batchSize": len(piece.records),
-                "streamArn": mapping.source_arn,
+                "streamArn": self.mapping.source_arn,
             },
         }
         if invoked is not None:
@@ -266,8 +339,4 @@ class StreamPoller(Poller):
             if invoked.failed:
                 context["functionError"] = "Unhandled"
             document["responseContext"] = context
-        try:
-            await self.call("sqs:SendMessage", {"QueueUrl": queue_url(mapping.on_failure), "MessageBody": orjson.dumps(document).decode()})
-        except (ServiceError, AccessDenied) as error:
-            self.cloud.usage.add(mapping.account, mapping.region, "lambda", "DestinationDeliveryFailures", mapping.function_name)
-            self.report(f"PROBLEM: {error.message}")
+        return document
