@@ -15,11 +15,12 @@ _WEBSITE = re.compile(rf"^(?P<bucket>.+)\.s3-website[.-]?(?P<region>{_REGION})?$
 _BUCKET = re.compile(rf"^(?P<bucket>.+)\.s3(?:express-[a-z0-9-]+)?(?:[.-](?:dualstack\.|fips\.)?(?P<region>{_REGION}))?$")
 _API = re.compile(rf"^(?P<id>[a-z0-9]+)(?:-vpce-[a-z0-9-]+)?\.execute-api(?:\.(?P<region>{_REGION}))?$")
 _FUNCTION = re.compile(rf"^(?P<id>[a-z0-9]+)\.lambda-url(?:\.(?P<region>{_REGION}))?$")
+_REGISTRY = re.compile(rf"^(?P<id>\d{{12}})\.dkr[.-]ecr(?:-fips)?\.(?P<region>{_REGION})$")
 _SERVICE = re.compile(rf"^(?:\d{{12}}\.ddb|(?P<service>[a-z0-9.-]+?))(?:\.(?P<region>{_REGION}))?$")
 
 
 class Host(NamedTuple):
-    """`kind`: "bucket", "website", "api", "function", "service" or "" (nothing in particular). `name` is what it names."""
+    """`kind`: "bucket", "website", "api", "function", "registry", "service" or "" (nothing in particular). `name` is what it names."""
 
     kind: str
     name: str
@@ -38,7 +39,7 @@ def read_host(header: str) -> Host:
     if found is None or not found["labels"]:
         return _PLAIN
     labels = found["labels"]
-    for kind, pattern, group in (("website", _WEBSITE, "bucket"), ("bucket", _BUCKET, "bucket"), ("api", _API, "id"), ("function", _FUNCTION, "id")):
+    for kind, pattern, group in (("website", _WEBSITE, "bucket"), ("bucket", _BUCKET, "bucket"), ("api", _API, "id"), ("function", _FUNCTION, "id"), ("registry", _REGISTRY, "id")):
         if matched := pattern.match(labels):
             return Host(kind, matched[group], matched["region"] or "")
     if found["suffix"].startswith("localhost") and "." not in labels and labels not in _SERVICE_LABELS:

@@ -37,7 +37,7 @@ _CREDENTIAL_QUERY = re.compile(r"X-Amz-Credential=[^&]*?(?:%2F|/)([a-z0-9-]+)(?:
 
 
 class Route(NamedTuple):
-    """`kind`: "aws" (an API call of `name`), "admin", "api", "function", "website", or "unknown" (a service that is not here)."""
+    """`kind`: "aws" (an API call of `name`), "admin", "api", "function", "website", "registry" (`account/region`, or empty), or "unknown" (a service that is not here)."""
 
     kind: str
     name: str
@@ -90,6 +90,10 @@ class Router:
         host = read_host(request.host)
         if host.kind in ("api", "function", "website"):
             return Route(host.kind, host.name, host.region)
+        if host.kind == "registry":
+            return Route("registry", f"{host.name}/{host.region}", host.region)
+        if path.startswith("/v2") and _is_registry(request, host):
+            return Route("registry", "")
         if path.startswith("/restapis/") and (found := _USER_REQUEST.match(path)):
             request.path = "/" + found["rest"].replace("/_user_request_", "", 1)
             return Route("api", found["api"])
@@ -118,6 +122,13 @@ class Router:
             if pattern.match(request.path) and name in self._services:
                 return Route("aws", name)
         return Route("aws", "s3") if "s3" in self._services else Route("unknown", "s3")
+
+
+def _is_registry(request: HttpRequest, host: Host) -> bool:
+    """Whether a path below /v2/ is the registry's: its clients sign nothing, other services' do, and buckets with a host of their own hold what they like."""
+    if request.path[3:4] not in ("", "/") or host.kind == "bucket":
+        return False
+    return not request.headers.get("authorization", "").startswith("AWS4-") and "X-Amz-" not in request.query
 
 
 def _signed_for(request: HttpRequest) -> str | None:

@@ -12,6 +12,7 @@ _SERVICES = {
     "cloudwatch": "CloudWatch",
     "dynamodb": "DynamoDb",
     "dynamodbstreams": "DynamoDbStreams",
+    "ecr": "Ecr",
     "iam": "Iam",
     "lambda_": "Lambda",
     "logs": "Logs",
