@@ -29,6 +29,9 @@ _FORMAT_VERSION = 1
 _ROWS_PER_STATEMENT = (256, 64, 16, 4, 1)
 _CHECKPOINT_PAGES = 4_000
 _BUSY_TIMEOUT_MS = 10_000
+_CACHE_BYTES = 8 << 20
+_CACHED_ROW_BYTES_MAX = 1 << 16
+_ROW_OVERHEAD_BYTES = 150
 _log = logging.getLogger("haneul")
 
 
@@ -49,6 +52,36 @@ class _Batch:
 
     def between(self, start: bytes, end: bytes) -> list[bytes]:
         return self.order[bisect_left(self.order, start) : bisect_left(self.order, end)]
+
+
+class _RecentRows:
+    """Committed rows that were read lately, in two halves: a row that is used is in the young half or moves there; when the young half is
+    full it becomes the old one, and what nobody has used in the meantime is forgotten. At most 2 x _CACHE_BYTES.
+    """
+
+    __slots__ = ("old", "size", "young")
+
+    def __init__(self) -> None:
+        self.young: dict[bytes, bytes] = {}
+        self.old: dict[bytes, bytes] = {}
+        self.size = 0
+
+    def keep(self, key: bytes, value: bytes) -> None:
+        size = len(key) + len(value) + _ROW_OVERHEAD_BYTES
+        if size > _CACHED_ROW_BYTES_MAX:
+            return
+        self.size += size
+        if self.size > _CACHE_BYTES:
+            self.old, self.young, self.size = self.young, {}, size
+        self.young[key] = value
+
+    def take_over(self, batch: _Batch) -> None:
+        """What was committed replaces what was known."""
+        young, old, writes = self.young, self.old, batch.writes
+        for key in batch.order:
+            old.pop(key, None)
+            if young.pop(key, None) is not None and (value := writes[key]) is not None:
+                self.keep(key, value)
 
 
 class EmbeddedStore:
@@ -74,6 +107,7 @@ class EmbeddedStore:
         self._hand_over_planned = False
         self._closed = False
         self._snapshot_depth = 0
+        self._recent = _RecentRows()
         self._watchers: list[tuple[bytes, Callable[[Sequence[bytes]], None]]] = []
         self._work: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._checkpoint_wanted = threading.Event()
@@ -97,7 +131,20 @@ class EmbeddedStore:
     # ---- reads of committed rows
 
     def get(self, key: bytes) -> bytes | None:
+        found = self._recent.young.get(key)
+        if found is None or self._snapshot_depth:
+            return self._read(key)
+        return found
+
+    def _read(self, key: bytes) -> bytes | None:
+        recent = self._recent
+        current = self._snapshot_depth == 0
+        if current and (known := recent.old.pop(key, None)) is not None:
+            recent.keep(key, known)
+            return known
         for (value,) in self._reader.execute("SELECT v FROM kv WHERE k = ?", (key,)):
+            if current:  # What a snapshot shows may be out of date. A commit that was not announced yet will be, over what is kept here.
+                recent.keep(key, value)
             return value  # type: ignore[no-any-return]
         return None
 
@@ -174,6 +221,7 @@ class EmbeddedStore:
                     if not future.done():
                         future.set_exception(StoreError(str(error)))
             return
+        self._recent.take_over(batch)
         if self._gathering.writes:
             self._hand_over()
         self._announce(batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from haneul.store import embedded
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.port import StoreError
 
@@ -182,3 +184,26 @@ async def test_ranges_inside_transactions_agree_with_a_dict(
             assert opened.range(b"", b"\xff") == sorted(model.items())
         finally:
             await opened.close()
+
+
+async def test_rows_read_lately_are_never_out_of_date(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is remembered of rows: each read gives what was committed last, also when memory is far too small for all, and beside snapshots."""
+    monkeypatch.setattr(embedded, "_CACHE_BYTES", 1_000)
+    chance, oracle = random.Random(5), dict[str, bytes]()
+    for number in range(400):
+        key = f"k{chance.randrange(20)}"
+        if chance.random() < 0.3:
+            value = None if chance.random() < 0.3 else str(number).encode() * chance.randrange(1, 40)
+            await put(store, **{key: value})
+            if value is None:
+                oracle.pop(key, None)
+            else:
+                oracle[key] = value
+        assert store.get(key.encode()) == oracle.get(key)
+        if number % 50 == 0:
+            with store.snapshot() as reader:
+                before = reader.get(key.encode())
+                await put(store, **{key: b"after"})
+                assert reader.get(key.encode()) == before
+            oracle[key] = b"after"
+            assert store.get(key.encode()) == b"after"
