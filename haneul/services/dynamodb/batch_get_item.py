@@ -14,6 +14,7 @@ from haneul.services.dynamodb.capacity import consumed, read_half_units
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.request import check_parameters
 from haneul.services.dynamodb.items import check_nested_paths, read_projection, row_of_key
+from haneul.services.dynamodb.replication.strong import check_read
 from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.values import check_item
@@ -44,6 +45,7 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
     plans = []
     for name, part in request["RequestItems"].items():
         table = service.table(call, name)
+        check_read(service, table, part)
         rows = [row_of_key(table, key) for key in part["Keys"]]
         check_nested_paths(table, projects[name][1].projection_nested)
         plans.append((name, part, table, rows))

@@ -9,6 +9,7 @@ from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import in_use, table_not_found, validation
 from haneul.services.dynamodb.history.backups import being_backed_up
+from haneul.services.dynamodb.replication.membership import Membership
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.store.port import Transaction
@@ -42,9 +43,12 @@ async def delete_table(call: Call, request: Shape) -> Shape:
             raise validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
         if being_backed_up(tx, record):
             raise in_use(f"Attempt to change a resource which is still in use: Table is being backed up: {name}")
-        record.status = "DELETING"
+        if record.replication is not None:
+            Membership(service, call, tx, record).delete_local()
+        else:
+            record.status = "DELETING"
+            lifecycle.plan(service, tx, lifecycle.DROP, record)
         lifecycle.write_record(tx, record)
-        lifecycle.plan(service, tx, lifecycle.DROP, record)
         described = describe_table(tx, record)
         return {
             key: value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from haneul.services.dynamodb.replication.describe import describe_replication
 from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, StreamSettings, Table, TableRecord, Throughput
 from haneul.services.dynamodb.writing import read_counts
 from haneul.store.port import Reader
@@ -41,6 +42,7 @@ def describe_table(reader: Reader, record: TableRecord) -> Shape:
         found["TableClassSummary"] = {"TableClass": record.table_class}
         if record.table_class_changed_at:
             found["TableClassSummary"]["LastUpdateDateTime"] = record.table_class_changed_at
+    found.update(describe_replication(reader, record))
     if record.restore is not None:
         found["RestoreSummary"] = _describe_restore(record.restore)
     found.update(_describe_stream(record, record.stream))

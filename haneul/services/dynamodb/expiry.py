@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from haneul.clock import MINUTE, SECOND
+from haneul.services.dynamodb.replication.hook import expires_here
 from haneul.services.dynamodb.rows import row_item
 from haneul.services.dynamodb.streams import EXPIRED_BY_SERVICE
 from haneul.services.dynamodb.tables import Table
@@ -100,7 +101,7 @@ def _expire_one(service: DynamoDb, tx: Transaction, table: Table, key: bytes) ->
         at += 1 + place[at] - 0x14
     row = table.prefix + place[at:]
     old = tx.get(row)
-    if old is None or not table.expiry_attribute:
+    if old is None or not table.expiry_attribute or not expires_here(service, tx, table, row):
         return
     item = row_item(old)
     second = expiry_second(item, table.expiry_attribute)

@@ -8,6 +8,7 @@ from haneul.services.dynamodb.access import conditions
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.expressions.request import check_parameters
 from haneul.services.dynamodb.items import check_nested_paths, checked_key, read_capacity, read_projection, row_of_key, row_of_request, shown
+from haneul.services.dynamodb.replication.strong import check_read
 from haneul.services.dynamodb.rows import row_size
 from haneul.services.dynamodb.service import DynamoDb
 
@@ -28,6 +29,8 @@ async def get_item(call: Call, request: Shape) -> Shape:
         table = service.table(call, request["TableName"])
         row = row_of_key(table, key)
         check_nested_paths(table, bound.projection_nested)
+    if table.journal is not None:
+        check_read(service, table, request)
     found = call.cloud.store.get(row)
     answer: Shape = {}
     if found is not None:

@@ -16,6 +16,7 @@ from haneul.services.dynamodb.expressions.bind import Predicate
 from haneul.services.dynamodb.expressions.project import Project
 from haneul.services.dynamodb.expressions.request import Expressions
 from haneul.services.dynamodb.keys import KeySchema
+from haneul.services.dynamodb.replication.strong import check_read
 from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Index, Table
@@ -52,6 +53,7 @@ class Source:
 def source_of(service: DynamoDb, call: Call, request: Shape) -> Source:
     """The table, or the index that the request names."""
     table = service.table(call, request["TableName"])
+    check_read(service, table, request)
     name = request.get("IndexName")
     if name is None:
         return Source(table, None)

@@ -9,6 +9,7 @@ from typing import ClassVar, TypeVar
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
+from haneul.core.ports import LINKS_CHANGED
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.services.dynamodb import expiry, lifecycle, retention, tokens
@@ -18,6 +19,8 @@ from haneul.services.dynamodb.history import backup_work
 from haneul.services.dynamodb.history.handlers import HANDLERS as HISTORY_HANDLERS
 from haneul.services.dynamodb.history.log import Logs
 from haneul.services.dynamodb.quirks import DYNAMODB
+from haneul.services.dynamodb.replication import revival, strong
+from haneul.services.dynamodb.replication.journal import LogPositions
 from haneul.services.dynamodb.stream_source import StoredStreams
 from haneul.services.dynamodb.streams import ChangeLog
 from haneul.services.dynamodb.tables import TABLE_SPACE, Table, TableRecord, table_key
@@ -43,16 +46,26 @@ class DynamoDb(Service):
         # What the service of the streams' own API reads from.
         self.streams = StoredStreams(cloud)
         self.logs = Logs(cloud.clock)
+        self.log_positions = LogPositions()
         self._tables: dict[tuple[str, str, str], Table] = {}
         cloud.store.watch(pack((TABLE_SPACE,)), self._forget)
         for kind, handler in (
             *lifecycle.HANDLERS,
             *HISTORY_HANDLERS,
+            *revival.HANDLERS,
             (expiry.EXPIRE, expiry.expire),
             (retention.TRIM, retention.trim),
             (tokens.FORGET, tokens.forget),
         ):
             cloud.outbox.handle(kind, partial(handler, self))
+        cloud.signals.listen(LINKS_CHANGED, self._links_changed)
+
+    async def start(self) -> None:
+        """Whatever replicas wait for, they may be able to go on with now."""
+        await revival.revive(self)
+
+    def _links_changed(self) -> None:
+        self.cloud.clock.run(revival.revive(self), name="replicas")
 
     def _forget(self, keys: Sequence[bytes]) -> None:
         for key in keys:
@@ -123,6 +136,8 @@ class DynamoDb(Service):
         for table in tables:
             if table.stream is not None:
                 self.cloud.signals.notify(table.stream_topic)
+            if table.journal is not None and table.journal.strong:
+                strong.wake(self, table)
         return result
 
     def put_row(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from haneul.services.dynamodb.keys import KeySchema
+from haneul.services.dynamodb.replication.journal import Journal
 from haneul.services.dynamodb.values import Item
 from haneul.store.keys import pack
 
@@ -54,6 +55,14 @@ class StreamSettings(msgspec.Struct):
     label: str
     view_type: str
     enabled: bool = True
+
+
+class ReplicationSettings(msgspec.Struct):
+    """The global table that a table is a replica in; `protected` from being disassociated from it."""
+
+    group: str
+    strong: bool = False
+    protected: bool = True
 
 
 class HistorySettings(msgspec.Struct):
@@ -111,6 +120,7 @@ class TableRecord(msgspec.Struct):
     policy_revision: str = ""
     history: HistorySettings = msgspec.field(default_factory=HistorySettings)
     restore: RestoreNote | None = None
+    replication: ReplicationSettings | None = None
 
     @property
     def arn(self) -> str:
@@ -167,6 +177,7 @@ class Table:
     """A table, compiled: what a request needs, without looking anything up twice."""
 
     __slots__ = (
+        "_silent",
         "arn",
         "count_key",
         "count_prefix",
@@ -174,6 +185,7 @@ class Table:
         "expiry_prefix",
         "expiry_space",
         "indexes",
+        "journal",
         "key",
         "name",
         "plain",
@@ -204,8 +216,11 @@ class Table:
         self.stream_topic = f"stream:{record.stream_arn}" if self.stream is not None else ""
         self.expiry_attribute = record.expiry_attribute if record.expiry_status in ("ENABLING", "ENABLED") else ""
         self.serving = record.status in ("ACTIVE", "UPDATING")
+        self._silent: Table | None = None
+        # What other regions must hear of its writes, if it is a replica.
+        self.journal = Journal(record, record.replication.group, strong=record.replication.strong) if record.replication is not None else None
         # Nothing hangs on the items but the items themselves: writes need not look into what they replace.
-        self.plain = not (self.indexes or self.stream or self.expiry_attribute)
+        self.plain = not (self.indexes or self.stream or self.expiry_attribute or self.journal)
 
     def index(self, name: str) -> Index | None:
         return next((index for index in self.indexes if index.name == name), None)
@@ -213,3 +228,12 @@ class Table:
     @property
     def local_indexes(self) -> tuple[Index, ...]:
         return tuple(index for index in self.indexes if not index.is_global)
+
+    def silent(self) -> Table:
+        """The same table, for writes that come from another region and need not be told there."""
+        made = self._silent
+        if made is None:
+            made = self._silent = Table(self.record)
+            made.journal = None
+            made.plain = not (made.indexes or made.stream or made.expiry_attribute)
+        return made

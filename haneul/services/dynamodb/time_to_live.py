@@ -8,6 +8,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.errors import in_use, table_not_found, validation
+from haneul.services.dynamodb.replication.settings import other_replicas
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table, TableRecord, table_key
 from haneul.store.port import Transaction
@@ -32,6 +33,8 @@ async def update_time_to_live(call: Call, request: Shape) -> Shape:
         record = decode(raw, TableRecord)
         if record.status not in ("ACTIVE", "UPDATING"):
             raise in_use(f"Attempt to change a resource which is still in use: Table is not active: {name}")
+        if record.replication is not None and record.replication.strong:
+            raise validation("Time to live is not supported on global tables with multi-Region strong consistency")
         if enabled and record.expiry_status in ("ENABLED", "ENABLING"):
             if attribute != record.expiry_attribute:
                 raise validation("TimeToLive is active on a different AttributeName: current AttributeName is " + record.expiry_attribute)
@@ -42,18 +45,24 @@ async def update_time_to_live(call: Call, request: Shape) -> Shape:
             raise validation("TimeToLive is active on a different AttributeName: current AttributeName is " + record.expiry_attribute)
         if record.expiry_changed_at and call.now < record.expiry_changed_at + CHANGE_PAUSE:
             raise validation("Time to live has been modified multiple times within a fixed interval")
-        if enabled:
-            record.expiry_changed_at = call.now
-            record.expiry_attribute, record.expiry_status = attribute, "ENABLING"
-            lifecycle.plan(service, tx, lifecycle.EXPIRY_ON, record)
-        else:
-            record.expiry_status = "DISABLING"
-            lifecycle.plan(service, tx, lifecycle.EXPIRY_OFF, record, prefix=Table(record).expiry_prefix)
-            record.expiry_changed_at = call.now
-        lifecycle.write_record(tx, record)
+        for one in (record, *(other for _, other in other_replicas(tx, record))):
+            _switch(service, call, tx, one, attribute, enabled=enabled)
 
     await call.cloud.store.transact(work)
     return {"TimeToLiveSpecification": {"Enabled": enabled, "AttributeName": attribute}}
+
+
+def _switch(service: DynamoDb, call: Call, tx: Transaction, record: TableRecord, attribute: str, *, enabled: bool) -> None:
+    """Begin to switch one table's expiry."""
+    if enabled:
+        record.expiry_changed_at = call.now
+        record.expiry_attribute, record.expiry_status = attribute, "ENABLING"
+        lifecycle.plan(service, tx, lifecycle.EXPIRY_ON, record)
+    else:
+        record.expiry_status = "DISABLING"
+        lifecycle.plan(service, tx, lifecycle.EXPIRY_OFF, record, prefix=Table(record).expiry_prefix)
+        record.expiry_changed_at = call.now
+    lifecycle.write_record(tx, record)
 
 
 @operation("dynamodb:DescribeTimeToLive", resource=table_arn)

@@ -12,6 +12,7 @@ from haneul.services.dynamodb.capacity import consumed, read_half_units
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.request import check_parameters
 from haneul.services.dynamodb.items import check_nested_paths, checked_key, read_projection, row_of_key, shown
+from haneul.services.dynamodb.replication.strong import refuse_transaction
 from haneul.services.dynamodb.rows import row_size
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table
@@ -37,6 +38,8 @@ async def transact_get(call: Call, service: DynamoDb, request: Shape, gets: list
         checked_key(get)
         projects.append(read_projection(service, get))
     tables = [service.table(call, get["TableName"]) for get in gets]
+    for table in tables:
+        refuse_transaction(table)
     rows: list[bytes] = []
     for at, (get, table) in enumerate(zip(gets, tables)):
         try:

@@ -17,6 +17,7 @@ from haneul.services.dynamodb.expressions.bind import Predicate
 from haneul.services.dynamodb.expressions.request import bind, check_parameters
 from haneul.services.dynamodb.expressions.update import BoundUpdate
 from haneul.services.dynamodb.items import check_new_item, check_size, collection_metrics, dump, hold, row_of_key, write_capacity, write_units_of
+from haneul.services.dynamodb.replication.strong import refuse_transaction
 from haneul.services.dynamodb.rows import encode_row, row_item, row_size
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table
@@ -122,6 +123,8 @@ def _prepare(call: Call, service: DynamoDb, chosen: list[tuple[str, Shape]]) -> 
     tables = [service.table(call, part["TableName"]) for _, part, *_ in checked]
     actions: list[_Action] = []
     seen: set[bytes] = set()
+    for table in tables:
+        refuse_transaction(table)
     for at, ((kind, part, size, condition, update), table) in enumerate(zip(checked, tables)):
         try:
             if kind == "Put":

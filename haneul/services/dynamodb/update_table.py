@@ -12,6 +12,9 @@ from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.delete_table import check_settled
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import in_use, invalid, limit_exceeded, table_not_found, validation
+from haneul.services.dynamodb.replication.requests import changes_replicas
+from haneul.services.dynamodb.replication.settings import changes_for_others, check_stream
+from haneul.services.dynamodb.replication.updates import update_replicas
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, disable_stream, enable_stream
@@ -31,23 +34,21 @@ _CHANGES = (
     "WarmThroughput",
 )
 _NOT_BUILT = (
-    "ReplicaUpdates",
-    "MultiRegionConsistency",
-    "GlobalTableWitnessUpdates",
     "GlobalTableSettingsReplicationMode",
-    "DisassociationProtectionEnabled",
     "VectorIndexUpdates",
 )
 _INDEX_CHANGES_MAX = 1
 
 
-@operation("dynamodb:UpdateTable", resource=table_arn, partial="replicas, customer-managed encryption keys, vector indexes")
+@operation("dynamodb:UpdateTable", resource=table_arn, partial="customer-managed encryption keys, vector indexes, global tables over several accounts")
 async def update_table(call: Call, request: Shape) -> Shape:
     """Change capacity, indexes, stream, class or protection of a table, which is UPDATING meanwhile and serves requests all the time.
 
     Raises ResourceInUseException while an earlier change is under way. (API Reference: "UpdateTable".)
     """
     service = call.service(DynamoDb)
+    if changes_replicas(request):
+        return await update_replicas(call, service, request)
     _check(request)
     account, region, name = service.place(call, request["TableName"])
 
@@ -57,7 +58,12 @@ async def update_table(call: Call, request: Shape) -> Shape:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
         check_settled(record)
+        if "StreamSpecification" in request:
+            check_stream(record, request["StreamSpecification"])
         _Update(service, call, tx, record, request).apply()
+        for other, change in changes_for_others(tx, record, request):
+            _Update(service, call, tx, other, change).apply()
+            lifecycle.write_record(tx, other)
         lifecycle.write_record(tx, record)
         return describe_table(tx, record)
 

@@ -9,6 +9,7 @@ import orjson
 
 from haneul.services.dynamodb import expiry
 from haneul.services.dynamodb.capacity import write_units
+from haneul.services.dynamodb.replication import hook
 from haneul.services.dynamodb.rows import encode_row, row_size
 from haneul.services.dynamodb.tables import Index, Table
 from haneul.services.dynamodb.values import Item, item_size
@@ -62,6 +63,8 @@ def write_row(
         service.changes.write(tx, table, old_row, old, new_row, new, now, by)
     if table.expiry_attribute:
         expiry.plan(service, tx, table, row, old, new, now)
+    if table.journal is not None:
+        hook.record_write(service, tx, table, row, new_row, now)
     return units
 
 

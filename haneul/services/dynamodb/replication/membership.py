@@ -1,0 +1,295 @@
+"""Replicas are added, changed and removed, in the transaction of one UpdateTable or DeleteTable; what takes long follows in the background."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from haneul.core.call import Call
+from haneul.services.dynamodb import definitions, lifecycle
+from haneul.services.dynamodb.errors import in_use, invalid, validation
+from haneul.services.dynamodb.replication.backfill import plan_backfill
+from haneul.services.dynamodb.replication.delivery import stored_replica
+from haneul.services.dynamodb.replication.overrides import apply_overrides, set_overrides
+from haneul.services.dynamodb.replication.records import SOURCE_KEPT, GlobalTable, Member, group_key, read_group
+from haneul.services.dynamodb.replication.removal import plan_removal, release
+from haneul.services.dynamodb.replication.requests import ReplicaChanges
+from haneul.services.dynamodb.retention import plan_trim
+from haneul.services.dynamodb.streams import RETENTION, enable_stream
+from haneul.services.dynamodb.tables import IndexRecord, ReplicationSettings, Table, TableRecord, Throughput, table_key
+from haneul.store.keys import prefix_range
+from haneul.store.port import Transaction
+from haneul.store.records import encode
+
+if TYPE_CHECKING:
+    from haneul.services.dynamodb.service import DynamoDb
+
+Shape = dict[str, Any]
+
+_IMAGES = "NEW_AND_OLD_IMAGES"
+# Strongly consistent tables stay within one of these (Developer Guide: "How DynamoDB global tables work").
+STRONG_REGIONS = (
+    frozenset(("us-east-1", "us-east-2", "us-west-2")),
+    frozenset(("eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1")),
+    frozenset(("ap-northeast-1", "ap-northeast-2", "ap-northeast-3")),
+)
+
+
+class Membership:
+    """One change of a global table within its transaction. `record` is the table in the region where the request is made."""
+
+    def __init__(self, service: DynamoDb, call: Call, tx: Transaction, record: TableRecord) -> None:
+        self.service = service
+        self.call = call
+        self.tx = tx
+        self.record = record
+        settings = record.replication
+        self.group = read_group(tx, record.account, settings.group) if settings is not None else None
+
+    def apply(self, changes: ReplicaChanges) -> None:
+        """Make the changes that are asked for; the caller keeps `record` afterwards."""
+        if changes.protected is not None:
+            self._protect(changes.protected)
+            return
+        if changes.create:
+            self._create(changes)
+        elif changes.witness_create:
+            raise validation("A witness can only be added when a global table with multi-Region strong consistency is created")
+        for part in changes.update:
+            self._update(part)
+        if self.group is not None and self.group.strong and (changes.delete or changes.witness_delete):
+            self._delete_strong(changes)
+            return
+        if changes.witness_delete:
+            raise validation("The table has no witness")
+        for region in changes.delete:
+            self._delete(region)
+        if changes.disassociate:
+            self._disassociate()
+        self.record.status = "UPDATING"
+        if not (changes.create or changes.delete or changes.disassociate):
+            lifecycle.plan(self.service, self.tx, lifecycle.SETTLE, self.record)
+
+    def _save(self, group: GlobalTable) -> None:
+        self.tx.put(group_key(group.account, group.id), encode(group))
+
+    def _member(self, region: str) -> tuple[GlobalTable, Member, Table]:
+        """A replica in another region; ValidationException when there is none."""
+        group = self.group
+        member = group.member(region) if group is not None else None
+        table = stored_replica(self.tx, group, region) if group is not None else None
+        if group is None or member is None or table is None:
+            raise validation(f"The table does not have a replica in Region: {region}")
+        return group, member, table
+
+    def _protect(self, wanted: bool) -> None:
+        settings = self.record.replication
+        if settings is None or self.group is None or self.group.strong:
+            raise validation("DisassociationProtectionEnabled applies to replicas of global tables with multi-Region eventual consistency only")
+        settings.protected = wanted
+
+    # ---- new replicas
+
+    def _create(self, changes: ReplicaChanges) -> None:
+        record, group = self.record, self.group
+        strong = changes.strong if changes.strong is not None else group.strong if group is not None else False
+        if group is not None and (strong or group.strong != strong):
+            raise validation("Replicas cannot be added to a global table with multi-Region strong consistency, and its consistency cannot be changed")
+        regions = [part["RegionName"] for part in changes.create]
+        if strong:
+            self._check_strong(regions, changes.witness_create)
+        elif changes.witness_create:
+            raise validation("A witness can only be added to a global table with multi-Region strong consistency")
+        if any(self.tx.get(table_key(record.account, region, record.name)) is not None for region in regions):
+            raise validation(
+                f"Failed to create a the new replica of table with name: '{record.name}' because one or more replicas already existed as tables."
+            )
+        if not strong:
+            self._check_stream()
+        now = self.call.now
+        if group is None:
+            first = Member(record.region, "ACTIVE", now)
+            group = self.group = GlobalTable(self.call.cloud.ids.hex(16), record.account, record.name, strong, [first], changes.witness_create)
+            record.replication = ReplicationSettings(group.id, strong)
+        for part in changes.create:
+            self._add(group, part, now)
+        self._save(group)
+
+    def _check_strong(self, regions: list[str], witness: str) -> None:
+        record = self.record
+        everywhere = {record.region, *regions, *([witness] if witness else ())}
+        if len(everywhere) != 3 or len(regions) + bool(witness) != 2:
+            raise validation("A global table with multi-Region strong consistency has exactly three replicas, or two replicas and a witness")
+        if not any(everywhere <= allowed for allowed in STRONG_REGIONS):
+            raise validation(f"Multi-Region strong consistency is not supported between these Regions: {', '.join(sorted(everywhere))}")
+        if self.tx.range(*prefix_range(Table(record).prefix), 1):
+            raise validation("The table must be empty to become a global table with multi-Region strong consistency")
+        if any(not index.is_global for index in record.indexes):
+            raise validation("Local secondary indexes are not supported on global tables with multi-Region strong consistency")
+        if record.expiry_status in ("ENABLED", "ENABLING", "DISABLING"):
+            raise validation("Time to live is not supported on global tables with multi-Region strong consistency")
+
+    def _check_stream(self) -> None:
+        """Eventually consistent replicas have streams with both images; a table without one gets it."""
+        record, now = self.record, self.call.now
+        if record.stream is None or not record.stream.enabled:
+            made = enable_stream(self.tx, record, _IMAGES, now, self.call.cloud.ids)
+            plan_trim(self.service, self.tx, made, now + RETENTION)
+        elif record.stream.view_type != _IMAGES:
+            raise invalid(f"StreamViewType must be {_IMAGES} on tables with replicas, but is {record.stream.view_type}")
+
+    def _add(self, group: GlobalTable, part: Shape, now: int) -> None:
+        region = part["RegionName"]
+        member = Member(region, "CREATING", now, self.record.region)
+        set_overrides(member, part, self.record)
+        # What a replica has not yet sent to the table that the new one is filled from, it will send to the new one itself.
+        for other in group.members:
+            table = stored_replica(self.tx, group, other.region)
+            if table is not None and table.journal is not None:
+                local = other.region == self.record.region
+                at = table.journal.head(self.tx) if local else table.journal.cursor(self.tx, self.record.region)
+                table.journal.set_cursor(self.tx, region, at)
+        made = self._copy(group, region, now)
+        apply_overrides(made, member)
+        journal = Table(made).journal
+        assert journal is not None
+        for other in group.members:
+            journal.set_cursor(self.tx, other.region, 0)
+        group.members.append(member)
+        lifecycle.write_record(self.tx, made)
+        plan_backfill(self.service, self.tx, group, region, now + lifecycle.TRANSITION)
+
+    def _copy(self, group: GlobalTable, region: str, now: int) -> TableRecord:
+        """The record of a new replica: what is the same everywhere, and nothing of what belongs to one region."""
+        record, ids = self.record, self.call.cloud.ids
+        made = TableRecord(
+            id=ids.hex(definitions.ID_DIGITS),
+            table_id=ids.uuid(),
+            account=record.account,
+            region=region,
+            name=record.name,
+            status="CREATING",
+            created_at=now,
+            attributes=dict(record.attributes),
+            hash_name=record.hash_name,
+            range_name=record.range_name,
+            indexes=[_copy_index(index, ids.hex(definitions.ID_DIGITS)) for index in record.indexes if index.status != "DELETING"],
+            on_demand=record.on_demand,
+            on_demand_since=now if record.on_demand else 0,
+            billing_mode_given=record.billing_mode_given,
+            throughput=Throughput(record.throughput.read_units, record.throughput.write_units),
+            on_demand_read_max=record.on_demand_read_max,
+            on_demand_write_max=record.on_demand_write_max,
+            warm_read=record.warm_read,
+            warm_write=record.warm_write,
+            table_class=record.table_class,
+            replication=ReplicationSettings(group.id, group.strong),
+        )
+        if record.expiry_status in ("ENABLED", "ENABLING"):
+            made.expiry_attribute, made.expiry_status, made.expiry_changed_at = record.expiry_attribute, "ENABLED", record.expiry_changed_at
+        if not group.strong:
+            stream = enable_stream(self.tx, made, _IMAGES, now, ids)
+            plan_trim(self.service, self.tx, stream, now + RETENTION)
+        return made
+
+    # ---- changes and ends
+
+    def _update(self, part: Shape) -> None:
+        group, member, table = self._member(part["RegionName"])
+        other = table.record
+        if other.status != "ACTIVE":
+            raise in_use(f"Attempt to change a resource which is still in use: Replica is being changed: {member.region}")
+        if not set_overrides(member, part, other):
+            raise validation("At least one setting of the replica must be given")
+        apply_overrides(other, member)
+        other.status = "UPDATING"
+        lifecycle.write_record(self.tx, other)
+        lifecycle.plan(self.service, self.tx, lifecycle.SETTLE, other)
+        self._save(group)
+
+    def _delete(self, region: str) -> None:
+        group, member, table = self._member(region)
+        self.check_deletable(group, table.record)
+        self._leave(group, member, table.record)
+        lifecycle.write_record(self.tx, table.record)
+
+    def check_deletable(self, group: GlobalTable, record: TableRecord) -> None:
+        """A replica goes only when it is settled, is not protected, and no other one was made from it within a day."""
+        if record.status not in ("ACTIVE", "CREATING"):
+            raise in_use(f"Attempt to change a resource which is still in use: Table is being changed: {record.name}")
+        if record.deletion_protection:
+            raise validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+        since = self.call.now - SOURCE_KEPT
+        if any(member.source == record.region and member.created_at > since and not member.leaving for member in group.members):
+            raise validation(
+                "Replica cannot be deleted because it has acted as a source region for new replica(s) being added to the table in the last 24 hours."
+            )
+
+    def _leave(self, group: GlobalTable, member: Member, record: TableRecord) -> None:
+        member.status = "DELETING"
+        record.status = "UPDATING" if member.kept else "DELETING"
+        self._save(group)
+        plan_removal(self.service, self.tx, group, member.region, self.call.now + lifecycle.TRANSITION)
+
+    def delete_local(self) -> None:
+        """DeleteTable of a replica; the caller keeps the record."""
+        group = self.group
+        member = group.member(self.record.region) if group is not None else None
+        if group is None or member is None:
+            return
+        if group.strong:
+            raise validation("A single replica of a global table with multi-Region strong consistency cannot be deleted")
+        self.check_deletable(group, self.record)
+        self._leave(group, member, self.record)
+
+    def _disassociate(self) -> None:
+        group, settings = self.group, self.record.replication
+        member = group.member(self.record.region) if group is not None else None
+        if group is None or member is None or settings is None:
+            raise validation("The table is not part of a global table")
+        if group.strong:
+            raise validation("Replicas of global tables with multi-Region strong consistency cannot be disassociated")
+        if settings.protected:
+            raise validation("Replica cannot be disassociated as it is currently protected against disassociation. Disable disassociation protection first.")
+        member.kept = True
+        self._leave(group, member, self.record)
+
+    def _delete_strong(self, changes: ReplicaChanges) -> None:
+        """A strongly consistent table ends as a whole: one replica stays, the others and the witness go."""
+        group = self.group
+        assert group is not None
+        gone = {*changes.delete, changes.witness_delete} - {""}
+        if changes.witness_delete and changes.witness_delete != group.witness:
+            raise validation(f"The table does not have a witness in Region: {changes.witness_delete}")
+        tables = [self._member(region)[2] for region in changes.delete]
+        if gone != {member.region for member in group.members} - {self.record.region} | ({group.witness} - {""}):
+            raise validation("A global table with multi-Region strong consistency cannot lose a single replica or witness: delete all others at once")
+        own = Table(self.record)
+        assert own.journal is not None
+        if self.tx.get(own.journal.behind) is not None:
+            raise in_use("Attempt to change a resource which is still in use: the replica has not yet received all writes of the others")
+        for table in tables:
+            self.check_deletable(group, table.record)
+            release(self.service, self.tx, table, delete=True)
+        release(self.service, self.tx, own, delete=False)
+        self.record.replication = None
+        self.tx.delete(group_key(group.account, group.id))
+        self.record.status = "UPDATING"
+        lifecycle.plan(self.service, self.tx, lifecycle.SETTLE, self.record)
+
+
+def _copy_index(index: IndexRecord, index_id: str) -> IndexRecord:
+    return IndexRecord(
+        id=index_id,
+        name=index.name,
+        is_global=index.is_global,
+        hash_names=list(index.hash_names),
+        range_names=list(index.range_names),
+        projection=index.projection,
+        included=list(index.included),
+        status="CREATING" if index.is_global else "",
+        throughput=Throughput(index.throughput.read_units, index.throughput.write_units),
+        on_demand_read_max=index.on_demand_read_max,
+        on_demand_write_max=index.on_demand_write_max,
+        warm_read=index.warm_read,
+        warm_write=index.warm_write,
+    )

@@ -1,0 +1,58 @@
+"""UpdateTable when it is about replicas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from haneul.core.call import Call
+from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.delete_table import check_settled
+from haneul.services.dynamodb.describe import describe_table
+from haneul.services.dynamodb.errors import table_not_found, validation
+from haneul.services.dynamodb.replication.membership import Membership
+from haneul.services.dynamodb.replication.requests import authorize, replica_changes
+from haneul.services.dynamodb.tables import TableRecord, table_key
+from haneul.store.port import Transaction
+from haneul.store.records import decode
+
+if TYPE_CHECKING:
+    from haneul.services.dynamodb.service import DynamoDb
+
+Shape = dict[str, Any]
+_TARGETS = "application-autoscaling:DescribeScalableTargets"
+
+
+async def update_replicas(call: Call, service: DynamoDb, request: Shape) -> Shape:
+    """Add, change or remove replicas. A table that gets one is UPDATING until the new replica holds what it holds; requests are served all the time.
+
+    Raises ValidationException for what the global table does not allow, ResourceInUseException while an earlier change is under way.
+    """
+    account, region, name = service.place(call, request["TableName"])
+    changes = replica_changes(call, request)
+    authorize(call, name, changes)
+    table = service.stored_table(account, region, name)
+    scaled = bool(changes.create) and table is not None and not table.record.on_demand and await _writes_scale(call, table.record)
+
+    def work(tx: Transaction) -> Shape:
+        raw = tx.get(table_key(account, region, name))
+        if raw is None:
+            raise table_not_found(name)
+        record = decode(raw, TableRecord)
+        check_settled(record)
+        if changes.create and not record.on_demand and not scaled:
+            raise validation("Table write capacity should either be Pay-Per-Request or AutoScaled.")
+        Membership(service, call, tx, record).apply(changes)
+        lifecycle.write_record(tx, record)
+        return describe_table(tx, record)
+
+    return {"TableDescription": await call.cloud.store.transact(work)}
+
+
+async def _writes_scale(call: Call, record: TableRecord) -> bool:
+    """Whether the write capacity of a table and of its global indexes is scaled automatically."""
+    if _TARGETS not in call.cloud.operations:
+        return False
+    wanted = {(f"table/{record.name}", "dynamodb:table:WriteCapacityUnits")}
+    wanted |= {(f"table/{record.name}/index/{index.name}", "dynamodb:index:WriteCapacityUnits") for index in record.indexes if index.is_global}
+    found = await call.invoke(_TARGETS, {"ServiceNamespace": "dynamodb", "ResourceIds": sorted({resource for resource, _ in wanted})})
+    return wanted <= {(target["ResourceId"], target["ScalableDimension"]) for target in found["ScalableTargets"]}

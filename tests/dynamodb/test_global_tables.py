@@ -1,0 +1,340 @@
+"""Global tables, eventually consistent: replicas come and go, writes travel, the last writer wins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.dynamodb.support import failure, index, invalid, make_table, n, s
+from tests.support.running import Running
+
+HOME, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
+
+
+def db(cloud: Running, region: str = HOME) -> Any:
+    return cloud.client("dynamodb", region=region)
+
+
+def add_replica(cloud: Running, name: str, *regions: str, source: str = HOME, **more: Any) -> None:
+    db(cloud, source).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": region, **more}} for region in regions])
+    cloud.advance("1s")
+
+
+def global_table(cloud: Running, *regions: str, **parameters: Any) -> str:
+    name = make_table(cloud, **parameters)
+    add_replica(cloud, name, *(regions or (WEST,)))
+    return name
+
+
+def put(cloud: Running, name: str, region: str, pk: str, **attributes: Any) -> None:
+    db(cloud, region).put_item(TableName=name, Item={"pk": s(pk), **attributes})
+
+
+def get(cloud: Running, name: str, region: str, pk: str) -> Any:
+    return db(cloud, region).get_item(TableName=name, Key={"pk": s(pk)}).get("Item")
+
+
+def items(cloud: Running, name: str, region: str) -> dict[str, Any]:
+    pages = db(cloud, region).get_paginator("scan").paginate(TableName=name)
+    return {item["pk"]["S"]: item for page in pages for item in page["Items"]}
+
+
+def cut(cloud: Running, region: str, other: str = "") -> None:
+    cloud.run(cloud.app.cloud.links.cut(region, other))
+
+
+def heal(cloud: Running) -> None:
+    cloud.run(cloud.app.cloud.links.heal())
+    cloud.advance("1s")
+
+
+def test_replica_is_made_and_described(cloud: Running) -> None:
+    """The life cycle that deployment tools wait for: CREATING until the replica holds what the table holds, then ACTIVE on both sides."""
+    name = make_table(cloud)
+    made = db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])["TableDescription"]
+    assert made["TableStatus"] == "UPDATING"
+    assert made["GlobalTableVersion"] == "2019.11.21" and made["MultiRegionConsistency"] == "EVENTUAL"
+    assert [(one["RegionName"], one["ReplicaStatus"]) for one in made["Replicas"]] == [(WEST, "CREATING")]
+    assert db(cloud, WEST).describe_table(TableName=name)["Table"]["TableStatus"] == "CREATING"
+    assert failure(db(cloud, WEST).get_item, TableName=name, Key={"pk": s("a")})[0] == "ResourceNotFoundException"
+    cloud.advance("1s")
+    for region, other in ((HOME, WEST), (WEST, HOME)):
+        table = db(cloud, region).describe_table(TableName=name)["Table"]
+        assert table["TableStatus"] == "ACTIVE"
+        assert [(one["RegionName"], one["ReplicaStatus"]) for one in table["Replicas"]] == [(other, "ACTIVE")]
+        assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+        assert table["GlobalTableSettingsReplicationMode"] == "ENABLED_WITH_OVERRIDES" and table["DisassociationProtectionEnabled"]
+    assert failure(db(cloud, WEST).create_table, **_plain(name))[0] == "ResourceInUseException"
+
+
+def _plain(name: str) -> dict[str, Any]:
+    return {
+        "TableName": name,
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+
+
+def test_writes_travel_both_ways_after_a_moment(cloud: Running) -> None:
+    """Replication takes its time (nothing is there at once), knows put, update and delete, and leaves no attribute of its own."""
+    name = global_table(cloud)
+    put(cloud, name, HOME, "a", v=n(1))
+    assert get(cloud, name, WEST, "a") is None
+    cloud.advance("1s")
+    assert get(cloud, name, WEST, "a") == {"pk": s("a"), "v": n(1)}
+    db(cloud, WEST).update_item(TableName=name, Key={"pk": s("a")}, UpdateExpression="ADD v :one", ExpressionAttributeValues={":one": n(1)})
+    cloud.advance("1s")
+    assert get(cloud, name, HOME, "a") == {"pk": s("a"), "v": n(2)}
+    db(cloud).delete_item(TableName=name, Key={"pk": s("a")})
+    cloud.advance("1s")
+    assert items(cloud, name, WEST) == {}
+
+
+def test_last_writer_wins_after_a_cut(cloud: Running) -> None:
+    """A region is cut off, both sides write, the cut heals: both hold what was written last, and nothing else is lost."""
+    name = global_table(cloud, WEST, EUROPE)
+    put(cloud, name, HOME, "both", v=s("first"))
+    put(cloud, name, HOME, "deleted", v=s("first"))
+    put(cloud, name, HOME, "revived", v=s("first"))
+    cloud.advance("1s")
+    cut(cloud, WEST)
+    put(cloud, name, HOME, "both", v=s("home"))
+    db(cloud, WEST).delete_item(TableName=name, Key={"pk": s("revived")})
+    put(cloud, name, WEST, "deleted", v=s("west"))
+    cloud.advance("1s")
+    put(cloud, name, WEST, "both", v=s("west, later"))
+    db(cloud).delete_item(TableName=name, Key={"pk": s("deleted")})
+    put(cloud, name, HOME, "revived", v=s("again"))
+    put(cloud, name, HOME, "only home", v=s("x"))
+    put(cloud, name, WEST, "only west", v=s("y"))
+    cloud.advance("10s")
+    assert get(cloud, name, EUROPE, "both")["v"] == s("home")
+    assert get(cloud, name, WEST, "only home") is None
+    heal(cloud)
+    expected = {"both": "west, later", "revived": "again", "only home": "x", "only west": "y"}
+    for region in (HOME, WEST, EUROPE):
+        assert {pk: item["v"]["S"] for pk, item in items(cloud, name, region).items()} == expected, region
+
+
+def test_same_instant_is_decided_alike_everywhere(cloud: Running) -> None:
+    """Two writes at one and the same time: all regions choose the same one."""
+    name = global_table(cloud)
+    put(cloud, name, HOME, "a", v=s("home"))
+    put(cloud, name, WEST, "a", v=s("west"))
+    cloud.advance("1s")
+    assert get(cloud, name, HOME, "a") == get(cloud, name, WEST, "a") == {"pk": s("a"), "v": s("west")}
+
+
+def test_conditions_look_at_their_own_region(cloud: Running) -> None:
+    """A conditional write knows nothing of what is still under way, as documented."""
+    name = global_table(cloud)
+    put(cloud, name, HOME, "a", v=s("home"))
+    db(cloud, WEST).put_item(TableName=name, Item={"pk": s("a"), "v": s("west")}, ConditionExpression="attribute_not_exists(pk)")
+    cloud.advance("1s")
+    assert get(cloud, name, HOME, "a") == get(cloud, name, WEST, "a")
+    assert failure(db(cloud).put_item, TableName=name, Item={"pk": s("a")}, ConditionExpression="attribute_not_exists(pk)")[0] == (
+        "ConditionalCheckFailedException"
+    )
+
+
+def test_transactions_travel_item_by_item(cloud: Running) -> None:
+    """All items of a transaction arrive; it was one transaction only where it was made."""
+    name = global_table(cloud)
+    db(cloud).transact_write_items(TransactItems=[{"Put": {"TableName": name, "Item": {"pk": s(pk)}}} for pk in "abc"])
+    cloud.advance("1s")
+    assert sorted(items(cloud, name, WEST)) == ["a", "b", "c"]
+
+
+def test_indexes_and_streams_of_the_replica_follow(cloud: Running) -> None:
+    """A write that came from elsewhere is in the replica's indexes and, without any identity, in its stream."""
+    name = global_table(cloud, more={"g": "S"}, GlobalSecondaryIndexes=[index("by-g", "g")])
+    put(cloud, name, HOME, "a", g=s("x"))
+    cloud.advance("1s")
+    found = db(cloud, WEST).query(
+        TableName=name, IndexName="by-g", KeyConditionExpression="g = :g", ExpressionAttributeValues={":g": s("x")}
+    )
+    assert found["Count"] == 1
+    records = stream_records(cloud, name, WEST)
+    assert [record["eventName"] for record in records] == ["INSERT"]
+    assert records[0]["awsRegion"] == WEST and "userIdentity" not in records[0]
+
+
+def stream_records(cloud: Running, name: str, region: str) -> list[Any]:
+    arn = db(cloud, region).describe_table(TableName=name)["Table"]["LatestStreamArn"]
+    streams = cloud.client("dynamodbstreams", region=region)
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    return list(streams.get_records(ShardIterator=iterator)["Records"])
+
+
+def test_expired_items_are_deleted_once(cloud: Running) -> None:
+    """Time to live is the same everywhere; the item expires where it was written, and only there the stream says that the service deleted it."""
+    name = global_table(cloud)
+    db(cloud).update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ends"})
+    cloud.advance("1s")
+    assert db(cloud, WEST).describe_time_to_live(TableName=name)["TimeToLiveDescription"] == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ends"}
+    ends = cloud.clock.now() // 10**9 + 60
+    put(cloud, name, WEST, "a", ends=n(ends))
+    cloud.advance("5m")
+    assert items(cloud, name, HOME) == items(cloud, name, WEST) == {}
+    west, home = stream_records(cloud, name, WEST)[-1], stream_records(cloud, name, HOME)[-1]
+    assert west["eventName"] == home["eventName"] == "REMOVE"
+    assert west["userIdentity"]["PrincipalId"] == "dynamodb.amazonaws.com" and "userIdentity" not in home
+
+
+def test_replica_of_a_full_table(cloud: Running) -> None:
+    """More items than one step copies, in every state: untouched, changed and deleted while the copy is under way."""
+    name = make_table(cloud)
+    for start in range(0, 350, 25):
+        writes = [{"PutRequest": {"Item": {"pk": s(f"k{at:03}"), "v": s("old")}}} for at in range(start, start + 25)]
+        db(cloud).batch_write_item(RequestItems={name: writes})
+    db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])
+    put(cloud, name, HOME, "k001", v=s("new"))
+    put(cloud, name, HOME, "k349", v=s("new"))
+    db(cloud).delete_item(TableName=name, Key={"pk": s("k002")})
+    cloud.advance("1s")
+    assert items(cloud, name, WEST) == items(cloud, name, HOME)
+    assert len(items(cloud, name, WEST)) == 349
+    table = db(cloud, WEST).describe_table(TableName=name)["Table"]
+    assert table["ItemCount"] == 349 and table["TableStatus"] == "ACTIVE"
+
+
+def test_third_replica_gets_what_the_second_owes(cloud: Running) -> None:
+    """A replica is added while another one is cut off with writes of its own: they arrive at the new one too, and deleted items stay away."""
+    name = global_table(cloud)
+    for pk in ("kept", "gone"):
+        put(cloud, name, HOME, pk)
+    cloud.advance("1s")
+    cut(cloud, WEST)
+    put(cloud, name, WEST, "from west")
+    put(cloud, name, WEST, "gone", v=s("west"))
+    cloud.advance("1s")
+    db(cloud).delete_item(TableName=name, Key={"pk": s("gone")})
+    add_replica(cloud, name, EUROPE)
+    assert sorted(items(cloud, name, EUROPE)) == ["kept"]
+    heal(cloud)
+    for region in (HOME, WEST, EUROPE):
+        assert sorted(items(cloud, name, region)) == ["from west", "kept"], region
+
+
+def test_removing_a_replica(cloud: Running) -> None:
+    """A replica that goes hands over what it has not sent yet; the last table is an ordinary one again, and its region is free."""
+    name = global_table(cloud)
+    put(cloud, name, WEST, "late")
+    removed = db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": WEST}}])["TableDescription"]
+    assert [one["ReplicaStatus"] for one in removed["Replicas"]] == ["DELETING"]
+    cloud.advance("1s")
+    assert sorted(items(cloud, name, HOME)) == ["late"]
+    table = db(cloud).describe_table(TableName=name)["Table"]
+    assert table["TableStatus"] == "ACTIVE" and "Replicas" not in table and "GlobalTableVersion" not in table
+    assert failure(db(cloud, WEST).describe_table, TableName=name)[0] == "ResourceNotFoundException"
+    db(cloud, WEST).create_table(**_plain(name))
+    put(cloud, name, HOME, "alone")
+    cloud.advance("1s")
+    assert items(cloud, name, WEST) == {}
+    db(cloud).delete_table(TableName=name)
+
+
+def test_deleting_the_table_of_one_region(cloud: Running) -> None:
+    """DeleteTable takes one replica away, not while another was made from it within a day; a cut keeps it until its writes are safe elsewhere."""
+    name = global_table(cloud, WEST, EUROPE)
+    assert "acted as a source region" in invalid(db(cloud).delete_table, TableName=name)
+    cloud.advance("25h")
+    cut(cloud, HOME)
+    put(cloud, name, HOME, "last words")
+    db(cloud).delete_table(TableName=name)
+    cloud.advance("1m")
+    assert db(cloud).describe_table(TableName=name)["Table"]["TableStatus"] == "DELETING"
+    heal(cloud)
+    assert failure(db(cloud).describe_table, TableName=name)[0] == "ResourceNotFoundException"
+    assert sorted(items(cloud, name, WEST)) == sorted(items(cloud, name, EUROPE)) == ["last words"]
+    assert [one["RegionName"] for one in db(cloud, WEST).describe_table(TableName=name)["Table"]["Replicas"]] == [EUROPE]
+
+
+def test_disassociating_a_replica(cloud: Running) -> None:
+    """A replica leaves and stays as a table of its own, once its protection is off and its writes are everywhere."""
+    name = global_table(cloud)
+    leave = [{"Disassociate": {"RegionName": WEST, "DisassociationMode": "WAIT_FOR_REPLICATION"}}]
+    assert "protected" in invalid(db(cloud, WEST).update_table, TableName=name, ReplicaUpdates=leave)
+    db(cloud, WEST).update_table(TableName=name, DisassociationProtectionEnabled=False)
+    put(cloud, name, WEST, "a")
+    cloud.advance("1ms")
+    db(cloud, WEST).update_table(TableName=name, ReplicaUpdates=leave)
+    cloud.advance("1s")
+    put(cloud, name, HOME, "b")
+    cloud.advance("1s")
+    assert sorted(items(cloud, name, HOME)) == ["a", "b"] and sorted(items(cloud, name, WEST)) == ["a"]
+    table = db(cloud, WEST).describe_table(TableName=name)["Table"]
+    assert table["TableStatus"] == "ACTIVE" and "Replicas" not in table
+
+
+def test_settings_are_the_same_everywhere(cloud: Running) -> None:
+    """Indexes, capacity mode and write capacity follow in all regions; protection, tags and what a replica has of its own do not."""
+    name = global_table(cloud)
+    db(cloud).update_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "g", "AttributeType": "S"}],
+        GlobalSecondaryIndexUpdates=[{"Create": index("by-g", "g")}],
+    )
+    cloud.advance("1s")
+    put(cloud, name, HOME, "a", g=s("x"))
+    cloud.advance("1s")
+    wish = {"TableName": name, "IndexName": "by-g", "KeyConditionExpression": "g = :g", "ExpressionAttributeValues": {":g": s("x")}}
+    assert db(cloud, WEST).query(**wish)["Count"] == 1
+    db(cloud).update_table(TableName=name, OnDemandThroughput={"MaxReadRequestUnits": 50, "MaxWriteRequestUnits": 60})
+    cloud.advance("1s")
+    db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Update": {"RegionName": WEST, "OnDemandThroughputOverride": {"MaxReadRequestUnits": 70}}}])
+    cloud.advance("1s")
+    db(cloud).update_table(TableName=name, OnDemandThroughput={"MaxReadRequestUnits": 80, "MaxWriteRequestUnits": 90}, DeletionProtectionEnabled=True)
+    cloud.advance("1s")
+    table = db(cloud, WEST).describe_table(TableName=name)["Table"]
+    assert table["OnDemandThroughput"] == {"MaxReadRequestUnits": 70, "MaxWriteRequestUnits": 90}
+    assert not table["DeletionProtectionEnabled"]
+    shown = db(cloud).describe_table(TableName=name)["Table"]["Replicas"][0]
+    assert shown["OnDemandThroughputOverride"] == {"MaxReadRequestUnits": 70}
+    assert "disable the stream" in invalid(db(cloud).update_table, TableName=name, StreamSpecification={"StreamEnabled": False})
+
+
+def test_a_table_of_that_name_is_in_the_way(cloud: Running) -> None:
+    """The message that deployment tools look for."""
+    name = make_table(cloud)
+    db(cloud, WEST).create_table(**_plain(name))
+    assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}]) == (
+        f"Failed to create a the new replica of table with name: '{name}' because one or more replicas already existed as tables."
+    )
+
+
+@pytest.mark.parametrize(
+    ("updates", "message"),
+    [
+        ([{"Create": {"RegionName": HOME}}], "Cannot add, delete, or update the local region through ReplicaUpdates"),
+        ([{"Delete": {"RegionName": WEST}}], "does not have a replica in Region: us-west-2"),
+        ([{"Update": {"RegionName": WEST, "TableClassOverride": "STANDARD"}}], "does not have a replica in Region: us-west-2"),
+        ([{}], "exactly one of"),
+        ([{"Create": {"RegionName": "nowhere"}}], "Invalid Region name"),
+        ([{"Create": {"RegionName": WEST}}, {"Create": {"RegionName": WEST}}], "Only one update per replica"),
+        ([{"Create": {"RegionName": WEST, "ProvisionedThroughputOverride": {"ReadCapacityUnits": 5}}}], "PAY_PER_REQUEST"),
+        ([{"Create": {"RegionName": WEST, "GlobalSecondaryIndexes": [{"IndexName": "none"}]}}], "does not have the specified index"),
+    ],
+)
+def test_refused_replica_updates(cloud: Running, updates: Any, message: str) -> None:
+    """What cannot be done is refused, and nothing of it happens."""
+    name = make_table(cloud)
+    assert message in invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=updates)
+    assert "Replicas" not in db(cloud).describe_table(TableName=name)["Table"]
+
+
+def test_provisioned_tables_need_scaling(cloud: Running) -> None:
+    """A table whose write capacity does not scale gets no replica: the other regions' writes would throttle its own."""
+    name = make_table(cloud, BillingMode="PROVISIONED", ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5})
+    assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}]) == (
+        "Table write capacity should either be Pay-Per-Request or AutoScaled."
+    )
+
+
+def test_stream_of_another_kind_is_in_the_way(cloud: Running) -> None:
+    """Replicas live off both images; a stream that was made otherwise is not silently changed."""
+    name = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+    assert "NEW_AND_OLD_IMAGES" in invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])
