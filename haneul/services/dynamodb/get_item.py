@@ -6,13 +6,13 @@ from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import conditions
 from haneul.services.dynamodb.arns import table_arn
-from haneul.services.dynamodb.expressions.request import check_parameters
+from haneul.services.dynamodb.expressions.request import BOUND, check_parameters
 from haneul.services.dynamodb.items import check_nested_paths, checked_key, read_capacity, read_projection, row_of_key, row_of_request, shown
 from haneul.services.dynamodb.replication.strong import check_read
 from haneul.services.dynamodb.rows import row_size
 from haneul.services.dynamodb.service import DynamoDb
 
-_SHAPING = frozenset(("ProjectionExpression", "ExpressionAttributeNames", "AttributesToGet"))
+_SHAPING = frozenset((BOUND, "ProjectionExpression", "ExpressionAttributeNames", "AttributesToGet"))
 
 
 @operation("dynamodb:GetItem", resource=table_arn, conditions=conditions)

@@ -94,7 +94,11 @@ def plan_select(select: Select, source: Source, values: Values) -> Plan:
     for read in reads:
         check_conditions(source, read, None)
     if len(reads) > 1:
-        reads = _distinct(reads, source)
+        # Alternatives that negate something about the sort key read their partitions as a whole, and others may lie within them.
+        negated = [one is not None and any(_negates(term, source.key) for term in one.rest) for one in planned]
+        whole = [read for one, yes in zip(planned, negated) if one is not None and yes for read in one.reads or ()]
+        others = [read for one, yes in zip(planned, negated) if one is not None and not yes for read in one.reads or ()]
+        reads = _distinct(whole, others, source)
         if len(reads) > PARTITIONS_MAX:
             raise validation(_TOO_MANY)
     if select.order and len(reads) > 1:
@@ -156,23 +160,37 @@ def _take_bound(rest: list[Term], name: str, values: Values) -> KeyCondition | N
     return None
 
 
-def _distinct(reads: list[KeyConditions], source: Source) -> list[KeyConditions]:
-    """Reads of alternatives, without those that read the same partition again. Parts of a partition must not overlap."""
-    whole: list[KeyConditions] = []
-    taken: list[tuple[bytes, bytes, bool]] = []
-    for read in reads:
+def _negates(term: Term, schema: KeySchema) -> bool:
+    """Whether a condition says what the sort key is not."""
+    if not isinstance(term, Operation) or term.operator not in ("NOT", "<>"):
+        return False
+    names = {name for name, _ in schema.range_attributes}
+    pending: list[Term] = list(term.operands)
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Reference) and one.parts[0] in names:
+            return True
+        pending.extend(one.operands if isinstance(one, Operation) else one.arguments if isinstance(one, Invocation) else ())
+    return False
+
+
+def _distinct(whole: list[KeyConditions], others: list[KeyConditions], source: Source) -> list[KeyConditions]:
+    """Reads of alternatives, without those that read the same partition again. Parts of a partition must not overlap, but with those of `whole`."""
+    found: list[KeyConditions] = []
+    taken: list[tuple[bytes, bytes, bool | None]] = []
+    for at, read in enumerate((*whole, *others)):
         low, high = bounds_of(source, read)
         narrow = len(read) > len(source.key.hash_attributes)
         again = False
-        for other_low, other_high, other_narrow in taken:
+        for other_low, other_high, refuses in taken:
             if low < other_high and other_low < high:
-                if narrow or other_narrow:
+                if refuses is not None and (narrow or refuses):
                     raise validation("Overlapping conditions with range keys are not supported in where clause")
                 again = True
         if not again:
-            taken.append((low, high, narrow))
-            whole.append(read)
-    return whole
+            taken.append((low, high, None if at < len(whole) else narrow))
+            found.append(read)
+    return found
 
 
 def _check_order(order: tuple[OrderTerm, ...], schema: KeySchema) -> tuple[bool, bool]:
