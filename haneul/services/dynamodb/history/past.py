@@ -28,8 +28,9 @@ class Past(msgspec.Struct):
 
 
 class Change(msgspec.Struct):
-    """What became of one item within a span: before, after, and when it was last written (nanoseconds)."""
+    """What became of one item within a span: before, after, and when it was last written (nanoseconds). `some_row` is the item at any time, for its key."""
 
+    some_row: bytes
     suffix: bytes
     old_row: bytes | None
     new_row: bytes | None
@@ -133,7 +134,10 @@ def changes_between(reader: Reader, past: Past, since: int, behind: bytes) -> It
     streams = [_all_changes(reader, day_prefix(past.log, day), behind, since, past.time) for day in days]
     for suffix, entries in groupby(heapq.merge(*streams, key=_by_time), key=lambda entry: entry[0]):
         times = [(stamp, value) for _, stamp, value in entries]
-        yield Change(suffix, old_row_of(times[0][1]), row_at(reader, past, suffix), times[-1][0])
+        old_row, new_row = old_row_of(times[0][1]), row_at(reader, past, suffix)
+        some_row = new_row or next((row for _, value in times if (row := old_row_of(value)) is not None), None)
+        if some_row is not None:
+            yield Change(some_row, suffix, old_row, new_row, times[-1][0])
 
 
 def _by_time(entry: tuple[bytes, int, bytes]) -> tuple[bytes, int]:

@@ -1,0 +1,207 @@
+"""ExportTableToPointInTime, DescribeExport and ListExports."""
+
+from __future__ import annotations
+
+from haneul.clock import HOUR, MINUTE
+from haneul.core.call import Call
+from haneul.core.errors import NotBuilt
+from haneul.core.operation import Shape, operation
+from haneul.core.paging import make_token, read_token
+from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.arns import named_table_arn
+from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.history.continuous_backups import find_table
+from haneul.services.dynamodb.history.errors import (
+    export_conflict,
+    export_not_found,
+    invalid_export_time,
+    recovery_unavailable,
+    table_in_use,
+)
+from haneul.services.dynamodb.history.export_records import (
+    EXPORT_SPACE,
+    Export,
+    digest_of,
+    find_job,
+    key_of_export,
+    remember_token,
+    token_used,
+)
+from haneul.services.dynamodb.history.export_work import WRITE, payload_of
+from haneul.services.dynamodb.history.holding import earliest, hold
+from haneul.services.dynamodb.history.log import log_prefix
+from haneul.services.dynamodb.history.past import Past
+from haneul.services.dynamodb.history.records import job_id
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import Table, TableRecord
+from haneul.store.keys import pack, prefix_range
+from haneul.store.port import Transaction
+from haneul.store.records import decode, encode
+
+PAGE_MAX = 25
+SPAN_MIN, SPAN_MAX = 15 * MINUTE, 24 * HOUR
+
+
+def _table(call: Call, request: Shape) -> str:
+    return named_table_arn(call, request["TableArn"])
+
+
+def _export(call: Call, request: Shape) -> str:
+    return str(request["ExportArn"])
+
+
+def _listed(call: Call, request: Shape) -> str:
+    return named_table_arn(call, request.get("TableArn", "*"))
+
+
+def describe_export(export: Export) -> Shape:
+    """An ExportDescription."""
+    found: Shape = {
+        "ExportArn": export.arn,
+        "ExportStatus": export.status,
+        "StartTime": export.started_at,
+        "TableArn": export.table.arn,
+        "TableId": export.table.table_id,
+        "ClientToken": export.token,
+        "S3Bucket": export.bucket,
+        "S3SseAlgorithm": export.encryption or "AES256",
+        "ExportFormat": export.format,
+        "ExportType": "INCREMENTAL_EXPORT" if export.since else "FULL_EXPORT",
+    }
+    if export.since:
+        found["IncrementalExportSpecification"] = {"ExportFromTime": export.since, "ExportToTime": export.past.time, "ExportViewType": export.view}
+    else:
+        found["ExportTime"] = export.past.time
+    for name, value in (("S3BucketOwner", export.bucket_owner), ("S3Prefix", export.prefix)):
+        if value:
+            found[name] = value
+    if export.ended_at:
+        found["EndTime"] = export.ended_at
+    if export.status == "COMPLETED":
+        found["ExportManifest"] = f"{export.folder}manifest-summary.json"
+        found["ItemCount"], found["BilledSizeBytes"] = export.items, export.size_bytes
+    if export.failure_code:
+        found["FailureCode"], found["FailureMessage"] = export.failure_code, export.failure_message
+    return found
+
+
+@operation("dynamodb:ExportTableToPointInTime", resource=_table, partial="KMS keys, FilterSpecification")
+async def export_table_to_point_in_time(call: Call, request: Shape) -> Shape:
+    """Write a table as it was at a moment, or what changed within a span, to a bucket, in the background and with the caller's permissions.
+
+    Raises TableNotFoundException, PointInTimeRecoveryUnavailableException, InvalidExportTimeException, and ExportConflictException for a token that was
+    used for something else. (API Reference: "ExportTableToPointInTime".)
+    """
+    service = call.service(DynamoDb)
+    _refuse(request)
+    digest = digest_of({name: value for name, value in request.items() if name != "ClientToken"})
+    token = request.get("ClientToken") or call.cloud.ids.uuid()
+
+    def work(tx: Transaction) -> Shape:
+        used = token_used(tx, call, "export", token)
+        if used is not None:
+            known = find_job(tx, call, used.arn, "export", EXPORT_SPACE)
+            if used.digest != digest:
+                raise export_conflict(f"Export with client token {token} exists with different parameters")
+            if known is not None:
+                return describe_export(decode(known, Export))
+        record = find_table(tx, service, call, request["TableArn"])
+        if record.status in ("CREATING", "DELETING"):
+            raise table_in_use(record.name, "created" if record.status == "CREATING" else "deleted")
+        if not record.history.recovery:
+            raise recovery_unavailable(record.name)
+        since, time, view = _span(service, call, request, record)
+        export = Export(
+            id=job_id(call.now, call.cloud.ids),
+            status="IN_PROGRESS",
+            table=record,
+            past=Past(Table(record).prefix, log_prefix(record), time),
+            since=since,
+            view=view,
+            format=request.get("ExportFormat", "DYNAMODB_JSON"),
+            bucket=request["S3Bucket"],
+            bucket_owner=request.get("S3BucketOwner", ""),
+            prefix=request.get("S3Prefix", "").rstrip("/"),
+            encryption=request.get("S3SseAlgorithm", ""),
+            token=token,
+            caller=call.caller,
+            started_at=call.now,
+        )
+        tx.put(key_of_export(export), encode(export))
+        hold(tx, record, export.id, since or time)
+        remember_token(service, tx, call, "export", token, digest, export.arn)
+        service.cloud.outbox.put(tx, WRITE, payload_of(export), due=call.now + lifecycle.TRANSITION)
+        return describe_export(export)
+
+    return {"ExportDescription": await call.cloud.store.transact(work)}
+
+
+def _refuse(request: Shape) -> None:
+    if request.get("S3SseAlgorithm") == "KMS" or request.get("S3SseKmsKeyId"):
+        raise NotBuilt("S3SseAlgorithm KMS of dynamodb:ExportTableToPointInTime")
+    if "FilterSpecification" in request:
+        raise NotBuilt("the parameter FilterSpecification of dynamodb:ExportTableToPointInTime")
+    incremental = request.get("ExportType") == "INCREMENTAL_EXPORT"
+    if incremental and "ExportTime" in request:
+        raise validation("ExportTime cannot be specified for an incremental export")
+    if incremental and "IncrementalExportSpecification" not in request:
+        raise validation("IncrementalExportSpecification must be specified for an incremental export")
+    if not incremental and "IncrementalExportSpecification" in request:
+        raise validation("IncrementalExportSpecification can only be specified when ExportType is INCREMENTAL_EXPORT")
+
+
+def _span(service: DynamoDb, call: Call, request: Shape, record: TableRecord) -> tuple[int, int, str]:
+    """Since when (0 for a full export), until when, and which images are exported."""
+    now, first = call.now, earliest(record, call.now)
+    if request.get("ExportType") != "INCREMENTAL_EXPORT":
+        if "ExportTime" not in request:
+            return 0, service.logs.stamp(record.id), ""  # All that has been written until now.
+        time = request["ExportTime"]
+        if not first <= time <= now:
+            raise invalid_export_time("The specified ExportTime is outside of the point in time recovery window")
+        return 0, time, ""
+    wanted = request["IncrementalExportSpecification"]
+    since, until = wanted.get("ExportFromTime"), wanted.get("ExportToTime", now)
+    if since is None:
+        raise validation("ExportFromTime must be specified for an incremental export")
+    if until - since < SPAN_MIN:
+        raise invalid_export_time("Difference between ExportFromTime and ExportToTime must not be less than 15 minutes")
+    if until - since > SPAN_MAX:
+        raise invalid_export_time("Difference between ExportFromTime and ExportToTime must not be greater than 24 hours")
+    if since < first or until > now:
+        raise invalid_export_time("ExportFromTime and ExportToTime must be within the point in time recovery window")
+    return since, until, wanted.get("ExportViewType", "NEW_AND_OLD_IMAGES")
+
+
+@operation("dynamodb:DescribeExport", resource=_export)
+async def describe_one_export(call: Call, request: Shape) -> Shape:
+    """How an export is going. (API Reference: "DescribeExport".)"""
+    raw = find_job(call.cloud.store, call, request["ExportArn"], "export", EXPORT_SPACE)
+    if raw is None:
+        raise export_not_found(request["ExportArn"])
+    return {"ExportDescription": describe_export(decode(raw, Export))}
+
+
+@operation("dynamodb:ListExports", resource=_listed)
+async def list_exports(call: Call, request: Shape) -> Shape:
+    """Exports of the last 90 days, of one table or all, up to 25 at once. (API Reference: "ListExports".)"""
+    limit = request.get("MaxResults", PAGE_MAX)
+    place: tuple[str, ...] = (EXPORT_SPACE, call.account, call.region)
+    if "TableArn" in request:
+        account, region, table = call.service(DynamoDb).place(call, request["TableArn"])
+        place = (EXPORT_SPACE, account, region, table)
+    start, end = prefix_range(pack(place))
+    if "NextToken" in request:
+        position = read_token(request["NextToken"])
+        if position is None or not start <= position < end:
+            raise validation("Invalid NextToken")
+        start = position + b"\x00"
+    rows = call.cloud.store.range(start, end, limit + 1)
+    answer: Shape = {"ExportSummaries": [_summary(decode(value, Export)) for _, value in rows[:limit]]}
+    if len(rows) > limit:
+        answer["NextToken"] = make_token(rows[limit - 1][0])
+    return answer
+
+
+def _summary(export: Export) -> Shape:
+    return {"ExportArn": export.arn, "ExportStatus": export.status, "ExportType": "INCREMENTAL_EXPORT" if export.since else "FULL_EXPORT"}

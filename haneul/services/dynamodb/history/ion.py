@@ -1,0 +1,101 @@
+"""Items in Amazon Ion's text form, as DynamoDB exports and imports them.
+
+A string is a string, a number a decimal (`5.`), binary a blob (`{{AQI=}}`), lists and maps are lists and structs; sets are lists annotated with
+`$dynamodb_SS`, `$dynamodb_NS` and `$dynamodb_BS`. (Developer Guide: "DynamoDB table export output format"; "DynamoDB import formats".)
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from amazon.ion import simpleion
+from amazon.ion.core import IonType
+from amazon.ion.exceptions import IonException
+
+from haneul.services.dynamodb.values import Item, Value, kind_of
+
+VERSION_MARK = "$ion_1_0"
+_SETS = {"SS": "$dynamodb_SS", "NS": "$dynamodb_NS", "BS": "$dynamodb_BS"}
+_KINDS_OF_SETS = {mark: kind for kind, mark in _SETS.items()}
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\Z", re.ASCII)
+_KEYWORDS = frozenset(("null", "true", "false", "nan"))
+
+
+def write_item(item: Item) -> str:
+    """An item, or any map of attributes, as an Ion struct."""
+    return "{" + ",".join(f"{_name(name)}:{write_value(value)}" for name, value in item.items()) + "}"
+
+
+def write_value(value: Value) -> str:
+    """One attribute value."""
+    kind = kind_of(value)
+    inner: Any = value[kind]
+    if kind in _SETS:
+        return f"{_SETS[kind]}::[{','.join(write_value({kind[0]: one}) for one in inner)}]"
+    if kind == "S":
+        return str(orjson.dumps(inner).decode())
+    if kind == "N":
+        return str(inner) if "." in inner else f"{inner}."
+    if kind == "B":
+        return f"{{{{{inner}}}}}"
+    if kind == "BOOL":
+        return "true" if inner else "false"
+    if kind == "NULL":
+        return "null"
+    return write_item(inner) if kind == "M" else f"[{','.join(map(write_value, inner))}]"
+
+
+def _name(name: str) -> str:
+    return name if _PLAIN_NAME.match(name) and name not in _KEYWORDS else orjson.dumps(name).decode()
+
+
+def read_items(text: bytes) -> Iterable[Any]:
+    """The values of an Ion document, one by one. ValueError for what is no Ion."""
+    try:
+        yield from simpleion.loads(text, single_value=False)
+    except (IonException, ValueError, UnicodeDecodeError) as problem:
+        raise ValueError(f"not valid Amazon Ion: {problem}") from None
+
+
+def item_of(value: Any) -> Item:
+    """The item of a document's value: `{Item: {…}}`. ValueError for anything else."""
+    if getattr(value, "ion_type", None) is not IonType.STRUCT or "Item" not in value:
+        raise ValueError("a value has no Item")
+    item = value["Item"]
+    if getattr(item, "ion_type", None) is not IonType.STRUCT:
+        raise ValueError("Item is no struct")
+    return {str(name): _value(inner) for name, inner in item.items()}
+
+
+def _value(value: Any) -> Value:
+    kind = getattr(value, "ion_type", None)
+    if kind is IonType.NULL or value is None:
+        return {"NULL": True}
+    if kind is IonType.STRING or kind is IonType.SYMBOL:
+        return {"S": str(value) if kind is IonType.STRING else str(value.text)}
+    if kind is IonType.BOOL:
+        return {"BOOL": bool(value)}
+    if kind is IonType.INT or kind is IonType.DECIMAL:
+        return {"N": _number(value)}
+    if kind is IonType.BLOB or kind is IonType.CLOB:
+        return {"B": b64encode(bytes(value)).decode()}
+    if kind is IonType.STRUCT:
+        return {"M": {str(name): _value(inner) for name, inner in value.items()}}
+    if kind is IonType.LIST:
+        marks = [str(one.text) for one in value.ion_annotations]
+        inner = [_value(one) for one in value]
+        for mark in marks:
+            if mark in _KINDS_OF_SETS:
+                wanted = _KINDS_OF_SETS[mark]
+                return {wanted: [one[wanted[0]] for one in inner if wanted[0] in one]}
+        return {"L": inner}
+    raise ValueError(f"an Ion value of type {getattr(kind, 'name', kind)} is no attribute value")
+
+
+def _number(value: Any) -> str:
+    return str(int(value)) if value.ion_type is IonType.INT else format(Decimal(value), "f")

@@ -1,0 +1,237 @@
+"""Exports to S3: files, manifests, moments and spans as AWS lays them out."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from amazon.ion import simpleion
+
+from haneul.services.dynamodb.history import export_work
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.iam.service import Iam
+from haneul.services.logs.service import Logs
+from haneul.services.s3.service import S3
+from tests.dynamodb.support import failure, invalid, make_table, n, s
+from tests.dynamodb.test_backups import fill
+from tests.dynamodb.test_pitr import break_after_steps, everything, moment, recover, rows
+from tests.support.running import ACCOUNT, Running
+
+
+@pytest.fixture
+def fresh_cloud() -> Iterator[Running]:
+    """A running cloud with buckets for one test alone."""
+    with Running(services=[DynamoDb, Iam, S3, Logs]) as running:
+        running.client("s3").create_bucket(Bucket="exports")
+        yield running
+
+
+def exportable(cloud: Running, **parameters: Any) -> tuple[str, str]:
+    """A table with recovery: its name and ARN."""
+    table = make_table(cloud, **parameters)
+    recover(cloud, table)
+    return table, cloud.client("dynamodb").describe_table(TableName=table)["Table"]["TableArn"]
+
+
+def export(cloud: Running, arn: str, **parameters: Any) -> dict[str, Any]:
+    """An export's description once it has ended."""
+    client = cloud.client("dynamodb")
+    begun = client.export_table_to_point_in_time(TableArn=arn, **{"S3Bucket": "exports", **parameters})["ExportDescription"]
+    assert begun["ExportStatus"] == "IN_PROGRESS" and "ExportManifest" not in begun
+    cloud.advance("1s")
+    return dict(client.describe_export(ExportArn=begun["ExportArn"])["ExportDescription"])
+
+
+def body(cloud: Running, key: str) -> bytes:
+    return bytes(cloud.client("s3").get_object(Bucket="exports", Key=key)["Body"].read())
+
+
+def lines(cloud: Running, described: dict[str, Any]) -> list[bytes]:
+    """All lines of an export's files, whose checksums fit."""
+    summary = json.loads(body(cloud, described["ExportManifest"]))
+    found: list[bytes] = []
+    for line in body(cloud, summary["manifestFilesS3Key"]).splitlines():
+        file = json.loads(line)
+        packed = body(cloud, file["dataFileS3Key"])
+        assert file["md5Checksum"] == base64.b64encode(hashlib.md5(packed).digest()).decode()
+        assert file["etag"] == hashlib.md5(packed).hexdigest()
+        some = gzip.decompress(packed).splitlines()
+        assert len(some) == file["itemCount"]
+        found += some
+    assert len(found) == summary["itemCount"] == described["ItemCount"]
+    return found
+
+
+def test_a_full_export_of_a_moment(fresh_cloud: Running) -> None:
+    """An export has what the table held at its time, in gzipped lines, under its prefix, with manifests and their MD5s."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table, arn = exportable(cloud, range_type="N")
+    fill(cloud, table, 250, v={"M": {"deep": {"L": [{"B": b"\x01"}, {"BOOL": True}]}}})
+    held = {str(k) for k in range(250)}
+    cloud.advance("2s")
+    when = moment(cloud)
+    cloud.advance("2s")
+    client.delete_item(TableName=table, Key={"pk": s("p"), "sk": n(1)})
+    done = export(cloud, arn, S3Prefix="some/prefix", ExportTime=when, S3BucketOwner=ACCOUNT, S3SseAlgorithm="AES256")
+    assert (done["ExportStatus"], done["ExportFormat"], done["ExportType"]) == ("COMPLETED", "DYNAMODB_JSON", "FULL_EXPORT")
+    assert done["ExportTime"] == when and done["ItemCount"] == 250 and done["BilledSizeBytes"] > 0
+    folder = "some/prefix/AWSDynamoDB/" + done["ExportArn"].rpartition("/")[2]
+    keys = {one["Key"] for one in cloud.client("s3").list_objects_v2(Bucket="exports")["Contents"]}
+    manifests = {f"{folder}/manifest-{name}" for name in ("files.json", "files.md5", "summary.json", "summary.md5")}
+    assert keys - {f"{folder}/_started", *manifests} == {key for key in keys if key.startswith(f"{folder}/data/") and key.endswith(".json.gz")}
+    for name in ("files", "summary"):
+        content = body(cloud, f"{folder}/manifest-{name}.json")
+        assert body(cloud, f"{folder}/manifest-{name}.md5") == base64.b64encode(hashlib.md5(content).digest())
+    items = [json.loads(line)["Item"] for line in lines(cloud, done)]
+    assert {item["sk"]["N"] for item in items} == held
+    assert items[0]["v"] == {"M": {"deep": {"L": [{"B": "AQ=="}, {"BOOL": True}]}}}
+    summary = json.loads(body(cloud, done["ExportManifest"]))
+    assert summary["tableArn"] == arn and summary["outputFormat"] == "DYNAMODB_JSON" and summary["s3Prefix"] == "some/prefix"
+
+
+def test_ion_as_a_reader_of_ion_reads_it(fresh_cloud: Running) -> None:
+    """Every type has its form in Ion; a parser of Ion finds the same values."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table, arn = exportable(cloud)
+    client.put_item(
+        TableName=table,
+        Item={
+            "pk": s('quote " slash \\ line \n snow ☃'),
+            "null": {"NULL": True}, "a b": {"BOOL": False}, "numbers": {"NS": ["1", "2.5"]}, "texts": {"SS": ["x", "y"]},
+            "blobs": {"BS": [b"\x00\x01"]}, "blob": {"B": b"abc"}, "list": {"L": [n("-1.50"), s("")]}, "map": {"M": {"true": n("12345678901234567890")}},
+        },
+    )
+    (line,) = lines(cloud, export(cloud, arn, ExportFormat="ION"))
+    assert line.startswith(b"$ion_1_0 {Item:{")
+    item = simpleion.loads(line.decode())["Item"]
+    assert item["pk"] == 'quote " slash \\ line \n snow ☃' and item["blob"] == b"abc"
+    assert item["numbers"].ion_annotations[0].text == "$dynamodb_NS" and [str(one) for one in item["numbers"]] == ["1", "2.5"]
+    assert item["texts"].ion_annotations[0].text == "$dynamodb_SS" and list(item["blobs"]) == [b"\x00\x01"]
+    assert [str(item["list"][0]), item["list"][1]] == ["-1.5", ""] and str(item["map"]["true"]) == "12345678901234567890"
+
+
+def test_an_incremental_export_has_what_changed(fresh_cloud: Running) -> None:
+    """Each item that changed within the span is there once, with what it was before and after, its key and the time of its last write."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table, arn = exportable(cloud)
+
+    def put(key: str, value: int) -> None:
+        client.put_item(TableName=table, Item={"pk": s(key), "v": n(value)})
+
+    put("kept", 1)
+    put("changed", 1)
+    put("removed", 1)
+    cloud.advance("10s")
+    since = moment(cloud)
+    cloud.advance("10m")
+    put("changed", 2)
+    put("changed", 3)
+    put("passing", 1)
+    put("added", 1)
+    for key in ("removed", "passing"):
+        client.delete_item(TableName=table, Key={"pk": s(key)})
+    written = cloud.clock.now() // 1000
+    cloud.advance("10m")
+    until = moment(cloud)
+    cloud.advance("10s")
+    put("changed", 9)
+    put("added", 9)
+    put("later", 9)
+    span = {"ExportFromTime": since, "ExportToTime": until, "ExportViewType": "NEW_AND_OLD_IMAGES"}
+    done = export(cloud, arn, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification=span)
+    assert done["ExportType"] == "INCREMENTAL_EXPORT" and done["IncrementalExportSpecification"] == span
+    found = {record["Keys"]["pk"]["S"]: record for record in map(json.loads, lines(cloud, done))}
+    assert set(found) == {"changed", "removed", "passing", "added"}
+    assert (found["changed"]["OldImage"]["v"], found["changed"]["NewImage"]["v"]) == (n(1), n(3))
+    assert "NewImage" not in found["removed"] and found["removed"]["OldImage"]["v"] == n(1)
+    assert found["added"]["NewImage"]["v"] == n(1) and "OldImage" not in found["added"]
+    assert set(found["passing"]) == {"Keys", "Metadata"}
+    assert abs(int(found["changed"]["Metadata"]["WriteTimestampMicros"]["N"]) - written) < 2
+    summary = json.loads(body(cloud, done["ExportManifest"]))
+    assert summary["outputView"] == "NEW_AND_OLD_IMAGES" and summary["exportType"] == "INCREMENTAL_EXPORT"
+    span["ExportViewType"] = "NEW_IMAGE"
+    done = export(cloud, arn, ExportType="INCREMENTAL_EXPORT", ExportFormat="ION", IncrementalExportSpecification=span)
+    records = [simpleion.loads(line.decode())["Record"] for line in lines(cloud, done)]
+    assert not any("OldImage" in record for record in records)
+    assert {record["Keys"]["pk"] for record in records} == set(found)
+
+
+def test_times_and_tokens_that_are_refused(fresh_cloud: Running) -> None:
+    """Exports need recovery, times within it, spans of 15 minutes to a day, and a token stands for one request for eight hours."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    plain = client.describe_table(TableName=make_table(cloud))["Table"]["TableArn"]
+    start = client.export_table_to_point_in_time
+    assert failure(start, TableArn=plain, S3Bucket="exports")[0] == "PointInTimeRecoveryUnavailableException"
+    assert failure(start, TableArn=plain + "x", S3Bucket="exports")[0] == "TableNotFoundException"
+    _, arn = exportable(cloud)
+    begun = moment(cloud)
+    cloud.advance("2d")
+    for time in (begun.timestamp() - 60, moment(cloud).timestamp() + 60):
+        assert failure(start, TableArn=arn, S3Bucket="exports", ExportTime=time)[0] == "InvalidExportTimeException"
+    now = moment(cloud).timestamp()
+    for since, until in ((now - 800, now - 10), (now - 90_000, now - 10), (now - 3600, now + 60)):
+        span = {"ExportFromTime": since, "ExportToTime": until}
+        code, _ = failure(start, TableArn=arn, S3Bucket="exports", ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification=span)
+        assert code == "InvalidExportTimeException"
+    assert "IncrementalExportSpecification" in invalid(start, TableArn=arn, S3Bucket="exports", ExportType="INCREMENTAL_EXPORT")
+    first = start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"]
+    assert start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"] == first
+    assert failure(start, TableArn=arn, S3Bucket="other", ClientToken="token")[0] == "ExportConflictException"
+    cloud.advance("9h")
+    assert start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"] != first
+    cloud.advance("1m")
+    page = client.list_exports(TableArn=arn, MaxResults=1)
+    rest = client.list_exports(TableArn=arn, NextToken=page["NextToken"])
+    assert [one["ExportStatus"] for one in (*page["ExportSummaries"], *rest["ExportSummaries"])] == ["COMPLETED", "COMPLETED"]
+    assert failure(client.describe_export, ExportArn=first + "0")[0] == "ExportNotFoundException"
+    cloud.advance("91d")
+    assert client.list_exports(TableArn=arn)["ExportSummaries"] == []
+
+
+def test_what_the_bucket_refuses_is_said(fresh_cloud: Running) -> None:
+    """A bucket that is missing, another's, or closed to the caller makes the export FAILED, with the reason and no manifest."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    _, arn = exportable(cloud)
+    done = export(cloud, arn, S3Bucket="absent")
+    assert (done["ExportStatus"], done["FailureCode"]) == ("FAILED", "S3NoSuchBucket") and "ExportManifest" not in done
+    assert export(cloud, arn, S3BucketOwner="999999999999")["FailureCode"] == "S3AccessDenied"
+    iam = cloud.client("iam")
+    iam.create_user(UserName="exporter")
+    key = iam.create_access_key(UserName="exporter")["AccessKey"]
+    mine = cloud.client("dynamodb", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    assert failure(mine.export_table_to_point_in_time, TableArn=arn, S3Bucket="exports")[0] == "AccessDeniedException"
+    statement = {"Effect": "Allow", "Action": "dynamodb:ExportTableToPointInTime", "Resource": arn}
+    iam.put_user_policy(UserName="exporter", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    begun = mine.export_table_to_point_in_time(TableArn=arn, S3Bucket="exports")["ExportDescription"]["ExportArn"]
+    cloud.advance("1s")
+    assert client.describe_export(ExportArn=begun)["ExportDescription"]["FailureCode"] == "S3AccessDenied"
+    assert rows(cloud, "dynamodb-hold") == 0
+
+
+def test_a_restart_in_the_middle_of_an_export(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export that was cut off goes on with the next file, and has everything once."""
+    cloud = fresh_cloud
+    table, arn = exportable(cloud, range_type="N")
+    fill(cloud, table, 100)
+    held = everything(cloud, table)
+    client = cloud.client("dynamodb")
+    begun = client.export_table_to_point_in_time(TableArn=arn, S3Bucket="exports")["ExportDescription"]["ExportArn"]
+    with monkeypatch.context() as patched:
+        patched.setattr(export_work, "FILE_BYTES", 1)
+        break_after_steps(patched, export_work, 3)
+        cloud.advance("60ms")
+    assert rows(cloud, "dynamodb-export-file") == 3
+    client.delete_item(TableName=table, Key={"pk": s("p"), "sk": n(50)})
+    cloud.stop()
+    cloud.start()
+    client = cloud.client("dynamodb")
+    assert client.describe_export(ExportArn=begun)["ExportDescription"]["ExportStatus"] == "IN_PROGRESS"
+    cloud.advance("10s")
+    done = client.describe_export(ExportArn=begun)["ExportDescription"]
+    found = [json.loads(line)["Item"] for line in lines(cloud, done)]
+    assert sorted(item["sk"]["N"] for item in found) == sorted(item["sk"]["N"] for item in held.values())
