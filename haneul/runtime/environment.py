@@ -7,12 +7,14 @@ import contextlib
 import json
 import logging
 import os
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from haneul.runtime import errors
+from haneul.runtime.answers import Incoming, Result, error_type
+from haneul.runtime.channel import Channel
 from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox
+from haneul.runtime.inside_http import Connection, Request
 from haneul.runtime.interpreters import Kind
 from haneul.runtime.logs import LogReader
 from haneul.runtime.port import (
@@ -23,15 +25,14 @@ from haneul.runtime.port import (
     LogLine,
     OnLog,
     Outcome,
+    ResponseStream,
     RuntimeUnavailable,
-    Status,
 )
 from haneul.runtime.runtime_api import RuntimeApi, Submission
+from haneul.runtime.streaming import AnswerStream, Source
 
 _FREEZE_AFTER_SECONDS = 0.005
 _LAST_WORDS_SECONDS = 0.25
-_RECEIVE_BYTES = 262_144
-_FRAME_BYTES_MAX = RESPONSE_BYTES_MAX + 65_536
 _log = logging.getLogger(__name__)
 
 
@@ -46,17 +47,6 @@ class Surroundings:
     began: Callable[[Environment], None]
     ended: Callable[[Environment], None]
     init_timeout_ns: int
-
-
-@dataclass(slots=True)
-class _Result:
-    """What came of the Init phase or of one invocation: `ready`, or a status with its document."""
-
-    status: Status | None
-    payload: bytes = b""
-    error_type: str | None = None
-    content_type: str = "application/json"
-    ending: Ending | None = None
 
 
 class Environment:
@@ -84,16 +74,17 @@ class Environment:
 
     def _reset(self) -> None:
         """Everything that belongs to one sandbox and not to its successor."""
-        self._buffer = bytearray()
-        self._unsent = b""
+        self._channel: Channel | None = None
         self._status_text = b""
         self._ready = False
-        self._initialised: asyncio.Future[_Result] = self._loop.create_future()
+        self._initialised: asyncio.Future[Result] = self._loop.create_future()
         self._init_duration_ns: int | None = None
         self._cold = True
         self._current: Invocation | None = None
-        self._answer: asyncio.Future[_Result] | None = None
-        self._deadline_ns = 0
+        self._answer: asyncio.Future[Result] | None = None
+        self._stream: AnswerStream | None = None
+        self._incoming: Incoming | None = None
+        self._ending = Ending()
         self._peak_bytes = 0
         self._frozen = False
         self._idle_since = 0.0
@@ -125,10 +116,10 @@ class Environment:
         self.alive = True
         self._logs = LogReader(sandbox.log, self._around.wall_ns, self._lines)
         loop = self._loop
-        loop.add_reader(sandbox.channel.fileno(), self._on_channel)
+        self._channel = Channel(sandbox.channel, self._on_frame, self._on_channel_end)
         loop.add_reader(sandbox.log, self._on_log_pipe)
         loop.add_reader(sandbox.status, self._on_status_pipe)
-        self._api = RuntimeApi(sandbox.api, self) if sandbox.api is not None else None
+        self._api = RuntimeApi(sandbox.api, self, NoOthers()) if sandbox.api is not None else None
         if sandbox.endpoint is not None and self._around.adopt_listener is not None:
             self._stop_listening = self._around.adopt_listener(sandbox.endpoint, self.spec)
             sandbox.endpoint = None
@@ -161,9 +152,15 @@ class Environment:
 
     # ---- invocation
 
-    async def invoke(self, invocation: Invocation) -> Outcome:
+    def stream(self, invocation: Invocation) -> ResponseStream:
+        """Run the function once, giving its answer on while it is made."""
+        answer = AnswerStream()
+        answer.run(self.invoke(invocation, answer))
+        return answer
+
+    async def invoke(self, invocation: Invocation, stream: AnswerStream | None = None) -> Outcome:
         """Run the function once. Every failure of the function is an Outcome; raises RuntimeUnavailable when the environment was destroyed
-        or cannot be made anew."""
+        or cannot be made anew. With `stream` the answer goes there (see `stream`, which callers use)."""
         if self._current is not None:
             raise RuntimeError("an environment serves one invocation at a time")
         if self._destroyed:
@@ -178,10 +175,10 @@ class Environment:
             if self._frozen:
                 self._thaw()
             self._logs.begin()
+            self._stream = stream
             return await self._run(invocation)
         finally:
-            self._current = None
-            self._answer = None
+            self._current = self._answer = self._stream = self._incoming = None
             self._idle_since = self._loop.time()
             if self._freeze_timer is None and self.alive:
                 self._freeze_timer = self._loop.call_later(_FREEZE_AFTER_SECONDS, self._freeze_if_idle)
@@ -192,12 +189,14 @@ class Environment:
         start = now()
         if not self._ready:
             result = await self._await_init(invocation, timeout_ms)
+            if result.status is None and not self.alive:  # It ended in the moment after its Init phase.
+                await self._ended
+                result = Result("exited", errors.exited(invocation.request_id, self._ending)[1], "Runtime.ExitError")
             if result.status is not None:
                 return self._outcome(result, now() - start)
             start = now()
-        answer: asyncio.Future[_Result] = self._loop.create_future()
+        answer: asyncio.Future[Result] = self._loop.create_future()
         self._answer = answer
-        self._deadline_ns = start + timeout_ms * 1_000_000
         timer = self._loop.call_later(timeout_ms / 1000, self._time_out, invocation.request_id, timeout_ms)
         self._deliver(invocation, timeout_ms)
         try:
@@ -205,11 +204,15 @@ class Environment:
         finally:
             timer.cancel()
         duration = now() - start
+        if self._stream is not None and result.status == "success" and not self._stream.begun:  # The function does not stream.
+            self._stream.begin(result.content_type)
+            self._stream.feed(result.payload)
+            result.payload = b""
         if result.status == "timeout":
             duration = max(duration, timeout_ms * 1_000_000)
         return self._outcome(result, duration)
 
-    def _outcome(self, result: _Result, duration_ns: int) -> Outcome:
+    def _outcome(self, result: Result, duration_ns: int) -> Outcome:
         init_duration, self._cold = (self._init_duration_ns if self._cold else None), False
         self._logs.drain()
         peak = max(self._peak_bytes, self._sandbox.peak_bytes() if self._sandbox is not None else 0)
@@ -218,7 +221,7 @@ class Environment:
             result.status or "success", result.payload, result.error_type, duration_ns, init_duration, peak, self._logs.tail(), result.content_type
         )
 
-    async def _await_init(self, invocation: Invocation, timeout_ms: int) -> _Result:
+    async def _await_init(self, invocation: Invocation, timeout_ms: int) -> Result:
         """Wait for the Init phase. If it fails or takes too long it is repeated as a part of the invocation, within the function's time-out."""
         left = self._launched_ns + self._around.init_timeout_ns - self._around.monotonic_ns()
         result = await self._init_within(left / 1e9)
@@ -231,15 +234,15 @@ class Environment:
         if result is None:
             self._kill()
             kind, payload = errors.timed_out(invocation.request_id, timeout_ms)
-            return _Result("init_timeout", payload, kind)
+            return Result("init_timeout", payload, kind)
         if result.status == "init_error" and not result.payload:
             kind, payload = self._failed_start(invocation.request_id, result.ending or Ending())
-            return _Result("init_error", payload, kind)
+            return Result("init_error", payload, kind)
         if result.status == "init_error":
             self._kill()
         return result
 
-    async def _init_within(self, seconds: float) -> _Result | None:
+    async def _init_within(self, seconds: float) -> Result | None:
         await asyncio.wait([self._initialised], timeout=max(0.0, seconds))
         return self._initialised.result() if self._initialised.done() else None
 
@@ -257,15 +260,16 @@ class Environment:
         if invocation.client_context or invocation.cognito_identity:
             head += "\n" + json.dumps([invocation.client_context or "", invocation.cognito_identity or ""])
         head_bytes = head.encode()
-        self._send(b"N%s%s\n\n%s" % (struct.pack(">I", len(head_bytes) + 2 + len(invocation.payload)), head_bytes, invocation.payload))
+        if self._channel is not None:
+            self._channel.send(b"N", b"%s\n\n%s" % (head_bytes, invocation.payload))
 
     def _time_out(self, request_id: str, timeout_ms: int) -> None:
         if self._answer is not None and not self._answer.done():
             kind, payload = errors.timed_out(request_id, timeout_ms)
-            self._answer.set_result(_Result("timeout", payload, kind))
+            self._answer.set_result(Result("timeout", payload, kind))
             self._kill()
 
-    def _settle(self, result: _Result) -> None:
+    def _settle(self, result: Result) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(result)
 
@@ -287,99 +291,72 @@ class Environment:
         if self._sandbox is not None:
             self._sandbox.thaw()
 
-    # ---- the channel to our own bootstraps
-
-    def _send(self, frame: bytes) -> None:
-        assert self._sandbox is not None
-        if self._unsent:
-            self._unsent += frame
-            return
-        try:
-            sent = self._sandbox.channel.send(frame)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            return  # The other end is closed; the status pipe tells the rest.
-        if sent < len(frame):
-            self._unsent = frame[sent:]
-            self._loop.add_writer(self._sandbox.channel.fileno(), self._send_more)
-
-    def _send_more(self) -> None:
-        assert self._sandbox is not None
-        try:
-            self._unsent = self._unsent[self._sandbox.channel.send(self._unsent[:_RECEIVE_BYTES]) :]
-        except BlockingIOError:
-            return
-        except OSError:
-            self._unsent = b""
-        if not self._unsent:
-            self._loop.remove_writer(self._sandbox.channel.fileno())
-
-    def _on_channel(self) -> None:
-        assert self._sandbox is not None
-        channel = self._sandbox.channel
-        try:
-            data = channel.recv(_RECEIVE_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._loop.remove_reader(channel.fileno())
-            if self._kind.channel:  # It is ending, and the keeper will say how; one that has only closed its channel is of no use any more.
-                self._loop.call_later(_LAST_WORDS_SECONDS, self._sandbox.kill)
-            return
-        if not self._buffer and len(data) == 5 + int.from_bytes(data[1:5], "big"):
-            self._on_frame(data[:1], data[5:])
-            return
-        self._buffer += data
-        while len(self._buffer) >= 5:
-            length = int.from_bytes(self._buffer[1:5], "big")
-            if length > _FRAME_BYTES_MAX:
-                self._loop.remove_reader(channel.fileno())
-                self._sandbox.kill()
-                return
-            if len(self._buffer) < 5 + length:
-                return
-            kind, body = bytes(self._buffer[:1]), bytes(self._buffer[5 : 5 + length])
-            del self._buffer[: 5 + length]
-            self._on_frame(kind, body)
+    # ---- what comes from our own bootstraps
 
     def _on_frame(self, kind: bytes, body: bytes) -> None:
         if kind == b"I":
             self.initialised()
         elif kind == b"X":
             self._fail_init(body)
-        elif kind in (b"R", b"E", b"L"):
+        elif kind in (b"R", b"E", b"L", b"B", b"C", b"D"):
             request_id, _, rest = body.partition(b"\n")
-            peak, _, payload = rest.partition(b"\n")
             current = self._current
             if current is None or request_id != current.request_id.encode():
                 return  # A second answer, or one to an invocation that is over.
+            if kind in (b"B", b"C"):
+                self._on_streamed(kind, rest)
+                return
+            peak, _, payload = rest.partition(b"\n")
             if peak.isdigit():
                 self._peak_bytes = max(self._peak_bytes, min(int(peak[:12]) * 1024, self.memory_mb << 20))
             if kind == b"R":
                 self._respond(payload)
             elif kind == b"E":
-                self._settle(_Result("error", payload, _error_type(payload)))
-            else:
+                self._settle(Result("error", payload, error_type(payload)))
+            elif kind == b"L":
                 self._too_large()
+            elif self._incoming is not None:
+                self._incoming.finish(error_type(payload) if payload else None, payload)
+
+    def _on_streamed(self, kind: bytes, data: bytes) -> None:
+        if kind == b"B" and self._channel is not None:
+            self.begin_stream(data.decode("latin-1"), self._channel)
+        elif self._incoming is not None:
+            self._incoming.feed(data)
+
+    def _on_channel_end(self, garbage: bool) -> None:
+        """What closes its channel is ending, and the keeper will say how; one that has only closed its channel is of no use any more."""
+        if self._sandbox is not None and (garbage or self._kind.channel):
+            self._loop.call_later(0 if garbage else _LAST_WORDS_SECONDS, self._sandbox.kill)
 
     def _respond(self, payload: bytes, content_type: str = "application/json") -> None:
         if len(payload) > RESPONSE_BYTES_MAX:
             self._too_large()
         else:
-            self._settle(_Result("success", payload, None, content_type))
+            self._settle(Result("success", payload, None, content_type))
+
+    def begin_stream(self, content_type: str, source: Source) -> Incoming:
+        """The function begins to answer in pieces, which `source` brings."""
+        answer = self._answer
+
+        def settle(result: Result) -> None:  # This invocation, not a later one that finds the end of this answer still under way.
+            if answer is not None and not answer.done():
+                answer.set_result(result)
+
+        self._incoming = Incoming(settle, self._stream, content_type)
+        if self._stream is not None and not self._stream.begun:
+            self._stream.begin(content_type, source)
+        return self._incoming
 
     def _too_large(self) -> None:
-        kind, payload = errors.response_too_large()
-        self._settle(_Result("response_too_large", payload, kind))
+        kind, payload = errors.response_too_large(RESPONSE_BYTES_MAX)
+        self._settle(Result("response_too_large", payload, kind))
 
     def _fail_init(self, payload: bytes) -> None:
         if not self._initialised.done():
             self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
             if payload:
-                self._initialised.set_result(_Result("init_error", payload, _error_type(payload)))
+                self._initialised.set_result(Result("init_error", payload, error_type(payload)))
 
     # ---- what the Runtime API calls
 
@@ -389,7 +366,7 @@ class Environment:
             return
         self._ready = True
         self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
-        self._initialised.set_result(_Result(None))
+        self._initialised.set_result(Result(None))
         if self._sandbox is not None:
             self._sandbox.throttle()
         self._idle_since = self._loop.time()
@@ -405,7 +382,7 @@ class Environment:
         elif submission.kind == "response":
             self._respond(submission.payload, submission.content_type)
         else:
-            self._settle(_Result("error", submission.payload, submission.error_type or _error_type(submission.payload)))
+            self._settle(Result("error", submission.payload, submission.error_type or error_type(submission.payload)))
 
     @property
     def current_request_id(self) -> str | None:
@@ -466,16 +443,17 @@ class Environment:
         except (OSError, ValueError):
             _log.exception("how the sandbox of %s ended cannot be told", self.spec.function_name)
         self._drain_rest()
-        self._loop.remove_reader(sandbox.channel.fileno())
-        self._loop.remove_writer(sandbox.channel.fileno())
+        if self._channel is not None:
+            self._channel.close()
         sandbox.close()
         self._sandbox = None
+        self._ending = ending
         if not self._initialised.done():
             self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
-            self._initialised.set_result(_Result("init_error", ending=ending))
+            self._initialised.set_result(Result("init_error", ending=ending))
         if self._current is not None:
             kind, payload = errors.exited(self._current.request_id, ending)
-            self._settle(_Result("out_of_memory" if ending.out_of_memory else "exited", payload, kind))
+            self._settle(Result("out_of_memory" if ending.out_of_memory else "exited", payload, kind))
         self._ended.set_result(None)
         self._around.ended(self)
 
@@ -486,10 +464,9 @@ class Environment:
         self._logs.close()
 
 
-def _error_type(payload: bytes) -> str:
-    try:
-        document = json.loads(payload)
-    except ValueError:
-        return "Runtime.Unknown"
-    kind = document.get("errorType") if isinstance(document, dict) else None
-    return kind if isinstance(kind, str) else "Runtime.Unknown"
+class NoOthers:
+    def handle(self, connection: Connection, request: Request) -> bool:
+        return False
+
+    def lost(self, connection: Connection) -> None:
+        pass

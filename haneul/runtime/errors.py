@@ -6,7 +6,6 @@ import json
 import signal
 
 from haneul.runtime.drivers.port import Ending
-from haneul.runtime.port import RESPONSE_BYTES_MAX
 
 
 def document(kind: str, message: str) -> bytes:
@@ -18,9 +17,9 @@ def timed_out(request_id: str, timeout_ms: int) -> tuple[str, bytes]:
     return kind, document(kind, f"RequestId: {request_id} Error: Task timed out after {timeout_ms / 1000:.2f} seconds")
 
 
-def response_too_large() -> tuple[str, bytes]:
+def response_too_large(bytes_max: int) -> tuple[str, bytes]:
     kind = "Function.ResponseSizeTooLarge"
-    return kind, document(kind, f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).")
+    return kind, document(kind, f"Response payload size exceeded maximum allowed payload size ({bytes_max} bytes).")
 
 
 def exited(request_id: str, ending: Ending) -> tuple[str, bytes]:

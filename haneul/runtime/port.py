@@ -6,12 +6,15 @@ Times are nanoseconds, sizes bytes, unless a name ends in another unit.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100
 """The largest buffered response (AWS Lambda quotas: 6 MB, in practice 6,291,556 bytes)."""
+
+STREAMED_RESPONSE_BYTES_MAX = 200 * 1024 * 1024
+"""The largest streamed response (AWS Lambda quotas)."""
 
 INIT_TIMEOUT_NS = 10_000_000_000
 """The Init phase may take ten seconds; after that it is repeated inside the first invocation (Lambda execution environment lifecycle)."""
@@ -35,7 +38,8 @@ class FunctionSpec:
 
     `code_dir` (mounted read-only at /var/task) and `layer_dirs` (merged at /opt, later ones over earlier ones) must be readable by everyone,
     since the function runs as an unprivileged user. `environment` holds the user's own variables. The cloud is reached at
-    127.0.0.1:`endpoint_port` from inside. `initialization_type` is `on-demand` or `provisioned-concurrency`.
+    127.0.0.1:`endpoint_port` from inside. `initialization_type` is `on-demand`, `provisioned-concurrency` or `snap-start`; with the last,
+    environments are restored from one snapshot of an initialised process (see `haneul.runtime.pool.Pool.snapshot`).
     """
 
     key: str
@@ -85,6 +89,8 @@ class Invocation:
 class Outcome:
     """How an invocation ended.
 
+    With a streamed answer `payload` is empty when it succeeded, since the bytes went to the stream; an error that came after a part of the
+    answer is here all the same. `restore_duration_ns` is set when this invocation was the first since a restore from a snapshot.
     `payload` is the function's answer, or the error document (errorMessage, errorType, …) for every other status; `error_type` that document's
     type. `init_duration_ns` is set when this invocation was the environment's first. `max_memory_bytes` is the environment's peak so far.
     `log` is what was written during the invocation, its last LOG_TAIL_BYTES_MAX bytes.
@@ -98,6 +104,28 @@ class Outcome:
     max_memory_bytes: int
     log: bytes
     content_type: str = "application/json"
+    restore_duration_ns: int | None = None
+
+
+class ResponseStream(Protocol):
+    """An invocation whose answer is read while the function makes it; made by `Environment.stream`, which starts it.
+
+    Wait for `begins`, look at `content_type`, iterate over the chunks, and always await `outcome` in the end: only then is the environment free
+    for the next invocation. A function that does not stream gives its whole answer as one chunk.
+    """
+
+    content_type: str
+    """`application/vnd.awslambda.http-integration-response` announces a JSON prelude (status code, headers, cookies) that ends with eight zero
+    bytes. Empty until the answer begins."""
+
+    async def begins(self) -> bool:
+        """Wait for the answer's beginning; False when the invocation ended without any: then its outcome says why."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The answer's bytes as they come. A slow reader slows down the function. Ends at the end of the answer, be it whole or not."""
+
+    async def outcome(self) -> Outcome:
+        """Wait until the invocation is over; chunks not read yet are thrown away, the function runs to its end. Raises RuntimeUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ const path = require('node:path');
 const util = require('node:util');
 const { pathToFileURL } = require('node:url');
 const { createRequire } = require('node:module');
+const { Writable } = require('node:stream');
 
 const RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100;
 const TASK_ROOT = process.env.LAMBDA_TASK_ROOT || '/var/task';
@@ -167,7 +168,90 @@ async function loadHandler(name) {
   return found;
 }
 
+// ---- streamed answers
+
+const STREAMS = Symbol.for('aws.lambda.runtime.handler.streaming');
+const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
+const CHUNK_BYTES_MAX = 1 << 20;
+
+// What the function writes its answer to. The first byte fixes the content type.
+class ResponseStream extends Writable {
+  #id;
+  #type = 'application/octet-stream';
+  #begun = false;
+
+  constructor(id) {
+    super({ highWaterMark: 65536 });
+    this.#id = id;
+  }
+
+  setContentType(type) {
+    if (this.#begun) throw new Error('Cannot set content-type, too late.');
+    this.#type = type;
+  }
+
+  begin() {
+    if (this.#begun) return;
+    this.#begun = true;
+    send('B', `${this.#id}\n${this.#type}`);
+  }
+
+  _write(chunk, encoding, done) {
+    this.begin();
+    for (let at = 0; at < chunk.length; at += CHUNK_BYTES_MAX) send('C', `${this.#id}\n`, chunk.subarray(at, at + CHUNK_BYTES_MAX));
+    if (channel.writableNeedDrain) channel.once('drain', done);
+    else done();
+  }
+
+  _final(done) {
+    this.begin();
+    done();
+  }
+}
+
+globalThis.awslambda = {
+  streamifyResponse(handler, options) {
+    handler[STREAMS] = true;
+    return handler;
+  },
+  HttpResponseStream: {
+    from(stream, prelude) {
+      stream.setContentType(PRELUDE_TYPE);
+      stream.write(JSON.stringify(prelude));
+      stream.write(Buffer.alloc(8));
+      return stream;
+    },
+  },
+};
+
+async function invokeStreaming(handler, invocation) {
+  const stream = new ResponseStream(invocation.id);
+  const finished = new Promise((resolve, reject) => stream.once('finish', resolve).once('error', reject));
+  finished.catch(() => {});
+  let failure = '';
+  try {
+    const result = handler(parseEvent(invocation.payload), stream, makeContext(invocation, () => {}));
+    if (typeof result?.then !== 'function') throw new NamedError('Streaming does not support non-async handlers.', 'Streaming does not support non-async handlers.');
+    await result;
+    await finished;
+  } catch (error) {
+    logError('Invoke Error', error);
+    failure = errorDocument(error);
+    stream.begin();
+    stream.destroy();
+  }
+  send('D', `${invocation.id}\n${Math.round(process.resourceUsage().maxRSS)}\n`, failure);
+}
+
 // ---- invocation
+
+function parseEvent(payload) {
+  try {
+    return JSON.parse(payload);
+  } catch (error) {
+    throw new NamedError('Runtime.UnmarshalError', `Unable to unmarshal input: ${error.message}`);
+  }
+}
 
 function parseInvocation(body) {
   const end = body.indexOf('\n\n');
@@ -198,10 +282,11 @@ function makeContext(invocation, done) {
 }
 
 function invoke(handler, invocation) {
+  requestId = invocation.id;
+  if (invocation.trace !== '-') process.env._X_AMZN_TRACE_ID = invocation.trace;
+  else delete process.env._X_AMZN_TRACE_ID;
+  if (handler[STREAMS]) return invokeStreaming(handler, invocation);
   return new Promise((resolve) => {
-    requestId = invocation.id;
-    if (invocation.trace !== '-') process.env._X_AMZN_TRACE_ID = invocation.trace;
-    else delete process.env._X_AMZN_TRACE_ID;
     let over = false;
     const finish = (kind, text) => {
       if (over) return;
@@ -240,13 +325,7 @@ function invoke(handler, invocation) {
       if (context.callbackWaitsForEmptyEventLoop) { waitsForEmptyLoop = settle; channel.unref(); } else setImmediate(settle);
     };
     try {
-      let event;
-      try {
-        event = JSON.parse(invocation.payload);
-      } catch (error) {
-        throw new NamedError('Runtime.UnmarshalError', `Unable to unmarshal input: ${error.message}`);
-      }
-      const result = handler(event, context, callback);
+      const result = handler(parseEvent(invocation.payload), context, callback);
       if (typeof result?.then === 'function') {
         result.then(succeed, fail);
       } else if (!called) { // Neither a promise nor a callback yet: when nothing is left to do, nothing will come any more.
