@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -13,10 +13,14 @@ from haneul.core.cloud import Cloud
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.metering.metrics import Gathered
+from haneul.services.cloudwatch.actions import act
+from haneul.services.cloudwatch.history import forget_old
 from haneul.services.cloudwatch.metrics import Metric
+from haneul.services.cloudwatch.monitor import Monitor
 from haneul.services.cloudwatch.points import Point
 from haneul.services.cloudwatch.quirks import CLOUDWATCH
 from haneul.services.cloudwatch.rows import INDEX, LISTED_SECONDS, RESOLUTIONS, DataWriter, Datum, expired_chunk
+from haneul.services.cloudwatch.transitions import ACT
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode
@@ -37,7 +41,7 @@ _INSIDE = json.dumps(
 
 
 class CloudWatch(Service):
-    """Metrics, alarms and dashboards. In memory it keeps which metrics are known to be alive."""
+    """Metrics, alarms and dashboards. In memory it keeps which metrics are known to be alive, and the alarms that are awake."""
 
     name = "cloudwatch"
     quirks: ClassVar[Quirks] = CLOUDWATCH
@@ -47,16 +51,19 @@ class CloudWatch(Service):
         self._writer = DataWriter()
         self._sweeper: Timer | None = None
         self._stopping = False
-        self.data_came: Callable[[set[bytes]], None] = lambda ids: None
+        self.monitor = Monitor(cloud)
+        cloud.outbox.handle(ACT, partial(act, cloud))
         cloud.metrics.sink = self._keep_gathered
 
     async def start(self) -> None:
         self._stopping = False
         self._writer.forget()
+        self.monitor.start()
         self._sweep_later()
 
     async def stop(self) -> None:
         self._stopping = True
+        self.monitor.stop()
         if self._sweeper is not None:
             self._sweeper.cancel()
 
@@ -68,7 +75,8 @@ class CloudWatch(Service):
     async def store_data(self, data: Sequence[Datum]) -> None:
         """Keep data durably, then tell the alarms that look at them."""
         now_seconds = self.cloud.clock.seconds()
-        self.data_came(await self.cloud.store.transact(partial(self._write, data, now_seconds)))
+        metric_ids = await self.cloud.store.transact(partial(self._write, data, now_seconds))
+        self.monitor.data_came(metric_ids, max((one.second for one in data), default=0))
 
     def _write(self, data: Sequence[Datum], now_seconds: int, tx: Transaction) -> set[bytes]:
         return self._writer.write(tx, data, now_seconds)
@@ -101,6 +109,8 @@ class CloudWatch(Service):
                 gone.append(key)
         for at in range(0, len(gone), _ROWS_PER_SWEEP):
             await self.cloud.store.transact(partial(_remove, gone[at : at + _ROWS_PER_SWEEP]))
+        while await self.cloud.store.transact(lambda tx: forget_old(tx, self.cloud.clock.now(), _ROWS_PER_SWEEP)):
+            pass
         if not self._stopping:
             self._sweep_later()
 

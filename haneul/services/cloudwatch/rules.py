@@ -1,0 +1,118 @@
+"""The rules of composite alarms: `ALARM("a") AND NOT (OK(b) OR FALSE)` (CloudWatch API Reference, PutCompositeAlarm, "AlarmRule")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from haneul.services.cloudwatch.alarms import STATES
+
+_TOKEN = re.compile(r"""\s*(?:(\()|(\))|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s()"']+))""")
+_ELEMENTS_MAX = 500
+_DEPTH_MAX = 50
+
+States = Mapping[str, str]
+
+
+class RuleError(Exception):
+    """A rule that cannot be understood."""
+
+
+class AlarmRule(NamedTuple):
+    """A compiled rule: whether it holds, given the alarms' states by name, and the names it looks at."""
+
+    holds: Callable[[States], bool]
+    names: frozenset[str]
+
+
+@lru_cache(maxsize=512)
+def parse_rule(text: str) -> AlarmRule:
+    """Compile a rule; RuleError for a text that is none."""
+    parser = _Parser(text)
+    holds = parser.either()
+    parser.finish()
+    return AlarmRule(holds, frozenset(parser.names))
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.names: list[str] = []
+        self._tokens: list[tuple[str, bool]] = []
+        self._at = self._depth = 0
+        at, text = 0, text.strip()
+        while at < len(text):
+            found = _TOKEN.match(text, at)
+            if found is None:
+                raise RuleError(f"unexpected character at {at}")
+            opening, closing, double, single, word = found.groups()
+            quoted = double if double is not None else single
+            self._tokens.append((re.sub(r"\\(.)", r"\1", quoted), True) if quoted is not None else (opening or closing or word, False))
+            at = found.end()
+
+    def _peek(self) -> str:
+        if self._at < len(self._tokens):
+            token, quoted = self._tokens[self._at]
+            return "" if quoted else token
+        return ""
+
+    def _expect(self, token: str) -> None:
+        if self._peek() != token:
+            raise RuleError(f"expected {token}")
+        self._at += 1
+
+    def finish(self) -> None:
+        if self._at != len(self._tokens):
+            raise RuleError(f"unexpected {self._tokens[self._at][0]}")
+
+    def either(self) -> Callable[[States], bool]:
+        tests = [self._every()]
+        while self._peek() == "OR":
+            self._at += 1
+            tests.append(self._every())
+        return tests[0] if len(tests) == 1 else lambda states: any(test(states) for test in tests)
+
+    def _every(self) -> Callable[[States], bool]:
+        tests = [self._one()]
+        while self._peek() == "AND":
+            self._at += 1
+            tests.append(self._one())
+        return tests[0] if len(tests) == 1 else lambda states: all(test(states) for test in tests)
+
+    def _one(self) -> Callable[[States], bool]:
+        self._depth += 1
+        if self._depth > _DEPTH_MAX:
+            raise RuleError("nested too deeply")
+        token = self._peek()
+        self._at += 1
+        try:
+            if token == "NOT":
+                inner = self._one()
+                return lambda states: not inner(states)
+            if token == "(":
+                inner = self.either()
+                self._expect(")")
+                return inner
+            if token in ("TRUE", "FALSE"):
+                return lambda states: token == "TRUE"
+            if token in STATES:
+                name = self._name()
+                return lambda states: states.get(name) == token
+            raise RuleError(f"unexpected {token or 'end'}")
+        finally:
+            self._depth -= 1
+
+    def _name(self) -> str:
+        self._expect("(")
+        if self._at >= len(self._tokens) or self._peek() in ("(", ")"):
+            raise RuleError("an alarm's name is missing")
+        name = self._tokens[self._at][0]
+        self._at += 1
+        self._expect(")")
+        if name.startswith("arn:"):
+            name = name.rpartition(":alarm:")[2]
+        self.names.append(name)
+        if len(self.names) > _ELEMENTS_MAX:
+            raise RuleError(f"more than {_ELEMENTS_MAX} elements")
+        return name

@@ -1,0 +1,68 @@
+"""An alarm made ready to be evaluated."""
+
+from __future__ import annotations
+
+from haneul.core.ports import Shape
+from haneul.services.cloudwatch.alarms import Alarm, AlarmName
+from haneul.services.cloudwatch.judging import SPARE_PERIODS, Datapoint, Rule
+from haneul.services.cloudwatch.mathematics.functions import Grid
+from haneul.services.cloudwatch.mathematics.parser import MathError, functions_in
+from haneul.services.cloudwatch.mathematics.series import TimeSeries
+from haneul.services.cloudwatch.queries import Evaluation, Place, checked_queries, finest_period
+from haneul.store.port import Reader
+
+# Functions that have values where the metrics have none: such an alarm is never at rest.
+_WITHOUT_DATA = frozenset(("FILL", "TIME_SERIES"))
+
+
+class Watched:
+    """A metric alarm's parsed settings: what it reads, and how often (`step`, seconds)."""
+
+    __slots__ = ("configured_at", "metric_ids", "name", "queries", "restless", "result", "rule", "step")
+
+    def __init__(self, name: AlarmName, alarm: Alarm) -> None:
+        settings = alarm.settings
+        self.name = name
+        self.configured_at = alarm.configured_at
+        self.queries = checked_queries(Place(name.account, name.region), query_shapes(settings))
+        self.result = next(query for query in self.queries.values() if query.returned)
+        period = self.result.period or finest_period(self.queries.values())
+        self.rule = Rule(
+            comparison=settings["ComparisonOperator"],
+            threshold=settings["Threshold"],
+            periods=settings["EvaluationPeriods"],
+            needed=settings["DatapointsToAlarm"] if "DatapointsToAlarm" in settings else settings["EvaluationPeriods"],
+            treatment=settings.get("TreatMissingData", "missing"),
+            period_seconds=period,
+            statistic=settings.get("Statistic") or settings.get("ExtendedStatistic", ""),
+            unit=settings.get("Unit", ""),
+        )
+        self.metric_ids = frozenset(query.metric.id for query in self.queries.values() if query.metric is not None)
+        self.restless = any(query.tree is not None and functions_in(query.tree) & _WITHOUT_DATA for query in self.queries.values())
+        # Long periods are looked at every five minutes, as their rows then are.
+        self.step = 10 if period < 60 else 300 if period >= 3600 else 60
+
+    def window(self, reader: Reader, now_seconds: int) -> list[Datapoint | None]:
+        """The datapoints of the evaluation range that ends now, oldest first."""
+        period = self.rule.period_seconds
+        end = now_seconds - now_seconds % self.step
+        start = end - period * (self.rule.periods + SPARE_PERIODS)
+        evaluation = Evaluation(reader, Place(self.name.account, self.name.region), self.queries, Grid(start, end, period), now_seconds)
+        try:
+            series = evaluation.query(self.result.id)
+        except MathError:
+            series = TimeSeries({}, period)
+        values = series.values if isinstance(series, TimeSeries) else {}
+        return [Datapoint(second, values[second]) if second in values else None for second in range(start, end, period)]
+
+
+def query_shapes(settings: Shape) -> list[Shape]:
+    """An alarm's queries; one on a single metric is a query too."""
+    if "Metrics" in settings:
+        queries: list[Shape] = settings["Metrics"]
+        return queries
+    metric = {name: settings[name] for name in ("Namespace", "MetricName", "Dimensions") if name in settings}
+    stat = {"Metric": metric, "Period": settings["Period"], "Stat": settings.get("Statistic") or settings.get("ExtendedStatistic")}
+    if "Unit" in settings:
+        stat["Unit"] = settings["Unit"]
+    return [{"Id": "m1", "MetricStat": stat, "ReturnData": True}]

@@ -1,0 +1,281 @@
+"""Alarms: they change their state on the clock, remember it and act."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haneul.services.cloudwatch.judging import Datapoint, Rule, judge
+from tests.cloudwatch.conftest import SERVICES
+from tests.cloudwatch.support import minute, put, query, refused
+from tests.support.running import Running
+
+TOPIC = "arn:aws:sns:us-east-1:000000000000:topic"
+
+
+def make(running: Running, name: str, **more: Any) -> None:
+    settings: dict[str, Any] = {
+        "MetricName": name, "Namespace": "Alarms", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 5.0, "ComparisonOperator": "GreaterThanThreshold",
+    }  # fmt: skip
+    running.client("cloudwatch").put_metric_alarm(AlarmName=name, **{key: value for key, value in (settings | more).items() if value is not None})
+
+
+def state(running: Running, name: str) -> str:
+    found = running.client("cloudwatch").describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    return str((found["MetricAlarms"] + found["CompositeAlarms"])[0]["StateValue"])
+
+
+def report(running: Running, name: str, value: float) -> None:
+    put(running, "Alarms", {"MetricName": name, "Value": value})
+
+
+def test_an_alarm_follows_its_metric(fresh_watch: Running) -> None:
+    """Because each minute's datapoint decides, and without any the state is unknown again."""
+    make(fresh_watch, "a")
+    assert state(fresh_watch, "a") == "INSUFFICIENT_DATA"
+    seen = []
+    for value in (6, 5, 7):
+        report(fresh_watch, "a", value)
+        fresh_watch.advance("1m")
+        seen.append(state(fresh_watch, "a"))
+    fresh_watch.advance("5m")
+    assert [*seen, state(fresh_watch, "a")] == ["ALARM", "OK", "ALARM", "INSUFFICIENT_DATA"]
+    items = fresh_watch.client("cloudwatch").describe_alarm_history(AlarmName="a", HistoryItemType="StateUpdate")["AlarmHistoryItems"]
+    assert [one["HistorySummary"] for one in items][::-1][:2] == ["Alarm updated from INSUFFICIENT_DATA to ALARM", "Alarm updated from ALARM to OK"]
+
+
+def test_the_reason_says_what_was_compared(fresh_watch: Running) -> None:
+    """Because tools and people read the reason in the service's own form."""
+    make(fresh_watch, "a")
+    start = minute(fresh_watch)
+    report(fresh_watch, "a", 6)
+    fresh_watch.advance("1m")
+    (alarm,) = fresh_watch.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    at = start.strftime("%d/%m/%y %H:%M:%S")
+    assert alarm["StateReason"] == (
+        f"Threshold Crossed: 1 out of the last 1 datapoint [6.0 ({at})] was greater than the threshold (5.0) (minimum 1 datapoint for INSUFFICIENT_DATA -> ALARM transition)."
+    )
+    assert '"recentDatapoints":[6.0]' in alarm["StateReasonData"] and alarm["StateTransitionedTimestamp"] == start + timedelta(minutes=1)
+
+
+RESULTS = [
+    # Range, needed of periods: missing, ignore (None keeps the state), breaching, notBreaching. From the User Guide's two tables.
+    ("0-X-X", (3, 3), ("OK", "OK", "OK", "OK")),
+    ("----0", (3, 3), ("OK", "OK", "OK", "OK")),
+    ("-----", (3, 3), ("INSUFFICIENT_DATA", None, "ALARM", "OK")),
+    ("0XX-X", (3, 3), ("ALARM", "ALARM", "ALARM", "ALARM")),
+    ("--X--", (3, 3), ("ALARM", None, "ALARM", "OK")),
+    ("0-X-X", (2, 3), ("ALARM", "ALARM", "ALARM", "ALARM")),
+    ("00X0X", (2, 3), ("ALARM", "ALARM", "ALARM", "ALARM")),
+    ("0-X--", (2, 3), ("OK", "OK", "ALARM", "OK")),
+    ("----0", (2, 3), ("OK", "OK", "ALARM", "OK")),
+    ("----X", (3, 3), (None, None, "ALARM", "OK")),
+]
+
+
+@pytest.mark.parametrize(("points", "counts", "expected"), RESULTS)
+def test_missing_data_are_treated_as_documented(points: str, counts: tuple[int, int], expected: tuple[str | None, ...]) -> None:
+    """Because the four treatments differ exactly as the User Guide's tables show, and an alarm is not raised prematurely."""
+    window = [None if one == "-" else Datapoint(60 * number, 9.0 if one == "X" else 0.0) for number, one in enumerate(points)]
+    found = []
+    for treatment in ("missing", "ignore", "breaching", "notBreaching"):
+        rule = Rule("GreaterThanThreshold", 5.0, counts[1], counts[0], treatment, 60)
+        found.append(judge(rule, window, "unknown", 600).state)
+    assert tuple(found) == expected
+
+
+def test_some_of_several_datapoints_are_enough(fresh_watch: Running) -> None:
+    """Because DatapointsToAlarm of EvaluationPeriods suffice."""
+    make(fresh_watch, "a", EvaluationPeriods=3, DatapointsToAlarm=2)
+    seen = []
+    for value in (9, 0, 9, 0, 0):
+        report(fresh_watch, "a", value)
+        fresh_watch.advance("1m")
+        seen.append(state(fresh_watch, "a"))
+    assert seen[2:] == ["ALARM", "OK", "OK"]
+
+
+def test_missing_data_may_breach(fresh_watch: Running) -> None:
+    """Because a heartbeat that stops is to raise an alarm."""
+    make(fresh_watch, "a", TreatMissingData="breaching", ComparisonOperator="LessThanThreshold", Threshold=1.0)
+    report(fresh_watch, "a", 1)
+    fresh_watch.advance("1m")
+    assert state(fresh_watch, "a") == "OK"
+    fresh_watch.advance("4m")
+    assert state(fresh_watch, "a") == "ALARM"
+
+
+def test_alarms_on_expressions(fresh_watch: Running) -> None:
+    """Because an error rate is an expression over two metrics."""
+    metrics = [query("e", "Alarms", "errors"), query("r", "Alarms", "requests"), {"Id": "rate", "Expression": "100 * e / r"}]
+    fresh_watch.client("cloudwatch").put_metric_alarm(
+        AlarmName="rate", Metrics=metrics, EvaluationPeriods=1, Threshold=10, ComparisonOperator="GreaterThanOrEqualToThreshold"
+    )
+    report(fresh_watch, "errors", 1)
+    report(fresh_watch, "requests", 10)
+    fresh_watch.advance("1m")
+    assert state(fresh_watch, "rate") == "ALARM"
+    report(fresh_watch, "errors", 1)
+    report(fresh_watch, "requests", 11)
+    fresh_watch.advance("1m")
+    assert state(fresh_watch, "rate") == "OK"
+
+
+def test_short_periods_are_looked_at_every_ten_seconds(fresh_watch: Running) -> None:
+    """Because an alarm on a high-resolution metric may have periods of ten seconds."""
+    fresh_watch.advance("60s")
+    make(fresh_watch, "fine", Period=10)
+    put(fresh_watch, "Alarms", {"MetricName": "fine", "Value": 6, "StorageResolution": 1})
+    fresh_watch.advance("10s")
+    assert state(fresh_watch, "fine") == "ALARM"
+
+
+def test_actions_that_cannot_be_done_are_told_truthfully(fresh_watch: Running) -> None:
+    """Because the history must not claim that somebody was notified: this cloud runs without SNS."""
+    make(fresh_watch, "a", AlarmActions=[TOPIC])
+    report(fresh_watch, "a", 6)
+    fresh_watch.advance("1m")
+    client = fresh_watch.client("cloudwatch")
+    (item,) = client.describe_alarm_history(AlarmName="a", HistoryItemType="Action")["AlarmHistoryItems"]
+    assert item["HistorySummary"].startswith(f"Failed to execute action {TOPIC}") and '"actionState":"Failed"' in item["HistoryData"]
+    client.disable_alarm_actions(AlarmNames=["a"])
+    report(fresh_watch, "a", 1)
+    fresh_watch.advance("1m")
+    report(fresh_watch, "a", 6)
+    fresh_watch.advance("1m")
+    assert state(fresh_watch, "a") == "ALARM"
+    assert len(client.describe_alarm_history(AlarmName="a", HistoryItemType="Action")["AlarmHistoryItems"]) == 1
+
+
+def test_a_state_can_be_set_for_a_while(fresh_watch: Running) -> None:
+    """Because that is how actions are tried out; the next evaluation puts it right."""
+    make(fresh_watch, "a")
+    report(fresh_watch, "a", 1)
+    fresh_watch.advance("1m")
+    client = fresh_watch.client("cloudwatch")
+    client.set_alarm_state(AlarmName="a", StateValue="ALARM", StateReason="trying")
+    assert state(fresh_watch, "a") == "ALARM"
+    report(fresh_watch, "a", 1)
+    fresh_watch.advance("1m")
+    assert state(fresh_watch, "a") == "OK"
+    refused("ResourceNotFound", client.set_alarm_state, AlarmName="b", StateValue="OK", StateReason="")
+    refused("InvalidFormat", client.set_alarm_state, AlarmName="a", StateValue="OK", StateReason="", StateReasonData="{")
+
+
+def test_composite_alarms_follow_their_children(fresh_watch: Running) -> None:
+    """Because their state follows from the rule at once, through several levels."""
+    client = fresh_watch.client("cloudwatch")
+    for name in ("a", "b"):
+        make(fresh_watch, name)
+        report(fresh_watch, name, 1)
+    client.put_composite_alarm(AlarmName="both", AlarmRule='ALARM("a") AND ALARM(b)')
+    client.put_composite_alarm(AlarmName="top", AlarmRule="ALARM(both) OR (INSUFFICIENT_DATA(a) AND NOT TRUE)")
+    fresh_watch.advance("1m")
+    assert (state(fresh_watch, "both"), state(fresh_watch, "top")) == ("OK", "OK")
+    for name in ("a", "b"):
+        client.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="trying")
+    fresh_watch.settle()
+    assert (state(fresh_watch, "both"), state(fresh_watch, "top")) == ("ALARM", "ALARM")
+    (both,) = client.describe_alarms(AlarmNames=["both"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    assert " transitioned to ALARM at" in both["StateReason"] and "triggeringAlarms" in both["StateReasonData"]
+    assert [one["AlarmName"] for one in client.describe_alarms(ChildrenOfAlarmName="both")["MetricAlarms"]] == ["a", "b"]
+    assert [one["AlarmName"] for one in client.describe_alarms(ParentsOfAlarmName="both")["CompositeAlarms"]] == ["top"]
+    refused("ValidationError", client.delete_alarms, AlarmNames=["a"])
+    refused("ValidationError", client.put_composite_alarm, AlarmName="both", AlarmRule="ALARM(top)")
+    refused("ValidationError", client.put_composite_alarm, AlarmName="new", AlarmRule="ALARM(unknown)")
+    refused("ValidationError", client.put_composite_alarm, AlarmName="new", AlarmRule="ALARM(a) AND")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"Statistic": None}, "Exactly one of"),
+        ({"ExtendedStatistic": "p99"}, "Exactly one of"),
+        ({"EvaluationPeriods": 1441}, "EvaluationPeriods * Period must be <= 86400"),
+        ({"Period": 45}, "Period must be"),
+        ({"DatapointsToAlarm": 2}, "DatapointsToAlarm"),
+        ({"TreatMissingData": "whatever"}, "TreatMissingData"),
+        ({"AlarmActions": ["topic"]}, "Invalid arn syntax: topic"),
+        ({"Threshold": None}, "Threshold"),
+        ({"MetricName": None}, "MetricName"),
+    ],
+)
+def test_alarms_that_make_no_sense_are_refused(watch: Running, change: dict[str, Any], words: str) -> None:
+    """Because an alarm that cannot be evaluated would never be raised."""
+    settings = {"MetricName": "m", "Namespace": "n", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1.0} | change
+    given = {key: value for key, value in settings.items() if value is not None}
+    client = watch.client("cloudwatch")
+    assert words in refused("ValidationError", client.put_metric_alarm, AlarmName="x", ComparisonOperator="GreaterThanThreshold", **given)
+
+
+def test_alarms_are_listed(fresh_watch: Running) -> None:
+    """Because lists are filtered, in the order of names, and paged."""
+    client = fresh_watch.client("cloudwatch")
+    for name in ("a1", "a2", "b1"):
+        make(fresh_watch, name, AlarmActions=[TOPIC] if name == "a2" else [])
+
+    def names(**params: Any) -> list[str]:
+        return [one["AlarmName"] for one in client.describe_alarms(**params)["MetricAlarms"]]
+
+    assert names() == ["a1", "a2", "b1"] and names(AlarmNamePrefix="a") == ["a1", "a2"] and names(ActionPrefix="arn:aws:sns") == ["a2"]
+    assert names(StateValue="OK") == [] and names(AlarmTypes=["CompositeAlarm"]) == []
+    first = client.describe_alarms(MaxRecords=2)
+    assert [one["AlarmName"] for one in client.describe_alarms(NextToken=first["NextToken"])["MetricAlarms"]] == ["b1"]
+    refused("InvalidNextToken", client.describe_alarms, NextToken="nonsense")
+    found = client.describe_alarms_for_metric(Namespace="Alarms", MetricName="a1")["MetricAlarms"]
+    assert [one["AlarmName"] for one in found] == ["a1"]
+    assert client.describe_alarms_for_metric(Namespace="Alarms", MetricName="a1", Period=300)["MetricAlarms"] == []
+
+
+def test_changes_deletion_and_tags(fresh_watch: Running) -> None:
+    """Because an alarm that is put again keeps its state and tags, and its history outlives it."""
+    client = fresh_watch.client("cloudwatch")
+    make(fresh_watch, "a", Tags=[{"Key": "k", "Value": "v"}])
+    arn = client.describe_alarms()["MetricAlarms"][0]["AlarmArn"]
+    report(fresh_watch, "a", 6)
+    fresh_watch.advance("1m")
+    make(fresh_watch, "a", Threshold=9.0)
+    assert state(fresh_watch, "a") == "ALARM"
+    client.tag_resource(ResourceARN=arn, Tags=[{"Key": "l", "Value": "w"}])
+    client.untag_resource(ResourceARN=arn, TagKeys=["k"])
+    assert client.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "l", "Value": "w"}]
+    report(fresh_watch, "a", 8)
+    fresh_watch.advance("1m")
+    assert state(fresh_watch, "a") == "OK"
+    client.delete_alarms(AlarmNames=["a", "never"])
+    assert client.describe_alarms()["MetricAlarms"] == []
+    refused("ResourceNotFoundException", client.list_tags_for_resource, ResourceARN=arn)
+    items = client.describe_alarm_history(AlarmName="a", HistoryItemType="ConfigurationUpdate", ScanBy="TimestampAscending")["AlarmHistoryItems"]
+    assert [one["HistorySummary"] for one in items] == ['Alarm "a" created', 'Alarm "a" updated', 'Alarm "a" deleted']
+    first = client.describe_alarm_history(MaxRecords=2)
+    rest = client.describe_alarm_history(NextToken=first["NextToken"])
+    assert len(first["AlarmHistoryItems"]) == 2 and len(rest["AlarmHistoryItems"]) == 3
+    fresh_watch.advance("31d")
+    assert client.describe_alarm_history()["AlarmHistoryItems"] == []
+
+
+def test_alarms_go_on_after_a_restart(tmp_path: Path) -> None:
+    """Because who watches must not stop watching when the cloud was stopped for a while."""
+    running = Running(data_dir=tmp_path, services=SERVICES).start()
+    make(running, "a", TreatMissingData="breaching")
+    report(running, "a", 1)
+    running.advance("1m")
+    assert state(running, "a") == "OK"
+    running.stop()
+    running.start()
+    running.advance("5m")
+    assert state(running, "a") == "ALARM"
+    running.stop()
+
+
+def test_an_alarm_at_rest_costs_nothing(fresh_watch: Running) -> None:
+    """Because a year may be passed over in a moment when nothing is reported."""
+    for number in range(20):
+        make(fresh_watch, f"a{number}")
+    report(fresh_watch, "a1", 6)
+    fresh_watch.advance("10m")
+    timers = fresh_watch.app.cloud.services["cloudwatch"].monitor._timers  # type: ignore[attr-defined]
+    assert timers == {} and state(fresh_watch, "a1") == "INSUFFICIENT_DATA"
