@@ -6,6 +6,10 @@ import hmac
 from hashlib import sha256
 from urllib.parse import quote, unquote_to_bytes
 
+_BLOCK_BYTES = 64
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
 
 def encode(raw: bytes | str, safe: str = "") -> str:
     """Percent-encode all but unreserved characters (and those in `safe`)."""
@@ -48,22 +52,35 @@ def canonical_query(query: str, leave_out: str = "") -> str:
     return "&".join([f"{name}={value}" for name, value in pairs])
 
 
-def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+class SigningKey:
+    """A key that signs texts with HMAC-SHA256 (RFC 2104). Its two blocks are hashed once: most of what a short text costs."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = (key if len(key) <= _BLOCK_BYTES else sha256(key).digest()).ljust(_BLOCK_BYTES, b"\0")
+        self._inner = sha256(block.translate(_INNER))
+        self._outer = sha256(block.translate(_OUTER))
+
+    def sign(self, text: str) -> str:
+        """The signature of a text, in hexadecimal digits."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
+def signing_key(secret: str, date: str, region: str, service: str) -> SigningKey:
     """The key that signs for one day, region and service."""
     key = hmac.digest(b"AWS4" + secret.encode(), date.encode(), "sha256")
     for part in (region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return key
+    return SigningKey(key)
 
 
 def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
     """What is signed: the time, the scope and the hash of the canonical request."""
     return f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-
-
-def sign(key: bytes, text: str) -> str:
-    """The signature of a text, in hexadecimal digits."""
-    return hmac.digest(key, text.encode(), "sha256").hex()
 
 
 def same(expected: str, given: str) -> bool:

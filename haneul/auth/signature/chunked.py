@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator
 from hashlib import sha256
 
-from haneul.auth.signature.canonical import same, sign
+from haneul.auth.signature.canonical import SigningKey, same
 from haneul.auth.signature.problems import MISMATCH_S3
 from haneul.core.errors import ServiceError
 from haneul.core.http import BodyStream, HttpRequest
@@ -48,7 +48,7 @@ class VerifiedStream:
 class SignedStream:
     """The decoded bytes of an `aws-chunked` body. After the last byte `trailers` holds the trailing headers (lower-case names)."""
 
-    def __init__(self, request: HttpRequest, mode: str, key: bytes, timestamp: str, scope: str, seed: str) -> None:
+    def __init__(self, request: HttpRequest, mode: str, key: SigningKey, timestamp: str, scope: str, seed: str) -> None:
         if mode not in (
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
@@ -128,7 +128,7 @@ class SignedStream:
             if not colon or proven or size > _TRAILER_BYTES_MAX:
                 raise _malformed_trailer()
             if name == "x-amz-trailer-signature":
-                expected = sign(self._key, f"AWS4-HMAC-SHA256-TRAILER\n{self._prefix}{self._previous}\n{sha256(signed_text.encode()).hexdigest()}")
+                expected = self._key.sign(f"AWS4-HMAC-SHA256-TRAILER\n{self._prefix}{self._previous}\n{sha256(signed_text.encode()).hexdigest()}")
                 if not same(expected, value):
                     raise ServiceError("SignatureDoesNotMatch", MISMATCH_S3, 403)
                 proven = True
@@ -151,7 +151,7 @@ class SignedStream:
     def _check_chunk(self, digest: str, signature: str) -> None:
         if not self._signed:
             return
-        expected = sign(self._key, f"AWS4-HMAC-SHA256-PAYLOAD\n{self._prefix}{self._previous}\n{_EMPTY_HASH}\n{digest}")
+        expected = self._key.sign(f"AWS4-HMAC-SHA256-PAYLOAD\n{self._prefix}{self._previous}\n{_EMPTY_HASH}\n{digest}")
         if not same(expected, signature):
             raise ServiceError("SignatureDoesNotMatch", MISMATCH_S3, 403)
         self._previous = signature

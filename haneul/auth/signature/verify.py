@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from haneul.auth.ports import Credential
-from haneul.auth.signature.canonical import canonical_path, canonical_query, same, sign, signing_key, string_to_sign
+from haneul.auth.signature.canonical import SigningKey, canonical_path, canonical_query, same, signing_key, string_to_sign
 from haneul.auth.signature.chunked import SignedStream, VerifiedStream
 from haneul.auth.signature.claims import (
     ALGORITHM,
@@ -46,7 +46,7 @@ class Verifier:
     def __init__(self, clock: Clock, find_credential: Callable[[str, str, str], Credential]) -> None:
         self._clock = clock
         self._find_credential = find_credential
-        self._keys: dict[tuple[str, str], bytes] = {}
+        self._keys: dict[tuple[str, str], SigningKey] = {}
         self._grants: dict[str, Grant] = {}
         self._last_timestamp = ("", 0)
 
@@ -81,9 +81,10 @@ class Verifier:
             raise SignatureProblem("mismatch") from missing
         key = self._key(credential.secret, grant)
         text = string_to_sign(signed.timestamp, grant.scope, canonical)
-        if not same(sign(key, text), signed.signature):
+        if not same(key.sign(text), signed.signature):
             raise SignatureProblem("mismatch", fields=_diagnosis(signed, text, canonical))
-        self._guard_body(request, signed, payload, key)
+        if s3 or signed.presigned or request.stream is not None:  # Otherwise what was signed is the hash of the body that is here.
+            self._guard_body(request, signed, payload, key)
         return signed, credential
 
     def verify_form(self, fields: Mapping[str, str], service: str, remote: str) -> tuple[Signed, Credential]:
@@ -103,7 +104,7 @@ class Verifier:
         check_scope(signed, service)
         credential = self._find_credential(key_id, token, remote)
         policy = fields.get("policy", "")
-        if not same(sign(self._key(credential.secret, signed.grant), policy), signed.signature):
+        if not same(self._key(credential.secret, signed.grant).sign(policy), signed.signature):
             raise SignatureProblem("mismatch", fields=_diagnosis(signed, policy))
         return signed, credential
 
@@ -126,7 +127,7 @@ class Verifier:
         stated = request.headers.get("x-amz-content-sha256", UNSIGNED)
         if stated.startswith(STREAMING_PREFIX) and stated != "STREAMING-UNSIGNED-PAYLOAD-TRAILER":
             raise SignatureProblem("unsupported", detail_s3="Signature Version 2 cannot sign chunks", fields={"ArgumentName": "x-amz-content-sha256", "ArgumentValue": stated})
-        self._guard_body(request, signed, stated, b"")
+        self._guard_body(request, signed, stated, SigningKey(b""))  # No chunk is signed: the key is not used.
         return signed, credential
 
     def _check_old_time(self, claims: OldClaims) -> None:
@@ -161,7 +162,7 @@ class Verifier:
                 self._grants[prefix] = grant
         return signed_by_header(request, grant, signature)
 
-    def _key(self, secret: str, grant: Grant) -> bytes:
+    def _key(self, secret: str, grant: Grant) -> SigningKey:
         name = (secret, grant.scope)
         key = self._keys.get(name)
         if key is None:
@@ -226,7 +227,7 @@ class Verifier:
             return stated
         return sha256(request.body).hexdigest() if request.body else EMPTY_HASH
 
-    def _guard_body(self, request: HttpRequest, signed: Signed, payload: str, key: bytes) -> None:
+    def _guard_body(self, request: HttpRequest, signed: Signed, payload: str, key: SigningKey) -> None:
         """Make sure that the body is the one that was signed, at once or while it is read."""
         if payload.startswith(STREAMING_PREFIX):
             request.stream = SignedStream(request, payload, key, signed.timestamp, signed.grant.scope, signed.signature)
