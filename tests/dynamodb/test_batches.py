@@ -49,8 +49,9 @@ def test_writes_and_reads_of_several_tables(cloud: Running, db: Any, table: str)
     assert {one["TableName"]: one["CapacityUnits"] for one in answer["ConsumedCapacity"]} == {table: 1.5, other: 1.0}
 
 
-def test_keys_beyond_16_mb_come_back(db: Any, table: str) -> None:
+def test_keys_beyond_16_mb_come_back(cloud: Running, db: Any) -> None:
     """The client asks again for them."""
+    table = make_table(cloud, WarmThroughput={"ReadUnitsPerSecond": 40_000, "WriteUnitsPerSecond": 40_000})
     for start in range(0, 48, 8):
         db.batch_write_item(RequestItems={table: [put(f"big{number}", d=s("x" * 380_000)) for number in range(start, start + 8)]})
     keys = [{"pk": s(f"big{number}")} for number in range(48)]

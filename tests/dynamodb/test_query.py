@@ -83,6 +83,7 @@ def test_a_page_ends_at_one_megabyte(cloud: Running, db: Any) -> None:
     table = make_table(cloud, range_type="N")
     for number in range(5):
         db.put_item(TableName=table, Item={"pk": s("p"), "sk": n(number), "d": s("x" * 300_000)})
+        cloud.advance("1s")  # One partition takes 1,000 units a second.
     answer = query(db, table, "pk = :p", {}, ProjectionExpression="sk", ReturnConsumedCapacity="TOTAL")
     assert sort_keys(answer) == [0, 1, 2, 3] and answer["LastEvaluatedKey"] == {"pk": s("p"), "sk": n(3)}
     assert answer["ConsumedCapacity"]["CapacityUnits"] == 146.5

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from haneul.core.call import Call
+from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import batch_conditions
 from haneul.services.dynamodb.arns import batch_arns
@@ -25,7 +26,10 @@ ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
 @operation("dynamodb:BatchGetItem", resource=batch_arns, conditions=batch_conditions)
 async def batch_get_item(call: Call, request: Shape) -> Shape:
-    """Up to 100 items by their keys, of several tables; keys beyond 16 MB of items come back as UnprocessedKeys. (API Reference: "BatchGetItem".)"""
+    """Up to 100 items by their keys, of several tables; keys beyond 16 MB of items, and those that were throttled, come back as UnprocessedKeys.
+
+    Raises the throttling error only when nothing could be read. (API Reference: "BatchGetItem".)
+    """
     service = call.service(DynamoDb)
     projects = {}
     asked = 0
@@ -53,6 +57,8 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
     unprocessed: dict[str, Any] = {}
     capacities = []
     size = 0
+    refused: ServiceError | None = None
+    processed = 0
     store = call.cloud.store
     for name, part, table, rows in plans:
         project = projects[name][0]
@@ -63,14 +69,24 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
             if found is not None and size + row_size(found) > ANSWER_BYTES_MAX:
                 unprocessed.setdefault(name, {**{k: v for k, v in part.items() if k != "Keys"}, "Keys": []})["Keys"].append(key)
                 continue
-            halves += read_half_units(row_size(found) if found is not None else 0, part.get("ConsistentRead", False))
+            cost = read_half_units(row_size(found) if found is not None else 0, part.get("ConsistentRead", False))
+            try:
+                service.capacity.read(table, row, cost)
+            except ServiceError as error:
+                refused = refused or error
+                service.capacity.count_throttled(error, table, "BatchGetItem")
+                unprocessed.setdefault(name, {**{k: v for k, v in part.items() if k != "Keys"}, "Keys": []})["Keys"].append(key)
+                continue
+            processed += 1
+            halves += cost
             if found is not None:
                 size += row_size(found)
                 bodies.append(row_body(found) if project is None else orjson.dumps(project(row_item(found))))
         joined = b"[%b]" % b",".join(bodies)
         responses[name] = splice(joined) if call.http is not None else orjson.loads(joined)
-        service.meter(table, "ReadHalfUnits", halves)
         capacities.append(consumed(request.get("ReturnConsumedCapacity"), table.name, halves / 2))
+    if refused is not None and not processed:
+        raise refused
     answer: Shape = {"Responses": responses, "UnprocessedKeys": unprocessed}
     if any(capacities):
         answer["ConsumedCapacity"] = capacities

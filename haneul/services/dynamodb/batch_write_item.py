@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from haneul.core.call import Call
+from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import batch_conditions
 from haneul.services.dynamodb.arns import batch_arns
@@ -13,6 +14,7 @@ from haneul.services.dynamodb.items import check_new_item, check_size, collectio
 from haneul.services.dynamodb.rows import encode_row, row_item
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.throughput.enforcement import is_throttling
 from haneul.services.dynamodb.values import Item, check_item
 from haneul.store.port import Transaction
 
@@ -21,6 +23,8 @@ _EMPTY = "Supplied AttributeValue has more than one datatypes set, must contain 
 
 
 class _Write(NamedTuple):
+    name: str
+    request: Shape
     table: Table
     row: bytes
     new_row: bytes | None
@@ -30,37 +34,61 @@ class _Write(NamedTuple):
 
 @operation("dynamodb:BatchWriteItem", resource=batch_arns, conditions=batch_conditions)
 async def batch_write_item(call: Call, request: Shape) -> Shape:
-    """Up to 25 puts and deletes in several tables, without conditions. All of them are made; none is left unprocessed. (API Reference: "BatchWriteItem".)"""
+    """Up to 25 puts and deletes in several tables, without conditions. What is throttled comes back as UnprocessedItems, the rest is made.
+
+    Raises the throttling error only when nothing could be written. (API Reference: "BatchWriteItem".)
+    """
     service = call.service(DynamoDb)
     writes = _plan(call, service, request)
 
-    def work(tx: Transaction) -> list[tuple[bytes | None, dict[str, int] | None]]:
-        done = []
+    def work(tx: Transaction) -> list[tuple[_Write, bytes | None, dict[str, int] | None]]:
+        done, refused = [], None
         for one in writes:
             old_row = tx.get(one.row)
             old = row_item(old_row) if old_row is not None and not one.table.plain else None
-            done.append((old_row, service.put_row(tx, one.table, one.row, old_row, old, one.new_row, one.new)))
+            try:
+                done.append((one, old_row, service.put_row(tx, one.table, one.row, old_row, old, one.new_row, one.new)))
+            except ServiceError as error:
+                if not is_throttling(error):
+                    raise
+                refused = refused or error
+        if refused is not None and not done:
+            raise refused
         return done
 
-    done = await service.write(work, *{id(one.table): one.table for one in writes}.values())
+    done = await service.write(work, *{id(one.table): one.table for one in writes}.values(), operation="BatchWriteItem")
+    unprocessed = _unprocessed(service, writes, [one for one, _, _ in done])
     units: dict[str, tuple[Table, int, dict[str, int]]] = {}
-    for one, (old_row, by_index) in zip(writes, done):
+    for one, old_row, by_index in done:
         table, spent, indexes = units.setdefault(one.table.arn, (one.table, 0, {}))
         for name, more in (by_index or {}).items():
             indexes[name] = indexes.get(name, 0) + more
         units[one.table.arn] = (table, spent + write_units_of(old_row, one.new_row), indexes)
     capacities = [write_capacity(service, table, request.get("ReturnConsumedCapacity"), spent, indexes) for table, spent, indexes in units.values()]
-    answer: Shape = {"UnprocessedItems": {}}
+    answer: Shape = {"UnprocessedItems": unprocessed}
     if any(capacities):
         answer["ConsumedCapacity"] = capacities
     metrics: dict[str, list[Any]] = {}
-    for one in writes if request.get("ReturnItemCollectionMetrics") == "SIZE" else ():
+    for one, _, _ in done if request.get("ReturnItemCollectionMetrics") == "SIZE" else ():
         found = collection_metrics(call.cloud.store, one.table, request, one.key)
         if found is not None and found not in metrics.setdefault(one.table.name, []):
             metrics[one.table.name].append(found)
     if metrics:
         answer["ItemCollectionMetrics"] = metrics
     return answer
+
+
+def _unprocessed(service: DynamoDb, writes: list[_Write], done: list[_Write]) -> dict[str, list[Shape]]:
+    """The requests that were throttled, as they came."""
+    left: dict[str, list[Shape]] = {}
+    if len(done) < len(writes):
+        made = {id(one) for one in done}
+        throttled = [one for one in writes if id(one) not in made]
+        for one in throttled:
+            left.setdefault(one.name, []).append(one.request)
+        for table in {id(one.table): one.table for one in throttled}.values():
+            service.capacity.count_throttled_request(table, "BatchWriteItem")
+    return left
 
 
 def _plan(call: Call, service: DynamoDb, request: Shape) -> list[_Write]:
@@ -83,7 +111,7 @@ def _plan(call: Call, service: DynamoDb, request: Shape) -> list[_Write]:
         seen: set[bytes] = set()
         for one in requests:
             size = next(next_size)
-            made = _put(table, one["PutRequest"]["Item"], size) if "PutRequest" in one else _delete(table, one["DeleteRequest"]["Key"])
+            made = _put(name, table, one, size) if "PutRequest" in one else _delete(name, table, one)
             if made.row in seen:
                 raise validation("Provided list of item keys contains duplicates")
             seen.add(made.row)
@@ -91,10 +119,12 @@ def _plan(call: Call, service: DynamoDb, request: Shape) -> list[_Write]:
     return writes
 
 
-def _put(table: Table, item: Item, size: int) -> _Write:
+def _put(name: str, table: Table, request: Shape, size: int) -> _Write:
+    item: Item = request["PutRequest"]["Item"]
     check_new_item(table, item, mismatch="The provided key element does not match the schema")
-    return _Write(table, table.prefix + table.key.suffix(item), encode_row(size, dump(item)), item, item)
+    return _Write(name, request, table, table.prefix + table.key.suffix(item), encode_row(size, dump(item)), item, item)
 
 
-def _delete(table: Table, key: Item) -> _Write:
-    return _Write(table, row_of_key(table, key), None, None, key)
+def _delete(name: str, table: Table, request: Shape) -> _Write:
+    key: Item = request["DeleteRequest"]["Key"]
+    return _Write(name, request, table, row_of_key(table, key), None, None, key)

@@ -9,7 +9,14 @@ from haneul.core.errors import ServiceError
 Shape = dict[str, Any]
 
 NO_REASON: Shape = {"Code": "None"}
-_CODES = {"ConditionalCheckFailedException": "ConditionalCheckFailed", "ValidationException": "ValidationError", "DuplicateItemException": "DuplicateItem"}
+_CODES = {
+    "ConditionalCheckFailedException": "ConditionalCheckFailed",
+    "ValidationException": "ValidationError",
+    "DuplicateItemException": "DuplicateItem",
+    "ProvisionedThroughputExceededException": "ProvisionedThroughputExceeded",
+    "ThrottlingException": "ThrottlingError",
+    "RequestLimitExceeded": "ThrottlingError",
+}
 
 
 def reason_of(error: ServiceError) -> Shape | None:

@@ -9,6 +9,7 @@ from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.request import bind
 from haneul.services.dynamodb.items import (
+    charge_refused,
     check_write_parameters,
     checked_key,
     collection_metrics,
@@ -44,10 +45,11 @@ async def delete_item(call: Call, request: Shape) -> Shape:
     def work(tx: Transaction) -> tuple[bytes | None, dict[str, int] | None]:
         old_row = tx.get(row)
         old = row_item(old_row) if parse_old and old_row is not None else None
-        hold(condition, old, request)
+        if condition is not None:
+            hold(condition, old, request, lambda: charge_refused(service, table, row, old_row))
         return old_row, service.put_row(tx, table, row, old_row, old, None, None)
 
-    old_row, by_index = await service.write(work, table)
+    old_row, by_index = await service.write(work, table, operation="DeleteItem")
     answer: Shape = {}
     if wanted == "ALL_OLD" and old_row is not None:
         answer["Attributes"] = shown(call, old_row, None)

@@ -106,4 +106,4 @@ def _expire_one(service: DynamoDb, tx: Transaction, table: Table, key: bytes) ->
     item = row_item(old)
     second = expiry_second(item, table.expiry_attribute)
     if second is not None and second * SECOND <= service.cloud.clock.now():
-        service.put_row(tx, table, row, old, item, None, None, by=EXPIRED_BY_SERVICE)
+        service.put_row(tx, table, row, old, item, None, None, by=EXPIRED_BY_SERVICE, cost=0)

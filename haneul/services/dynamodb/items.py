@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -71,10 +72,17 @@ def check_write_parameters(request: Shape, expressions: tuple[str, ...], older: 
     return True
 
 
-def hold(condition: Predicate | None, old: Item | None, request: Shape) -> None:
-    """ConditionalCheckFailedException unless the condition holds for the item that is there (None: for none)."""
+def hold(condition: Predicate | None, old: Item | None, request: Shape, charge: Callable[[], None] | None = None) -> None:
+    """ConditionalCheckFailedException unless the condition holds for the item that is there (None: for none). `charge` is called before it is raised."""
     if condition is not None and not condition(old if old is not None else {}):
+        if charge is not None:
+            charge()
         raise condition_failed(old if request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else None)
+
+
+def charge_refused(service: DynamoDb, table: Table, row: bytes, old_row: bytes | None, cost: int = 1) -> None:
+    """A write that its condition stops costs what writing the item that is there would; raises the throttling error when that is not to be had."""
+    service.capacity.write(table, row, cost * write_units_of(old_row, None))
 
 
 def check_new_item(table: Table, item: Item, mismatch: str | None = None) -> None:
@@ -129,10 +137,10 @@ def checked_key(request: Shape) -> Item:
 # ---- answers
 
 
-def read_capacity(service: DynamoDb, table: Table, request: Shape, size: int, *, transactional: bool = False) -> Shape | None:
-    """Meter a read of `size` bytes of one item; the ConsumedCapacity to show."""
+def read_capacity(service: DynamoDb, table: Table, request: Shape, size: int, row: bytes = b"", *, transactional: bool = False) -> Shape | None:
+    """Charge a read of `size` bytes of the item at `row`, or raise the throttling error; the ConsumedCapacity to show."""
     halves = read_half_units(size, request.get("ConsistentRead", False)) if not transactional else 2 * read_half_units(size, True)
-    service.meter(table, "ReadHalfUnits", halves)
+    service.capacity.read(table, row, halves, "GetItem")
     mode = request.get("ReturnConsumedCapacity")
     return consumed(mode, table.name, halves / 2, kind="Read" if transactional else None) if mode is not None else None
 
@@ -145,11 +153,10 @@ def write_units_of(old_row: bytes | None, new_row: bytes | None) -> int:
 def write_capacity(
     service: DynamoDb, table: Table, mode: str | None, units: int, by_index: dict[str, int] | None, *, factor: int = 1, kind: str | None = None
 ) -> Shape | None:
-    """Meter a write; the ConsumedCapacity to show. `factor` is 2 for transactions."""
+    """The ConsumedCapacity of a write (which charged itself as it was made). `factor` is 2 for transactions."""
     if factor != 1:
         units *= factor
         by_index = {name: spent * factor for name, spent in by_index.items()} if by_index else by_index
-    service.meter(table, "WriteUnits", units + (sum(by_index.values()) if by_index else 0))
     if mode is None:
         return None
     local, global_ = split_units(table, by_index)

@@ -153,9 +153,16 @@ class Page:
         self.size = 0
         self.fetched_half_units = 0
         self.last: bytes | None = None
+        self.place = b""
 
     def read(self, start: bytes, end: bytes, *, reverse: bool, consistent: bool) -> None:
-        """Take rows until the page is full or there are no more. `last` is the row where the next page goes on behind."""
+        """Take rows until the page is full or there are no more. `last` is the row where the next page goes on behind.
+
+        Raises the throttling error when nothing is left for reads.
+        """
+        source = self.source
+        self.service.capacity.check_read(source.table, source.index, start, self.call.operation.name)
+        self.place = start
         take = self._taker(consistent)
         if take is None:
             self._read_whole(start, end, reverse)
@@ -248,7 +255,7 @@ class Page:
     def _capacity(self, request: Shape) -> Shape | None:
         table, index = self.source.table, self.source.index
         halves = read_half_units(self.size, request.get("ConsistentRead", False))
-        self.service.meter(table, "ReadHalfUnits", halves + self.fetched_half_units)
+        self.service.capacity.take_read(table, index, self.place, halves + self.fetched_half_units)
         mode = request.get("ReturnConsumedCapacity")
         if mode is None:
             return None

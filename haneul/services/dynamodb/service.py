@@ -9,6 +9,7 @@ from typing import ClassVar, TypeVar
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
+from haneul.core.errors import ServiceError
 from haneul.core.ports import LINKS_CHANGED
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
@@ -24,8 +25,9 @@ from haneul.services.dynamodb.replication.journal import LogPositions
 from haneul.services.dynamodb.stream_source import StoredStreams
 from haneul.services.dynamodb.streams import ChangeLog
 from haneul.services.dynamodb.tables import TABLE_SPACE, Table, TableRecord, table_key
+from haneul.services.dynamodb.throughput.enforcement import Capacity
 from haneul.services.dynamodb.values import Item
-from haneul.services.dynamodb.writing import write_row
+from haneul.services.dynamodb.writing import read_counts, write_row
 from haneul.store.keys import pack, unpack
 from haneul.store.port import Transaction
 from haneul.store.records import decode
@@ -43,6 +45,7 @@ class DynamoDb(Service):
         super().__init__(cloud)
         self.parsers = Parsers()
         self.changes = ChangeLog(cloud.ids)
+        self.capacity = Capacity(cloud, read_counts)
         # What the service of the streams' own API reads from.
         self.streams = StoredStreams(cloud)
         self.logs = Logs(cloud.clock)
@@ -85,6 +88,7 @@ class DynamoDb(Service):
         if found is None:
             raw = self.cloud.store.get(table_key(*place))
             if raw is None:
+                self.capacity.forget(place)
                 return None
             found = self._tables[place] = Table(decode(raw, TableRecord))
             self.logs.follow(found.record)
@@ -130,9 +134,13 @@ class DynamoDb(Service):
 
     # ---- items
 
-    async def write(self, work: Callable[[Transaction], T], *tables: Table) -> T:
-        """Carry out a transaction that changes items of `tables`, and wake who waits for their streams."""
-        result = await self.cloud.store.transact(work)
+    async def write(self, work: Callable[[Transaction], T], *tables: Table, operation: str = "") -> T:
+        """Carry out a transaction that changes items of `tables`, and wake who waits for their streams. `operation` names the request that is throttled."""
+        try:
+            result = await self.cloud.store.transact(work)
+        except ServiceError as error:
+            self.capacity.count_throttled(error, tables[0], operation)
+            raise
         for table in tables:
             if table.stream is not None:
                 self.cloud.signals.notify(table.stream_topic)
@@ -151,16 +159,17 @@ class DynamoDb(Service):
         new: Item | None,
         *,
         by: bytes | None = None,
+        cost: int = 1,
     ) -> dict[str, int] | None:
         """Replace a row with everything that hangs on it (see `write_row`)."""
-        return write_row(self, tx, table, row, old_row, old, new_row, new, by)
+        return write_row(self, tx, table, row, old_row, old, new_row, new, by, cost)
 
     def leave_table(self, tx: Transaction, record: TableRecord, prefixes: list[bytes]) -> list[bytes]:
         """Of the rows of a table that is being dropped (`prefixes`, the items' first), those that no backup and no reader of its past needs."""
         return backup_work.drop_table(self, tx, record, prefixes)
 
     def meter(self, table: Table, metric: str, units: int) -> None:
-        """Record capacity used: `ReadHalfUnits` or `WriteUnits` of a table."""
+        """Enter units into the usage records: `ReadHalfUnits`, `WriteUnits` or `ReplicatedWriteUnits` of a table with its indexes."""
         record = table.record
         self.cloud.usage.add(record.account, record.region, "dynamodb", metric, record.name, units)
 

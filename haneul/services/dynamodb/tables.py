@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from haneul.services.dynamodb.keys import KeySchema
 from haneul.services.dynamodb.replication.journal import Journal
 from haneul.services.dynamodb.values import Item
 from haneul.store.keys import pack
+
+if TYPE_CHECKING:
+    from haneul.services.dynamodb.throughput.meters import TableMeters
 
 TABLE_SPACE = "dynamodb-table"
 ITEM_SPACE = "dynamodb-item"
@@ -187,6 +192,7 @@ class Table:
         "indexes",
         "journal",
         "key",
+        "meters",
         "name",
         "plain",
         "prefix",
@@ -215,6 +221,8 @@ class Table:
         self.stream_prefix = pack((CHANGE_SPACE, record.account, record.region, self.stream.id, 0)) if self.stream is not None else None
         self.stream_topic = f"stream:{record.stream_arn}" if self.stream is not None else ""
         self.expiry_attribute = record.expiry_attribute if record.expiry_status in ("ENABLING", "ENABLED") else ""
+        # What its throughput is counted with, as soon as somebody reads or writes.
+        self.meters: TableMeters | None = None
         self.serving = record.status in ("ACTIVE", "UPDATING")
         self._silent: Table | None = None
         # What other regions must hear of its writes, if it is a replica.

@@ -54,13 +54,17 @@ async def transact_get(call: Call, service: DynamoDb, request: Shape, gets: list
     if sum(row_size(row) for row in found if row is not None) > ANSWER_BYTES_MAX:
         raise validation("The aggregate size of the items in the transaction exceeds 4 MB")
     spent: dict[str, tuple[Table, int]] = {}
-    for table, row in zip(tables, found):
+    for at, (table, row) in enumerate(zip(tables, found)):
         _, before = spent.get(table.arn, (table, 0))
-        spent[table.arn] = (table, before + 2 * read_half_units(row_size(row) if row is not None else 0, True))
+        halves = 2 * read_half_units(row_size(row) if row is not None else 0, True)
+        try:
+            service.capacity.read(table, rows[at], halves, "TransactGetItems")
+        except ServiceError as error:
+            raise cancelled_by(error, at, len(gets)) from None
+        spent[table.arn] = (table, before + halves)
     answer: Shape = {"Responses": [{"Item": shown(call, row, project)} if row is not None else {} for row, (project, _) in zip(found, projects)]}
     capacities = []
     for table, halves in spent.values():
-        service.meter(table, "ReadHalfUnits", halves)
         capacities.append(consumed(request.get("ReturnConsumedCapacity"), table.name, halves / 2, kind="Read"))
     if any(capacities):
         answer["ConsumedCapacity"] = capacities

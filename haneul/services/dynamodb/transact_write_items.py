@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from haneul.core.call import Call
@@ -16,7 +17,17 @@ from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.bind import Predicate
 from haneul.services.dynamodb.expressions.request import bind, check_parameters
 from haneul.services.dynamodb.expressions.update import BoundUpdate
-from haneul.services.dynamodb.items import check_new_item, check_size, collection_metrics, dump, hold, row_of_key, write_capacity, write_units_of
+from haneul.services.dynamodb.items import (
+    charge_refused,
+    check_new_item,
+    check_size,
+    collection_metrics,
+    dump,
+    hold,
+    row_of_key,
+    write_capacity,
+    write_units_of,
+)
 from haneul.services.dynamodb.replication.strong import refuse_transaction
 from haneul.services.dynamodb.rows import encode_row, row_item, row_size
 from haneul.services.dynamodb.service import DynamoDb
@@ -27,6 +38,8 @@ from haneul.services.dynamodb.values import Item, check_item
 from haneul.store.port import Transaction
 
 REQUEST_BYTES_MAX = 4 * 1024 * 1024
+# Transactions cost twice what plain reads and writes cost.
+_COST = 2
 _ACTIONS = {"ConditionCheck": "ConditionCheckItem", "Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem"}
 
 
@@ -72,7 +85,7 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
         if token is not None and already_done(service, tx, call, token, what):
             return None
         old_rows = [tx.get(action.row) for action in actions]
-        _check_conditions(actions, old_rows)
+        _check_conditions(service, actions, old_rows)
         done = []
         for at, (action, old_row) in enumerate(zip(actions, old_rows)):
             try:
@@ -81,7 +94,7 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
                 raise cancelled_by(error, at, len(actions)) from None
         return done
 
-    done = await service.write(work, *{id(action.table): action.table for action in actions}.values())
+    done = await service.write(work, *{id(action.table): action.table for action in actions}.values(), operation="TransactWriteItems")
     answer: Shape = {}
     mode = request.get("ReturnConsumedCapacity")
     capacities = _repeated(call, service, actions, mode) if done is None else _capacities(service, actions, done, mode)
@@ -142,14 +155,15 @@ def _prepare(call: Call, service: DynamoDb, chosen: list[tuple[str, Shape]]) -> 
     return actions
 
 
-def _check_conditions(actions: list[_Action], old_rows: list[bytes | None]) -> None:
-    """All conditions together: the caller learns of every one that does not hold."""
+def _check_conditions(service: DynamoDb, actions: list[_Action], old_rows: list[bytes | None]) -> None:
+    """All conditions together: the caller learns of every one that does not hold. Each costs what its write would."""
     reasons: list[Shape] = []
     for action, old_row in zip(actions, old_rows):
         reason: Shape | None = None
         if action.condition is not None:
             try:
-                hold(action.condition, row_item(old_row) if old_row is not None else None, action.request)
+                charge = partial(charge_refused, service, action.table, action.row, old_row, _COST)
+                hold(action.condition, row_item(old_row) if old_row is not None else None, action.request, charge)
             except ServiceError as error:
                 reason = reason_of(error)
         reasons.append(reason or NO_REASON)
@@ -159,15 +173,16 @@ def _check_conditions(actions: list[_Action], old_rows: list[bytes | None]) -> N
 
 def _perform(service: DynamoDb, tx: Transaction, action: _Action, old_row: bytes | None) -> _Done:
     if action.kind == "ConditionCheck":
+        charge_refused(service, action.table, action.row, old_row, _COST)
         return _Done(old_row, old_row, None)
     if action.kind == "Update":
-        updated = update_row(service, tx, action.table, action.row, action.key, action.update, old_row)
+        updated = update_row(service, tx, action.table, action.row, action.key, action.update, old_row, _COST)
         return _Done(old_row, updated.new_row, updated.by_index)
     old = row_item(old_row) if old_row is not None and not action.table.plain else None
     if action.kind == "Delete":
-        return _Done(old_row, None, service.put_row(tx, action.table, action.row, old_row, old, None, None))
+        return _Done(old_row, None, service.put_row(tx, action.table, action.row, old_row, old, None, None, cost=_COST))
     new_row = encode_row(action.size, dump(action.key))
-    return _Done(old_row, new_row, service.put_row(tx, action.table, action.row, old_row, old, new_row, action.key))
+    return _Done(old_row, new_row, service.put_row(tx, action.table, action.row, old_row, old, new_row, action.key, cost=_COST))
 
 
 def _by_table(actions: list[_Action], spend: Callable[[int, _Action], int]) -> dict[str, tuple[Table, int]]:
@@ -179,14 +194,14 @@ def _by_table(actions: list[_Action], spend: Callable[[int, _Action], int]) -> d
 
 
 def _capacities(service: DynamoDb, actions: list[_Action], done: list[_Done], mode: str | None) -> list[Shape | None]:
-    """Transactions cost twice what plain writes cost."""
+    """What the transaction has cost, table by table."""
     indexes: dict[str, dict[str, int]] = {}
     for action, one in zip(actions, done):
         for name, units in (one.by_index or {}).items():
             of_table = indexes.setdefault(action.table.arn, {})
             of_table[name] = of_table.get(name, 0) + units
     spent = _by_table(actions, lambda at, _: write_units_of(done[at].old_row, done[at].new_row))
-    return [write_capacity(service, table, mode, units, indexes.get(arn), factor=2, kind="Write") for arn, (table, units) in spent.items()]
+    return [write_capacity(service, table, mode, units, indexes.get(arn), factor=_COST, kind="Write") for arn, (table, units) in spent.items()]
 
 
 def _repeated(call: Call, service: DynamoDb, actions: list[_Action], mode: str | None) -> list[Shape | None]:
@@ -194,10 +209,11 @@ def _repeated(call: Call, service: DynamoDb, actions: list[_Action], mode: str |
 
     def spend(at: int, action: _Action) -> int:
         row = call.cloud.store.get(action.row)
-        return 2 * read_half_units(row_size(row) if row is not None else 0, True)
+        halves = _COST * read_half_units(row_size(row) if row is not None else 0, True)
+        service.capacity.read(action.table, action.row, halves, "TransactWriteItems")
+        return halves
 
     capacities = []
     for table, halves in _by_table(actions, spend).values():
-        service.meter(table, "ReadHalfUnits", halves)
         capacities.append(consumed(mode, table.name, halves / 2, kind="Read"))
     return capacities

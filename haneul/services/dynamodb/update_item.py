@@ -8,6 +8,7 @@ from haneul.services.dynamodb.access import conditions
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.expressions.request import bind
 from haneul.services.dynamodb.items import (
+    charge_refused,
     check_write_parameters,
     checked_key,
     collection_metrics,
@@ -42,10 +43,10 @@ async def update_item(call: Call, request: Shape) -> Shape:
     def work(tx: Transaction) -> Updated:
         old_row = tx.get(row)
         if condition is not None:
-            hold(condition, row_item(old_row) if old_row is not None else None, request)
+            hold(condition, row_item(old_row) if old_row is not None else None, request, lambda: charge_refused(service, table, row, old_row))
         return update_row(service, tx, table, row, key, update, old_row)
 
-    done = await service.write(work, table)
+    done = await service.write(work, table, operation="UpdateItem")
     answer: Shape = {}
     attributes = returned(request.get("ReturnValues", "NONE"), update, done)
     if attributes is not None:

@@ -51,8 +51,8 @@ def check_update(table: Table, update: BoundUpdate | None) -> None:
     check_nested_paths(table, update.nested)
 
 
-def update_row(service: DynamoDb, tx: Transaction, table: Table, row: bytes, key: Item, update: BoundUpdate | None, old_row: bytes | None) -> Updated:
-    """Apply an update to the item at `row`, which is made if it is not there."""
+def update_row(service: DynamoDb, tx: Transaction, table: Table, row: bytes, key: Item, update: BoundUpdate | None, old_row: bytes | None, cost: int = 1) -> Updated:
+    """Apply an update to the item at `row`, which is made if it is not there. `cost` is how many times its units are charged."""
     old = row_item(old_row) if old_row is not None else None
     new = row_item(old_row) if old_row is not None else dict(key)
     size = row_size(old_row) if old_row is not None else item_size(key)
@@ -64,7 +64,7 @@ def update_row(service: DynamoDb, tx: Transaction, table: Table, row: bytes, key
         size += _size_of(new, update.heads)
     check_size(size, "Item size to update has exceeded the maximum allowed size")
     new_row = encode_row(size, dump(new))
-    return Updated(old_row, old, new_row, new, service.put_row(tx, table, row, old_row, old, new_row, new))
+    return Updated(old_row, old, new_row, new, service.put_row(tx, table, row, old_row, old, new_row, new, cost=cost))
 
 
 def _size_of(item: Item, names: Iterable[str]) -> int:

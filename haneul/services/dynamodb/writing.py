@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -33,19 +33,26 @@ def write_row(
     new_row: bytes | None,
     new: Item | None,
     by: bytes | None,
+    cost: int,
 ) -> dict[str, int] | None:
     """Replace what is at `row` (`old_row`, None for nothing) by `new_row` (None to delete); capacity units by index, None where no index changed.
 
-    `old` and `new` are the parsed items; a plain table needs neither.
+    `old` and `new` are the parsed items; a plain table needs neither. `cost` is how many times the units are charged: 1, 2 in transactions, 0 for
+    what the service does by itself; a table that is still being made (restored, imported) costs nothing. Raises the throttling error, before
+    anything has changed, when they are not to be had.
     """
-    if new_row is None:
-        if old_row is None:
-            return None
-        tx.delete(row)
-    else:
-        tx.put(row, new_row)
     old_size = row_size(old_row) if old_row is not None else 0
     new_size = row_size(new_row) if new_row is not None else 0
+    changes = [] if table.plain else _index_changes(tx, table, old_row, old, new_row, new)
+    if cost and table.serving:
+        units = cost * write_units(max(old_size, new_size))
+        service.capacity.write(table, row, units, [(one.target, one.place, cost * one.units) for one in changes] if changes else ())
+    if new_row is not None:
+        tx.put(row, new_row)
+    elif old_row is not None:
+        tx.delete(row)
+    else:
+        return None
     items = (new_row is not None) - (old_row is not None)
     if items or new_size != old_size:
         add_count(tx, table.count_key, items, new_size - old_size)
@@ -53,45 +60,75 @@ def write_row(
     if table.plain:
         return None
     now = service.cloud.clock.now()
-    units: dict[str, int] | None = None
-    for index in table.indexes:
-        spent = _write_entry(tx, table, index, old_row, old, new_row, new)
-        if spent:
-            units = units or {}
-            units[index.name] = spent
+    for one in changes:
+        _write_entry(tx, table, one, new_row)
     if table.stream is not None:
         service.changes.write(tx, table, old_row, old, new_row, new, now, by)
     if table.expiry_attribute:
         expiry.plan(service, tx, table, row, old, new, now)
     if table.journal is not None:
         hook.record_write(service, tx, table, row, new_row, now)
-    return units
+    return {one.target.name: one.units for one in changes} if changes else None
 
 
-def _write_entry(tx: Transaction, table: Table, index: Index, old_row: bytes | None, old: Item | None, new_row: bytes | None, new: Item | None) -> int:
-    """Bring one index's entry of an item up to date; the write capacity units that it takes."""
+class _IndexChange(NamedTuple):
+    """What a write does to one index: entries before and after it (None for none), their sizes, the item's part, and write capacity units."""
+
+    target: Index
+    old_entry: bytes | None
+    new_entry: bytes | None
+    new_part: Item | None
+    old_size: int
+    new_size: int
+    units: int
+
+    @property
+    def place(self) -> bytes:
+        """The entry whose partition the write goes to."""
+        place = self.new_entry if self.new_entry is not None else self.old_entry
+        assert place is not None
+        return place
+
+
+def _index_changes(tx: Transaction, table: Table, old_row: bytes | None, old: Item | None, new_row: bytes | None, new: Item | None) -> list[_IndexChange]:
+    """The indexes that a write changes. One that it leaves as it is costs nothing."""
+    changes = []
+    for index in table.indexes:
+        change = _index_change(tx, index, old_row, old, new_row, new)
+        if change is not None:
+            changes.append(change)
+    return changes
+
+
+def _index_change(tx: Transaction, index: Index, old_row: bytes | None, old: Item | None, new_row: bytes | None, new: Item | None) -> _IndexChange | None:
     old_entry = index.row(old) if old is not None and index.key.has(old) else None
     if old_entry is not None and index.filling and tx.get(old_entry) is None:
         old_entry = None  # The index is still being filled and has not come to this item.
     new_entry = index.row(new) if new is not None and index.key.has(new) else None
     if old_entry is None and new_entry is None:
-        return 0
+        return None
     old_part = index.project(old) if old is not None and old_entry is not None else None
     new_part = index.project(new) if new is not None and new_entry is not None else None
     if old_entry == new_entry and old_part == new_part:
-        return 0
+        return None
     old_size = _entry_size(index, old_row, old_part)
     new_size = _entry_size(index, new_row, new_part)
+    if old_entry == new_entry:
+        units = write_units(max(new_size, old_size))
+    else:
+        # An entry that moves is a deletion and a put.
+        units = (write_units(old_size) if old_entry is not None else 0) + (write_units(new_size) if new_entry is not None else 0)
+    return _IndexChange(index, old_entry, new_entry, new_part, old_size, new_size, units)
+
+
+def _write_entry(tx: Transaction, table: Table, change: _IndexChange, new_row: bytes | None) -> None:
+    """Bring one index's entry of an item up to date."""
+    index, old_entry, new_entry, new_part = change.target, change.old_entry, change.new_entry, change.new_part
     if new_entry is not None and new_part is not None:
-        tx.put(new_entry, new_row if index.included is None and new_row is not None else encode_row(new_size, orjson.dumps(new_part)))
-    units = 0
+        tx.put(new_entry, new_row if index.included is None and new_row is not None else encode_row(change.new_size, orjson.dumps(new_part)))
     if old_entry is not None and old_entry != new_entry:
         tx.delete(old_entry)
-        units = write_units(old_size)
-    add_count(tx, index_count_key(table, index), (new_entry is not None) - (old_entry is not None), new_size - old_size)
-    if new_entry is None:
-        return units
-    return units + write_units(max(new_size, old_size) if old_entry == new_entry else new_size)
+    add_count(tx, index_count_key(table, index), (new_entry is not None) - (old_entry is not None), change.new_size - change.old_size)
 
 
 def _entry_size(index: Index, row: bytes | None, part: Item | None) -> int:

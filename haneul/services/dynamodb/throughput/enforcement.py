@@ -1,0 +1,183 @@
+"""Capacity as a limit: who may read or write now, who is throttled, and what it is charged to.
+
+Everything here lives in this process's memory, and a request costs a few additions. A restart therefore begins with full bursts and fresh
+partitions; what on-demand tables have grown to is kept with the table (`warm_read`, `warm_write`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from haneul.core.cloud import Cloud
+from haneul.core.errors import ServiceError
+from haneul.services.dynamodb.tables import Index, IndexRecord, Table, TableRecord, table_key
+from haneul.services.dynamodb.throughput.flows import Flow
+from haneul.services.dynamodb.throughput.meters import NAMESPACE, TableMeters
+from haneul.services.dynamodb.throughput.throttled import CODES
+from haneul.store.port import Reader, Transaction
+from haneul.store.records import decode, encode
+
+Sizes = Callable[[Reader, Table], dict[str, tuple[int, int]]]
+Entry = tuple[Index, bytes, int]
+"""What a write does to an index: the index, where, and units."""
+
+
+class Capacity:
+    """The throughput of all tables of a running service. Nothing is enforced with `haneul start --capacity unlimited`, only counted."""
+
+    def __init__(self, cloud: Cloud, sizes: Sizes) -> None:
+        self._cloud = cloud
+        self._clock = cloud.clock
+        self._sizes = sizes
+        self._enforced = not cloud.settings.capacity_unlimited
+        self._meters: dict[tuple[str, str, str], tuple[str, TableMeters]] = {}
+
+    def forget(self, place: tuple[str, str, str]) -> None:
+        """A table is gone."""
+        self._meters.pop(place, None)
+
+    def _of(self, table: Table) -> TableMeters:
+        return table.meters or self._attach(table)
+
+    def _attach(self, table: Table) -> TableMeters:
+        """The meters of a table that was made, updated, or met for the first time."""
+        record = table.record
+        place = (record.account, record.region, record.name)
+        known = self._meters.get(place)
+        if known is not None and known[0] == record.id:
+            meters = known[1]
+            meters.change(self._cloud, table, self._clock.now())
+        else:
+            meters = TableMeters(self._cloud, table, self._sizes(self._cloud.store, table))
+            self._meters[place] = (record.id, meters)
+        table.meters = meters
+        return meters
+
+    # ---- reads
+
+    def check_read(self, table: Table, index: Index | None, place: bytes, operation: str) -> None:
+        """Raise the throttling error unless a read at a row may begin."""
+        flow, place = self._reads(table, index, place)
+        try:
+            self._let_in(flow, place)
+        except ServiceError as error:
+            self.count_throttled(error, table, operation)
+            raise
+
+    def take_read(self, table: Table, index: Index | None, place: bytes, half_units: int) -> None:
+        """Charge a read that was let in."""
+        flow, place = self._reads(table, index, place)
+        self._use(table, "ReadHalfUnits", half_units)
+        if flow.take(self._clock.now(), half_units, place):
+            self._grown(table)
+
+    def read(self, table: Table, row: bytes, half_units: int, operation: str = "") -> None:
+        """Charge the read of one item to its table, or raise the throttling error, counting `operation` as throttled."""
+        flow = self._of(table).table.reads
+        limit = flow.blocked(self._clock.now(), row)
+        if limit and self._enforced:
+            if operation:
+                self.count_throttled_request(table, operation)
+            raise self._refuse(flow, limit)
+        self._use(table, "ReadHalfUnits", half_units)
+        if flow.take(self._clock.now(), half_units, row):
+            self._grown(table)
+
+    def _reads(self, table: Table, index: Index | None, place: bytes) -> tuple[Flow, bytes]:
+        """Who pays for a read: local indexes are parts of their table, and lie where its items lie."""
+        meters = self._of(table)
+        if index is None:
+            return meters.table.reads, place
+        if not index.is_global:
+            return meters.table.reads, table.prefix + place[len(index.prefix) :]
+        return meters.indexes[index.name].reads, place
+
+    # ---- writes
+
+    def write(self, table: Table, row: bytes, units: int, entries: Sequence[Entry] = ()) -> None:
+        """Charge the write of one item to its table and the indexes that it changes, or raise the throttling error and charge nothing.
+
+        A global index with nothing left holds up the writes of its table.
+        """
+        meters = self._of(table)
+        now = self._clock.now()
+        flow = meters.table.writes
+        local = 0
+        self._let_in(flow, row)
+        for index, place, _ in entries:
+            if index.is_global:
+                self._let_in(meters.indexes[index.name].writes, place)
+        grown = False
+        for index, place, spent in entries:
+            if index.is_global:
+                grown |= meters.indexes[index.name].writes.take(now, spent, place)
+            else:
+                local += spent
+        self._use(table, "WriteUnits", units + sum(spent for _, _, spent in entries))
+        if flow.take(now, units + local, row) or grown:
+            self._grown(table)
+
+    # ---- throttling
+
+    def _let_in(self, flow: Flow, place: bytes) -> None:
+        limit = flow.blocked(self._clock.now(), place)
+        if limit and self._enforced:
+            raise self._refuse(flow, limit)
+
+    def _refuse(self, flow: Flow, limit: str) -> ServiceError:
+        """The error of a request that exceeds a limit. It is counted as an event of throttling."""
+        kind = "Write" if flow.is_write else "Read"
+        for name in (f"{kind}ThrottleEvents", f"{kind}{limit}ThrottleEvents"):
+            self._cloud.metrics.add(*flow.place, NAMESPACE, name, flow.dimensions)
+        return flow.refusal(limit)
+
+    def count_throttled(self, error: ServiceError, table: Table, operation: str) -> None:
+        """Count a request of `operation` that ended in an error, if that was throttling."""
+        if error.code in CODES or _throttled_within(error):
+            self.count_throttled_request(table, operation)
+
+    def count_throttled_request(self, table: Table, operation: str) -> None:
+        """Count a request of which something was throttled."""
+        record = table.record
+        dimensions = (("Operation", operation), ("TableName", record.name))
+        self._cloud.metrics.add(record.account, record.region, NAMESPACE, "ThrottledRequests", dimensions)
+
+    def _use(self, table: Table, metric: str, units: int) -> None:
+        """Enter capacity units into the usage records: `ReadHalfUnits` or `WriteUnits` of a table with its indexes."""
+        record = table.record
+        self._cloud.usage.add(record.account, record.region, "dynamodb", metric, record.name, units)
+
+    # ---- growth on demand
+
+    def _grown(self, table: Table) -> None:
+        """Traffic on demand has made a table, or an index of it, ready for more: keep that."""
+        meters = self._of(table)
+        ready = {meter.id: meter.grow() for meter in (meters.table, *meters.indexes.values())}
+        self._clock.run(self._keep(table.record, ready), name="warm throughput")
+
+    async def _keep(self, known: TableRecord, ready: dict[str, tuple[int, int]]) -> None:
+        def work(tx: Transaction) -> None:
+            place = table_key(known.account, known.region, known.name)
+            raw = tx.get(place)
+            record = decode(raw, TableRecord) if raw is not None else None
+            if record is None or record.id != known.id or not record.on_demand:
+                return
+            holders: list[TableRecord | IndexRecord] = [record, *record.indexes]
+            for holder in holders:
+                read, write = ready.get(holder.id, (0, 0))
+                holder.warm_read = max(holder.warm_read or 0, read) or None
+                holder.warm_write = max(holder.warm_write or 0, write) or None
+            tx.put(place, encode(record))
+
+        await self._cloud.store.transact(work)
+
+
+def _throttled_within(error: ServiceError) -> bool:
+    """Whether a transaction was cancelled because of capacity."""
+    return any(reason["Code"] in ("ThrottlingError", "ProvisionedThroughputExceeded") for reason in error.fields.get("CancellationReasons", ()))
+
+
+def is_throttling(error: ServiceError) -> bool:
+    """Whether an error says that capacity was exceeded."""
+    return error.code in CODES
+
