@@ -16,7 +16,7 @@ EXPONENT_MAX = 125
 EXPONENT_MIN = -130
 
 _NUMBER = re.compile(r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?", re.ASCII)
-_EXPONENT_TEXT_MAX = 12
+_EXPONENT_DIGITS_MAX = 18
 
 _NEGATIVE, _ZERO, _POSITIVE = b"\x7f", b"\x80", b"\x81"
 _BEHIND_ALL_DIGITS = b"\x66"
@@ -34,19 +34,18 @@ def canonical(text: str) -> str:
     sign, whole, fraction, bare_fraction, exponent_text = found.groups()
     whole, fraction = whole or "", fraction or bare_fraction or ""
     digits = (whole + fraction).lstrip("0")
+    if exponent_text is not None and len(exponent_text) > _EXPONENT_DIGITS_MAX and not _fits_64_bits(exponent_text):
+        raise validation(f"The parameter cannot be converted to a numeric value: {text}")
     if not digits:
+        # Zero, too, is checked by the exponent that it is written with.
+        _check_exponent(int(exponent_text or 0))
         return "0"
     # The first digit that counts stands for digit × 10^exponent.
     exponent = len(digits) - len(fraction) - 1
     if exponent_text is not None:
-        if len(exponent_text) > _EXPONENT_TEXT_MAX:
-            exponent_text = exponent_text[0] + "9" * _EXPONENT_TEXT_MAX if exponent_text[0] in "+-" else "9" * _EXPONENT_TEXT_MAX
         exponent += int(exponent_text)
     digits = digits.rstrip("0")
-    if exponent > EXPONENT_MAX:
-        raise validation("Number overflow. Attempting to store a number with magnitude larger than supported range")
-    if exponent < EXPONENT_MIN:
-        raise validation("Number underflow. Attempting to store a number with magnitude smaller than supported range")
+    _check_exponent(exponent)
     if len(digits) > DIGITS_MAX:
         raise validation("Attempting to store more than 38 significant digits in a Number")
     if exponent >= len(digits) - 1:
@@ -56,6 +55,18 @@ def canonical(text: str) -> str:
     else:
         plain = "0." + "0" * (-exponent - 1) + digits
     return "-" + plain if sign == "-" else plain
+
+
+def _fits_64_bits(exponent_text: str) -> bool:
+    """Whether an exponent can be read at all. Of a very long one, only the length is looked at."""
+    return len(exponent_text.lstrip("+-0")) <= _EXPONENT_DIGITS_MAX + 1 and -(2**63) <= int(exponent_text) < 2**63
+
+
+def _check_exponent(exponent: int) -> None:
+    if exponent > EXPONENT_MAX:
+        raise validation("Number overflow. Attempting to store a number with magnitude larger than supported range")
+    if exponent < EXPONENT_MIN:
+        raise validation("Number underflow. Attempting to store a number with magnitude smaller than supported range")
 
 
 def significant(text: str) -> tuple[bool, str, int]:

@@ -151,11 +151,20 @@ def failure(call: Any, **parameters: Any) -> tuple[str, str]:
     return error["Code"], error["Message"]
 
 
+_ENVELOPE = "1 validation error detected: "
+
+
+def bare(message: str) -> str:
+    """A message without the introduction that some regions put before it and others do not."""
+    rest = message.removeprefix(_ENVELOPE)
+    return message if rest.startswith("Value") and not rest.startswith("Value provided") else rest
+
+
 def invalid(call: Any, **parameters: Any) -> str:
     """The message of the ValidationException that a call must end in."""
     code, message = failure(call, **parameters)
     assert code == "ValidationException", (code, message)
-    return message
+    return bare(message)
 
 
 def s(text: str) -> Item:
