@@ -1,0 +1,230 @@
+"""Global tables against an oracle, and against crashes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from haneul.clock import Clock
+from haneul.core.caller import Caller
+from haneul.services.dynamodb.replication import backfill, delivery
+from haneul.services.dynamodb.service import DynamoDb
+from tests.dynamodb.support import make_table, s
+from tests.support.running import ACCOUNT, Running
+
+REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
+ROOT = Caller(kind="root", account=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:root", principal_id=ACCOUNT)
+SERVICES: list[type] = [DynamoDb]
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Running]:
+    with Running(services=SERVICES) as running:
+        yield running
+
+
+def call(cloud: Running, operation: str, region: str, **request: Any) -> Any:
+    """One operation from inside: the requests are many, and the wire is not what is looked at here."""
+    return cloud.run(cloud.app.cloud.invoke(f"dynamodb:{operation}", request, caller=ROOT, region=region))
+
+
+def items(cloud: Running, name: str, region: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    start: dict[str, Any] = {}
+    while True:
+        page = call(cloud, "Scan", region, TableName=name, **start)
+        found.update({item["pk"]["S"]: item.get("v", {}).get("S") for item in page["Items"]})
+        if "LastEvaluatedKey" not in page:
+            return found
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def save(cloud: Running, to: Path) -> None:
+    """What a crash at this moment leaves: all that was committed, and nothing else."""
+    (to / "store").mkdir(parents=True)
+    shutil.copy(cloud.data_dir / "vault.key", to)
+    # By the library that has the file open: another one in the same process would not see its locks.
+    source, target = (apsw.Connection(str(directory / "store" / "haneul.db")) for directory in (cloud.data_dir, to))
+    with target.backup("main", source, "main") as copy:
+        copy.step(-1)
+    source.close()
+    target.close()
+
+
+def reopened(data_dir: Path, clock: Clock) -> Running:
+    running = Running(data_dir=data_dir, services=SERVICES)
+    running.clock = Clock(frozen_at=clock.now())
+    return running
+
+
+# ---- the oracle: of every item, the version with the greatest time, and of those the one of the last region by name
+
+WRITE = st.tuples(st.sampled_from(("put", "delete")), st.sampled_from(REGIONS), st.sampled_from(("a", "b", "c", "d")))
+LINK = st.tuples(st.sampled_from(("cut", "heal")), st.sampled_from(REGIONS), st.sampled_from(("", *REGIONS)))
+STEP = st.tuples(st.just("wait"), st.sampled_from(("1ms", "150ms", "1s", "25h")), st.just(""))
+
+
+class Oracle:
+    """Who wrote each item last."""
+
+    def __init__(self) -> None:
+        self.own: dict[tuple[str, str], int] = {}
+        self.winners: dict[str, tuple[int, str, str | None]] = {}
+
+    def write(self, region: str, pk: str, now: int, value: str | None) -> None:
+        moment = self.own[region, pk] = max(now, self.own.get((region, pk), 0) + 1)
+        self.winners[pk] = max(self.winners.get(pk, (0, "", None)), (moment, region, value), key=lambda one: one[:2])
+
+    def items(self) -> dict[str, str]:
+        return {pk: value for pk, (_, _, value) in self.winners.items() if value is not None}
+
+
+def perform(cloud: Running, name: str, oracle: Oracle, number: int, step: tuple[str, str, str]) -> None:
+    kind, where, what = step
+    links = cloud.app.cloud.links
+    if kind == "wait":
+        cloud.advance(where)
+    elif kind == "cut" and where != what:
+        cloud.run(links.cut(where, what))
+    elif kind == "heal":
+        cloud.run(links.heal(where, what))
+    elif kind == "put":
+        call(cloud, "PutItem", where, TableName=name, Item={"pk": s(what), "v": s(str(number))})
+        oracle.write(where, what, cloud.clock.now(), str(number))
+    elif kind == "delete" and "Attributes" in call(cloud, "DeleteItem", where, TableName=name, Key={"pk": s(what)}, ReturnValues="ALL_OLD"):
+        # The deletion of what is not there is no write, here as in the real service.
+        oracle.write(where, what, cloud.clock.now(), None)
+
+
+def converge(cloud: Running, name: str, oracle: Oracle) -> None:
+    """With all regions together again, all hold what the oracle says."""
+    cloud.run(cloud.app.cloud.links.heal())
+    cloud.advance("2s")
+    for region in REGIONS:
+        assert items(cloud, name, region) == oracle.items(), region
+        assert call(cloud, "DescribeTable", region, TableName=name)["Table"]["ItemCount"] == len(oracle.items())
+
+
+def make_global(cloud: Running) -> str:
+    name = make_table(cloud)
+    call(cloud, "UpdateTable", REGIONS[0], TableName=name, ReplicaUpdates=[{"Create": {"RegionName": region}} for region in REGIONS[1:]])
+    cloud.advance("1s")
+    return name
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.one_of(WRITE, WRITE, LINK, STEP), min_size=3, max_size=25))
+def test_all_regions_end_as_the_oracle_says(cloud: Running, steps: list[tuple[str, str, str]]) -> None:
+    """Random writes, cuts, healings and steps of the clock on three regions: whatever happens, all end with the last writer's items."""
+    name = make_global(cloud)
+    oracle = Oracle()
+    for number, step in enumerate(steps):
+        perform(cloud, name, oracle, number, step)
+    converge(cloud, name, oracle)
+
+
+@settings(max_examples=6, deadline=None)
+@given(steps=st.lists(st.one_of(WRITE, WRITE, LINK, STEP), min_size=8, max_size=25), crash=st.integers(2, 8))
+def test_crashes_lose_nothing(steps: list[tuple[str, str, str]], crash: int) -> None:
+    """The same with a crash in the middle: what was answered before it is there afterwards, and travels on."""
+    oracle = Oracle()
+    with tempfile.TemporaryDirectory() as directory:
+        with Running(services=SERVICES) as first:
+            name = make_global(first)
+            for number, step in enumerate(steps[:crash]):
+                perform(first, name, oracle, number, step)
+            save(first, Path(directory) / "saved")
+            clock = first.clock
+        with reopened(Path(directory) / "saved", clock) as second:
+            for number, step in enumerate(steps[crash:], crash):
+                perform(second, name, oracle, number, step)
+            converge(second, name, oracle)
+
+
+# ---- crashes within the background's own steps
+
+
+def saving(cloud: Running, at: set[int], directory: Path) -> list[Path]:
+    """Save what a crash would leave just before the numbered transactions from now on."""
+    saved: list[Path] = []
+    store = cloud.app.cloud.store
+    transact = store.transact
+    count = 0
+
+    async def counted(work: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count in at:
+            saved.append(directory / str(count))
+            save(cloud, saved[-1])
+        return await transact(work)
+
+    store.transact = counted  # type: ignore[method-assign]
+    return saved
+
+
+def test_a_crash_while_a_replica_is_filled_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash before any of its steps: the filling goes on where it was, and ends with all items; so does the end of a replica."""
+    monkeypatch.setattr(backfill, "_CHUNK", 5)
+    monkeypatch.setattr(delivery, "_CHUNK", 5)
+    with Running(services=SERVICES) as cloud:
+        name = make_table(cloud)
+        for at in range(23):
+            call(cloud, "PutItem", REGIONS[0], TableName=name, Item={"pk": s(str(at))})
+        call(cloud, "UpdateTable", REGIONS[0], TableName=name, ReplicaUpdates=[{"Create": {"RegionName": REGIONS[1]}}])
+        saved = saving(cloud, {1, 3, 6}, tmp_path)
+        cloud.advance("1s")
+        assert len(items(cloud, name, REGIONS[1])) == 23
+        for at in range(23, 40):
+            call(cloud, "PutItem", REGIONS[1], TableName=name, Item={"pk": s(str(at))})
+        call(cloud, "UpdateTable", REGIONS[0], TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": REGIONS[1]}}])
+        cloud.app.cloud.store.transact = type(cloud.app.cloud.store).transact.__get__(cloud.app.cloud.store)  # type: ignore[method-assign]
+        saved_later = saving(cloud, {2, 4}, tmp_path / "later")
+        cloud.advance("1s")
+        clock = cloud.clock
+    for directory in saved:
+        with reopened(directory, clock) as again:
+            again.advance("1s")
+            assert len(items(again, name, REGIONS[1])) == 23
+            table = call(again, "DescribeTable", REGIONS[0], TableName=name)["Table"]
+            assert (table["TableStatus"], table["Replicas"][0]["ReplicaStatus"]) == ("ACTIVE", "ACTIVE")
+    for directory in saved_later:
+        with reopened(directory, clock) as again:
+            again.advance("1s")
+            assert len(items(again, name, REGIONS[0])) == 40
+            assert "Replicas" not in call(again, "DescribeTable", REGIONS[0], TableName=name)["Table"]
+    assert len(saved) == 3 and len(saved_later) == 2
+
+
+def test_nothing_is_left_behind() -> None:
+    """After the tombstones' time only the items' own versions are kept, and after the last replica's end not even those."""
+    with Running(services=SERVICES) as cloud:
+        store = cloud.app.cloud.store
+        name = make_global(cloud)
+        for region in REGIONS:
+            call(cloud, "PutItem", region, TableName=name, Item={"pk": s(region)})
+        cloud.advance("1s")
+        for region in REGIONS[1:]:
+            call(cloud, "DeleteItem", REGIONS[0], TableName=name, Key={"pk": s(region)})
+        cloud.advance("1s")
+        before = len(kept(store))
+        cloud.advance("3d")
+        assert before - len(kept(store)) == 3 * (2 * 2 + 1)  # In each region two versions, two tombstones, and the mark that they are looked after.
+        updates = [{"Delete": {"RegionName": region}} for region in REGIONS[1:]]
+        call(cloud, "UpdateTable", REGIONS[0], TableName=name, ReplicaUpdates=updates)
+        cloud.advance("1s")
+        assert kept(store) == []
+
+
+def kept(store: Any) -> list[bytes]:
+    return [key for key, _ in store.range(b"\x02dynamodb-replica", b"\x02dynamodb-replicb")] + [
+        key for key, _ in store.range(b"\x02dynamodb-global", b"\x02dynamodb-globam")
+    ]
