@@ -92,6 +92,7 @@ class DynamoDb(Service):
                 return None
             found = self._tables[place] = Table(decode(raw, TableRecord))
             self.logs.follow(found.record)
+            self.capacity.follow(found)
         return found
 
     def ready_table(self, call: Call, name: str) -> Table | None:

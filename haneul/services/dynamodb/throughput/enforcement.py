@@ -36,6 +36,12 @@ class Capacity:
         """A table is gone."""
         self._meters.pop(place, None)
 
+    def follow(self, table: Table) -> None:
+        """A table was compiled anew: what limits it now limits it from now on."""
+        record = table.record
+        if (record.account, record.region, record.name) in self._meters:
+            self._attach(table)
+
     def _of(self, table: Table) -> TableMeters:
         return table.meters or self._attach(table)
 

@@ -25,7 +25,7 @@ COOL_AFTER = 5 * MINUTE
 class Partition:
     """The read and write capacity of one range of keys; reads are counted in half units."""
 
-    __slots__ = ("hot_at", "hot_since", "reads", "writes")
+    __slots__ = ("hot_at", "hot_places", "hot_since", "reads", "writes")
 
     def __init__(self) -> None:
         # Within a second it does not matter when the units are used, but nothing is kept beyond it.
@@ -33,6 +33,8 @@ class Partition:
         self.writes = Bucket(PARTITION_WRITE_UNITS, SECOND)
         self.hot_since = 0
         self.hot_at = 0
+        # The last two rows whose requests were turned away.
+        self.hot_places = (b"", b"")
 
 
 def partitions_for(read_units: int, write_units: int) -> int:
@@ -82,17 +84,26 @@ class Partitions:
         return True
 
     def heat(self, partition: Partition, place: bytes, now: int) -> None:
-        """A request for `place` was turned away because its partition is too hot. Heat that lasts splits it: before the item first, then behind it."""
+        """A request for the row `place` was turned away because its partition is too hot.
+
+        Heat that lasts splits it: between two hot rows, or around the only one.
+        """
+        if self._collection:
+            place = self._to_collection(place)
         if now - partition.hot_at > COOL_AFTER:
             partition.hot_since = now
+            partition.hot_places = (b"", b"")
         partition.hot_at = now
+        if place != partition.hot_places[1]:
+            partition.hot_places = (partition.hot_places[1], place)
         if now - partition.hot_since < SPLIT_AFTER:
             return
         partition.hot_since = now
-        if self._collection:
-            place = self._to_collection(place)
-        if not self._split(place):
-            self._split(place + b"\xff")
+        low, high = sorted(partition.hot_places)
+        if low and self._split(high):
+            return
+        self._split(high)
+        self._split(high + b"\xff")
 
     def _to_collection(self, place: bytes) -> bytes:
         """The beginning of a row's key that all items of its collection have."""
