@@ -31,7 +31,7 @@ async def create_table(call: Call, request: Shape) -> Shape:
             raise NotBuilt(f"the parameter {name} of dynamodb:CreateTable")
     definitions.refuse_encryption(request.get("SSESpecification"))
     account, region, name = service.place(call, request["TableName"])
-    record = _record(call, request, account, region, name)
+    record = new_record(call, request, account, region, name)
     stream = _stream_view(request)
 
     def work(tx: Transaction) -> Shape:
@@ -62,7 +62,8 @@ def _stream_view(request: Shape) -> str | None:
     return str(view)
 
 
-def _record(call: Call, request: Shape, account: str, region: str, name: str) -> TableRecord:
+def new_record(call: Call, request: Shape, account: str, region: str, name: str) -> TableRecord:
+    """The record of a table that a request describes, checked in the real service's order."""
     on_demand = request.get("BillingMode") == "PAY_PER_REQUEST"
     throughput = request.get("ProvisionedThroughput")
     if on_demand and throughput:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from haneul.services.dynamodb.history import backup_work, export_work, holding, restore_work
+from haneul.services.dynamodb.history import backup_work, export_work, holding, import_work, restore_work
 from haneul.services.dynamodb.lifecycle import Handler
 
 HANDLERS: tuple[tuple[str, Handler], ...] = (
@@ -12,4 +12,5 @@ HANDLERS: tuple[tuple[str, Handler], ...] = (
     (backup_work.END, backup_work.end),
     (restore_work.FILL, restore_work.fill),
     (export_work.WRITE, export_work.write),
+    (import_work.READ, import_work.read),
 )

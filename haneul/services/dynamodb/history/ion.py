@@ -54,11 +54,11 @@ def _name(name: str) -> str:
     return name if _PLAIN_NAME.match(name) and name not in _KEYWORDS else orjson.dumps(name).decode()
 
 
-def read_items(text: bytes) -> Iterable[Any]:
-    """The values of an Ion document, one by one. ValueError for what is no Ion."""
+def read_items(file: Any) -> Iterable[Any]:
+    """The values of an Ion document, one by one, read as they are asked for. ValueError for what is no Ion."""
     try:
-        yield from simpleion.loads(text, single_value=False)
-    except (IonException, ValueError, UnicodeDecodeError) as problem:
+        yield from simpleion.load(file, single_value=False, parse_eagerly=False)
+    except (IonException, UnicodeDecodeError) as problem:
         raise ValueError(f"not valid Amazon Ion: {problem}") from None
 
 

@@ -25,7 +25,7 @@ from haneul.services.dynamodb.history.past import Past
 from haneul.services.dynamodb.history.records import Restore, find_backup, owner_of
 from haneul.services.dynamodb.history.restore_work import begin
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import HistorySettings, IndexRecord, RestoreNote, Table, TableRecord, table_key
+from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, Table, TableRecord, table_key
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
@@ -120,16 +120,27 @@ def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, sourc
 def target_of(call: Call, request: Shape, source: TableRecord, place: tuple[str, str, str]) -> TableRecord:
     """The record of a table that is restored: the source's key, indexes, capacity and class, with what the request overrides."""
     ids = call.cloud.ids
-    target = decode(encode(source), TableRecord)
-    target.id, target.table_id = ids.hex(definitions.ID_DIGITS), ids.uuid()
-    target.account, target.region, target.name = place
-    target.status, target.created_at = "CREATING", call.now
-    target.stream, target.policy, target.policy_revision, target.tags = None, "", "", {}
-    target.expiry_attribute, target.expiry_status, target.expiry_changed_at = "", "DISABLED", 0
-    target.deletion_protection = False
-    target.history, target.restore = HistorySettings(), None
-    target.table_class_changed_at = 0
-    target.indexes = [index for index in target.indexes if index.status != "DELETING"]
+    account, region, name = place
+    target = TableRecord(
+        id=ids.hex(definitions.ID_DIGITS),
+        table_id=ids.uuid(),
+        account=account,
+        region=region,
+        name=name,
+        status="CREATING",
+        created_at=call.now,
+        attributes=dict(source.attributes),
+        hash_name=source.hash_name,
+        range_name=source.range_name,
+        indexes=[decode(encode(index), IndexRecord) for index in source.indexes if index.status != "DELETING"],
+        on_demand=source.on_demand,
+        on_demand_since=call.now if source.on_demand else 0,
+        billing_mode_given=source.billing_mode_given,
+        throughput=source.throughput,
+        on_demand_read_max=source.on_demand_read_max,
+        on_demand_write_max=source.on_demand_write_max,
+        table_class=source.table_class,
+    )
     _override_capacity(call, request, target)
     target.indexes = _indexes(request, source, target)
     for index in target.indexes:

@@ -1,0 +1,111 @@
+"""Reading items from objects: decompressed and split piece by piece, so that neither a large object nor a small one that swells fills the memory.
+
+(Developer Guide: "DynamoDB import formats".) Runs in threads: nothing here touches the cloud.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+from typing import IO, Any, cast
+
+import orjson
+import zstandard
+
+from haneul.services.dynamodb.history import ion
+from haneul.services.dynamodb.values import Item
+
+# A line longer than this holds no item (an item has at most 400 KB, in JSON at most some times as much).
+LINE_BYTES_MAX = 4 << 20
+
+Parsed = Item | ValueError
+# What reading an object may end in that breaks off, or is not of the compression and format that it should be.
+UNREADABLE = (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError)
+
+
+class Layout:
+    """How objects are to be read: `kinds` are the types of key attributes, which CSV has no types for; `headers` are those given in the request."""
+
+    def __init__(self, form: str, compression: str, delimiter: str, headers: list[str], kinds: dict[str, str]) -> None:
+        self.form = form
+        self.compression = compression
+        self.delimiter = delimiter
+        self.headers = headers
+        self.kinds = kinds
+
+
+def items_in(file: IO[bytes], layout: Layout) -> Iterator[Parsed]:
+    """The items of one object, or what is wrong with one, in their order. One of UNREADABLE when the object itself cannot be read on."""
+    source = _unpacked(file, layout.compression)
+    if layout.form == "CSV":
+        yield from _rows(source, layout)
+    elif layout.form == "ION":
+        for value in ion.read_items(source):
+            yield _tried(ion.item_of, value)
+    else:
+        for line in _lines(source):
+            yield line if isinstance(line, ValueError) else _tried(_json_item, line)
+
+
+def take(items: Iterator[Parsed], count: int) -> list[Parsed]:
+    """The next items."""
+    return list(islice(items, count))
+
+
+def _tried(read: Any, value: Any) -> Parsed:
+    try:
+        return read(value)  # type: ignore[no-any-return]
+    except ValueError as problem:
+        return problem
+
+
+def _unpacked(file: IO[bytes], compression: str) -> IO[bytes]:
+    if compression == "GZIP":
+        return cast(IO[bytes], gzip.GzipFile(fileobj=file))
+    if compression == "ZSTD":
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+    return file
+
+
+def _lines(source: IO[bytes]) -> Iterator[bytes | ValueError]:
+    while line := source.readline(LINE_BYTES_MAX):
+        if len(line) == LINE_BYTES_MAX and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = source.readline(LINE_BYTES_MAX)
+            yield ValueError("a line is too long")
+        elif line.strip():
+            yield line
+
+
+def _json_item(line: bytes) -> Item:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as problem:
+        raise ValueError(f"not valid JSON: {problem}") from None
+    if not isinstance(value, dict) or not isinstance(value.get("Item"), dict):
+        raise ValueError("a line has no Item")
+    return value["Item"]  # type: ignore[no-any-return]
+
+
+def _rows(source: IO[bytes], layout: Layout) -> Iterator[Parsed]:
+    text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
+    rows = csv.reader(text, delimiter=layout.delimiter)
+    headers = layout.headers or next(rows, [])
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as problem:
+            yield ValueError(f"not valid CSV: {problem}")
+            continue
+        if not row:
+            continue
+        if len(row) != len(headers):
+            yield ValueError(f"a row has {len(row)} values for {len(headers)} headers")
+        else:
+            yield {name: {layout.kinds.get(name, "S"): value} for name, value in zip(headers, row)}

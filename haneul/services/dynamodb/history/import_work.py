@@ -1,0 +1,270 @@
+"""Filling a table from a bucket's objects, in bounded steps. After a crash the object that was begun is read again up to where the table has come.
+
+(Developer Guide: "DynamoDB data import from Amazon S3: how it works".)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tempfile
+from collections.abc import AsyncIterable
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import msgspec
+import orjson
+
+from haneul.clock import MILLISECOND
+from haneul.core.call import call_as
+from haneul.core.caller import Caller
+from haneul.core.errors import AccessDenied, SerializationError, ServiceError
+from haneul.core.http import FileBody
+from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.history.export_records import forget_later, job_key
+from haneul.services.dynamodb.history.import_formats import UNREADABLE, Layout, Parsed, items_in, take
+from haneul.services.dynamodb.history.restore_work import finish
+from haneul.services.dynamodb.rows import encode_row, row_item
+from haneul.services.dynamodb.tables import Table, TableRecord
+from haneul.services.dynamodb.values import ITEM_BYTES_MAX, Item, check_item
+from haneul.store.port import Transaction
+from haneul.store.records import decode, encode
+
+if TYPE_CHECKING:
+    from haneul.services.dynamodb.service import DynamoDb
+
+IMPORT_SPACE = "dynamodb-import"
+READ = "dynamodb-import"
+LOG_GROUP = "/aws-dynamodb/imports"
+STEP_ITEMS = 200
+# Errors beyond these are counted, not logged.
+LOGGED_MAX = 10_000
+_LISTED_AT_ONCE = 1000
+_IN_MEMORY_BYTES = 8 << 20
+_SERVER_FAULT = 500
+
+
+class Import(msgspec.Struct):
+    """An import, and how far it has come: the objects up to `done_key` are read, and `done_items` items of the next. Times in nanoseconds."""
+
+    id: str
+    status: str
+    table: TableRecord
+    parameters: dict[str, Any]
+    source: dict[str, str]
+    format: str
+    compression: str
+    csv: dict[str, Any]
+    token: str
+    caller: Caller
+    started_at: int
+    ended_at: int = 0
+    done_key: str = ""
+    done_items: int = 0
+    bytes_read: int = 0
+    items_read: int = 0
+    items_written: int = 0
+    errors: int = 0
+    objects: int = 0
+    failure_code: str = ""
+    failure_message: str = ""
+
+    @property
+    def arn(self) -> str:
+        return f"{self.table.arn}/import/{self.id}"
+
+
+def key_of_import(found: Import) -> bytes:
+    return job_key(IMPORT_SPACE, found.table.account, found.table.region, found.table.name, found.id)
+
+
+def payload_of(found: Import) -> dict[str, Any]:
+    return {**lifecycle.payload_of(found.table), "import": found.id}
+
+
+async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
+    """Carry an import on to its end: COMPLETED once every object is read, whatever single items were; FAILED when the objects cannot be read."""
+    raw = service.cloud.store.get(job_key(IMPORT_SPACE, payload["account"], payload["region"], payload["name"], payload["import"]))
+    found = decode(raw, Import) if raw is not None else None
+    if found is None or found.status != "IN_PROGRESS":
+        return
+    reader = _Reader(service, found)
+    try:
+        while objects := await reader.list_objects():
+            for key, size in objects:
+                await reader.read_object(key, size)
+        if not found.objects:
+            raise ServiceError("NoSuchKey", f"There are no objects under the prefix '{found.source.get('S3KeyPrefix', '')}'.", 404)
+        found.status = "COMPLETED"
+    except (ServiceError, AccessDenied) as problem:
+        if isinstance(problem, ServiceError) and (problem.status or 400) >= _SERVER_FAULT:
+            raise  # The bucket's service is in trouble: the outbox tries again.
+        code = problem.code if isinstance(problem, ServiceError) else "AccessDenied"
+        found.status, found.failure_code, found.failure_message = "FAILED", f"S3{code}", problem.message
+    except _Unreadable as problem:
+        found.status, found.failure_code, found.failure_message = "FAILED", "InvalidInput", str(problem)
+    found.ended_at = service.cloud.clock.now()
+
+    def end(tx: Transaction) -> None:
+        tx.put(key_of_import(found), encode(found))
+        forget_later(service, tx, key_of_import(found))
+        target = lifecycle.read_record(tx, payload)
+        if target is not None:
+            finish(tx, target)
+
+    await service.cloud.store.transact(end)
+
+
+class _Unreadable(Exception):
+    """An object that breaks off or is not of the compression that the request says."""
+
+
+class _Reader:
+    """Reads the objects of one import into its table."""
+
+    def __init__(self, service: DynamoDb, found: Import) -> None:
+        self._service = service
+        self._import = found
+        self._table = Table(found.table)
+        options = found.csv
+        self._layout = Layout(found.format, found.compression, options.get("Delimiter", ","), list(options.get("HeaderList", ())), found.table.attributes)
+        self._logs_to = ""
+
+    async def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        caller = self._import.caller
+        return await call_as(self._service.cloud, operation, request, region=self._import.table.region, account=caller.account, caller=caller)
+
+    def _place(self) -> dict[str, Any]:
+        source = self._import.source
+        place: dict[str, Any] = {"Bucket": source["S3Bucket"]}
+        if "S3BucketOwner" in source:
+            place["ExpectedBucketOwner"] = source["S3BucketOwner"]
+        return place
+
+    async def list_objects(self) -> list[tuple[str, int]]:
+        """The next objects under the prefix with their sizes; empty ones (folders, marks) hold no items."""
+        request = {**self._place(), "Prefix": self._import.source.get("S3KeyPrefix", ""), "MaxKeys": _LISTED_AT_ONCE}
+        while True:
+            if self._import.done_key:
+                request["StartAfter"] = self._import.done_key
+            answer = await self._call("s3:ListObjectsV2", request)
+            listed = answer.get("Contents") or []
+            some = [(one["Key"], one["Size"]) for one in listed if one["Size"]]
+            if some or not answer.get("IsTruncated"):
+                return some
+            self._import.done_key = listed[-1]["Key"]
+
+    async def read_object(self, key: str, size: int) -> None:
+        """Read one object to its end, a step of items at a time."""
+        body = (await self._call("s3:GetObject", {**self._place(), "Key": key}))["Body"]
+        loop = asyncio.get_running_loop()
+        file = await _file_of(body)
+        items = items_in(file, self._layout)
+        skip, at = self._import.done_items, 0
+        try:
+            while True:
+                try:
+                    step = await loop.run_in_executor(None, take, items, STEP_ITEMS)
+                except UNREADABLE as problem:
+                    raise _Unreadable(f"{key}: {problem}") from None
+                if at >= skip:
+                    await self._write(key, at, step, done=len(step) < STEP_ITEMS, size=size)
+                at += len(step)
+                if len(step) < STEP_ITEMS:
+                    return
+        finally:
+            file.close()
+
+    async def _write(self, key: str, at: int, step: list[Parsed], *, done: bool, size: int) -> None:
+        """Put a step's items into the table, and note how far it is."""
+        found, table = self._import, self._table
+        good: list[tuple[bytes, bytes, Item]] = []
+        problems: list[tuple[int, str]] = []
+        for offset, parsed in enumerate(step):
+            try:
+                if isinstance(parsed, ValueError):
+                    raise parsed
+                good.append(_checked(table, parsed))
+            except (ServiceError, SerializationError) as problem:
+                problems.append((at + offset, problem.message))
+            except ValueError as problem:
+                problems.append((at + offset, str(problem)))
+        if problems and found.errors < LOGGED_MAX:
+            await self._log(key, problems)
+        after = msgspec.structs.replace(
+            found,
+            items_read=found.items_read + len(step),
+            items_written=found.items_written + len(good),
+            errors=found.errors + len(problems),
+            done_items=0 if done else at + len(step),
+            done_key=key if done else found.done_key,
+            objects=found.objects + done,
+            bytes_read=found.bytes_read + (size if done else 0),
+        )
+
+        def work(tx: Transaction) -> None:
+            for row, new_row, item in good:
+                old_row = tx.get(row)
+                old = row_item(old_row) if old_row is not None and not table.plain else None
+                self._service.put_row(tx, table, row, old_row, old, new_row, item)
+            tx.put(key_of_import(found), encode(after))
+
+        await self._service.cloud.store.transact(work)
+        for name in found.__struct_fields__:
+            setattr(found, name, getattr(after, name))
+
+    async def _log(self, key: str, problems: list[tuple[int, str]]) -> None:
+        """Tell of items that were not imported, in the caller's logs. Who may not write there sees their number only."""
+        found = self._import
+        now = self._service.cloud.clock.now() // MILLISECOND
+        events = []
+        for at, message in problems:
+            pointer = {"bucket": found.source["S3Bucket"], "key": key, "itemIndex": at}
+            text = orjson.dumps({"itemS3Pointer": pointer, "importArn": found.arn, "errorMessages": [message]}).decode()
+            events.append({"timestamp": now, "message": text})
+        stream = f"{found.id}/error"
+        try:
+            if not self._logs_to:
+                for operation, request in (
+                    ("logs:CreateLogGroup", {"logGroupName": LOG_GROUP}),
+                    ("logs:CreateLogStream", {"logGroupName": LOG_GROUP, "logStreamName": stream}),
+                ):
+                    try:
+                        await self._call(operation, request)
+                    except ServiceError as problem:
+                        if problem.code != "ResourceAlreadyExistsException":
+                            raise
+                self._logs_to = stream
+            await self._call("logs:PutLogEvents", {"logGroupName": LOG_GROUP, "logStreamName": stream, "logEvents": events})
+        except (ServiceError, AccessDenied):
+            return
+
+
+def _checked(table: Table, item: Item) -> tuple[bytes, bytes, Item]:
+    """An item's place and row. ServiceError or SerializationError for one that a PutItem would refuse."""
+    size = check_item(item)
+    if size > ITEM_BYTES_MAX:
+        raise ValueError("Item size has exceeded the maximum allowed size")
+    table.key.check_item(item)
+    for index in table.indexes:
+        index.key.check_index_values(item, index.name)
+    return table.prefix + table.key.suffix(item), encode_row(size, orjson.dumps(item)), item
+
+
+async def _file_of(body: bytes | FileBody | AsyncIterable[bytes]) -> IO[bytes]:
+    """An object's body as something that a thread can read."""
+    if isinstance(body, bytes):
+        return io.BytesIO(body)
+    if isinstance(body, FileBody):
+        return _opened(body)
+    spool = cast(IO[bytes], tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115 - closed by the reader
+    async for part in body:
+        spool.write(part)
+    spool.seek(0)
+    return spool
+
+
+def _opened(body: FileBody) -> IO[bytes]:
+    # The object may be replaced at any moment; an open file stays what it was.
+    file = open(body.path, "rb")  # noqa: SIM115 - closed by the reader
+    file.seek(body.offset)
+    return file

@@ -1,0 +1,220 @@
+"""Imports from S3: formats, compression, errors of single items, and what the bucket refuses."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haneul.services.dynamodb.history import import_work, ion
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.iam.service import Iam
+from haneul.services.logs.service import Logs
+from haneul.services.s3.service import S3
+from tests.dynamodb.support import failure, index, invalid, n, s
+from tests.dynamodb.test_export import export, exportable
+from tests.dynamodb.test_pitr import everything, rows
+from tests.support.running import Running
+
+
+@pytest.fixture
+def fresh_cloud() -> Iterator[Running]:
+    """A running cloud with buckets for one test alone."""
+    with Running(services=[DynamoDb, Iam, S3, Logs]) as running:
+        for bucket in ("exports", "imports"):
+            running.client("s3").create_bucket(Bucket=bucket)
+        yield running
+
+
+def put(cloud: Running, key: str, content: bytes | str) -> None:
+    cloud.client("s3").put_object(Bucket="imports", Key=key, Body=content)
+
+
+def request(table: str, form: str = "DYNAMODB_JSON", *, prefix: str = "", bucket: str = "imports", **more: Any) -> dict[str, Any]:
+    """An ImportTable request for a table with key `pk` (S) and `sk` (N)."""
+    parameters = {
+        "TableName": table,
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "N"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        "BillingMode": "PAY_PER_REQUEST",
+        **more.pop("parameters", {}),
+    }
+    source = {"S3Bucket": bucket, **({"S3KeyPrefix": prefix} if prefix else {})}
+    return {"S3BucketSource": source, "InputFormat": form, "TableCreationParameters": parameters, **more}
+
+
+def bring(cloud: Running, *arguments: Any, **more: Any) -> dict[str, Any]:
+    """An import's description once it has ended."""
+    client = cloud.client("dynamodb")
+    begun = client.import_table(**request(*arguments, **more))["ImportTableDescription"]
+    assert begun["ImportStatus"] == "IN_PROGRESS"
+    assert client.describe_table(TableName=arguments[0])["Table"]["TableStatus"] == "CREATING"
+    cloud.advance("1s")
+    return dict(client.describe_import(ImportArn=begun["ImportArn"])["ImportTableDescription"])
+
+
+def line(key: str, number: int, **more: Any) -> bytes:
+    return json.dumps({"Item": {"pk": s(key), "sk": n(number), **more}}).encode() + b"\n"
+
+
+@pytest.mark.parametrize("compression", ["NONE", "GZIP", "ZSTD"])
+def test_lines_of_json_in_several_objects(fresh_cloud: Running, compression: str) -> None:
+    """All objects under the prefix are read, in every compression; folders and marks that are empty are no items."""
+    cloud = fresh_cloud
+    pack: Any = {"NONE": bytes, "GZIP": gzip.compress, "ZSTD": zstandard.compress}[compression]
+    put(cloud, "data/", b"")
+    for part in range(3):
+        put(cloud, f"data/part-{part}", pack(b"".join(line(f"p{part}", k, v={"BOOL": True}) for k in range(210))))
+    put(cloud, "other/ignored", b"nonsense")
+    done = bring(cloud, "imported", prefix="data/", InputCompressionType=compression)
+    assert (done["ImportStatus"], done["ImportedItemCount"], done["ProcessedItemCount"], done["ErrorCount"]) == ("COMPLETED", 630, 630, 0)
+    assert done["ProcessedSizeBytes"] > 0 and done["InputCompressionType"] == compression
+    found = everything(cloud, "imported")
+    assert len(found) == 630 and found["p1209"] == {"pk": s("p1"), "sk": n(209), "v": {"BOOL": True}}
+    described = cloud.client("dynamodb").describe_table(TableName="imported")["Table"]
+    assert (described["TableStatus"], described["ItemCount"]) == ("ACTIVE", 630)
+
+
+def test_what_is_exported_can_be_imported(fresh_cloud: Running) -> None:
+    """An export's data folder, in both formats, makes the same table again, with its index."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table, arn = exportable(cloud, range_type="N")
+    client.put_item(
+        TableName=table,
+        Item={"pk": s("a"), "sk": n("1.5"), "group": s("g"), "m": {"M": {"x y": {"L": [n(1), {"NULL": True}]}}}, "b": {"B": b"\x00\xff"}, "bs": {"BS": [b"1"]}},
+    )
+    client.put_item(TableName=table, Item={"pk": s('"\\\n☃'), "sk": n("-12345678901234567890123456789"), "ns": {"NS": ["1", "2"]}, "ss": {"SS": ["", "x"]}})
+    for form in ("DYNAMODB_JSON", "ION"):
+        done = export(cloud, arn, ExportFormat=form)
+        prefix = done["ExportManifest"].replace("manifest-summary.json", "data/")
+        target = f"again-{form}"
+        parameters = {
+            "AttributeDefinitions": [{"AttributeName": name, "AttributeType": kind} for name, kind in (("pk", "S"), ("sk", "N"), ("group", "S"))],
+            "GlobalSecondaryIndexes": [index("by-group", "group")],
+        }
+        brought = bring(cloud, target, form, bucket="exports", prefix=prefix, InputCompressionType="GZIP", parameters=parameters)
+        assert (brought["ImportStatus"], brought["ErrorCount"]) == ("COMPLETED", 0)
+        assert everything(cloud, target) == everything(cloud, table)
+        assert client.scan(TableName=target, IndexName="by-group")["Items"][0]["pk"] == s("a")
+
+
+def test_csv_with_its_own_headers_and_given_ones(fresh_cloud: Running) -> None:
+    """Keys get their defined types, everything else is a string; quoted values may hold delimiters and lines."""
+    cloud = fresh_cloud
+    put(cloud, "own/a.csv", 'pk,sk,note\nx,1,"one, two\nthree"\ny,2,\nz,3,four,five\nw,no number,six\n')
+    done = bring(cloud, "own", "CSV", prefix="own/")
+    assert (done["ImportedItemCount"], done["ErrorCount"], done["ImportStatus"]) == (2, 2, "COMPLETED")
+    assert everything(cloud, "own") == {
+        "x1": {"pk": s("x"), "sk": n(1), "note": s("one, two\nthree")},
+        "y2": {"pk": s("y"), "sk": n(2), "note": s("")},
+    }
+    put(cloud, "given/a.csv", "x;1;first\ny;2;second\n")
+    done = bring(cloud, "given", "CSV", prefix="given/", InputFormatOptions={"Csv": {"Delimiter": ";", "HeaderList": ["pk", "sk", "note"]}})
+    assert done["ImportedItemCount"] == 2 and everything(cloud, "given")["x1"]["note"] == s("first")
+    assert "Csv" in invalid(cloud.client("dynamodb").import_table, **request("wrong", InputFormatOptions={"Csv": {"Delimiter": ";"}}))
+
+
+def test_items_that_are_wrong_are_counted_and_logged(fresh_cloud: Running) -> None:
+    """A bad item stops nothing: it is counted, and its place and fault are in the log group of imports."""
+    cloud = fresh_cloud
+    bad = [b"no json\n", b'{"pk":{"S":"a"}}\n', b'{"Item":{"pk":{"S":"a"}}}\n', line("", 1), line("b", 1, v={"N": "x"}), line("b", 2, v={"S": "x" * 410_000})]
+    put(cloud, "data", b"".join([line("good", 1), *bad, line("good", 2)]))
+    done = bring(cloud, "imported")
+    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"], done["ProcessedItemCount"]) == ("COMPLETED", 2, 6, 8)
+    logs = cloud.client("logs")
+    (stream,) = logs.describe_log_streams(logGroupName="/aws-dynamodb/imports")["logStreams"]
+    events = [json.loads(one["message"]) for one in logs.get_log_events(logGroupName="/aws-dynamodb/imports", logStreamName=stream["logStreamName"])["events"]]
+    assert [one["itemS3Pointer"]["itemIndex"] for one in events] == [1, 2, 3, 4, 5, 6]
+    assert "numeric value" in events[4]["errorMessages"][0] and events[0]["importArn"] == done["ImportArn"]
+
+
+def test_what_cannot_be_read_at_all(fresh_cloud: Running) -> None:
+    """A bucket that is missing, a prefix with nothing, or an object of another compression makes the import FAILED; the table stays, as it is."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    assert bring(cloud, "first", bucket="absent")["FailureCode"] == "S3NoSuchBucket"
+    assert bring(cloud, "second", prefix="nothing/")["FailureCode"] == "S3NoSuchKey"
+    put(cloud, "plain", line("a", 1))
+    for compression in ("GZIP", "ZSTD"):
+        done = bring(cloud, f"third-{compression}", prefix="plain", InputCompressionType=compression)
+        assert (done["ImportStatus"], done["FailureCode"]) == ("FAILED", "InvalidInput")
+    put(cloud, "cut", gzip.compress(b"".join(line("a", k) for k in range(500)))[:-20])
+    done = bring(cloud, "fourth", prefix="cut", InputCompressionType="GZIP")
+    assert done["ImportStatus"] == "FAILED" and client.describe_table(TableName="fourth")["Table"]["TableStatus"] == "ACTIVE"
+
+
+def test_tokens_names_and_lists(fresh_cloud: Running) -> None:
+    """A token stands for one import, an existing table is never written into, and lists come in pages."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    put(cloud, "data", line("a", 1))
+    first = client.import_table(**request("one", ClientToken="t"))["ImportTableDescription"]["ImportArn"]
+    assert client.import_table(**request("one", ClientToken="t"))["ImportTableDescription"]["ImportArn"] == first
+    assert failure(client.import_table, **request("two", ClientToken="t"))[0] == "ImportConflictException"
+    assert failure(client.import_table, **request("one"))[0] == "ResourceInUseException"
+    bring(cloud, "two")
+    page = client.list_imports(PageSize=1)
+    rest = client.list_imports(NextToken=page["NextToken"])
+    assert [one["TableArn"].rpartition("/")[2] for one in page["ImportSummaryList"] + rest["ImportSummaryList"]] == ["one", "two"]
+    assert len(client.list_imports(TableArn=page["ImportSummaryList"][0]["TableArn"])["ImportSummaryList"]) == 1
+    assert failure(client.describe_import, ImportArn=first + "0")[0] == "ImportNotFoundException"
+
+
+def test_a_restart_in_the_middle_of_an_import(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that was cut off goes on within the object it was reading, and counts every item once."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    put(cloud, "a", b"".join(line("a", k) for k in range(45)))
+    put(cloud, "b", b"".join(line("b", k) for k in range(45)))
+    monkeypatch.setattr(import_work, "STEP_ITEMS", 10)
+    counted = iter(range(7))
+
+    def take(items: Any, count: int) -> Any:
+        if next(counted, None) is None:
+            raise RuntimeError("the process ends here")
+        return import_take(items, count)
+
+    import_take = import_work.take
+    with monkeypatch.context() as patched:
+        patched.setattr(import_work, "take", take)
+        arn = client.import_table(**request("imported"))["ImportTableDescription"]["ImportArn"]
+        cloud.advance("60ms")
+    assert rows(cloud, "dynamodb-item") == 65
+    cloud.stop()
+    cloud.start()
+    client = cloud.client("dynamodb")
+    assert client.describe_table(TableName="imported")["Table"]["TableStatus"] == "CREATING"
+    cloud.advance("10s")
+    done = client.describe_import(ImportArn=arn)["ImportTableDescription"]
+    assert (done["ImportStatus"], done["ProcessedItemCount"], done["ImportedItemCount"]) == ("COMPLETED", 90, 90)
+    assert len(everything(cloud, "imported")) == 90
+
+
+_scalars = st.one_of(
+    st.text(max_size=5).map(lambda text: {"S": text}),
+    st.integers(-(10**20), 10**20).map(lambda number: {"N": str(number)}),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=1, max_value=10**6).map(lambda number: {"N": format(number.normalize(), "f")}),
+    st.booleans().map(lambda value: {"BOOL": value}),
+    st.just({"NULL": True}),
+    st.binary(max_size=4).map(lambda data: {"B": b64encode(data).decode()}),
+    st.lists(st.text(max_size=3), min_size=1, max_size=3, unique=True).map(lambda texts: {"SS": texts}),
+)
+_values = st.recursive(
+    _scalars, lambda inner: st.one_of(st.lists(inner, max_size=3).map(lambda some: {"L": some}), st.dictionaries(st.text(max_size=4), inner, max_size=3).map(lambda some: {"M": some})),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.text(min_size=1, max_size=6), _values, max_size=4))
+def test_ion_round_trip(item: dict[str, Any]) -> None:
+    """What is written as Ion is read back the same by a parser of its own."""
+
+
+    (value,) = ion.read_items(io.BytesIO(f"{ion.VERSION_MARK} {{Item:{ion.write_item(item)}}}\n".encode("utf-8", "surrogatepass")))
+    assert ion.item_of(value) == item
