@@ -148,6 +148,23 @@ SERVICE_POLICIES: tuple[ManagedPolicy, ...] = (
         partial=True,
     ),
     managed(
+        "AWSApplicationAutoscalingDynamoDBTablePolicy",
+        "Policy granting permissions to Application Auto Scaling to access DynamoDB and CloudWatch.",
+        allow(actions("dynamodb", "DescribeTable UpdateTable"), actions("cloudwatch", "PutMetricAlarm DescribeAlarms DeleteAlarms")),
+        path="/aws-service-role/",
+        created_at="2017-10-20T21:34:57Z",
+    ),
+    managed(
+        "AWSApplicationAutoscalingLambdaConcurrencyPolicy",
+        "Policy granting permissions to Application Auto Scaling to access Lambda and CloudWatch.",
+        allow(
+            actions("lambda", "PutProvisionedConcurrencyConfig GetProvisionedConcurrencyConfig DeleteProvisionedConcurrencyConfig"),
+            actions("cloudwatch", "PutMetricAlarm DescribeAlarms DeleteAlarms"),
+        ),
+        path="/aws-service-role/",
+        created_at="2019-10-21T20:04:14Z",
+    ),
+    managed(
         "AmazonCognitoPowerUser",
         "Provides administrative access to existing Amazon Cognito resources.",
         allow(

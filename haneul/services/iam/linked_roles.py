@@ -52,6 +52,13 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         "trustedadvisor": "TrustedAdvisor",
     }
 )
+# The managed policy that a service's role comes with.
+_POLICIES: Mapping[str, str] = MappingProxyType(
+    {
+        "dynamodb.application-autoscaling": "AWSApplicationAutoscalingDynamoDBTablePolicy",
+        "lambda.application-autoscaling": "AWSApplicationAutoscalingLambdaConcurrencyPolicy",
+    }
+)
 _SUFFIXED = frozenset({"autoscaling", "lex", "kafka"})
 _SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com\Z")
 
@@ -78,6 +85,7 @@ async def create_service_linked_role(call: Call, request: Shape) -> Shape:
         trust=json.dumps(trust),
         description=request.get("Description"),
         linked_service=service,
+        attached=[f"arn:aws:iam::aws:policy/aws-service-role/{_POLICIES[short]}"] if short in _POLICIES else [],
     )
 
     def work(tx: Transaction) -> None:
@@ -85,6 +93,8 @@ async def create_service_linked_role(call: Call, request: Shape) -> Shape:
         if directory.find(ROLE, name) is not None:
             raise invalid_input(f"Service role name {name} has been taken in this account, please try a different suffix.")
         directory.add(ROLE, role)
+        for arn in role.attached:
+            directory.note_use(arn, role.id, bounding=False, begins=True)
 
     await call.cloud.store.transact(work)
     return {"Role": shown_role(call.account, role, settings=False)}
