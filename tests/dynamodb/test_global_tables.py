@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -338,3 +339,92 @@ def test_stream_of_another_kind_is_in_the_way(cloud: Running) -> None:
     """Replicas live off both images; a stream that was made otherwise is not silently changed."""
     name = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
     assert "NEW_AND_OLD_IMAGES" in invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])
+
+
+def test_replication_waits_for_capacity(cloud: Running) -> None:
+    """Writes of other regions use up a replica's write capacity; what it cannot take waits, in order, and arrives later."""
+    name = global_table(cloud, OnDemandThroughput={"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": 2})
+    written = 0
+    for region in (HOME, WEST):
+        for at in range(1000):
+            try:
+                put(cloud, name, region, f"{region} {at}")
+            except db(cloud, region).exceptions.ThrottlingException:
+                break
+            written += 1
+    cloud.advance("1s")
+    assert len(items(cloud, name, HOME)) < written
+    cloud.advance("30m")
+    assert len(items(cloud, name, HOME)) == len(items(cloud, name, WEST)) == written
+
+
+def test_latency_is_measured(fresh_cloud: Running) -> None:
+    """ReplicationLatency, by table and receiving region, in the region of the writes."""
+    seen: list[Any] = []
+
+    async def sink(lines: Any) -> None:
+        seen.extend(lines)
+
+    fresh_cloud.app.cloud.metrics.sink = sink
+    name = global_table(fresh_cloud)
+    put(fresh_cloud, name, HOME, "a")
+    fresh_cloud.advance("1m")
+    found = [line for line in seen if line.series.name == "ReplicationLatency"]
+    assert [(line.series.region, dict(line.series.dimensions), line.sum) for line in found] == [
+        (HOME, {"ReceivingRegion": WEST, "TableName": name}, pytest.approx(400, abs=1))
+    ]
+
+
+def test_a_restart_keeps_everything(fresh_cloud: Running) -> None:
+    """Replicas, a cut and what waits for its healing are all still there after a restart, and versions go on growing."""
+    name = global_table(fresh_cloud)
+    put(fresh_cloud, name, HOME, "a", v=n(1))
+    fresh_cloud.advance("1s")
+    cut(fresh_cloud, WEST)
+    for number in range(5):
+        put(fresh_cloud, name, HOME, "a", v=n(number))
+    fresh_cloud.stop()
+    fresh_cloud.start()
+    put(fresh_cloud, name, HOME, "a", v=n(9))
+    fresh_cloud.advance("1s")
+    assert get(fresh_cloud, name, WEST, "a")["v"] == n(1)
+    heal(fresh_cloud)
+    assert get(fresh_cloud, name, WEST, "a")["v"] == n(9)
+
+
+def test_permissions_in_both_regions(cloud: Running) -> None:
+    """UpdateTable alone does not make a replica: the caller needs CreateTableReplica in the other region, and DeleteTableReplica to remove it."""
+    iam = cloud.client("iam")
+    iam.create_user(UserName="replicator")
+    key = iam.create_access_key(UserName="replicator")["AccessKey"]
+    client = cloud.client("dynamodb", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+
+    def allow(*statements: tuple[str, str]) -> None:
+        document = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": action, "Resource": f"arn:aws:dynamodb:{region}:*:table/*"} for action, region in statements],
+        }
+        iam.put_user_policy(UserName="replicator", PolicyName="p", PolicyDocument=json.dumps(document))
+
+    name = make_table(cloud)
+    create = [{"Create": {"RegionName": WEST}}]
+    allow(("dynamodb:UpdateTable", HOME))
+    code, message = failure(client.update_table, TableName=name, ReplicaUpdates=create)
+    assert code == "AccessDeniedException" and f"dynamodb:CreateTableReplica on resource: arn:aws:dynamodb:{WEST}:" in message
+    allow(("dynamodb:UpdateTable", HOME), ("dynamodb:CreateTableReplica", WEST))
+    client.update_table(TableName=name, ReplicaUpdates=create)
+    cloud.advance("1s")
+    code, message = failure(client.update_table, TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": WEST}}])
+    assert code == "AccessDeniedException" and "dynamodb:DeleteTableReplica" in message
+
+
+def test_tables_of_one_name_that_have_nothing_to_do_with_each_other(cloud: Running) -> None:
+    """Two global tables of one name in different regions keep to themselves."""
+    name = global_table(cloud)
+    db(cloud, EUROPE).create_table(**_plain(name))
+    cloud.advance("1s")
+    add_replica(cloud, name, "eu-central-1", source=EUROPE)
+    put(cloud, name, HOME, "a")
+    put(cloud, name, EUROPE, "b")
+    cloud.advance("1s")
+    assert sorted(items(cloud, name, WEST)) == ["a"] and sorted(items(cloud, name, "eu-central-1")) == ["b"]

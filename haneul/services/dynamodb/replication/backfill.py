@@ -54,7 +54,9 @@ async def backfill(service: DynamoDb, payload: dict[str, Any]) -> None:
         if done:
             if group.strong:  # What was written meanwhile must be there before anybody may rely on it.
                 progress = push(service, tx, source, group, FAR)
-            if not progress.more:
+            if progress.next_due:
+                plan_backfill(service, tx, group, region, progress.next_due)
+            elif not progress.more:
                 _finish(service, tx, group, member, source, target)
         return source, progress, done and not progress.more
 

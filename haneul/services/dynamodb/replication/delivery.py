@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from haneul.clock import MILLISECOND
+from haneul.clock import MILLISECOND, SECOND
+from haneul.core.errors import ServiceError
 from haneul.services.dynamodb.replication.apply import apply_version
 from haneul.services.dynamodb.replication.journal import REPLICATE, Journal
 from haneul.services.dynamodb.replication.records import FAR, LATENCY, GlobalTable, Member, read_group
 from haneul.services.dynamodb.replication.strong import connected
 from haneul.services.dynamodb.tables import Table, TableRecord, table_key
+from haneul.services.dynamodb.throughput.throttled import CODES
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Payload = dict[str, Any]
 _CHUNK = 100
+# How long replication waits for a replica whose write capacity is used up.
+THROTTLED_PAUSE = SECOND
 
 
 class Progress:
@@ -34,12 +38,17 @@ class Progress:
         self.moved: list[tuple[Table, int]] = []
         self.latencies: list[tuple[str, float]] = []
 
+    def come_again(self, due: int) -> None:
+        """Something is left for later."""
+        self.next_due = min(self.next_due or due, due)
+
     def report(self, service: DynamoDb, source: Table) -> None:
         """Tell of a step that is safely made: wake who waits for streams, meter, measure."""
         record = source.record
         for target, units in self.moved:
             if target.stream is not None:
                 service.cloud.signals.notify(target.stream_topic)
+            # Of the write units that the replica was charged, those for writes of other regions.
             service.cloud.usage.add(target.record.account, target.record.region, "dynamodb", "ReplicatedWriteUnits", record.name, units)
         for region, latency_ms in self.latencies:
             dimensions = (("ReceivingRegion", region), ("TableName", record.name))
@@ -78,23 +87,33 @@ def _push_to(service: DynamoDb, tx: Transaction, source: Table, target: Table, m
     assert journal is not None
     entries = journal.entries(tx, journal.cursor(tx, member.region), _CHUNK + 1)
     due = [entry for entry in entries[:_CHUNK] if entry[0] <= horizon]
-    units, now = 0, service.cloud.clock.now()
+    units, done, now = 0, 0, service.cloud.clock.now()
+    throttled = False
     for position, suffix in due:
         stamp = tx.get(journal.versions + suffix)
-        spent = apply_version(service, tx, target, suffix, stamp, tx.get(source.prefix + suffix)) if stamp is not None else 0
+        try:
+            spent = apply_version(service, tx, target, suffix, stamp, tx.get(source.prefix + suffix)) if stamp is not None else 0
+        except ServiceError as error:
+            if error.code not in CODES:
+                raise
+            throttled = True  # The replica has no capacity left: the rest waits, in its order.
+            break
+        done += 1
         if spent:
             units += spent
             progress.latencies.append((member.region, max(0, now - position) / MILLISECOND))
-    if due:
-        journal.set_cursor(tx, member.region, due[-1][0])
+    if done:
+        journal.set_cursor(tx, member.region, due[done - 1][0])
     if units:
         progress.moved.append((target, units))
-    if len(due) < len(entries):
+    if throttled:
+        progress.come_again(now + THROTTLED_PAUSE)
+    elif len(due) < len(entries):
         left = entries[len(due)][0]
         if left <= horizon:
             progress.more = True
         else:
-            progress.next_due = min(progress.next_due or left + LATENCY, left + LATENCY)
+            progress.come_again(left + LATENCY)
 
 
 def _trim(tx: Transaction, journal: Journal, others: list[Member]) -> None:

@@ -33,7 +33,9 @@ async def remove(service: DynamoDb, payload: dict[str, Any]) -> None:
         if group is None or member is None or source is None or not member.leaving:
             return None
         progress = push(service, tx, source, group, FAR)
-        if not progress.more and not progress.blocked:
+        if progress.next_due:
+            plan_removal(service, tx, group, payload["region"], progress.next_due)
+        elif not progress.more and not progress.blocked:
             _part(service, tx, group, source)
         return source, progress
 
