@@ -65,7 +65,7 @@ class Capacity:
         """Raise the throttling error unless a read at a row may begin."""
         flow, place = self._reads(table, index, place)
         try:
-            self._let_in(flow, place)
+            self._let_in(flow, self._clock.now(), place)
         except ServiceError as error:
             self.count_throttled(error, table, operation)
             raise
@@ -79,14 +79,15 @@ class Capacity:
 
     def read(self, table: Table, row: bytes, half_units: int, operation: str = "") -> None:
         """Charge the read of one item to its table, or raise the throttling error, counting `operation` as throttled."""
-        flow = self._of(table).table.reads
-        limit = flow.blocked(self._clock.now(), row)
+        flow = (table.meters or self._attach(table)).table.reads
+        now = self._clock.now()
+        limit = flow.blocked(now, row)
         if limit and self._enforced:
             if operation:
                 self.count_throttled_request(table, operation)
             raise self._refuse(flow, limit)
         self._use(table, "ReadHalfUnits", half_units)
-        if flow.take(self._clock.now(), half_units, row):
+        if flow.take(now, half_units, row):
             self._grown(table)
 
     def _reads(self, table: Table, index: Index | None, place: bytes) -> tuple[Flow, bytes]:
@@ -105,28 +106,29 @@ class Capacity:
 
         A global index with nothing left holds up the writes of its table.
         """
-        meters = self._of(table)
+        meters = table.meters or self._attach(table)
         now = self._clock.now()
         flow = meters.table.writes
-        local = 0
-        self._let_in(flow, row)
-        for index, place, _ in entries:
-            if index.is_global:
-                self._let_in(meters.indexes[index.name].writes, place)
-        grown = False
-        for index, place, spent in entries:
-            if index.is_global:
-                grown |= meters.indexes[index.name].writes.take(now, spent, place)
-            else:
-                local += spent
-        self._use(table, "WriteUnits", units + sum(spent for _, _, spent in entries))
-        if flow.take(now, units + local, row) or grown:
+        self._let_in(flow, now, row)
+        total, own, grown = units, units, False
+        if entries:
+            for index, place, _ in entries:
+                if index.is_global:
+                    self._let_in(meters.indexes[index.name].writes, now, place)
+            for index, place, spent in entries:
+                total += spent
+                if index.is_global:
+                    grown |= meters.indexes[index.name].writes.take(now, spent, place)
+                else:
+                    own += spent
+        self._use(table, "WriteUnits", total)
+        if flow.take(now, own, row) or grown:
             self._grown(table)
 
     # ---- throttling
 
-    def _let_in(self, flow: Flow, place: bytes) -> None:
-        limit = flow.blocked(self._clock.now(), place)
+    def _let_in(self, flow: Flow, now: int, place: bytes) -> None:
+        limit = flow.blocked(now, place)
         if limit and self._enforced:
             raise self._refuse(flow, limit)
 

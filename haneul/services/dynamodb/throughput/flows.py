@@ -100,11 +100,16 @@ class Flow:
 
     def take(self, now: int, units: int, place: bytes) -> bool:
         """Charge units (half units for reads); True when what the table is ready for has grown."""
-        self._own.take(now, units)
+        # `Bucket.take` of both, written out: every read and write comes through here.
+        own = self._own
+        oldest = now - own.window
+        own.empty_at = (own.empty_at if own.empty_at > oldest else oldest) + units * own.unit
         if self._maximum is not None:
             self._maximum.take(now, units)
         partition = self._partitions.find(place)
-        (partition.writes if self.is_write else partition.reads).take(now, units)
+        bucket = partition.writes if self.is_write else partition.reads
+        oldest = now - bucket.window
+        bucket.empty_at = (bucket.empty_at if bucket.empty_at > oldest else oldest) + units * bucket.unit
         self._consumed.add(units / self._halves)
         peak = self.peak
         return peak is not None and peak.add(now, units)
