@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from haneul.runtime.interpreters import Kind
-from haneul.runtime.port import Credentials, FunctionSpec
+from haneul.runtime.port import Credentials, FunctionSpec, ImageSpec
 
 _PATH = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"
 _LIBRARY_PATH = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+_IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NEEDS_FRESH_PYTHON = ("LD_LIBRARY_PATH", "LD_PRELOAD", "AWS_LAMBDA_EXEC_WRAPPER")
 _HARMLESS_PYTHON = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
 _PYTHON_ARGUMENTS = ("-S", "-X", "utf8", "/var/runtime/bootstrap.py")
@@ -16,6 +17,8 @@ _PYTHON_ARGUMENTS = ("-S", "-X", "utf8", "/var/runtime/bootstrap.py")
 
 def build(kind: Kind, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, api_address: str, endpoint: str) -> dict[str, Any]:
     """The configuration frame: `environment`; `argv` and `candidates` of the program to become (empty for a fork of the zygote); `channel`."""
+    if spec.image is not None:
+        return _for_image(kind, spec, spec.image, credentials, log_stream_name, api_address, endpoint)
     environment = {
         "PATH": _PATH,
         "LD_LIBRARY_PATH": _LIBRARY_PATH,
@@ -43,6 +46,24 @@ def build(kind: Kind, spec: FunctionSpec, credentials: Credentials, log_stream_n
     if wrapper and argv and kind.family != "provided":
         argv, candidates = [wrapper, *argv], []
     return {"environment": environment, "argv": argv, "candidates": candidates, "channel": kind.channel}
+
+
+def _for_image(
+    kind: Kind, spec: FunctionSpec, image: ImageSpec, credentials: Credentials, log_stream_name: str, api_address: str, endpoint: str
+) -> dict[str, Any]:
+    """As for a runtime of ours, but the image's own variables are the ground, and its program is looked for in its own PATH; `directory` is where it starts."""
+    environment = {
+        "PATH": _IMAGE_PATH,
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "AWS_ENDPOINT_URL": endpoint,
+        **image.environment,
+        **spec.environment,
+        **_reserved(kind, spec, credentials, log_stream_name, api_address),
+    }
+    argv = list(image.argv)
+    candidates = argv[:1] if "/" in argv[0] else [f"{folder}/{argv[0]}" for folder in environment["PATH"].split(":") if folder.startswith("/")]
+    return {"environment": environment, "argv": argv, "candidates": candidates, "channel": False, "directory": image.directory}
 
 
 def _needs_fresh_python(spec: FunctionSpec) -> bool:

@@ -34,6 +34,13 @@ def exited(request_id: str, ending: Ending) -> tuple[str, bytes]:
     return kind, document(kind, f"RequestId: {request_id} Error: {how}")
 
 
+def with_request(request_id: str, kind: str | None, payload: bytes) -> bytes:
+    """The document of a program that could not be started, which was made before there was a request to name; any other as it is."""
+    if kind not in ("Runtime.InvalidEntrypoint", "Runtime.InvalidWorkingDir"):
+        return payload
+    return payload.replace(b'"errorMessage":"Error: ', f'"errorMessage":"RequestId: {request_id} Error: '.encode(), 1)
+
+
 def no_bootstrap(request_id: str, candidates: tuple[str, ...]) -> tuple[str, bytes]:
     kind = "Runtime.InvalidEntrypoint"
     return kind, document(kind, f"RequestId: {request_id} Error: Couldn't find valid bootstrap(s): [{' '.join(candidates)}]")

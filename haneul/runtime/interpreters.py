@@ -119,6 +119,11 @@ def _provided() -> list[Kind]:
     return [Kind(name, "provided", "", zygote, ("bootstrap",), candidates, channel=False) for name in ("provided.al2023", "provided.al2")]
 
 
+def image_kind() -> Kind:
+    """Functions from container images: whatever the image holds, it speaks over the Runtime API."""
+    return Kind("image", "provided", "", {**_program_zygote([], []), "image": True}, channel=False)
+
+
 def _program_zygote(shared: list[tuple[str, str]], links: list[tuple[str, str]]) -> dict[str, Any]:
     executable, prefix = _own_python()
     if prefix != "/usr":

@@ -33,6 +33,19 @@ class RuntimeUnavailable(Exception):
 
 
 @dataclass(frozen=True)
+class ImageSpec:
+    """What a function from a container image consists of: unpacked layers (see `haneul.runtime.images_unpack`), the lowest first, and how it starts.
+
+    `argv` is ENTRYPOINT and CMD, never empty; `directory` is WORKDIR; `environment` is ENV.
+    """
+
+    layer_dirs: tuple[str, ...]
+    argv: tuple[str, ...]
+    directory: str = "/"
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class FunctionSpec:
     """One version of a function with its configuration. Environments whose `key` is equal are interchangeable.
 
@@ -61,6 +74,7 @@ class FunctionSpec:
     log_format: Literal["Text", "JSON"] = "Text"
     log_level: str = ""
     initialization_type: str = "on-demand"
+    image: ImageSpec | None = None
 
 
 @dataclass(frozen=True)

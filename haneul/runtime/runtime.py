@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from time import monotonic_ns as real_monotonic_ns
 from time import time_ns as real_wall_ns
 
+from haneul.clock import Ids
 from haneul.runtime import configuration
 from haneul.runtime.drivers.namespaces import NamespaceDriver
 from haneul.runtime.drivers.port import Driver, Plan
 from haneul.runtime.environment import Environment, Surroundings
 from haneul.runtime.inside.jail import RUNTIME_API_PORT
-from haneul.runtime.interpreters import Kind, discover
+from haneul.runtime.interpreters import Kind, discover, image_kind
 from haneul.runtime.port import INIT_TIMEOUT_NS, AdoptListener, Credentials, FunctionSpec, OnLog, RuntimeUnavailable
 
 _log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Runtime:
         self._environments: set[Environment] = set()
         self._created = 0
         self._ended = 0
-        self._surroundings = Surroundings(self.driver, monotonic_ns, wall_ns, adopt_listener, self._remember, self._forget, init_timeout_ns)
+        self._surroundings = Surroundings(self.driver, monotonic_ns, wall_ns, adopt_listener, self._remember, self._forget, init_timeout_ns, Ids().uuid)
 
     async def start(self) -> None:
         """Start the driver and the zygote of the server's own Python. Raises RuntimeUnavailable when this machine cannot hold a sandbox."""
@@ -88,13 +89,14 @@ class Runtime:
 
     async def create(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None) -> Environment:
         """Make an environment for `spec`; its Init phase runs while this returns. Raises RuntimeUnavailable."""
-        kind = self._kinds.get(spec.runtime)
+        kind = self._kinds.get(spec.runtime) if spec.image is None else image_kind()
         if kind is None:
             raise RuntimeUnavailable(f"The runtime {spec.runtime} is not installed on this machine; there are: {', '.join(self.available_runtimes())}.")
         settings = configuration.build(
             kind, spec, credentials, log_stream_name, f"127.0.0.1:{RUNTIME_API_PORT}", f"http://127.0.0.1:{spec.endpoint_port}"
         )
-        plan = Plan(kind, spec.code_dir, spec.layer_dirs, spec.memory_mb, spec.ephemeral_storage_mb, spec.endpoint_port, settings)
+        image_dirs = spec.image.layer_dirs if spec.image is not None else ()
+        plan = Plan(kind, spec.code_dir, spec.layer_dirs, spec.memory_mb, spec.ephemeral_storage_mb, spec.endpoint_port, settings, image_dirs)
         environment = Environment(kind, plan, spec, self._surroundings, on_log)
         await environment.launch()
         return environment

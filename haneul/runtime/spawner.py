@@ -26,7 +26,7 @@ from typing import Any
 
 from haneul.runtime.cgroups import Cgroups, Group, identity
 from haneul.runtime.disks import Disks
-from haneul.runtime.inside import jail, linux
+from haneul.runtime.inside import jail, linux, root
 
 _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 16
@@ -149,15 +149,19 @@ class Spawner:
             os.close(peak)
 
     def mounts(self, message: dict[str, Any], opened: list[int]) -> list[tuple[str, int]]:
-        out = [("/var/task", linux.clone_mount(message["code_dir"], _READ_ONLY))]
+        if images := message["image_dirs"]:
+            top = f"{self.directory}/image-top"
+            root.make_image_top(top)
+            out = [("/", linux.overlay([top, *reversed(images)], _READ_ONLY, self.mount_point))]
+        else:
+            out = [("/var/task", linux.clone_mount(message["code_dir"], _READ_ONLY))]
         opened.append(out[0][1])
         layers: list[str] = message["layer_dirs"]
         if len(layers) == 1:
             out.append(("/opt", linux.clone_mount(layers[0], _READ_ONLY)))
             opened.append(out[-1][1])
         elif layers:  # Of an overlay's lower directories the first wins; of a function's layers the last.
-            lower = ":".join(layer.replace("\\", "\\\\").replace(":", "\\:") for layer in reversed(layers))
-            out.append(("/opt", linux.new_filesystem("overlay", {"lowerdir": lower}, _READ_ONLY)))
+            out.append(("/opt", linux.overlay(list(reversed(layers)), _READ_ONLY, self.mount_point)))
             opened.append(out[-1][1])
         out.append(("/tmp", self.disks.make(message["ephemeral_storage_mb"])))
         opened.append(out[-1][1])

@@ -43,6 +43,9 @@ class BareSandbox(Sandbox):
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
     def throttle(self) -> None:
         """There is nothing here to limit the CPU with."""
 
@@ -83,6 +86,8 @@ class BareDriver(Driver):
         """Nothing is started in advance."""
 
     async def launch(self, plan: Plan) -> Sandbox:
+        if plan.image_dirs:
+            raise RuntimeUnavailable("A container image cannot be the root directory without namespaces.")
         if plan.layer_dirs:
             raise RuntimeUnavailable("Layers cannot be shown at /opt without namespaces.")
         api = socket.create_server(("127.0.0.1", 0))

@@ -17,7 +17,7 @@ from typing import Any
 
 from haneul.runtime.drivers.port import PROCESSES_MAX, Driver, Ending, Plan, Sandbox, read_ending, readable
 from haneul.runtime.inside import linux
-from haneul.runtime.inside.jail import FREEZE, THAW
+from haneul.runtime.inside.jail import FREEZE, TERMINATE, THAW
 from haneul.runtime.interpreters import Kind
 from haneul.runtime.port import RuntimeUnavailable
 
@@ -63,6 +63,9 @@ class NamespaceSandbox(Sandbox):
     def thaw(self) -> None:
         linux.pidfd_send_signal(self.keeper, THAW)
 
+    def terminate(self) -> None:
+        linux.pidfd_send_signal(self.keeper, TERMINATE)
+
     def throttle(self) -> None:
         if "cpu" in self.driver.controllers:
             self.driver.send({"do": "throttle", "id": self.identifier})
@@ -94,7 +97,10 @@ class NamespaceSandbox(Sandbox):
             if fd >= 0:
                 os.close(fd)
         self.status = self.keeper = self.peak = -1
-        for listener in (self.api, self.endpoint):
+        if self.extension_log >= 0:
+            os.close(self.extension_log)
+            self.extension_log = -1
+        for listener in (self.api, self.endpoint, self.outlet):
             if listener is not None:
                 listener.close()
 
@@ -239,6 +245,7 @@ class NamespaceDriver(Driver):
             "zygote": plan.kind.zygote,
             "code_dir": plan.code_dir,
             "layer_dirs": plan.layer_dirs,
+            "image_dirs": plan.image_dirs,
             "memory_mb": plan.memory_mb,
             "ephemeral_storage_mb": plan.ephemeral_storage_mb,
             "endpoint_port": plan.endpoint_port,
@@ -265,7 +272,7 @@ class NamespaceDriver(Driver):
             data, fds, _, _ = socket.recv_fds(sandbox.channel, 1, 8)
         except ConnectionResetError:
             data, fds = b"", []
-        if data != b"H" or len(fds) != 3:
+        if data != b"H" or len(fds) not in (3, 5):
             for fd in fds:
                 os.close(fd)
             self.forget(sandbox)
@@ -281,6 +288,10 @@ class NamespaceDriver(Driver):
         sandbox.endpoint = socket.socket(fileno=fds[2])
         sandbox.api.setblocking(False)
         sandbox.endpoint.setblocking(False)
+        if len(fds) == 5:
+            sandbox.extension_log = fds[3]
+            sandbox.outlet = socket.socket(fileno=fds[4])
+            os.set_blocking(sandbox.extension_log, False)
 
     def forget(self, sandbox: NamespaceSandbox) -> None:
         """Let the spawner clear up after a sandbox whose processes are gone."""

@@ -26,6 +26,8 @@ class Plan:
     ephemeral_storage_mb: int
     endpoint_port: int
     configuration: Mapping[str, Any]
+    image_dirs: tuple[str, ...] = ()
+    """The layers of a container image, the lowest first: then the root directory is theirs, and there is no `code_dir`."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Sandbox(ABC):
     """Listens where the Runtime API is expected inside."""
     endpoint: socket.socket | None
     """Listens where the cloud is expected inside."""
+    extension_log: int = -1
+    """Read end of the pipe that extensions write to, where there are any; whoever takes it sets this to -1, and closes it."""
+    outlet: socket.socket | None = None
+    """Made inside and not connected, where there are extensions: by it the server reaches those who listen there."""
 
     @abstractmethod
     def kill(self) -> None:
@@ -62,6 +68,10 @@ class Sandbox(ABC):
 
     @abstractmethod
     def thaw(self) -> None: ...
+
+    @abstractmethod
+    def terminate(self) -> None:
+        """Ask the function's process (not its extensions) to end."""
 
     @abstractmethod
     def throttle(self) -> None:
@@ -103,8 +113,9 @@ class Driver(ABC):
 
 
 def read_ending(status: bytes) -> Ending:
-    """From the keeper's words: `exit N`, `signal N`, `out_of_memory`, `setup <reason>`."""
-    text = status.decode("utf-8", "replace").strip()
+    """From the keeper's words: `exit N`, `signal N`, `out_of_memory`, `setup <reason>`; not counting `extension <name>`."""
+    lines = status.decode("utf-8", "replace").splitlines()
+    text = next((line for line in lines if not line.startswith("extension ")), "")
     word, _, rest = text.partition(" ")
     if word == "exit":
         return Ending(exit_status=int(rest))

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from haneul.runtime.inside import linux, seccomp
+from haneul.runtime.inside import extensions, image, linux, seccomp
 
 USER_NAME = "sbx_user1051"
 USER_ID = 993
@@ -33,6 +33,8 @@ RUNTIME_API_PORT = 9001
 
 FREEZE = signal.SIGUSR1
 THAW = signal.SIGUSR2
+TERMINATE = signal.SIGTERM
+"""Sent to the keeper: it passes on SIGTERM to the function's process."""
 
 _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 32
@@ -95,14 +97,16 @@ def _raise_loopback() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
 
 
-def _hand_over(channel: int, listeners: list[socket.socket]) -> None:
-    """Give the server the listening sockets and a descriptor to signal this process by."""
-    fds = array.array("i", [os.pidfd_open(os.getpid()), *(listener.fileno() for listener in listeners)])
+def _hand_over(channel: int, listeners: list[socket.socket], extras: list[int]) -> None:
+    """Give the server a descriptor to signal this process by, the listening sockets, and what it needs for extensions."""
+    fds = array.array("i", [os.pidfd_open(os.getpid()), *(listener.fileno() for listener in listeners), *extras])
     with socket.socket(fileno=os.dup(channel)) as connection:
         connection.sendmsg([b"H"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
     os.close(fds[0])
     for listener in listeners:
         listener.close()
+    for fd in extras:
+        os.close(fd)
 
 
 def report(status: int, text: str) -> None:
@@ -125,7 +129,7 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         select.select([builder], [], [])  # The builder has ended, and the zygote has become our parent.
         os.close(builder)
         _die_with_parent(lifeline)
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, FREEZE, THAW))
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, FREEZE, THAW, TERMINATE))
         go, waiting = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         function = os.fork()
         if function == 0:
@@ -139,13 +143,18 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         requests.close()
         request = Request(message, fds)
         status = request.status
-        _prepare_function(request, function)
+        extension_log = _prepare_function(request, function)
         _lower_keeper(user)
         _die_with_parent(lifeline)
-        socket.send_fds(go, [b"G"], [request.channel, request.log, *request.cgroups])
+        socket.send_fds(go, [b"G" if extension_log < 0 else b"X"], [request.channel, request.log, *request.cgroups])
+        children: dict[int, str] = {}
+        if extension_log >= 0:
+            socket.send_fds(go, [b"L"], [extension_log])
+            children = extensions.decode(go.recv(_MESSAGE_BYTES_MAX))
+            os.close(extension_log)
         for fd in (request.channel, request.log, go.detach(), *request.cgroups):
             os.close(fd)
-        report(status, _watch(request.watch_bytes, function))
+        _watch(request.watch_bytes, function, children, status)
         os._exit(0)
     except Exception as error:
         report(status, f"setup {type(error).__name__} {error}")
@@ -166,15 +175,25 @@ def _enter_cgroups(entrances: list[int]) -> None:
         os.write(fd, b"0")
 
 
-def _prepare_function(request: Request, function: int) -> None:
+def _prepare_function(request: Request, function: int) -> int:
+    """Returns the descriptor that extensions write their log to, -1 if there are none."""
     _enter_cgroups(request.cgroups)
     for target, fd in request.mounts:
-        linux.attach_mount(fd, target)
+        if target == "/":
+            image.enter(fd)
+        else:
+            linux.attach_mount(fd, target)
         os.close(fd)
     if request.watch_bytes:  # The second line, should memory be taken faster than it is watched.
         limit = request.watch_bytes + request.watch_bytes // 4 + (64 << 20)
         resource.prlimit(function, resource.RLIMIT_DATA, (limit, limit))
-    _hand_over(request.channel, _listen(request.ports))
+    if not extensions.found():
+        _hand_over(request.channel, _listen(request.ports), [])
+        return -1
+    log, log_inside = os.pipe()
+    outlet = socket.socket(socket.AF_INET, socket.SOCK_STREAM)  # The server connects it to those who subscribe to telemetry.
+    _hand_over(request.channel, _listen(request.ports), [log, outlet.detach()])
+    return log_inside
 
 
 def _mount_proc() -> None:
@@ -238,21 +257,26 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _watch(watch_bytes: int, function: int) -> str:
-    """Serve the signals until the function's process is gone, and say how it ended."""
+def _watch(watch_bytes: int, function: int, children: dict[int, str], status: int) -> None:
+    """Serve the signals until the function's process is gone, and its extensions (`children`), too: the server tells them and gives them a
+    moment. Reports how each ended."""
     frozen = False
-    wanted = (signal.SIGCHLD, FREEZE, THAW)
+    wanted = (signal.SIGCHLD, FREEZE, THAW, TERMINATE)
     while True:
         if watch_bytes and not frozen:
             received = signal.sigtimedwait(wanted, _SAMPLE_SECONDS)
             if received is None:
                 if _anonymous_bytes(shared=True) > watch_bytes and _anonymous_bytes(shared=False) > watch_bytes:
-                    return "out_of_memory"
+                    return report(status, "out_of_memory")
                 continue
         else:
             received = signal.sigwaitinfo(wanted)
         if received.si_signo != signal.SIGCHLD:
             if received.si_pid != 0 or received.si_code != 0:  # Sent from inside; who is outside has no number here.
+                continue
+            if received.si_signo == TERMINATE:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(function, signal.SIGTERM)
                 continue
             frozen = received.si_signo == FREEZE
             with contextlib.suppress(ProcessLookupError):
@@ -260,13 +284,18 @@ def _watch(watch_bytes: int, function: int) -> str:
             continue
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, code = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 pid = 0
             if pid == 0:
                 break
             if pid == function:
-                return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
+                report(status, f"signal {os.WTERMSIG(code)}" if os.WIFSIGNALED(code) else f"exit {os.WEXITSTATUS(code)}")
+                function = -1
+            elif pid in children:
+                report(status, f"extension {children.pop(pid)}")
+            if function < 0 and not children:
+                return None
 
 
 def _anonymous_bytes(shared: bool) -> int:
@@ -308,14 +337,32 @@ def _become_function(waiting: socket.socket, user: int, processes_max: int, prog
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.dup2(channel, 3, inheritable=False)
-        os.closerange(4, _OPEN_FILES_MAX)
-        os.chdir("/var/task")
+        if signaled == b"X":
+            os.dup2(waiting.detach(), 4, inheritable=False)
+        os.closerange(5 if signaled == b"X" else 4, _OPEN_FILES_MAX)
         connection = socket.socket(fileno=3)
-        program.start(connection, read_configuration(connection))
+        configuration = read_configuration(connection)
+        if signaled == b"X":
+            _start_extensions(connection, socket.socket(fileno=4), configuration)
+        if "directory" not in configuration:
+            os.chdir("/var/task")
+        program.start(connection, configuration)
     except OSError as error:
         os.write(2, f"{error}\n".encode())
     finally:
         os._exit(1)
+
+
+def _start_extensions(channel: socket.socket, keeper: socket.socket, configuration: dict[str, Any]) -> None:
+    """Start the external extensions, and wait until the server says that they have all registered."""
+    _, (log,), _, _ = socket.recv_fds(keeper, 1, 1)
+    started = extensions.start(extensions.found(), configuration["environment"], log)
+    keeper.send(extensions.encode(started))
+    keeper.close()
+    os.close(log)
+    names = json.dumps(list(started.values())).encode()
+    channel.sendall(b"T" + len(names).to_bytes(4, "big") + names)
+    _read_exactly(channel, 5)
 
 
 def read_configuration(channel: socket.socket) -> dict[str, Any]:

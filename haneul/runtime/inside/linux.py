@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 
@@ -13,6 +14,7 @@ CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
 
+MS_RDONLY = 1
 MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
@@ -164,12 +166,46 @@ def new_filesystem(kind: str, options: dict[str, str | None], attributes: int) -
         os.close(context)
 
 
+def overlay(lowers: list[str], attributes: int, mount_point: str) -> int:
+    """A read-only overlay of folders, the topmost first, detached. Its marks of removal are those that an ordinary user may make (`userxattr`).
+
+    `mount_point` is a folder to use for a moment on kernels before 6.5, which take all folders in one text of a page at most.
+    """
+    context = _check(_syscall(_SYS_FSOPEN, b"overlay", 1), "fsopen overlay")
+    try:
+        for lower in lowers:
+            _check(_syscall(_SYS_FSCONFIG, context, _FSCONFIG_SET_STRING, b"lowerdir+", os.fsencode(lower), 0), f"overlay {lower}")
+        _check(_syscall(_SYS_FSCONFIG, context, _FSCONFIG_SET_FLAG, b"userxattr", None, 0), "overlay userxattr")
+        _check(_syscall(_SYS_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0), "overlay create")
+        return _check(_syscall(_SYS_FSMOUNT, context, 1, attributes), "fsmount overlay")
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(context)
+    return _overlay_in_one_text(lowers, attributes, mount_point)
+
+
+def _overlay_in_one_text(lowers: list[str], attributes: int, mount_point: str) -> int:
+    quoted = ":".join(lower.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for lower in lowers)
+    mount("overlay", mount_point, "overlay", MS_RDONLY, f"userxattr,lowerdir={quoted}")
+    try:
+        return clone_mount(mount_point, attributes)
+    finally:
+        unmount(mount_point)
+
+
 def enter_root(path: str) -> None:
     """Make the mount at `path` this mount namespace's root and let go of the old one."""
     os.chdir(path)
     _check(_syscall(_SYS_PIVOT_ROOT, b".", b"."), "pivot_root")
     unmount(".")
     os.chdir("/")
+
+
+def disconnect(fd: int) -> None:
+    """Undo a TCP socket's connection, so that it can be connected once more."""
+    _check(_libc.connect(fd, (ctypes.c_char * 16)(), 16), "connect")  # The address family is AF_UNSPEC.
 
 
 def pidfd_send_signal(pidfd: int, number: int) -> None:

@@ -12,14 +12,16 @@ _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 _ETC_SHARED = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl", "pki", "ca-certificates", "alternatives", "mime.types", "localtime", "os-release", "crypto-policies")
-_ETC_FILES = {
+ETC_FILES = {
     "passwd": f"root:x:0:0:root:/root:/sbin/nologin\n{USER_NAME}:x:{USER_ID}:{GROUP_ID}::/home/{USER_NAME}:/sbin/nologin\n",
     "group": f"root:x:0:\n{USER_NAME}:x:{GROUP_ID}:\n",
-    "hosts": "127.0.0.1 localhost localhost.localdomain lambda\n",
+    "hosts": "127.0.0.1 localhost localhost.localdomain lambda sandbox sandbox.localdomain\n",
     "hostname": "lambda\n",
     "resolv.conf": "",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
+_IMAGE_FOLDERS = ("proc", "sys", "dev", "tmp")
+_IMAGE_FILES = ("hosts", "hostname", "resolv.conf")
 _EMPTY = ("proc", "tmp", "var/task/lib", "opt/lib", "var/runtime", "var/lang/bin", "var/tmp", "sys", "run", "dev", "etc", f"home/{USER_NAME}")
 
 
@@ -62,6 +64,22 @@ def enter(mount_point: str, shared: list[tuple[str, str]], links: list[tuple[str
     linux.enter_root(mount_point)
 
 
+def make_image_top(directory: str) -> None:
+    """Make the topmost layer of every container image's root at `directory`, unless it is there: the folders where something is to be mounted, and the
+    files that tell of the network."""
+    if os.path.isdir(directory):
+        return
+    for name in ("", *_IMAGE_FOLDERS, "etc"):
+        os.mkdir(f"{directory}/{name}")
+        os.chmod(f"{directory}/{name}", 0o755)
+        if name in _IMAGE_FOLDERS:  # What the image has there is not seen.
+            os.setxattr(f"{directory}/{name}", "user.overlay.opaque", b"y")
+    for name in _IMAGE_FILES:
+        with open(f"{directory}/etc/{name}", "w") as file:
+            file.write(ETC_FILES[name])
+            os.fchmod(file.fileno(), 0o644)
+
+
 def _show(outside: str, inside: str, attributes: int = _READ_ONLY) -> None:
     if os.path.isdir(outside):
         os.makedirs(inside, exist_ok=True)
@@ -73,7 +91,7 @@ def _show(outside: str, inside: str, attributes: int = _READ_ONLY) -> None:
 
 
 def _fill_etc(etc: str) -> None:
-    for name, text in _ETC_FILES.items():
+    for name, text in ETC_FILES.items():
         with open(f"{etc}/{name}", "w") as file:
             file.write(text)
     for name in _ETC_SHARED:

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from haneul.runtime.inside import jail, linux, root
+from haneul.runtime.inside import image, jail, linux, root
 
 _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 32
@@ -47,7 +47,7 @@ def main() -> None:
     "\u00e9".encode("idna")  # Loads the codec that host names go through.
     root.enter(options["mount_point"], options["shared"], options["links"])
     linux.set_name("zygote")
-    program = _python() if options["python"] else jail.Program(_nothing, jail.run_program)
+    program = _python() if options["python"] else jail.Program(_nothing, image.run if options.get("image") else jail.run_program)
     sys.argv[:] = [""]
     gc.collect()
     gc.freeze()
