@@ -170,11 +170,6 @@ class Environment:
         result = await self._init_within(self._around.init_timeout_ns / 1e9)
         return result is not None and result.status is None and self.alive
 
-    async def prepared(self) -> bool:
-        """Wait for the end of the Init phase, as long as it may take; whether it succeeded, so that a first invocation will not wait."""
-        result = await self._init_within(self._around.init_timeout_ns / 1e9)
-        return result is not None and result.status is None and self.alive
-
     # ---- invocation
 
     def stream(self, invocation: Invocation) -> ResponseStream:
