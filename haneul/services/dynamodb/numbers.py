@@ -34,8 +34,11 @@ def canonical(text: str) -> str:
     sign, whole, fraction, bare_fraction, exponent_text = found.groups()
     whole, fraction = whole or "", fraction or bare_fraction or ""
     digits = (whole + fraction).lstrip("0")
-    if exponent_text is not None and len(exponent_text) > _EXPONENT_DIGITS_MAX and not _fits_64_bits(exponent_text):
-        raise validation(f"The parameter cannot be converted to a numeric value: {text}")
+    if exponent_text is not None and len(exponent_text) > _EXPONENT_DIGITS_MAX:
+        exponent_text = exponent_text[0].strip("+0123456789") + (exponent_text.lstrip("+-0") or "0")
+        # Of an exponent beyond 64 bits, only the length is looked at.
+        if len(exponent_text) > _EXPONENT_DIGITS_MAX + 2 or not -(2**63) <= int(exponent_text) < 2**63:
+            raise validation(f"The parameter cannot be converted to a numeric value: {text}")
     if not digits:
         # Zero, too, is checked by the exponent that it is written with.
         _check_exponent(int(exponent_text or 0))
@@ -55,11 +58,6 @@ def canonical(text: str) -> str:
     else:
         plain = "0." + "0" * (-exponent - 1) + digits
     return "-" + plain if sign == "-" else plain
-
-
-def _fits_64_bits(exponent_text: str) -> bool:
-    """Whether an exponent can be read at all. Of a very long one, only the length is looked at."""
-    return len(exponent_text.lstrip("+-0")) <= _EXPONENT_DIGITS_MAX + 1 and -(2**63) <= int(exponent_text) < 2**63
 
 
 def _check_exponent(exponent: int) -> None:
