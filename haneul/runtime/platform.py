@@ -1,0 +1,54 @@
+"""The records of platform events (AWS Lambda Developer Guide, "Lambda Telemetry API Event schema reference")."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from haneul.runtime.port import FunctionSpec, Invocation, Outcome
+
+_STATUS = {"success": "success", "timeout": "timeout", "init_timeout": "timeout", "error": "error", "response_too_large": "error", "init_error": "error"}
+_MEGABYTE = 1 << 20
+
+
+def init_start(spec: FunctionSpec) -> dict[str, Any]:
+    return {
+        "initializationType": spec.initialization_type,
+        "phase": "init",
+        "functionName": spec.function_name,
+        "functionVersion": spec.function_version,
+    }
+
+
+def initialised(spec: FunctionSpec, duration_ns: int) -> list[tuple[str, dict[str, Any]]]:
+    """What is said when the Init phase has succeeded."""
+    record = {"initializationType": spec.initialization_type, "phase": "init", "status": "success"}
+    return [("platform.initRuntimeDone", record), ("platform.initReport", {**record, "metrics": {"durationMs": _milliseconds(duration_ns)}})]
+
+
+def start(invocation: Invocation, spec: FunctionSpec) -> dict[str, Any]:
+    record: dict[str, Any] = {"requestId": invocation.request_id, "version": spec.function_version}
+    if invocation.trace_id:
+        record["tracing"] = {"type": "X-Amzn-Trace-Id", "value": invocation.trace_id}
+    return record
+
+
+def runtime_done(invocation: Invocation, status: str, duration_ns: int, produced_bytes: int) -> dict[str, Any]:
+    metrics = {"durationMs": _milliseconds(duration_ns), "producedBytes": produced_bytes}
+    return {"requestId": invocation.request_id, "status": _STATUS.get(status, "failure"), "metrics": metrics}
+
+
+def report(request_id: str, spec: FunctionSpec, outcome: Outcome) -> dict[str, Any]:
+    metrics = {
+        "durationMs": _milliseconds(outcome.duration_ns),
+        "billedDurationMs": math.ceil((outcome.duration_ns + (outcome.init_duration_ns or 0)) / 1_000_000) or 1,
+        "memorySizeMB": spec.memory_mb,
+        "maxMemoryUsedMB": max(1, math.ceil(outcome.max_memory_bytes / _MEGABYTE)),
+    }
+    if outcome.init_duration_ns is not None:
+        metrics["initDurationMs"] = _milliseconds(outcome.init_duration_ns)
+    return {"requestId": request_id, "status": _STATUS.get(outcome.status, "failure"), "metrics": metrics}
+
+
+def _milliseconds(duration_ns: int) -> float:
+    return round(duration_ns / 1_000_000, 3)
