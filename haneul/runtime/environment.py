@@ -7,16 +7,15 @@ import contextlib
 import json
 import logging
 import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from haneul.runtime import errors, platform
+from haneul.runtime import errors
 from haneul.runtime.answers import Incoming, Result, error_type
 from haneul.runtime.channel import Channel
+from haneul.runtime.companions import Companions, failure_document
 from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox
-from haneul.runtime.extensions import Extensions, ShutdownReason
-from haneul.runtime.inside_http import Connection, Request
+from haneul.runtime.extensions import ShutdownReason
 from haneul.runtime.interpreters import Kind
 from haneul.runtime.logs import LogReader
 from haneul.runtime.port import (
@@ -32,7 +31,6 @@ from haneul.runtime.port import (
 )
 from haneul.runtime.runtime_api import RuntimeApi, Submission
 from haneul.runtime.streaming import AnswerStream, Source
-from haneul.runtime.telemetry import Telemetry
 
 _FREEZE_AFTER_SECONDS = 0.005
 _LAST_WORDS_SECONDS = 0.25
@@ -90,12 +88,8 @@ class Environment:
         self._incoming: Incoming | None = None
         self._ending = Ending()
         self._runtime_ready = False
-        self._extensions = Extensions(self.spec, self._extensions_progress, self._extension_failed, self._around.new_id)
-        self._extensions_waited: asyncio.Future[None] | None = None
-        self._telemetry: Telemetry | None = None
-        self._extension_logs: LogReader | None = None
-        self._shutting_down = False
-        self._let_start = False
+        self._companions = Companions(self.spec, self, self._around.wall_ns, self._around.new_id)
+        self._companions_waited: asyncio.Future[None] | None = None
         self._peak_bytes = 0
         self._frozen = False
         self._idle_since = 0.0
@@ -130,9 +124,8 @@ class Environment:
         self._channel = Channel(sandbox.channel, self._on_frame, self._on_channel_end)
         loop.add_reader(sandbox.log, self._on_log_pipe)
         loop.add_reader(sandbox.status, self._on_status_pipe)
-        self._api = RuntimeApi(sandbox.api, self, self) if sandbox.api is not None else None
-        if sandbox.outlet is not None:
-            self._attend_extensions(sandbox, sandbox.outlet)
+        self._api = RuntimeApi(sandbox.api, self, self._companions) if sandbox.api is not None else None
+        self._companions.attend(sandbox)
         if sandbox.endpoint is not None and self._around.adopt_listener is not None:
             self._stop_listening = self._around.adopt_listener(sandbox.endpoint, self.spec)
             sandbox.endpoint = None
@@ -143,8 +136,8 @@ class Environment:
         """End everything inside and wait until it is gone. Extensions are told and given their time; without any all is killed at once."""
         self._destroyed = True
         if self.alive:
-            if len(self._extensions):
-                await self._shut_down("spindown")
+            if self._companions and self._sandbox is not None:
+                await self._shut_down(self._sandbox, "spindown")
             self._kill()
             await self._ended
 
@@ -221,8 +214,8 @@ class Environment:
         self._deliver(invocation, timeout_ms)
         try:
             result = await answer
-            if len(self._extensions) and self.alive:
-                result = await self._await_extensions(invocation, result, now() - start)
+            if self._companions and self.alive:
+                result = await self._await_companions(invocation, result, now() - start)
         finally:
             timer.cancel()
         duration = now() - start
@@ -242,8 +235,8 @@ class Environment:
         outcome = Outcome(
             result.status or "success", result.payload, result.error_type, duration_ns, init_duration, peak, self._logs.tail(), result.content_type
         )
-        if self._telemetry is not None and self._current is not None:
-            self._telemetry.platform("platform.report", platform.report(self._current.request_id, self.spec, outcome))
+        if self._companions and self._current is not None:
+            self._companions.report(self._current.request_id, outcome)
         return outcome
 
     async def _await_init(self, invocation: Invocation, timeout_ms: int) -> Result:
@@ -278,10 +271,8 @@ class Environment:
         return errors.exited(request_id, ending)
 
     def _deliver(self, invocation: Invocation, timeout_ms: int) -> None:
-        if len(self._extensions):
-            self._extensions.invoke(invocation, self._around.wall_ns() // 1_000_000 + timeout_ms)
-        if self._telemetry is not None:
-            self._telemetry.platform("platform.start", platform.start(invocation, self.spec))
+        if self._companions:
+            self._companions.invocation_begins(invocation, timeout_ms)
         if not self._kind.channel:
             assert self._api is not None
             self._api.offer(invocation, self._around.wall_ns() // 1_000_000 + timeout_ms)
@@ -298,8 +289,8 @@ class Environment:
             kind, payload = errors.timed_out(request_id, timeout_ms)
             self._answer.set_result(Result("timeout", payload, kind))
             self._give_up("timeout")
-        elif self._extensions_waited is not None and not self._extensions_waited.done():
-            self._extensions_waited.set_result(None)
+        elif self._companions_waited is not None and not self._companions_waited.done():
+            self._companions_waited.set_result(None)
 
     def _settle(self, result: Result) -> None:
         if self._answer is not None and not self._answer.done():
@@ -329,7 +320,7 @@ class Environment:
         if kind == b"I":
             self.initialised()
         elif kind == b"T":
-            self._extensions_started(body)
+            self._companions.started(body)
         elif kind == b"X":
             self._fail_init(body)
         elif kind in (b"R", b"E", b"L", b"B", b"C", b"D"):
@@ -399,13 +390,12 @@ class Environment:
         if self._ready or self._initialised.done():
             return
         self._runtime_ready = True
-        if not self._extensions.all_ready:
-            return  # The last of them to get ready calls this again.
-        self._ready = self._extensions.closed = True
+        if not self._companions.extensions.all_ready:
+            return  # The last of them to get ready leads here again.
+        self._ready = True
         self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
         self._initialised.set_result(Result(None))
-        if len(self._extensions):
-            self._extensions_initialised(self._init_duration_ns)
+        self._companions.initialised(self._init_duration_ns)
         if self._sandbox is not None:
             self._sandbox.throttle()
         self._idle_since = self._loop.time()
@@ -438,133 +428,61 @@ class Environment:
     def uses_channel(self) -> bool:
         return self._kind.channel
 
-    # ---- extensions
+    # ---- what its companions tell
 
-    def handle(self, connection: Connection, request: Request) -> bool:
-        """A request on port 9001 that is not the Runtime API's."""
-        if Telemetry.owns(request.path):
-            extension = self._extensions.identify(connection, request)
-            if extension is not None and self._telemetry is not None:
-                self._telemetry.subscribe(connection, request, extension.name)
-            elif extension is not None:  # An internal one, in a function without a folder for extensions: nothing leads into its sandbox.
-                connection.answer_json(202, {"errorMessage": "Telemetry API is not supported", "errorType": "Telemetry.NotSupported"})
-            return True
-        return self._extensions.handle(connection, request)
-
-    def lost(self, connection: Connection) -> None:
-        self._extensions.lost(connection)
-
-    def _attend_extensions(self, sandbox: Sandbox, outlet: socket.socket) -> None:
-        self._telemetry = Telemetry(outlet, self._around.wall_ns, self._service_line)
-        self._telemetry.platform("platform.initStart", platform.init_start(self.spec))
-        self._extension_logs = logs = LogReader(sandbox.extension_log, self._around.wall_ns, self._extension_lines)
-        sandbox.extension_log = -1
-
-        def read() -> None:
-            if not logs.read():
-                self._loop.remove_reader(logs.fd)
-
-        self._loop.add_reader(logs.fd, read)
-
-    def _service_line(self, text: str) -> None:
-        if self.on_log is not None:
-            self.on_log([LogLine(self._around.wall_ns(), text.encode())])
-
-    def _extension_lines(self, lines: list[LogLine]) -> None:
-        if self._telemetry is not None:
-            self._telemetry.lines("extension", lines, False)
-        if self.on_log is not None:
-            self.on_log(lines)
-
-    def _extensions_started(self, body: bytes) -> None:
-        """The sandbox has started the external extensions, and waits with the runtime until all have registered."""
-        if not self._ready and not len(self._extensions):
-            self._extensions.expect([str(name) for name in json.loads(body)])
-            if self._extensions.too_many:
-                self._extension_failed("Extension.TooManyExtensions", "")
-            self._extensions_progress()
-
-    def _extensions_progress(self) -> None:
-        if not self._let_start and self._extensions.all_registered and self._channel is not None:
-            self._let_start = True
+    def start_runtime(self) -> None:
+        if self._channel is not None:
             self._channel.send(b"G", b"")
+
+    def companions_ready(self) -> None:
         if self._runtime_ready and not self._ready:
             self.initialised()
-        if self._extensions_waited is not None and not self._extensions_waited.done() and self._extensions.all_ready:
-            self._extensions_waited.set_result(None)
+        if self._companions_waited is not None and not self._companions_waited.done():
+            self._companions_waited.set_result(None)
 
-    def _extensions_initialised(self, duration_ns: int) -> None:
-        for line in self._extensions.log_lines():
-            self._service_line(line)
-        if self._telemetry is not None:
-            for kind, record in platform.initialised(self.spec, duration_ns):
-                self._telemetry.platform(kind, record)
-            self._telemetry.initialised()
-
-    def _extension_failed(self, kind: str, name: str) -> None:
-        """An extension has ended, or reported that it cannot go on: so ends the environment."""
-        request_id = self._current.request_id if self._current is not None else ""
-        payload = errors.document(kind, f"RequestId: {request_id} Error: extension {name} failed" if name else "Too many extensions")
+    def companion_failed(self, kind: str, message: str) -> None:
+        payload = failure_document(kind, self._current.request_id if self._current is not None else "", message)
         if not self._ready:
             self._fail_init(payload)
         else:
             self._settle(Result("exited", payload, kind))
-        if not self._shutting_down:
-            self._give_up("failure")
+        self._give_up("failure")
 
-    async def _await_extensions(self, invocation: Invocation, result: Result, duration_ns: int) -> Result:
+    def runtime_ended(self) -> None:
+        self._give_up("failure")
+
+    async def _await_companions(self, invocation: Invocation, result: Result, duration_ns: int) -> Result:
         """The runtime is done; the invocation is over when the extensions are, too, or when its time is."""
-        if self._telemetry is not None:
-            self._telemetry.platform("platform.runtimeDone", platform.runtime_done(invocation, result.status or "success", duration_ns, len(result.payload)))
-        if self._extensions.all_ready:
+        self._companions.runtime_done(invocation, result.status or "success", duration_ns, len(result.payload))
+        if self._companions.extensions.all_ready:
             return result
-        self._extensions_waited = waited = self._loop.create_future()
+        self._companions_waited = waited = self._loop.create_future()
         await asyncio.wait([waited, self._ended], return_when=asyncio.FIRST_COMPLETED)
-        self._extensions_waited = None
-        if not self._extensions.all_ready and self.alive:
-            timeout_ms = invocation.timeout_ms or self.spec.timeout_ms
-            kind, payload = errors.timed_out(invocation.request_id, timeout_ms)
-            self._give_up("timeout")
-            return Result("timeout", payload, kind)
-        return result
-
-    def _on_status(self, text: str) -> None:
-        for line in text.splitlines():
-            word, _, rest = line.partition(" ")
-            if word == "extension":
-                self._extensions.exited(rest)
-            elif not self._shutting_down:  # The runtime has ended; its extensions have a moment left.
-                self._give_up("failure")
+        self._companions_waited = None
+        if self._companions.extensions.all_ready or not self.alive:
+            return result
+        kind, payload = errors.timed_out(invocation.request_id, invocation.timeout_ms or self.spec.timeout_ms)
+        self._give_up("timeout")
+        return Result("timeout", payload, kind)
 
     def _give_up(self, reason: ShutdownReason) -> None:
         """This sandbox serves no more."""
-        if not len(self._extensions):
+        if not self._companions or self._sandbox is None:
             self._kill()
-            return
-        self.alive = False
-        self._ending_early = self._loop.create_task(self._shut_down(reason))
+        elif self.alive:
+            self.alive = False
+            self._shutting_down = self._loop.create_task(self._shut_down(self._sandbox, reason))
 
-    async def _shut_down(self, reason: ShutdownReason) -> None:
-        """The Shutdown phase: the runtime is asked to end, the extensions are told, and what is left in the end is killed."""
-        sandbox, ended = self._sandbox, self._ended
-        self._shutting_down = True
-        if sandbox is None:
-            return
+    async def _shut_down(self, sandbox: Sandbox, reason: ShutdownReason) -> None:
         if self._frozen:
             self._thaw()
-        sandbox.terminate()
-        seconds = self._extensions.shutdown_seconds
-        self._extensions.shut_down(reason, self._around.wall_ns() // 1_000_000 + int(seconds * 1000))
-        if self._telemetry is not None:
-            await asyncio.wait([ended, asyncio.ensure_future(self._telemetry.finish())], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait([ended], timeout=seconds)
-        sandbox.kill()
+        await self._companions.shut_down(sandbox, self._ended, reason)
 
     # ---- log and end
 
     def _lines(self, lines: list[LogLine]) -> None:
-        if self._telemetry is not None:
-            self._telemetry.lines("function", lines, self.spec.log_format == "JSON")
+        if self._companions:
+            self._companions.function_lines(lines)
         if self.on_log is None:
             return
         try:
@@ -582,8 +500,8 @@ class Environment:
             data = os.read(self._sandbox.status, 4096)
             if data:
                 self._status_text = (self._status_text + data)[:8192]
-                if len(self._extensions):
-                    self._on_status(data.decode("utf-8", "replace"))
+                if self._companions:
+                    self._companions.on_status(data.decode("utf-8", "replace"))
                 return
             self._loop.remove_reader(self._sandbox.status)
             self._ending_task = self._loop.create_task(self._end())
@@ -599,8 +517,6 @@ class Environment:
         if self._stop_listening is not None:
             self._stop_listening()
             self._stop_listening = None
-        if self._telemetry is not None:
-            self._telemetry.close()
         if self._api is not None:
             self._api.close()
         self._peak_bytes = max(self._peak_bytes, sandbox.peak_bytes())
@@ -625,10 +541,7 @@ class Environment:
         self._around.ended(self)
 
     def _drain_rest(self) -> None:
-        if self._extension_logs is not None and self._extension_logs.fd >= 0:
-            self._loop.remove_reader(self._extension_logs.fd)
-            self._extension_logs.read(rounds=1024)
-            self._extension_logs.close()
+        self._companions.close()
         self._loop.remove_reader(self._logs.fd)
         for _ in range(2):  # A pipe that has been emptied says so the first time, that it has ended the second.
             self._logs.read(rounds=1024)

@@ -1,0 +1,251 @@
+"""Extensions, internal and external, and the Telemetry and Logs APIs (AWS Lambda Developer Guide, "Augment Lambda functions using Lambda extensions")."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import pytest
+
+from haneul.runtime.environment import Environment
+from tests.runtime.conftest import Functions
+from tests.runtime.test_runtime_api import provided
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="the extensions below are scripts for /usr/bin/python3"),
+]
+
+EXTENSION = """#!/usr/bin/python3 -S
+import http.client, json, os, sys, time
+NAME = os.path.basename(sys.argv[0])
+connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+def call(method, path, body=None, headers={}, version='2020-01-01/extension'):
+    connection.request(method, f'/{version}/{path}', body if body is None or isinstance(body, str) else json.dumps(body), headers)
+    response = connection.getresponse()
+    return response.status, response.headers, response.read()
+def register(*events, **headers):
+    status, answered, body = call('POST', 'register', {'events': events}, {'Lambda-Extension-Name': NAME, **headers})
+    return {'Lambda-Extension-Identifier': answered['Lambda-Extension-Identifier']}, json.loads(body)
+def next(me): return json.loads(call('GET', 'event/next', headers=me)[2])
+def say(*what): print(*what, flush=True)
+"""
+ECHO = "def handler(e, c):\n    print('in the function')\n    return e"
+
+
+async def with_extensions(functions: Functions, source: str = ECHO, extensions: dict[str, str] | None = None, **settings: Any) -> Environment:
+    layer = functions.code(**{f"extensions__{name}": EXTENSION + text for name, text in (extensions or {}).items()})
+    return await functions.create(source, layer_dirs=(layer,), **settings)
+
+
+def lines(functions: Functions) -> list[str]:
+    return [line.text.decode() for line in functions.lines]
+
+
+async def test_life_of_an_extension(functions: Functions) -> None:
+    """It is started before the runtime, told of each invocation and of the end; the function's name and handler it learns when it registers."""
+    source = """
+me, function = register('INVOKE', 'SHUTDOWN', **{'Lambda-Extension-Accept-Feature': 'accountId'})
+say('registered', json.dumps(function), '_HANDLER' in os.environ, os.environ['AWS_LAMBDA_FUNCTION_NAME'])
+while True:
+    event = next(me)
+    say('event', event['eventType'], event.get('requestId'), event.get('tracing'), event.get('shutdownReason'), event['deadlineMs'] > 10**12)
+    if event['eventType'] == 'SHUTDOWN': break
+"""
+    environment = await with_extensions(functions, "print('init')\n" + ECHO, {"watcher": source})
+    assert (await functions.invoke(environment, 1, "one", trace_id="Root=1")).payload == b"1"
+    assert (await functions.invoke(environment, 2, "two")).payload == b"2"
+    await environment.destroy()
+    trace = {"type": "X-Amzn-Trace-Id", "value": "Root=1"}
+    told = [line for line in lines(functions) if line.startswith(("registered", "event"))]
+    function = {"functionName": "f", "functionVersion": "$LATEST", "handler": "app.handler", "accountId": "000000000000"}
+    assert told == [
+        f"registered {json.dumps(function)} False f",
+        f"event INVOKE one {trace} None True",
+        "event INVOKE two None None True",
+        "event SHUTDOWN None None spindown True",
+    ]
+    assert "EXTENSION\tName: watcher\tState: Ready\tEvents: [INVOKE, SHUTDOWN]" in lines(functions)
+    assert lines(functions).index("init") > lines(functions).index(told[0])
+
+
+async def test_invocation_waits_for_extensions(functions: Functions) -> None:
+    """The time that an extension takes after the function belongs to the invocation, and counts towards its time-out."""
+    source = "me, _ = register('INVOKE')\nwhile True:\n    next(me)\n    time.sleep({})\n"
+    environment = await with_extensions(functions, ECHO, {"slow": source.format("0.2")})
+    outcome = await functions.invoke(environment, 1)
+    assert outcome.payload == b"1" and outcome.duration_ns > 190e6
+    environment = await with_extensions(functions, ECHO, {"slow": source.format("30")}, timeout_ms=400)
+    outcome = await functions.invoke(environment, 1)
+    assert (outcome.status, outcome.error_type) == ("timeout", "Sandbox.Timedout") and not environment.alive
+
+
+async def test_extension_that_fails_to_start(functions: Functions) -> None:
+    """An extension that ends or reports an error in its Init phase fails the function's."""
+    for source, kind in (
+        ("sys.exit(3)", "Extension.Crash"),
+        ("me, _ = register('INVOKE')\ncall('POST', 'init/error', {}, {**me, 'Lambda-Extension-Function-Error-Type': 'Mine.Init'})\ntime.sleep(60)", "Mine.Init"),
+    ):
+        outcome = await functions.invoke(await with_extensions(functions, ECHO, {"bad": source}))
+        assert (outcome.status, outcome.error_type) == ("init_error", kind), outcome
+
+
+async def test_extension_that_crashes_later(functions: Functions) -> None:
+    """An extension that ends during an invocation ends the environment, too; the next invocation has a new one."""
+    environment = await with_extensions(functions, "import time\ndef handler(e, c):\n    time.sleep(e)\n    return 1", {"brittle": "me, _ = register('INVOKE')\nnext(me)\nsys.exit(1)"})
+    outcome = await functions.invoke(environment, 5)
+    assert (outcome.status, outcome.error_type) == ("exited", "Extension.Crash") and not environment.alive
+
+
+async def test_shutdown_has_an_end(functions: Functions) -> None:
+    """An extension that does not end in time is killed, and so is a runtime that ignores SIGTERM."""
+    source = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: print('asked to end', flush=True))\n" + ECHO
+    environment = await with_extensions(functions, source, {"stubborn": "me, _ = register('SHUTDOWN')\nnext(me)\nsay('told')\ntime.sleep(600)"})
+    assert (await functions.invoke(environment, 1)).payload == b"1"
+    async with asyncio.timeout(30):
+        await environment.destroy()
+    assert {"told", "asked to end"} <= set(lines(functions))
+
+
+async def test_requests_that_are_refused(functions: Functions) -> None:
+    """Names, identifiers, events and the order of calls are checked, each with its error type."""
+    source = """
+out = []
+def note(answer): out.append([answer[0], json.loads(answer[2])['errorType']])
+me = {'Lambda-Extension-Name': NAME}
+note(call('POST', 'register', {'events': []}))
+note(call('POST', 'register', '[', me))
+note(call('POST', 'register', {'events': ['NOTHING']}, me))
+note(call('GET', 'event/next'))
+note(call('GET', 'event/next', headers={'Lambda-Extension-Identifier': 'x'}))
+note(call('GET', 'event/next', headers={'Lambda-Extension-Identifier': '00000000-0000-4000-8000-000000000000'}))
+me, _ = register('INVOKE')
+note(call('POST', 'register', {'events': []}, {'Lambda-Extension-Name': NAME}))
+note(call('POST', 'init/error', {}, me))
+out.append([call('GET', 'register')[0], call('GET', 'nowhere')[0]])
+say(json.dumps(out))
+while True: next(me)
+"""
+    environment = await with_extensions(functions, ECHO, {"wrong": source})
+    await functions.invoke(environment)
+    found = json.loads(next(line for line in lines(functions) if line.startswith("[[")))
+    assert found == [
+        [403, "Extension.InvalidExtensionName"],
+        [403, "InvalidRequestFormat"],
+        [403, "Extension.InvalidEventType"],
+        [403, "Extension.MissingExtensionIdentifier"],
+        [403, "Extension.InvalidExtensionIdentifier"],
+        [403, "Extension.UnknownExtensionIdentifier"],
+        [403, "Extension.InvalidExtensionState"],
+        [403, "Extension.MissingHeader"],
+        [405, 404],
+    ]
+
+
+async def test_internal_extension(functions: Functions) -> None:
+    """A thread of the runtime may register for INVOKE, not for SHUTDOWN, during the Init phase, not later; ten extensions at most."""
+    source = """
+def extension(method, path, body=None, headers={}):
+    own = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    own.request(method, '/2020-01-01/extension/' + path, body, headers)
+    answer = own.getresponse()
+    return answer.status, answer.headers, json.loads(answer.read())
+import threading
+seen = []
+refused = extension('POST', 'register', '{"events": ["SHUTDOWN"]}', {'Lambda-Extension-Name': 'inner'})[2]['errorType']
+def work(name):
+    me = {'Lambda-Extension-Identifier': extension('POST', 'register', '{"events": ["INVOKE"]}', {'Lambda-Extension-Name': name})[1]['Lambda-Extension-Identifier']}
+    started.release()
+    while True: seen.append(extension('GET', 'event/next', None, me)[2]['requestId'])
+started = threading.Semaphore(0)
+for n in range(10): threading.Thread(target=work, args=(f'inner{n}',), daemon=True).start()
+for n in range(10): started.acquire()
+many = extension('POST', 'register', '{"events": ["INVOKE"]}', {'Lambda-Extension-Name': 'eleventh'})[2]['errorType']
+while True:
+    _, headers, body = call('GET', 'invocation/next')
+    id = headers['Lambda-Runtime-Aws-Request-Id']
+    late = extension('POST', 'register', '{"events": []}', {'Lambda-Extension-Name': 'late'})[2]['errorType']
+    call('POST', f'invocation/{id}/response', json.dumps([refused, many, late, sorted(set(seen))]))
+"""
+    environment = await functions.create(files=provided(source), runtime="provided.al2023")
+    await functions.invoke(environment, request_id="one")
+    outcome = await functions.invoke(environment, request_id="two")
+    refused, many, late, seen = json.loads(outcome.payload)
+    assert (refused, many, late) == ("Extension.InvalidEventType", "Extension.TooManyExtensions", "Extension.RegistrationClosed")
+    assert "one" in seen
+
+
+LISTENER = """
+import socket, threading
+received = []
+server = socket.create_server(('sandbox.localdomain', 4243))
+def serve():
+    while True:
+        taken, _ = server.accept()
+        data = b''
+        while b'\\r\\n\\r\\n' not in data: data += taken.recv(65536)
+        head, _, body = data.partition(b'\\r\\n\\r\\n')
+        length = int(head.lower().partition(b'content-length: ')[2].split()[0])
+        while len(body) < length: body += taken.recv(65536)
+        received.extend(json.loads(body))
+        taken.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n')
+        taken.close()
+threading.Thread(target=serve, daemon=True).start()
+me, _ = register('INVOKE', 'SHUTDOWN')
+subscription = {'schemaVersion': '2022-12-13', 'types': ['platform', 'function'], 'buffering': {'timeoutMs': 25}, 'destination': {'protocol': 'HTTP', 'URI': 'http://sandbox.localdomain:4243/x'}}
+def subscribe(body, version='2022-07-01', what='telemetry'): return call('PUT', what, body, me, version)
+bad = [subscribe({**subscription, **change})[0] for change in ({'types': ['all']}, {'buffering': {'timeoutMs': 1}}, {'destination': {'protocol': 'HTTP', 'URI': 'http://example.com/'}}, {'schemaVersion': '1'})]
+"""
+
+
+async def test_telemetry(functions: Functions) -> None:
+    """A subscriber gets what happens in its environment, from the start of the Init phase on, and the function's lines, by HTTP in the sandbox."""
+    source = LISTENER + (
+        "ok = subscribe(subscription)\n"
+        "event = next(me)\nevent = next(me)\nlate = subscribe(subscription)[0]\n"
+        "while not any(e['type'] == 'platform.report' for e in received): time.sleep(0.005)\n"
+        "say('GOT ' + json.dumps([bad, ok[0], ok[2].decode(), late, received]))\nnext(me)\n"
+    )
+    environment = await with_extensions(functions, ECHO, {"telemeter": source})
+    await functions.invoke(environment, request_id="one")
+    await functions.invoke(environment, request_id="two")
+    got = next(line for line in lines(functions) if line.startswith("GOT "))
+    bad, status, text, late, received = json.loads(got[4:])
+    assert (bad, status, text, late) == ([400] * 4, 200, "OK", 403)
+    kinds = [event["type"] for event in received]
+    for kind in ("platform.initStart", "platform.telemetrySubscription", "platform.initRuntimeDone", "platform.initReport", "platform.start", "platform.runtimeDone"):
+        assert kind in kinds, kinds
+    function = next(event for event in received if event["type"] == "function")
+    assert function["record"] == "in the function\n" and function["time"].endswith("Z")
+    report = next(event["record"] for event in received if event["type"] == "platform.report")
+    assert report["requestId"] == "one" and report["status"] == "success" and report["metrics"]["memorySizeMB"] == 512
+    assert "TELEMETRY\tName: telemeter\tState: Subscribed\tTypes: [Platform, Function]" in lines(functions)
+
+
+async def test_logs_api_over_tcp(functions: Functions) -> None:
+    """The older API has fewer events; a TCP subscriber gets a JSON object a line. Its own output is an extension's, so that it cannot feed itself."""
+    source = """
+import socket, threading
+received = []
+server = socket.create_server(('0.0.0.0', 4244))
+def serve():
+    taken, _ = server.accept()
+    for line in taken.makefile(): received.append(json.loads(line))
+threading.Thread(target=serve, daemon=True).start()
+me, _ = register('INVOKE')
+body = {'schemaVersion': '2020-08-15', 'types': ['platform', 'function', 'extension'], 'buffering': {'timeoutMs': 25}, 'destination': {'protocol': 'TCP', 'port': 4244}}
+say('mine', call('PUT', 'logs', body, me, '2020-08-15')[0])
+next(me)
+while not any(e['type'] == 'function' for e in received): time.sleep(0.005)
+say('GOT ' + json.dumps(received))
+next(me)
+"""
+    environment = await with_extensions(functions, ECHO, {"logger": source})
+    await functions.invoke(environment, request_id="one")
+    received = json.loads(next(line for line in lines(functions) if line.startswith("GOT "))[4:])
+    kinds = {event["type"] for event in received}
+    assert "platform.start" in kinds and "function" in kinds and not any(kind.startswith("platform.init") for kind in kinds)
+    assert next(event["record"] for event in received if event["type"] == "platform.start") == {"requestId": "one", "version": "$LATEST"}
+    assert [event["record"] for event in received if event["type"] == "extension"] == ["mine 200\n"]
