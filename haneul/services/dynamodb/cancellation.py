@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from haneul.core.errors import ServiceError
+from haneul.services.dynamodb.errors import EmptyKeyValue
 
 Shape = dict[str, Any]
 
@@ -21,7 +22,7 @@ _CODES = {
 
 def reason_of(error: ServiceError) -> Shape | None:
     """The cancellation reason that an action's error becomes; None for errors that fail the request as such."""
-    code = _CODES.get(error.code)
+    code = None if isinstance(error, EmptyKeyValue) else _CODES.get(error.code)
     if code is None:
         return None
     reason = {"Code": code, "Message": error.message}

@@ -19,6 +19,18 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("ValidationException", INVALID + message, 400)
 
 
+class EmptyKeyValue(ServiceError):
+    """A key attribute without content: wrong in any table, so that a transaction with it is refused, not cancelled."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        what = "string" if kind == "S" else "binary"
+        super().__init__(
+            "ValidationException",
+            f"One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {what} value. Key: {name}",
+            400,
+        )
+
+
 def not_found() -> ServiceError:
     """The table of an operation on items is not there, or not ready."""
     return ServiceError("ResourceNotFoundException", "Requested resource not found", 400)

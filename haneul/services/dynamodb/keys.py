@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 from haneul.services.dynamodb import numbers
-from haneul.services.dynamodb.errors import invalid, key_mismatch
+from haneul.services.dynamodb.errors import EmptyKeyValue, invalid, key_mismatch
 from haneul.services.dynamodb.values import Item, Value, kind_of
 from haneul.store.keys import after
 
@@ -158,7 +158,7 @@ class KeySchema:
         if kind == "N":
             return
         if not inner:
-            raise _empty_key(kind, f"Key: {name}")
+            raise EmptyKeyValue(kind, name)
         limit = HASH_KEY_BYTES_MAX if is_hash else RANGE_KEY_BYTES_MAX
         if len(inner) * 4 > limit and len(part(kind, inner)) > limit:
             if is_hash:
@@ -183,11 +183,6 @@ class KeySchema:
 def index_type_mismatch(name: str, expected: str, actual: str, index_name: str) -> Exception:
     """An attribute that an index is made of has another type."""
     return invalid(f"Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: {index_name}")
-
-
-def _empty_key(kind: str, where: str) -> Exception:
-    what = "string" if kind == "S" else "binary"
-    return _not_valid(f"The AttributeValue for a key attribute cannot contain an empty {what} value. {where}")
 
 
 def _empty_index_key(kind: str, name: str, index_name: str) -> Exception:
