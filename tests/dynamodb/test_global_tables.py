@@ -18,8 +18,9 @@ def db(cloud: Running, region: str = HOME) -> Any:
 
 
 def add_replica(cloud: Running, name: str, *regions: str, source: str = HOME, **more: Any) -> None:
-    db(cloud, source).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": region, **more}} for region in regions])
-    cloud.advance("1s")
+    for region in regions:
+        db(cloud, source).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": region, **more}}])
+        cloud.advance("1s")
 
 
 def global_table(cloud: Running, *regions: str, **parameters: Any) -> str:
@@ -55,7 +56,7 @@ def test_replica_is_made_and_described(cloud: Running) -> None:
     name = make_table(cloud)
     made = db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])["TableDescription"]
     assert made["TableStatus"] == "UPDATING"
-    assert made["GlobalTableVersion"] == "2019.11.21" and made["MultiRegionConsistency"] == "EVENTUAL"
+    assert made["GlobalTableVersion"] == "2019.11.21" and "MultiRegionConsistency" not in made
     assert [(one["RegionName"], one["ReplicaStatus"]) for one in made["Replicas"]] == [(WEST, "CREATING")]
     assert db(cloud, WEST).describe_table(TableName=name)["Table"]["TableStatus"] == "CREATING"
     assert failure(db(cloud, WEST).get_item, TableName=name, Key={"pk": s("a")})[0] == "ResourceNotFoundException"
@@ -295,7 +296,7 @@ def test_settings_are_the_same_everywhere(cloud: Running) -> None:
     assert not table["DeletionProtectionEnabled"]
     shown = db(cloud).describe_table(TableName=name)["Table"]["Replicas"][0]
     assert shown["OnDemandThroughputOverride"] == {"MaxReadRequestUnits": 70}
-    assert "disable the stream" in invalid(db(cloud).update_table, TableName=name, StreamSpecification={"StreamEnabled": False})
+    assert "Disabling Stream is not allowed for a Global Table replica." in invalid(db(cloud).update_table, TableName=name, StreamSpecification={"StreamEnabled": False})
 
 
 def test_a_table_of_that_name_is_in_the_way(cloud: Running) -> None:
@@ -303,21 +304,23 @@ def test_a_table_of_that_name_is_in_the_way(cloud: Running) -> None:
     name = make_table(cloud)
     db(cloud, WEST).create_table(**_plain(name))
     assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}]) == (
-        f"Failed to create a the new replica of table with name: '{name}' because one or more replicas already existed as tables."
+        f"Failed to create a the new replica of table with name: \u2018{name}\u2019 because one or more replicas already existed as tables."
     )
 
 
 @pytest.mark.parametrize(
     ("updates", "message"),
     [
-        ([{"Create": {"RegionName": HOME}}], "Cannot add, delete, or update the local region through ReplicaUpdates"),
-        ([{"Delete": {"RegionName": WEST}}], "does not have a replica in Region: us-west-2"),
-        ([{"Update": {"RegionName": WEST, "TableClassOverride": "STANDARD"}}], "does not have a replica in Region: us-west-2"),
-        ([{}], "exactly one of"),
-        ([{"Create": {"RegionName": "nowhere"}}], "Invalid Region name"),
-        ([{"Create": {"RegionName": WEST}}, {"Create": {"RegionName": WEST}}], "Only one update per replica"),
-        ([{"Create": {"RegionName": WEST, "ProvisionedThroughputOverride": {"ReadCapacityUnits": 5}}}], "PAY_PER_REQUEST"),
-        ([{"Create": {"RegionName": WEST, "GlobalSecondaryIndexes": [{"IndexName": "none"}]}}], "does not have the specified index"),
+        ([{"Create": {"RegionName": HOME}}], "Cannot add or delete the local region through ReplicaUpdates."),
+        ([{"Delete": {"RegionName": WEST}}], "Please retry the request without these replicas: [us-west-2]."),
+        ([{"Update": {"RegionName": WEST, "TableClassOverride": "STANDARD"}}], "Please retry the request without these replicas: [us-west-2]."),
+        ([{"Update": {"RegionName": WEST}}], "There are no actions specified in the Replica Update Action"),
+        ([{}], "There are no actions specified in the Replica Update Action"),
+        ([{"Create": {"RegionName": WEST}, "Delete": {"RegionName": EUROPE}}], "more than one type of replica actions not allowed"),
+        ([{"Create": {"RegionName": WEST}}, {"Delete": {"RegionName": EUROPE}}], "more than one type of replica actions not allowed"),
+        ([{"Create": {"RegionName": WEST}}, {"Create": {"RegionName": EUROPE}}], "more than one create or delete replica actions not allowed"),
+        ([{"Create": {"RegionName": "us-fake-1"}}], "Region us-fake-1 is not supported. The latest version of global tables are only supported in"),
+        ([{"Create": {"RegionName": "EU-WEST-1"}}], "Region EU-WEST-1 is not supported."),
     ],
 )
 def test_refused_replica_updates(cloud: Running, updates: Any, message: str) -> None:
@@ -335,10 +338,36 @@ def test_provisioned_tables_need_scaling(cloud: Running) -> None:
     )
 
 
-def test_stream_of_another_kind_is_in_the_way(cloud: Running) -> None:
-    """Replicas live off both images; a stream that was made otherwise is not silently changed."""
+def test_a_stream_that_is_there_stays_as_it_is(cloud: Running) -> None:
+    """Replication does not need both images, as the real service does not: the replica has a stream of the same kind."""
     name = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
-    assert "NEW_AND_OLD_IMAGES" in invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])
+    add_replica(cloud, name, WEST)
+    for region in (HOME, WEST):
+        assert db(cloud, region).describe_table(TableName=name)["Table"]["StreamSpecification"]["StreamViewType"] == "KEYS_ONLY"
+    put(cloud, name, HOME, "a", v=n(1))
+    cloud.advance("1s")
+    assert get(cloud, name, WEST, "a") == {"pk": s("a"), "v": n(1)}
+
+
+def test_one_change_at_a_time(cloud: Running) -> None:
+    """Replica updates go alone, and nothing else goes while one is under way; a protected replica stays."""
+    name = make_table(cloud)
+    create = [{"Create": {"RegionName": WEST}}]
+    assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=create, DeletionProtectionEnabled=True) == (
+        "Requests that modify replicas or witnesses must not also modify other fields"
+    )
+    db(cloud).update_table(TableName=name, ReplicaUpdates=create)
+    assert failure(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": EUROPE}}])[0] == "ResourceInUseException"
+    assert failure(db(cloud, WEST).delete_table, TableName=name)[0] == "ResourceInUseException"
+    cloud.advance("1s")
+    db(cloud, WEST).update_table(TableName=name, DeletionProtectionEnabled=True)
+    cloud.advance("1s")
+    assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": WEST}}]) == (
+        f"Cannot delete table {name} in region {WEST} because it has deletion protection enabled. Disable deletion protection first."
+    )
+    db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": EUROPE}}] * 2)
+    cloud.advance("1s")
+    assert [one["RegionName"] for one in db(cloud).describe_table(TableName=name)["Table"]["Replicas"]] == [WEST, EUROPE]
 
 
 def test_replication_waits_for_capacity(cloud: Running) -> None:
@@ -428,3 +457,20 @@ def test_tables_of_one_name_that_have_nothing_to_do_with_each_other(cloud: Runni
     put(cloud, name, EUROPE, "b")
     cloud.advance("1s")
     assert sorted(items(cloud, name, WEST)) == ["a"] and sorted(items(cloud, name, "eu-central-1")) == ["b"]
+
+
+def test_the_legacy_version_is_no_more(cloud: Running) -> None:
+    """Nothing of version 2017.11.29 can be made or found; tables of the current version are not visible to its operations."""
+    name = global_table(cloud)
+    client = db(cloud)
+    group = [{"RegionName": HOME}, {"RegionName": EUROPE}]
+    unsupported = "One or more parameter values were invalid: DynamoDB global tables version 2017.11.29 is not supported."
+    assert invalid(client.create_global_table, GlobalTableName=name, ReplicationGroup=group).startswith(unsupported)
+    create, delete = [{"Create": {"RegionName": EUROPE}}], [{"Delete": {"RegionName": WEST}}]
+    assert invalid(client.update_global_table, GlobalTableName=name, ReplicaUpdates=create).startswith(unsupported)
+    missing = ("GlobalTableNotFoundException", f"Global table with name: '{name}' does not exist.")
+    assert failure(client.update_global_table, GlobalTableName=name, ReplicaUpdates=delete) == missing
+    assert failure(client.describe_global_table_settings, GlobalTableName=name) == missing
+    assert failure(client.update_global_table_settings, GlobalTableName=name, GlobalTableBillingMode="PROVISIONED") == missing
+    assert failure(client.describe_global_table, GlobalTableName=name) == (missing[0], f"Global table not found: {missing[1]}")
+    assert client.list_global_tables()["GlobalTables"] == []

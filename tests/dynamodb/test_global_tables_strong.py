@@ -132,13 +132,14 @@ def creates(*regions: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({**STRONG, "ReplicaUpdates": creates(OHIO)}, "exactly three replicas"),
-        ({**STRONG, "ReplicaUpdates": creates(OHIO, OREGON, "us-west-1")}, "exactly three replicas"),
-        ({**STRONG, "ReplicaUpdates": creates(OHIO, "eu-west-1")}, "not supported between these Regions"),
-        ({**STRONG, "ReplicaUpdates": creates(OHIO), "GlobalTableWitnessUpdates": creates(OHIO)}, "exactly three replicas"),
-        ({"ReplicaUpdates": creates(OHIO), "GlobalTableWitnessUpdates": creates(OREGON)}, "A witness can only be added"),
-        ({"GlobalTableWitnessUpdates": creates(OREGON)}, "A witness can only be added"),
-        (STRONG, "can only be given when replicas are created"),
+        ({**STRONG, "ReplicaUpdates": creates(OHIO)}, "Unsupported replica count for global tables with MultiRegionConsistency set to STRONG."),
+        ({**STRONG, "ReplicaUpdates": creates(OHIO, OREGON, "eu-west-1")}, "Unsupported replica count"),
+        ({**STRONG, "ReplicaUpdates": creates(OHIO, "us-west-1")}, "Unsupported Region(s) specified"),
+        ({**STRONG, "ReplicaUpdates": creates(OHIO), "GlobalTableWitnessUpdates": creates(OHIO)}, "Cannot target multiple regions with the same action"),
+        ({**STRONG, "ReplicaUpdates": creates(OHIO), "GlobalTableWitnessUpdates": creates(HOME)}, "Cannot add a witness in the same region as an existing"),
+        ({"ReplicaUpdates": creates(OHIO), "GlobalTableWitnessUpdates": creates(OREGON)}, "MultiRegionConsistency must be set as STRONG when"),
+        ({"GlobalTableWitnessUpdates": creates(OREGON)}, "At least one of ProvisionedThroughput"),
+        (STRONG, "At least one of ProvisionedThroughput"),
     ],
 )
 def test_refused_beginnings(cloud: Running, request_: Any, message: str) -> None:
@@ -167,9 +168,16 @@ def test_it_ends_as_a_whole(cloud: Running, witness: str) -> None:
     name = make_strong(cloud, witness=witness)
     put(cloud, name, OHIO, "a")
     delete = [{"Delete": {"RegionName": OHIO}}]
-    assert "cannot lose a single" in invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=delete)
-    assert "single replica" in invalid(db(cloud, OHIO).delete_table, TableName=name)
-    assert "Replicas cannot be added" in invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=creates("us-west-1"))
+    alone = "Deletion of only one table replica is not supported for global tables with MultiRegionConsistency set to STRONG."
+    refused = "Update table delete operation does not include all witnesses." if witness else alone
+    assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=delete) == refused
+    assert invalid(db(cloud, OHIO).delete_table, TableName=name) == alone
+    assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=creates("eu-west-1")) == (
+        "Cannot add replicas to a global table with strong MultiRegionConsistency"
+    )
+    assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=creates("eu-west-1"), MultiRegionConsistency="STRONG") == (
+        "MultiRegionConsistency parameter is unsupported on existing global table"
+    )
     more: dict[str, Any] = {"GlobalTableWitnessUpdates": [{"Delete": {"RegionName": witness}}]} if witness else {}
     db(cloud).update_table(TableName=name, ReplicaUpdates=delete if witness else [*delete, {"Delete": {"RegionName": OREGON}}], **more)
     cloud.advance("1s")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from haneul.services.dynamodb.replication.records import VERSION, GlobalTable, Member, read_group
-from haneul.services.dynamodb.tables import Table, TableRecord, table_key
-from haneul.services.dynamodb.writing import read_counts
+from haneul.services.dynamodb.replication.records import VERSION, Member, read_group
+from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.store.port import Reader
 from haneul.store.records import decode
 
@@ -27,10 +26,11 @@ def describe_replication(reader: Reader, record: TableRecord) -> Shape:
             tables[member.region] = decode(raw, TableRecord)
     found: Shape = {
         "GlobalTableVersion": VERSION,
-        "Replicas": [_describe_member(reader, group, member, tables) for member in group.members if member.region != record.region],
-        "MultiRegionConsistency": "STRONG" if group.strong else "EVENTUAL",
+        "Replicas": [_describe_member(member, tables) for member in group.members if member.region != record.region],
         "GlobalTableSettingsReplicationMode": "ENABLED_WITH_OVERRIDES",
     }
+    if group.strong:
+        found["MultiRegionConsistency"] = "STRONG"
     if group.strong and group.witness:
         creating = any(member.status == "CREATING" for member in group.members)
         found["GlobalTableWitnesses"] = [{"RegionName": group.witness, "WitnessStatus": "CREATING" if creating else "ACTIVE"}]
@@ -39,7 +39,7 @@ def describe_replication(reader: Reader, record: TableRecord) -> Shape:
     return found
 
 
-def _describe_member(reader: Reader, group: GlobalTable, member: Member, tables: Mapping[str, TableRecord]) -> Shape:
+def _describe_member(member: Member, tables: Mapping[str, TableRecord]) -> Shape:
     table = tables.get(member.region)
     status = member.status
     if status == "ACTIVE" and table is not None and table.status == "UPDATING":
@@ -47,18 +47,13 @@ def _describe_member(reader: Reader, group: GlobalTable, member: Member, tables:
     found: Shape = {
         "RegionName": member.region,
         "ReplicaStatus": status,
-        "ReplicaArn": f"arn:aws:dynamodb:{member.region}:{group.account}:table/{group.name}",
         "GlobalTableSettingsReplicationMode": "ENABLED_WITH_OVERRIDES",
     }
-    if member.status == "CREATING":
-        counts = {region: read_counts(reader, Table(one)).get("", (0, 0))[0] for region, one in tables.items()}
-        total = counts.get(member.source, 0)
-        found["ReplicaStatusPercentProgress"] = str(min(99, counts.get(member.region, 0) * 100 // total) if total else 0)
     if member.read_units is not None:
         found["ProvisionedThroughputOverride"] = {"ReadCapacityUnits": member.read_units}
     if member.on_demand_read_max is not None:
         found["OnDemandThroughputOverride"] = {"MaxReadRequestUnits": member.on_demand_read_max}
-    if table is not None and table.table_class:
+    if member.table_class and table is not None and table.table_class:
         found["ReplicaTableClassSummary"] = {"TableClass": table.table_class}
         if table.table_class_changed_at:
             found["ReplicaTableClassSummary"]["LastUpdateDateTime"] = table.table_class_changed_at

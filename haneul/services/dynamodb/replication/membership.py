@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from haneul.core.call import Call
+from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import definitions, lifecycle
-from haneul.services.dynamodb.errors import in_use, invalid, validation
+from haneul.services.dynamodb.errors import in_use, validation
 from haneul.services.dynamodb.replication.backfill import plan_backfill
 from haneul.services.dynamodb.replication.delivery import stored_replica
 from haneul.services.dynamodb.replication.overrides import apply_overrides, set_overrides
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
 Shape = dict[str, Any]
 
 _IMAGES = "NEW_AND_OLD_IMAGES"
-# Strongly consistent tables stay within one of these (Developer Guide: "How DynamoDB global tables work").
-STRONG_REGIONS = (
-    frozenset(("us-east-1", "us-east-2", "us-west-2")),
-    frozenset(("eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1")),
-    frozenset(("ap-northeast-1", "ap-northeast-2", "ap-northeast-3")),
+# Where strongly consistent tables may have replicas and witnesses (Developer Guide: "How DynamoDB global tables work").
+STRONG_REGIONS = frozenset(
+    ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3")
 )
+_ONE_ONLY = "Update table operation with more than one create or delete replica actions not allowed"
+_STRONG_ALONE = "Deletion of only one table replica is not supported for global tables with MultiRegionConsistency set to STRONG."
 
 
 class Membership:
@@ -50,17 +51,19 @@ class Membership:
         if changes.protected is not None:
             self._protect(changes.protected)
             return
+        if self.group is not None and any(member.status != "ACTIVE" for member in self.group.members):
+            raise in_use("The resource which you are attempting to change is in use.")
         if changes.create:
             self._create(changes)
-        elif changes.witness_create:
-            raise validation("A witness can only be added when a global table with multi-Region strong consistency is created")
         for part in changes.update:
             self._update(part)
         if self.group is not None and self.group.strong and (changes.delete or changes.witness_delete):
             self._delete_strong(changes)
             return
         if changes.witness_delete:
-            raise validation("The table has no witness")
+            raise _not_part("witnesses", [changes.witness_delete])
+        if len(changes.delete) > 1:
+            raise validation(_ONE_ONLY)
         for region in changes.delete:
             self._delete(region)
         if changes.disassociate:
@@ -78,7 +81,7 @@ class Membership:
         member = group.member(region) if group is not None else None
         table = stored_replica(self.tx, group, region) if group is not None else None
         if group is None or member is None or table is None:
-            raise validation(f"The table does not have a replica in Region: {region}")
+            raise _not_part("replicas", [region])
         return group, member, table
 
     def _protect(self, wanted: bool) -> None:
@@ -91,20 +94,22 @@ class Membership:
 
     def _create(self, changes: ReplicaChanges) -> None:
         record, group = self.record, self.group
-        strong = changes.strong if changes.strong is not None else group.strong if group is not None else False
-        if group is not None and (strong or group.strong != strong):
-            raise validation("Replicas cannot be added to a global table with multi-Region strong consistency, and its consistency cannot be changed")
+        strong = bool(changes.strong)
         regions = [part["RegionName"] for part in changes.create]
+        if group is not None and group.strong:
+            if changes.strong is not None:
+                raise validation("MultiRegionConsistency parameter is unsupported on existing global table")
+            raise validation("Cannot add replicas to a global table with strong MultiRegionConsistency")
         if strong:
             self._check_strong(regions, changes.witness_create)
-        elif changes.witness_create:
-            raise validation("A witness can only be added to a global table with multi-Region strong consistency")
+        elif len(regions) > 1:
+            raise validation(_ONE_ONLY)
         if any(self.tx.get(table_key(record.account, region, record.name)) is not None for region in regions):
             raise validation(
-                f"Failed to create a the new replica of table with name: '{record.name}' because one or more replicas already existed as tables."
+                f"Failed to create a the new replica of table with name: \u2018{record.name}\u2019 because one or more replicas already existed as tables."
             )
         if not strong:
-            self._check_stream()
+            self._begin_stream()
         now = self.call.now
         if group is None:
             first = Member(record.region, "ACTIVE", now)
@@ -116,11 +121,17 @@ class Membership:
 
     def _check_strong(self, regions: list[str], witness: str) -> None:
         record = self.record
-        everywhere = {record.region, *regions, *([witness] if witness else ())}
-        if len(everywhere) != 3 or len(regions) + bool(witness) != 2:
-            raise validation("A global table with multi-Region strong consistency has exactly three replicas, or two replicas and a witness")
-        if not any(everywhere <= allowed for allowed in STRONG_REGIONS):
-            raise validation(f"Multi-Region strong consistency is not supported between these Regions: {', '.join(sorted(everywhere))}")
+        unsupported = sorted({record.region, *regions, witness} - STRONG_REGIONS - {""})
+        if unsupported:
+            raise validation(f"Unsupported Region(s) specified for global tables with MultiRegionConsistency set to STRONG: [{', '.join(unsupported)}].")
+        if witness and witness == record.region:
+            raise validation(
+                "Cannot add a witness in the same region as an existing replica when creating a global table with MultiRegionConsistency set to STRONG."
+            )
+        if witness in regions:
+            raise validation("Cannot target multiple regions with the same action")
+        if self.group is not None or len(regions) + bool(witness) != 2:
+            raise validation("Unsupported replica count for global tables with MultiRegionConsistency set to STRONG.")
         if self.tx.range(*prefix_range(Table(record).prefix), 1):
             raise validation("The table must be empty to become a global table with multi-Region strong consistency")
         if any(not index.is_global for index in record.indexes):
@@ -128,19 +139,17 @@ class Membership:
         if record.expiry_status in ("ENABLED", "ENABLING", "DISABLING"):
             raise validation("Time to live is not supported on global tables with multi-Region strong consistency")
 
-    def _check_stream(self) -> None:
-        """Eventually consistent replicas have streams with both images; a table without one gets it."""
+    def _begin_stream(self) -> None:
+        """Eventually consistent replicas have streams; a table without one gets one with both images."""
         record, now = self.record, self.call.now
         if record.stream is None or not record.stream.enabled:
             made = enable_stream(self.tx, record, _IMAGES, now, self.call.cloud.ids)
             plan_trim(self.service, self.tx, made, now + RETENTION)
-        elif record.stream.view_type != _IMAGES:
-            raise invalid(f"StreamViewType must be {_IMAGES} on tables with replicas, but is {record.stream.view_type}")
 
     def _add(self, group: GlobalTable, part: Shape, now: int) -> None:
         region = part["RegionName"]
         member = Member(region, "CREATING", now, self.record.region)
-        set_overrides(member, part, self.record)
+        set_overrides(member, part, self.record, new=True)
         # What a replica has not yet sent to the table that the new one is filled from, it will send to the new one itself.
         for other in group.members:
             table = stored_replica(self.tx, group, other.region)
@@ -187,7 +196,7 @@ class Membership:
         if record.expiry_status in ("ENABLED", "ENABLING"):
             made.expiry_attribute, made.expiry_status, made.expiry_changed_at = record.expiry_attribute, "ENABLED", record.expiry_changed_at
         if not group.strong:
-            stream = enable_stream(self.tx, made, _IMAGES, now, ids)
+            stream = enable_stream(self.tx, made, record.stream.view_type if record.stream is not None else _IMAGES, now, ids)
             plan_trim(self.service, self.tx, stream, now + RETENTION)
         return made
 
@@ -198,8 +207,7 @@ class Membership:
         other = table.record
         if other.status != "ACTIVE":
             raise in_use(f"Attempt to change a resource which is still in use: Replica is being changed: {member.region}")
-        if not set_overrides(member, part, other):
-            raise validation("At least one setting of the replica must be given")
+        set_overrides(member, part, other, new=False)
         apply_overrides(other, member)
         other.status = "UPDATING"
         lifecycle.write_record(self.tx, other)
@@ -208,16 +216,16 @@ class Membership:
 
     def _delete(self, region: str) -> None:
         group, member, table = self._member(region)
+        if table.record.deletion_protection:
+            raise validation(f"Cannot delete table {group.name} in region {region} because it has deletion protection enabled. Disable deletion protection first.")
         self.check_deletable(group, table.record)
         self._leave(group, member, table.record)
         lifecycle.write_record(self.tx, table.record)
 
     def check_deletable(self, group: GlobalTable, record: TableRecord) -> None:
-        """A replica goes only when it is settled, is not protected, and no other one was made from it within a day."""
-        if record.status not in ("ACTIVE", "CREATING"):
-            raise in_use(f"Attempt to change a resource which is still in use: Table is being changed: {record.name}")
-        if record.deletion_protection:
-            raise validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+        """A replica goes only when it is settled, and no other one was made from it within a day that is still there."""
+        if record.status != "ACTIVE":
+            raise in_use(f"Attempt to change a resource which is still in use: Table: {record.name} is being used.")
         since = self.call.now - SOURCE_KEPT
         if any(member.source == record.region and member.created_at > since and not member.leaving for member in group.members):
             raise validation(
@@ -237,7 +245,7 @@ class Membership:
         if group is None or member is None:
             return
         if group.strong:
-            raise validation("A single replica of a global table with multi-Region strong consistency cannot be deleted")
+            raise validation(_STRONG_ALONE)
         self.check_deletable(group, self.record)
         self._leave(group, member, self.record)
 
@@ -257,12 +265,13 @@ class Membership:
         """A strongly consistent table ends as a whole: one replica stays, the others and the witness go."""
         group = self.group
         assert group is not None
-        gone = {*changes.delete, changes.witness_delete} - {""}
         if changes.witness_delete and changes.witness_delete != group.witness:
-            raise validation(f"The table does not have a witness in Region: {changes.witness_delete}")
+            raise _not_part("witnesses", [changes.witness_delete])
         tables = [self._member(region)[2] for region in changes.delete]
-        if gone != {member.region for member in group.members} - {self.record.region} | ({group.witness} - {""}):
-            raise validation("A global table with multi-Region strong consistency cannot lose a single replica or witness: delete all others at once")
+        if len(tables) != len(group.members) - 1:
+            raise validation(_STRONG_ALONE)
+        if group.witness and not changes.witness_delete:
+            raise validation("Update table delete operation does not include all witnesses.")
         own = Table(self.record)
         assert own.journal is not None
         if self.tx.get(own.journal.behind) is not None:
@@ -275,6 +284,14 @@ class Membership:
         self.tx.delete(group_key(group.account, group.id))
         self.record.status = "UPDATING"
         lifecycle.plan(self.service, self.tx, lifecycle.SETTLE, self.record)
+
+
+def _not_part(what: str, regions: list[str]) -> ServiceError:
+    names = ", ".join(regions)
+    return validation(
+        f"Update global table operation failed because one or more {what} were not part of the global table. "
+        f"Please retry the request without these {what}: [{names}]."
+    )
 
 
 def _copy_index(index: IndexRecord, index_id: str) -> IndexRecord:

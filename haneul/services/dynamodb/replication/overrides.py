@@ -11,35 +11,35 @@ from haneul.services.dynamodb.tables import IndexRecord, TableRecord
 Shape = dict[str, Any]
 
 
-def set_overrides(member: Member, part: Shape, table: TableRecord) -> bool:
-    """Take over what a request says of a replica (of `table`, or made from it); whether it says anything."""
-    said = False
-    read = _read_units(part, table)
+def set_overrides(member: Member, part: Shape, table: TableRecord, *, new: bool) -> None:
+    """Take over what a request says of a replica of `table`, or of a new one made from it (which may bring provisioned capacity that an on-demand
+    table does not use)."""
+    read = _read_units(part, table, new=new)
     if read is not None:
-        member.read_units, said = read, True
+        member.read_units = read
     maximum = _read_maximum(part, table)
     if maximum is not None:
-        member.on_demand_read_max, said = maximum, True
+        member.on_demand_read_max = maximum
     if part.get("TableClassOverride") is not None:
-        member.table_class, said = part["TableClassOverride"], True
+        member.table_class = part["TableClassOverride"]
     for one in part.get("GlobalSecondaryIndexes") or ():
         index = table.find_index(one["IndexName"])
         if index is None or not index.is_global:
-            raise validation(f"The table does not have the specified index: {one['IndexName']}")
+            continue  # The real service takes the names of indexes that are not there.
         own = member.indexes.get(index.name, IndexOverride())
-        read, maximum = _read_units(one, table), _read_maximum(one, table)
+        read, maximum = _read_units(one, table, new=new), _read_maximum(one, table)
         own.read_units = own.read_units if read is None else read
         own.on_demand_read_max = own.on_demand_read_max if maximum is None else maximum
         member.indexes = {**member.indexes, index.name: own}
-        said = said or read is not None or maximum is not None
-    return said
 
 
-def _read_units(part: Shape, table: TableRecord) -> int | None:
+def _read_units(part: Shape, table: TableRecord, *, new: bool) -> int | None:
     units: int | None = (part.get("ProvisionedThroughputOverride") or {}).get("ReadCapacityUnits")
-    if units is not None and table.on_demand:
-        raise invalid("ProvisionedThroughputOverride cannot be specified when BillingMode is PAY_PER_REQUEST")
-    return units
+    if units is None or not table.on_demand:
+        return units
+    if not new:
+        raise validation("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+    return None
 
 
 def _read_maximum(part: Shape, table: TableRecord) -> int | None:

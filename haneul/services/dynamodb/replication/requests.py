@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 
 from haneul.core.call import Call
@@ -12,9 +11,21 @@ from haneul.services.dynamodb.errors import validation
 Shape = dict[str, Any]
 
 PARAMETERS = ("ReplicaUpdates", "MultiRegionConsistency", "GlobalTableWitnessUpdates", "DisassociationProtectionEnabled")
-_REGION = re.compile(r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}")
+# fmt: off
+REGIONS = (
+    "af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2", "ap-southeast-1",
+    "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ca-central-1", "ca-west-1",
+    "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "me-central-1",
+    "me-south-1", "mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
+)
+# fmt: on
 _KINDS = ("Create", "Update", "Delete", "Disassociate")
-_LOCAL = "Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable as required."
+_LOCAL = "Cannot add or delete the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable as required."
+_NOTHING = (
+    "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, ReplicaUpdates, "
+    "MultiAccountReplicaReady, ReplicaTransitRoleArn, DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or TableClass is required"
+)
+_NO_ACTION = "There are no actions specified in the Replica Update Action of the request."
 _WRITER = {"Create": "CreateTableReplica", "Update": "UpdateTable", "Delete": "DeleteTableReplica"}
 
 
@@ -38,37 +49,21 @@ def changes_replicas(request: Shape) -> bool:
 
 def replica_changes(call: Call, request: Shape) -> ReplicaChanges:
     """The changes that a request asks for; ValidationException when they cannot go together."""
-    others = [name for name, value in request.items() if name not in (*PARAMETERS, "TableName") and value not in (None, [])]
-    if others:
-        raise validation(f"Replica updates cannot be combined with other changes of the table in one request: {', '.join(sorted(others))}")
-    found: dict[str, list[Shape]] = {kind: [] for kind in _KINDS}
-    seen: set[str] = set()
-    for update in request.get("ReplicaUpdates") or ():
-        kinds = [kind for kind in _KINDS if update.get(kind) is not None]
-        if len(kinds) != 1:
-            raise validation("Each ReplicaUpdate must have exactly one of Create, Update, Delete or Disassociate")
-        part = update[kinds[0]]
-        region = _check_region(part["RegionName"])
-        if kinds[0] == "Disassociate":
-            if region != call.region:
-                raise validation("Only the replica in the Region where the request is made can be disassociated")
-        elif region == call.region:
-            raise validation(_LOCAL)
-        if region in seen:
-            raise validation(f"Only one update per replica is allowed in one request. Region: {region}")
-        seen.add(region)
-        if part.get("KMSMasterKeyId") is not None:
-            raise NotBuilt("replicas with KMS keys of their own")
-        found[kinds[0]].append(part)
+    if any(name not in (*PARAMETERS, "TableName") and value not in (None, []) for name, value in request.items()):
+        raise validation("Requests that modify replicas or witnesses must not also modify other fields")
+    protected = request.get("DisassociationProtectionEnabled")
+    updates = request.get("ReplicaUpdates") or ()
+    if not updates and protected is None:
+        raise validation(_NOTHING)
+    found = _by_kind(call, updates)
     made, gone = _witness(request.get("GlobalTableWitnessUpdates") or ())
     wanted = request.get("MultiRegionConsistency")
     if wanted is not None and not found["Create"]:
-        raise validation("MultiRegionConsistency can only be given when replicas are created")
-    protected = request.get("DisassociationProtectionEnabled")
-    if protected is not None and (seen or made or gone):
-        raise validation("DisassociationProtectionEnabled cannot be combined with any other change of the table in one request")
-    if found["Disassociate"] and len(seen) > 1:
-        raise validation("A replica cannot be disassociated together with other changes of replicas")
+        raise validation("Only Replica Create actions are supported when MultiRegionConsistency parameter is provided.")
+    if made and wanted != "STRONG":
+        raise validation("MultiRegionConsistency must be set as STRONG when GlobalTableWitnessUpdates parameter is present.")
+    if protected is not None and (updates or made or gone):
+        raise validation("Requests that modify DisassociationProtectionEnabled must not also modify other fields")
     return ReplicaChanges(
         found["Create"],
         found["Update"],
@@ -81,22 +76,50 @@ def replica_changes(call: Call, request: Shape) -> ReplicaChanges:
     )
 
 
+def _by_kind(call: Call, updates: Any) -> dict[str, list[Shape]]:
+    """Updates of replicas by what they do, each region once."""
+    found: dict[str, list[Shape]] = {kind: [] for kind in _KINDS}
+    seen: dict[str, str] = {}
+    for update in updates:
+        kinds = [kind for kind in _KINDS if update.get(kind) is not None]
+        if not kinds:
+            raise validation(_NO_ACTION)
+        if len(kinds) > 1:
+            raise validation("Update table operation with more than one type of replica actions not allowed.")
+        kind = kinds[0]
+        part = update[kind]
+        region = part["RegionName"]
+        if region not in REGIONS and region != call.region:
+            supported = ", ".join(REGIONS)
+            raise validation(f"Region {region} is not supported. The latest version of global tables are only supported in the following regions: [{supported}]")
+        if kind == "Disassociate" and region != call.region:
+            raise validation("Only the local replica can be disassociated from the global table.")
+        if kind != "Disassociate" and region == call.region:
+            raise validation(_LOCAL)
+        if kind == "Update" and set(part) == {"RegionName"}:
+            raise validation(_NO_ACTION)
+        if part.get("KMSMasterKeyId") is not None:
+            raise NotBuilt("replicas with KMS keys of their own")
+        if seen.get(region) == kind:
+            continue
+        if region in seen:
+            raise validation("Update table operation with more than one type of replica actions not allowed.")
+        seen[region] = kind
+        found[kind].append(part)
+    if sum(bool(parts) for parts in found.values()) > 1:
+        raise validation("Update table operation with more than one type of replica actions not allowed.")
+    return found
+
+
 def _witness(updates: Any) -> tuple[str, str]:
-    if len(updates) > 1:
-        raise validation("Only one witness can be created or deleted per request")
+    """The regions of the witness to add and of the one to remove."""
     for update in updates:
         kinds = [kind for kind in ("Create", "Delete") if update.get(kind) is not None]
         if len(kinds) != 1:
-            raise validation("Each GlobalTableWitnessUpdate must have exactly one of Create or Delete")
-        region = _check_region(update[kinds[0]]["RegionName"])
+            raise validation("There are no actions specified in the Global Table Witness Update Action of the request.")
+        region = update[kinds[0]]["RegionName"]
         return (region, "") if kinds[0] == "Create" else ("", region)
     return "", ""
-
-
-def _check_region(region: str) -> str:
-    if not _REGION.fullmatch(region):
-        raise validation(f"Invalid Region name: {region}")
-    return region
 
 
 def authorize(call: Call, name: str, changes: ReplicaChanges) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from haneul.services.dynamodb.delete_table import check_settled
-from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.errors import invalid
 from haneul.services.dynamodb.replication.delivery import stored_replica
 from haneul.services.dynamodb.replication.records import IndexOverride, Member, read_group
 from haneul.services.dynamodb.tables import IndexRecord, TableRecord
@@ -34,7 +34,7 @@ def other_replicas(tx: Transaction, record: TableRecord) -> Iterator[tuple[Membe
 def check_stream(record: TableRecord, wanted: Shape) -> None:
     """Eventually consistent replicas need their streams."""
     if record.replication is not None and not record.replication.strong and not wanted["StreamEnabled"]:
-        raise validation("Cannot disable the stream of a table with replicas")
+        raise invalid("Disabling Stream is not allowed for a Global Table replica.")
 
 
 def changes_for_others(tx: Transaction, record: TableRecord, request: Shape) -> Iterator[tuple[TableRecord, Shape]]:
