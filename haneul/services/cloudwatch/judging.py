@@ -75,7 +75,7 @@ def judge(rule: Rule, window: Sequence[Datapoint | None], current: str, now_seco
     state = _state(rule, window, present, breaching, lacking)
     if state is None or state == current:
         return Verdict(None, "", "")
-    return Verdict(state, _reason(rule, state, present, breaching, lacking, current), _data(rule, present, window, now_seconds))
+    return Verdict(state, _reason(rule, state, present, breaching, lacking, current), datapoints(rule, present, now_seconds))
 
 
 def _state(rule: Rule, window: Sequence[Datapoint | None], present: list[Datapoint], breaching: list[Datapoint], lacking: int) -> str | None:
@@ -130,7 +130,8 @@ def iso(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
-def _data(rule: Rule, present: list[Datapoint], window: Sequence[Datapoint | None], now_seconds: int) -> str:
+def datapoints(rule: Rule, present: list[Datapoint], now_seconds: int) -> str:
+    """The JSON that tells which datapoints were looked at."""
     made: dict[str, Any] = {"version": "1.0", "queryDate": iso(now_seconds)}
     if present:
         made["startDate"] = iso(present[0].second)

@@ -19,7 +19,7 @@ from haneul.clock import SECOND, Timer
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.services.cloudwatch.alarms import ALARM, ALARMS, COMPOSITE, OK, Alarm, AlarmName, find_alarm, name_of_key
-from haneul.services.cloudwatch.judging import Verdict, iso, judge
+from haneul.services.cloudwatch.judging import Verdict, datapoints, iso, judge
 from haneul.services.cloudwatch.rules import AlarmRule, RuleError, parse_rule
 from haneul.services.cloudwatch.transitions import change_state, keep_scaling, scaling_actions
 from haneul.services.cloudwatch.watched import Watched
@@ -169,7 +169,9 @@ class Monitor:
         scaling = verdict.state is None and scaling_actions(alarm)
         if not any(window) and not watched.restless and not scaling and awake.get(watched.name, 0) <= now_seconds:
             awake.pop(watched.name, None)
-        return verdict if verdict.state is not None or scaling else None
+        if scaling:
+            return Verdict(None, "", datapoints(watched.rule, [one for one in window if one is not None][-watched.rule.periods :], now_seconds))
+        return verdict if verdict.state is not None else None
 
     def _apply(self, verdicts: dict[Watched, Verdict], tx: Transaction) -> None:
         now, outbox = self._cloud.clock.now(), self._cloud.outbox
@@ -178,7 +180,7 @@ class Monitor:
             if alarm is None or alarm.configured_at != watched.configured_at:
                 continue
             if verdict.state is None:
-                keep_scaling(tx, outbox, watched.name, alarm, now)
+                keep_scaling(tx, outbox, watched.name, alarm, verdict.data, now)
             else:
                 change_state(tx, outbox, watched.name, alarm, verdict.state, verdict.reason, verdict.data, now)
 

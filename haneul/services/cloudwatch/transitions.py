@@ -35,9 +35,10 @@ def change_state(tx: Transaction, outbox: Outbox, name: AlarmName, alarm: Alarm,
     save_alarm(tx, name, alarm)
 
 
-def keep_scaling(tx: Transaction, outbox: Outbox, name: AlarmName, alarm: Alarm, now: int) -> None:
-    """Scaling policies are told of an alarm's state every minute that it lasts; other actions once."""
+def keep_scaling(tx: Transaction, outbox: Outbox, name: AlarmName, alarm: Alarm, data: str, now: int) -> None:
+    """Scaling policies are told of an alarm's state every minute that it lasts, with the datapoints of then; other actions once."""
     if alarm.actions_enabled:
+        alarm.reason_data = data
         _act(tx, outbox, name, alarm, scaling_actions(alarm), alarm.state, now)
 
 

@@ -1,0 +1,149 @@
+"""PutScalingPolicy, DeleteScalingPolicy, DescribeScalingPolicies."""
+
+from __future__ import annotations
+
+from haneul.core.call import Call
+from haneul.core.errors import NotBuilt
+from haneul.core.operation import Shape, operation
+from haneul.core.paging import make_token, read_token
+from haneul.services.application_autoscaling.adapters import adapter_of
+from haneul.services.application_autoscaling.errors import invalid, invalid_token, no_target, not_found
+from haneul.services.application_autoscaling.records import POLICIES, Place, Policy, find_target, page_bounds, place_of, policies_of
+from haneul.services.application_autoscaling.scaling import keep_limits_soon
+from haneul.services.application_autoscaling.targets import any_target
+from haneul.services.application_autoscaling.tracking import alarm_names, delete_alarms, put_alarms
+from haneul.store.keys import unpack
+from haneul.store.port import Transaction
+from haneul.store.records import decode, encode
+
+_PAGE = 50
+_POLICIES_MAX = 50
+_TRACKING = "TargetTrackingScaling"
+# DynamoDB takes utilizations from 20 to 90 percent.
+_UTILIZATION_MIN, _UTILIZATION_MAX = 20.0, 90.0
+
+
+@operation("application-autoscaling:PutScalingPolicy", resource=any_target, partial="PredictiveScaling; StepScaling, which neither DynamoDB nor Lambda take")
+async def put_scaling_policy(call: Call, request: Shape) -> Shape:
+    """Make a target tracking policy with its alarms, or give one other settings."""
+    place, name = place_of(call, request), request["PolicyName"]
+    adapter = adapter_of(*place[2:])
+    target, known = find_target(call.cloud.store, place), _known(call, place, name)
+    if target is None:
+        raise no_target(*place[2:])
+    settings = _checked_settings(place, request, known)
+    policy_id = call.cloud.ids.uuid()
+    arn = f"arn:aws:autoscaling:{call.region}:{call.account}:scalingPolicy:{policy_id}:resource/{place.namespace}/{place.resource}:policyName/{name}"
+    policy = Policy(name, known.arn if known else arn, settings, known.created_at if known else call.now)
+    policy.alarms = alarm_names(place, policy, policy_id)
+    capacity = await adapter.read(call.cloud, place, target.role)
+    await put_alarms(call.cloud, place, target, policy, capacity if capacity is not None else target.min)
+
+    def work(tx: Transaction) -> None:
+        if find_target(tx, place) is None:
+            raise no_target(*place[2:])
+        tx.put(place.key(POLICIES, name), encode(policy))
+        if capacity is None:
+            keep_limits_soon(call.cloud, tx, place)  # The alarms' thresholds follow when the capacity is known.
+
+    await call.cloud.store.transact(work)
+    if known is not None:
+        await delete_alarms(call.cloud, place, target, known)
+    return {"PolicyARN": policy.arn, "Alarms": _shown_alarms(place, policy)}
+
+
+def _known(call: Call, place: Place, name: str) -> Policy | None:
+    value = call.cloud.store.get(place.key(POLICIES, name))
+    if value is None and len(policies_of(call.cloud.store, place)) >= _POLICIES_MAX:
+        raise invalid(f"A scalable target can have no more than {_POLICIES_MAX} scaling policies.")
+    return decode(value, Policy) if value is not None else None
+
+
+def _checked_settings(place: Place, request: Shape, known: Policy | None) -> Shape:
+    kind = request.get("PolicyType", _TRACKING if known is not None or "TargetTrackingScalingPolicyConfiguration" in request else "StepScaling")
+    if kind == "StepScaling":
+        raise invalid(f"StepScaling policies are not supported for the service namespace {place.namespace}. Use TargetTrackingScaling.")
+    if kind != _TRACKING:
+        raise NotBuilt(f"scaling policies of the type {kind}")
+    settings: Shape | None = request.get("TargetTrackingScalingPolicyConfiguration")
+    if settings is None:
+        raise invalid("TargetTrackingScalingPolicyConfiguration must be specified for the policy type TargetTrackingScaling.")
+    predefined, customized = settings.get("PredefinedMetricSpecification"), settings.get("CustomizedMetricSpecification")
+    if (predefined is None) == (customized is None):
+        raise invalid("Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified.")
+    target = settings["TargetValue"]
+    if target <= 0:
+        raise invalid("TargetValue must be greater than 0.")
+    for name in ("ScaleInCooldown", "ScaleOutCooldown"):
+        if settings.get(name, 0) < 0:
+            raise invalid(f"{name} must not be negative.")
+    if predefined is not None:
+        _check_predefined(place, predefined, target)
+    elif customized is not None and "Metrics" not in customized:
+        missing = [name for name in ("MetricName", "Namespace", "Statistic") if name not in customized]
+        if missing:
+            raise invalid(f"CustomizedMetricSpecification must have {missing[0]}.")
+    return settings
+
+
+def _check_predefined(place: Place, predefined: Shape, target: float) -> None:
+    kind = predefined["PredefinedMetricType"]
+    if kind != adapter_of(*place[2:]).predefined:
+        raise invalid(f"The PredefinedMetricType {kind} is not valid for the scalable dimension {place.dimension}.")
+    if "ResourceLabel" in predefined:
+        raise invalid(f"ResourceLabel must not be specified for the PredefinedMetricType {kind}.")
+    if place.namespace == "dynamodb" and not _UTILIZATION_MIN <= target <= _UTILIZATION_MAX:
+        raise invalid(f"TargetValue must be between {_UTILIZATION_MIN:g} and {_UTILIZATION_MAX:g} for the PredefinedMetricType {kind}.")
+
+
+def _shown_alarms(place: Place, policy: Policy) -> list[Shape]:
+    return [{"AlarmName": name, "AlarmARN": f"arn:aws:cloudwatch:{place.region}:{place.account}:alarm:{name}"} for name in policy.alarms.values()]
+
+
+@operation("application-autoscaling:DeleteScalingPolicy", resource=any_target)
+async def delete_scaling_policy(call: Call, request: Shape) -> None:
+    """Delete a policy and its alarms."""
+    place, name = place_of(call, request), request["PolicyName"]
+    adapter_of(*place[2:])
+    target, known = find_target(call.cloud.store, place), _known(call, place, name)
+    if target is None or known is None:
+        raise not_found(
+            f"No scaling policy found for service namespace: {place.namespace}, resource ID: {place.resource}, "
+            f"scalable dimension: {place.dimension}, policy name: {name}"
+        )
+    await delete_alarms(call.cloud, place, target, known)
+    await call.cloud.store.transact(lambda tx: tx.delete(place.key(POLICIES, name)))
+
+
+@operation("application-autoscaling:DescribeScalingPolicies", resource=any_target)
+async def describe_scaling_policies(call: Call, request: Shape) -> Shape:
+    """The policies of a service, a resource or one target."""
+    if "ScalableDimension" in request and "ResourceId" not in request:
+        raise invalid("ResourceId must be specified when ScalableDimension is")
+    wanted, limit = request.get("PolicyNames"), min(request.get("MaxResults", _PAGE), _PAGE)
+    token = request.get("NextToken")
+    position = read_token(token) if token is not None else None
+    if token is not None and position is None:
+        raise invalid_token()
+    shown: list[Shape] = []
+    for key, value in call.cloud.store.iterate(*page_bounds(call, request, POLICIES, position)):
+        policy = decode(value, Policy)
+        if wanted and policy.name not in wanted:
+            continue
+        if len(shown) == limit:
+            return {"ScalingPolicies": shown, "NextToken": make_token(key)}
+        place = Place(*(str(part) for part in unpack(key)[1:6]))
+        shown.append(
+            {
+                "PolicyARN": policy.arn,
+                "PolicyName": policy.name,
+                **place.shape,
+                "PolicyType": _TRACKING,
+                "TargetTrackingScalingPolicyConfiguration": policy.settings,
+                "Alarms": _shown_alarms(place, policy),
+                "CreationTime": policy.created_at,
+            }
+        )
+    return {"ScalingPolicies": shown}
+
+

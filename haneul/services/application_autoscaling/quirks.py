@@ -1,0 +1,5 @@
+"""Where Application Auto Scaling differs from its model."""
+
+from haneul.core.quirks import Quirks
+
+APPLICATION_AUTOSCALING = Quirks()

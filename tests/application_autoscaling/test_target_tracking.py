@@ -1,0 +1,136 @@
+"""Target tracking: capacity follows consumption, through CloudWatch's alarms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.application_autoscaling.conftest import SERVICES
+from tests.application_autoscaling.support import WRITES, activities, follow, make_table, minutes, units
+from tests.cloudwatch.support import refused
+from tests.support.running import Running
+
+
+def test_a_policy_keeps_the_alarms_of_the_real_service(scaled: Running) -> None:
+    """Because dashboards and people know them by name: high at the target, low 20 points below, in units per minute."""
+    made = follow(scaled)
+    alarms = {one["AlarmName"].split("-")[2]: one for one in scaled.client("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking-table/tab-")["MetricAlarms"]}
+    assert sorted(alarms) == ["AlarmHigh", "AlarmLow", "ProvisionedCapacityHigh", "ProvisionedCapacityLow"]
+    high, low = alarms["AlarmHigh"], alarms["AlarmLow"]
+    assert (high["Threshold"], high["EvaluationPeriods"], high["ComparisonOperator"]) == (210, 2, "GreaterThanThreshold")
+    assert (low["Threshold"], low["EvaluationPeriods"], low["ComparisonOperator"]) == (150, 15, "LessThanThreshold")
+    assert high["AlarmActions"] == [made["PolicyARN"]] and high["MetricName"] == "ConsumedWriteCapacityUnits" and high["Statistic"] == "Sum"
+    assert {one["AlarmName"] for one in made["Alarms"]} == {one["AlarmName"] for one in alarms.values()}
+
+
+def test_capacity_goes_out_after_two_minutes_and_in_after_fifteen(scaled: Running) -> None:
+    """Because scaling out is quick and scaling in careful, and both aim at the target utilization."""
+    follow(scaled)
+    assert minutes(scaled, 4, 10) == [5, 15, 15, 15]  # 10 / 0.7, rounded up.
+    # The two spare minutes of the last load are over first; fifteen low ones make the alarm.
+    later = minutes(scaled, 20, 3)
+    assert later[13] == 15 and later[-1] == 5
+    (inward, outward) = activities(scaled)
+    assert outward["Description"] == "Setting write capacity units to 15." and outward["StatusCode"] == "Successful"
+    assert outward["Cause"].startswith("monitor alarm TargetTracking-table/tab-AlarmHigh-") and outward["Cause"].endswith("in state ALARM triggered policy follow")
+    assert outward["StatusMessage"] == "Successfully set write capacity units to 15. Change successfully fulfilled by dynamodb."
+    assert inward["Description"] == "Setting write capacity units to 5."
+
+
+def test_it_goes_on_while_the_load_grows_and_stops_at_the_maximum(scaled: Running) -> None:
+    """Because the alarm tells its policy every minute that it lasts, and the target's limits are kept."""
+    follow(scaled, high=40)
+    minutes(scaled, 3, 10)
+    assert units(scaled) == 15
+    minutes(scaled, 4, 1000)
+    assert units(scaled) == 40
+    high = next(one for one in scaled.client("cloudwatch").describe_alarms()["MetricAlarms"] if "AlarmHigh" in one["AlarmName"])
+    assert high["Threshold"] == 40 * 60 * 0.7 and high["StateValue"] == "ALARM"
+
+
+def test_cool_downs_and_suspension_hold_it_back(scaled: Running) -> None:
+    """Because a user may ask for time between changes, or for none at all."""
+    follow(scaled, ScaleOutCooldown=600)
+    assert minutes(scaled, 3, 5)[-1] == 8
+    assert minutes(scaled, 4, 20)[-1] == 8
+    assert minutes(scaled, 8, 20)[-1] == 29
+    scaling = scaled.client("application-autoscaling")
+    scaling.register_scalable_target(**WRITES, SuspendedState={"DynamicScalingInSuspended": True})
+    assert minutes(scaled, 20, 2)[-1] == 29
+    scaling.register_scalable_target(**WRITES, SuspendedState={"DynamicScalingInSuspended": False})
+    assert minutes(scaled, 2, 2)[-1] == 5
+
+
+def test_scaling_in_can_be_switched_off(scaled: Running) -> None:
+    """Because DisableScaleIn leaves that to somebody else."""
+    follow(scaled, DisableScaleIn=True)
+    minutes(scaled, 3, 10)
+    assert minutes(scaled, 20, 1)[-1] == 15
+
+
+def test_no_consumption_scales_nothing(scaled: Running) -> None:
+    """Because without any consumption there is no metric: the real service does not scale in then either."""
+    follow(scaled)
+    minutes(scaled, 3, 10)
+    assert minutes(scaled, 40, 0)[-1] == 15
+
+
+def test_limits_are_kept_at_once(scaled: Running) -> None:
+    """Because a capacity outside a target's limits is brought between them when they are set."""
+    scaling = scaled.client("application-autoscaling")
+    scaling.register_scalable_target(**WRITES, MinCapacity=8, MaxCapacity=20)
+    scaled.advance("10s")
+    assert units(scaled) == 8
+    scaling.register_scalable_target(**WRITES, MinCapacity=1, MaxCapacity=3)
+    scaled.advance("10s")
+    assert units(scaled) == 3
+    assert [one["Cause"] for one in activities(scaled)] == ["maximum capacity was set to 3", "minimum capacity was set to 8"]
+
+
+def test_what_the_service_refuses_stands_in_the_activities(scaled: Running) -> None:
+    """Because a change that did not happen must not look as if it had: here the role has lost its permission."""
+    follow(scaled)
+    scaled.client("dynamodb").put_resource_policy(
+        ResourceArn="arn:aws:dynamodb:us-east-1:000000000000:table/tab",
+        Policy='{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"dynamodb:UpdateTable",'
+        '"Resource":"arn:aws:dynamodb:us-east-1:000000000000:table/tab"}]}',
+    )
+    assert minutes(scaled, 2, 10) == [5, 5]
+    (activity,) = activities(scaled)
+    assert activity["StatusCode"] == "Failed" and "dynamodb:UpdateTable" in activity["StatusMessage"]
+
+
+def test_deregistering_takes_everything_along(scaled: Running) -> None:
+    """Because alarms without their policy would ring for ever."""
+    follow(scaled)
+    scaling = scaled.client("application-autoscaling")
+    scaling.deregister_scalable_target(**WRITES)
+    assert scaled.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert scaling.describe_scaling_policies(ServiceNamespace="dynamodb")["ScalingPolicies"] == []
+    assert scaling.describe_scalable_targets(ServiceNamespace="dynamodb")["ScalableTargets"] == []
+    refused("ObjectNotFoundException", scaling.deregister_scalable_target, **WRITES)
+
+
+def test_policies_are_replaced_listed_and_deleted(scaled: Running) -> None:
+    """Because a policy put again keeps its ARN and has one set of alarms."""
+    first, second = follow(scaled), follow(scaled, target=50)
+    assert first["PolicyARN"] == second["PolicyARN"]
+    alarms = scaled.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert {one["AlarmName"] for one in alarms} == {one["AlarmName"] for one in second["Alarms"]}
+    scaling = scaled.client("application-autoscaling")
+    (policy,) = scaling.describe_scaling_policies(ServiceNamespace="dynamodb", ResourceId="table/tab")["ScalingPolicies"]
+    assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 50 and policy["PolicyType"] == "TargetTrackingScaling"
+    scaling.delete_scaling_policy(**WRITES, PolicyName="follow")
+    assert scaled.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    refused("ObjectNotFoundException", scaling.delete_scaling_policy, **WRITES, PolicyName="follow")
+
+
+def test_it_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """Because targets, policies and alarms are on the disk."""
+    running = Running(data_dir=tmp_path, services=SERVICES).start()
+    make_table(running)
+    follow(running)
+    minutes(running, 1, 10)
+    running.stop()
+    running.start()
+    assert minutes(running, 2, 10)[-1] == 15
+    running.stop()

@@ -1,0 +1,147 @@
+"""Scalable targets, scheduled actions and tags: what is taken and what is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from haneul.services.application_autoscaling.schedules import ScheduleError, parse_schedule
+from tests.application_autoscaling.support import UTILIZATION, WRITES, activities, follow, units
+from tests.cloudwatch.support import refused
+from tests.support.running import Running
+
+
+def test_a_target_is_described_with_its_linked_role(scaled: Running) -> None:
+    """Because the service acts with a role of its own, which it makes when it is first needed."""
+    scaling = scaled.client("application-autoscaling")
+    arn = scaling.register_scalable_target(**WRITES, MinCapacity=5, MaxCapacity=9, Tags={"a": "1"})["ScalableTargetARN"]
+    (target,) = scaling.describe_scalable_targets(ServiceNamespace="dynamodb", ResourceIds=["table/tab"])["ScalableTargets"]
+    assert target["ScalableTargetARN"] == arn and (target["MinCapacity"], target["MaxCapacity"]) == (5, 9)
+    role = "aws-service-role/dynamodb.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
+    assert target["RoleARN"].endswith(role)
+    assert target["SuspendedState"] == {"DynamicScalingInSuspended": False, "DynamicScalingOutSuspended": False, "ScheduledScalingSuspended": False}
+    scaling.tag_resource(ResourceARN=arn, Tags={"b": "2"})
+    scaling.untag_resource(ResourceARN=arn, TagKeys=["a"])
+    assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"b": "2"}
+    assert scaling.register_scalable_target(**WRITES, MaxCapacity=10)["ScalableTargetARN"] == arn
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"MinCapacity": 6, "MaxCapacity": 5}, "ValidationException"),
+        ({"MinCapacity": 1}, "ValidationException"),
+        ({"MinCapacity": 0, "MaxCapacity": 5}, "ValidationException"),
+        ({"ResourceId": "table/none", "MinCapacity": 1, "MaxCapacity": 5}, "ValidationException"),
+        ({"ResourceId": "tab", "MinCapacity": 1, "MaxCapacity": 5}, "ValidationException"),
+        ({"ScalableDimension": "dynamodb:table:Units", "MinCapacity": 1, "MaxCapacity": 5}, "ValidationException"),
+        ({"ServiceNamespace": "ecs", "ResourceId": "service/a/b", "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 1, "MaxCapacity": 5}, "NotImplemented"),
+    ],
+)
+def test_targets_that_make_no_sense_are_refused(scaled: Running, change: dict[str, Any], code: str) -> None:
+    """Because what is registered is really scaled."""
+    refused(code, scaled.client("application-autoscaling").register_scalable_target, **(WRITES | change))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"TargetValue": 10, **UTILIZATION},
+        {"TargetValue": 95, **UTILIZATION},
+        {"TargetValue": 50},
+        {"TargetValue": 50, "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBReadCapacityUtilization"}},
+        {"TargetValue": 50, "CustomizedMetricSpecification": {"MetricName": "M", "Namespace": "N"}},
+    ],
+)
+def test_policies_that_make_no_sense_are_refused(scaled: Running, settings: dict[str, Any]) -> None:
+    """Because a policy has one metric that fits its target, and DynamoDB's utilizations lie between 20 and 90 percent."""
+    scaling = scaled.client("application-autoscaling")
+    params = {**WRITES, "PolicyName": "p", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": settings}
+    refused("ObjectNotFoundException", scaling.put_scaling_policy, **params)
+    scaling.register_scalable_target(**WRITES, MinCapacity=5, MaxCapacity=9)
+    refused("ValidationException", scaling.put_scaling_policy, **params)
+
+
+def test_tables_take_no_step_scaling(scaled: Running) -> None:
+    """Because the real service refuses it for DynamoDB."""
+    scaling = scaled.client("application-autoscaling")
+    scaling.register_scalable_target(**WRITES, MinCapacity=5, MaxCapacity=9)
+    step = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]}
+    refused("ValidationException", scaling.put_scaling_policy, **WRITES, PolicyName="p", PolicyType="StepScaling", StepScalingPolicyConfiguration=step)
+
+
+def at(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "zone", "now", "due"),
+    [
+        ("at(2026-11-24T10:00:00)", "Europe/Berlin", "2026-11-23T12:00:00", "2026-11-24T09:00:00"),
+        ("at(2026-11-22T10:00:00)", "UTC", "2026-11-23T12:00:00", None),
+        ("rate(10 minutes)", "UTC", "2026-11-23T12:03:00", "2026-11-23T12:10:00"),
+        ("cron(15 10 * * ? *)", "UTC", "2026-11-23T12:00:00", "2026-11-24T10:15:00"),
+        ("cron(0/15 * * * ? *)", "UTC", "2026-11-23T12:01:00", "2026-11-23T12:15:00"),
+        ("cron(0 18 ? * MON-FRI *)", "UTC", "2026-11-27T19:00:00", "2026-11-30T18:00:00"),
+        ("cron(0 9 L * ? *)", "Asia/Seoul", "2026-11-23T12:00:00", "2026-11-30T00:00:00"),
+        ("cron(0 8 ? * 3#1 *)", "UTC", "2026-11-23T12:00:00", "2026-12-01T08:00:00"),
+        ("cron(0 8 15W 8 ? 2026-2028)", "UTC", "2026-11-23T12:00:00", "2027-08-16T08:00:00"),
+        # 02:30 does not exist in the night to 28 March 2027.
+        ("cron(30 2 28 3 ? *)", "Europe/Berlin", "2027-01-01T00:00:00", "2028-03-28T00:30:00"),
+        ("cron(0 0 31 2 ? *)", "UTC", "2026-11-23T12:00:00", None),
+    ],
+)
+def test_schedules_are_due_when_they_say(schedule: str, zone: str, now: str, due: str | None) -> None:
+    """Because at, rate and cron follow the user's time zone."""
+    start = at("2026-11-23T12:00:00")
+    assert parse_schedule(schedule, zone).after(at(now), start) == (at(due) if due else None)
+
+
+@pytest.mark.parametrize("text", ["cron(* * * * * *)", "cron(0 0 1 1 ?)", "rate(1 hours)", "rate(0 minutes)", "at(tomorrow)", "every day", "cron(60 0 * * ? *)", "cron(0 0 ? * 8 *)"])
+def test_schedules_that_cannot_be_read_are_refused(text: str) -> None:
+    """Because a schedule that never comes would never be noticed."""
+    with pytest.raises(ScheduleError):
+        parse_schedule(text, "UTC")
+
+
+def test_scheduled_actions_change_the_limits(scaled: Running) -> None:
+    """Because a known rush is prepared for: minimum up in the morning, down in the evening."""
+    follow(scaled, low=5, high=10)
+    scaling = scaled.client("application-autoscaling")
+    soon = datetime.fromtimestamp(scaled.clock.now() // 10**9, UTC) + timedelta(minutes=10)
+    scaling.put_scheduled_action(
+        **WRITES, ScheduledActionName="up", Schedule=f"at({soon:%Y-%m-%dT%H:%M:%S})", ScalableTargetAction={"MinCapacity": 20, "MaxCapacity": 60}
+    )
+    scaling.put_scheduled_action(**WRITES, ScheduledActionName="down", Schedule="rate(1 hour)", ScalableTargetAction={"MinCapacity": 5})
+    assert [one["ScheduledActionName"] for one in scaling.describe_scheduled_actions(ServiceNamespace="dynamodb")["ScheduledActions"]] == ["down", "up"]
+    scaled.advance("9m")
+    assert units(scaled) == 5
+    scaled.advance("2m")
+    assert units(scaled) == 20 and activities(scaled)[0]["Cause"] == "scheduled action name up was triggered"
+    (target,) = scaling.describe_scalable_targets(ServiceNamespace="dynamodb")["ScalableTargets"]
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (20, 60)
+    scaled.advance("1h")
+    assert scaling.describe_scalable_targets(ServiceNamespace="dynamodb")["ScalableTargets"][0]["MinCapacity"] == 5
+    scaling.delete_scheduled_action(**WRITES, ScheduledActionName="down")
+    refused("ObjectNotFoundException", scaling.delete_scheduled_action, **WRITES, ScheduledActionName="down")
+    limits = {"ScalableTargetAction": {"MinCapacity": 1}}
+    refused("ValidationException", scaling.put_scheduled_action, **WRITES, ScheduledActionName="x", Schedule="never", **limits)
+    refused("ValidationException", scaling.put_scheduled_action, **WRITES, ScheduledActionName="x", Schedule="rate(1 day)", Timezone="Moon", **limits)
+    refused("ValidationException", scaling.put_scheduled_action, **WRITES, ScheduledActionName="x", Schedule="rate(1 day)")
+
+
+def test_permissions_are_asked_for(scaled: Running) -> None:
+    """Because a user without permission changes nothing, and with it still needs the right to make the linked role."""
+    iam = scaled.client("iam")
+    iam.create_user(UserName="u")
+    key = iam.create_access_key(UserName="u")["AccessKey"]
+    scaling = scaled.client("application-autoscaling", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    params = {**WRITES, "MinCapacity": 5, "MaxCapacity": 9}
+    refused("AccessDeniedException", scaling.register_scalable_target, **params)
+    allow = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"%s","Resource":"*"}]}'
+    iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=allow % "application-autoscaling:*")
+    assert "iam:CreateServiceLinkedRole" in refused("AccessDeniedException", scaling.register_scalable_target, **params)
+    iam.put_user_policy(UserName="u", PolicyName="q", PolicyDocument=allow % "iam:CreateServiceLinkedRole")
+    scaling.register_scalable_target(**params)
