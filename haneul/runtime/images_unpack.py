@@ -59,7 +59,7 @@ class _Source:
         self._limit_bytes = limit_bytes
         self.hasher = hashlib.sha256()
         self.size = 0
-        self.header_ends_before = 0
+        self.header_ends_before = _HEADER_BYTES_MAX
         """Where the header that is being read must have ended; 0 while a file's content is read."""
 
     def read(self, size: int) -> bytes:

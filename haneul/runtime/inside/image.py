@@ -46,7 +46,7 @@ def run(channel: socket.socket, configuration: dict[str, Any]) -> None:
         try:
             os.execve(candidate, argv, configuration["environment"])
         except (OSError, ValueError) as error:
-            if getattr(error, "errno", 0) not in (errno.ENOENT, errno.ENOTDIR) or len(configuration["candidates"]) == 1:
+            if getattr(error, "errno", 0) not in (errno.ENOENT, errno.ENOTDIR) or "/" in argv[0]:
                 found = found or (candidate, error)
     if found is None:
         _fail(channel, "Runtime.InvalidEntrypoint", f'exec: "{argv[0]}": executable file not found in $PATH')
