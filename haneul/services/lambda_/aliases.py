@@ -8,12 +8,12 @@ from haneul.services.lambda_.errors import conflict, function_not_found, invalid
 from haneul.services.lambda_.functions import alias_in, resolve_in
 from haneul.services.lambda_.names import LATEST, Target, function_resource, target_of
 from haneul.services.lambda_.pages import page
-from haneul.services.lambda_.records import Alias, UrlConfig, alias_key, function_key, url_index_key, version_key
+from haneul.services.lambda_.records import Alias, UrlConfig, alias_key, function_key, provisioned_key, url_index_key, version_key
 from haneul.store.keys import pack
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
-_KINDS = ("policy", "invoke-config", "url", "provisioned")
+_KINDS = ("policy", "invoke-config", "url")
 
 
 @operation("lambda:CreateAlias", resource=function_resource)
@@ -70,6 +70,7 @@ async def delete_alias(call: Call, request: Shape) -> Shape:
         if tx.get(function_key(target)) is None:
             raise function_not_found(target.arn)
         tx.delete(alias_key(target, request["Name"]))
+        tx.delete(provisioned_key(target._replace(qualifier=request["Name"])))
         for kind in _KINDS:
             key = pack((*target.space, kind, target.name, request["Name"]))
             value = tx.get(key)

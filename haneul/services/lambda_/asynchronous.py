@@ -17,7 +17,8 @@ from haneul.core.ports import Shape
 from haneul.runtime.port import RuntimeUnavailable
 from haneul.services.lambda_.destinations import Destinations
 from haneul.services.lambda_.functions import Functions, Resolution
-from haneul.services.lambda_.invoker import Invoked, Invoker
+from haneul.services.lambda_.invoked import Invoked
+from haneul.services.lambda_.invoker import Invoker
 from haneul.services.lambda_.names import Target
 from haneul.services.lambda_.records import InvokeConfig
 from haneul.store.port import Transaction

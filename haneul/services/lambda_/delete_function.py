@@ -14,6 +14,8 @@ from haneul.services.lambda_.records import (
     Version,
     code_signing_use_key,
     function_key,
+    provisioned_key,
+    provisioned_prefix,
     reserved_key,
     url_index_key,
     version_key,
@@ -24,7 +26,7 @@ from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
-_KINDS = ("alias", "policy", "invoke-config", "url", "provisioned")
+_KINDS = ("alias", "policy", "invoke-config", "url")
 
 
 @operation("lambda:DeleteFunction", resource=qualified_resource)
@@ -64,6 +66,7 @@ def _delete_version(service: Lambda, tx: Transaction, target: Target) -> list[Ve
     drop_version(service.code, tx, target, version)
     for kind in _KINDS:
         tx.delete(pack((*target.space, kind, target.name, str(number))))
+    tx.delete(provisioned_key(target))
     return [version]
 
 
@@ -81,6 +84,8 @@ def _delete_all(service: Lambda, tx: Transaction, target: Target, function: Func
     if function.reserved_concurrency is not None:
         total = read(tx, reserved_key(target.space), int) or 0
         tx.put(reserved_key(target.space), encode(total - function.reserved_concurrency))
+    for key, _ in tx.range(*prefix_range(provisioned_prefix(target))):
+        tx.delete(key)
     if function.code_signing_arn:
         tx.delete(code_signing_use_key(target.space, function.code_signing_arn.rpartition(":")[2], target.name))
     tx.delete(function_key(target))

@@ -16,7 +16,7 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.ports import Shape
 from haneul.services.lambda_.functions import Resolution
-from haneul.services.lambda_.invoker import Invoked
+from haneul.services.lambda_.invoked import Invoked
 from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.records import InvokeConfig
 from haneul.services.lambda_.times import iso_time

@@ -10,7 +10,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from haneul.clock import HOUR, SECOND
@@ -39,6 +39,10 @@ class Lease:
 
     environment: Environment
     log: EnvironmentLog
+    fleet: str = ""
+    """The provisioned concurrency that it belongs to, if it does."""
+    first_line: str = ""
+    """The START line of the invocation under way."""
 
 
 class Environments:
@@ -101,8 +105,8 @@ class Environments:
 
     # ---- one environment
 
-    async def acquire(self, found: Resolution) -> Lease:
-        """An environment for a version, warm if there is one. Raises what a caller of Invoke is to see."""
+    async def acquire(self, found: Resolution, fleet: str = "") -> Lease:
+        """An environment for a version, warm if there is one; for a provisioned fleet a new one. Raises what a caller of Invoke is to see."""
         pool = self._pool
         if pool is None:
             try:
@@ -113,13 +117,15 @@ class Environments:
         spec = self._specs.get(version.revision_id)
         if spec is None:
             spec = await self._make_spec(found)
+        if fleet:
+            spec = replace(spec, key=f"{spec.key} {fleet}", initialization_type="provisioned-concurrency")
         try:
             environment = await pool.acquire(spec, lambda: self._credentials(version), lambda stream: self._open_log(found, stream))
         except PoolFull:
             raise throttled("ConcurrentInvocationLimitExceeded") from None
         except RuntimeUnavailable as error:
             raise ServiceError("InvalidRuntimeException", str(error), 502, fields={"Type": "User"}) from None
-        return Lease(environment, self._logs[environment.log_stream_name])
+        return Lease(environment, self._logs[environment.log_stream_name], fleet)
 
     async def release(self, lease: Lease) -> None:
         """The invocation is over."""

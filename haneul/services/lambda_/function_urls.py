@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import conflict, function_not_found, invalid, not_found
 from haneul.services.lambda_.functions import read, resolve_in
@@ -26,17 +25,17 @@ def _conditions(call: Call, request: Shape) -> Mapping[str, Any]:
     return {"lambda:FunctionUrlAuthType": request["AuthType"]} if "AuthType" in request else {}
 
 
-@operation("lambda:CreateFunctionUrlConfig", resource=qualified_resource, conditions=_conditions, partial="buffered responses only")
+@operation("lambda:CreateFunctionUrlConfig", resource=qualified_resource, conditions=_conditions)
 async def create_function_url_config(call: Call, request: Shape) -> Shape:
     """Give a function, or one of its aliases, a URL. AWS Lambda API Reference, CreateFunctionUrlConfig."""
     target = target_of(call, request)
-    _check(request, "CreateFunctionUrlConfig")
+    _check(request)
 
     def work(tx: Transaction) -> UrlConfig:
         _check_target(tx, target)
         if tx.get(url_key(target)) is not None:
             raise conflict(f"Failed to create function url config for [functionArn = {target.qualified_arn}]. Error message:  FunctionUrlConfig exists for this Lambda function")
-        config = UrlConfig(call.cloud.ids.text(32, _ID_ALPHABET), request["AuthType"], call.now, call.now, request.get("Cors"))
+        config = UrlConfig(call.cloud.ids.text(32, _ID_ALPHABET), request["AuthType"], call.now, call.now, request.get("Cors"), request.get("InvokeMode", "BUFFERED"))
         tx.put(url_key(target), encode(config))
         tx.put(url_index_key(config.url_id), encode([*target[:3], target.qualifier]))
         return config
@@ -53,17 +52,18 @@ async def get_function_url_config(call: Call, request: Shape) -> Shape:
     return _shown(call, target, config)
 
 
-@operation("lambda:UpdateFunctionUrlConfig", resource=qualified_resource, conditions=_conditions, partial="buffered responses only")
+@operation("lambda:UpdateFunctionUrlConfig", resource=qualified_resource, conditions=_conditions)
 async def update_function_url_config(call: Call, request: Shape) -> Shape:
     """Change what a request names; the rest stays."""
     target = target_of(call, request)
-    _check(request, "UpdateFunctionUrlConfig")
+    _check(request)
 
     def work(tx: Transaction) -> UrlConfig:
         config = read(tx, url_key(target), UrlConfig)
         if config is None:
             raise _missing()
         config.auth_type = request.get("AuthType", config.auth_type)
+        config.invoke_mode = request.get("InvokeMode", config.invoke_mode)
         if "Cors" in request:
             config.cors = request["Cors"] or None
         config.last_modified = call.now
@@ -99,9 +99,7 @@ async def list_function_url_configs(call: Call, request: Shape) -> Shape:
     return page(call.cloud.store, pack((*target.space, "url", target.name)), request, "FunctionUrlConfigs", show)
 
 
-def _check(request: Shape, operation_name: str) -> None:
-    if request.get("InvokeMode", "BUFFERED") != "BUFFERED":
-        raise NotBuilt(f"the InvokeMode {request['InvokeMode']} of lambda:{operation_name}")
+def _check(request: Shape) -> None:
     for method in (request.get("Cors") or {}).get("AllowMethods", []):
         if method not in _METHODS:
             raise invalid(f"Value '{method}' at 'cors.allowMethods' failed to satisfy constraint: Member must satisfy enum value set: [{', '.join(sorted(_METHODS))}]")
@@ -130,7 +128,7 @@ def _shown(call: Call, target: Target, config: UrlConfig, *, modified: bool = Tr
         "FunctionArn": target.qualified_arn,
         "AuthType": config.auth_type,
         "CreationTime": iso_time(config.created_at),
-        "InvokeMode": "BUFFERED",
+        "InvokeMode": config.invoke_mode,
     }
     if config.cors:
         out["Cors"] = config.cors

@@ -28,7 +28,7 @@ async def invoke(call: Call, request: Shape) -> Shape:
     kind = request.get("InvocationType", "RequestResponse")
     payload = request.get("Payload") or b"{}"
     check_payload(payload, ASYNC_PAYLOAD_BYTES_MAX if kind == "Event" else PAYLOAD_BYTES_MAX)
-    context = _client_context(request.get("ClientContext"))
+    context = client_context_of(request)
     if kind == "DryRun":
         return {"StatusCode": 204}
     if kind == "Event":
@@ -73,7 +73,9 @@ def check_payload(payload: bytes, limit: int) -> None:
         raise bad_content(f"Could not parse payload into json: {error}") from None
 
 
-def _client_context(encoded: str | None) -> str | None:
+def client_context_of(request: Shape) -> str | None:
+    """The client context of a request as JSON text."""
+    encoded: str | None = request.get("ClientContext")
     if encoded is None:
         return None
     try:

@@ -13,6 +13,7 @@ from haneul.services.lambda_.names import LATEST, LayerTarget, Target
 from haneul.store.keys import pack
 
 Space = tuple[str, str, str]
+PROVISIONED_SPACE = "lambda-provisioned"
 
 
 class Function(msgspec.Struct):
@@ -106,6 +107,7 @@ class UrlConfig(msgspec.Struct):
     created_at: int
     last_modified: int
     cors: dict[str, Any] | None = None
+    invoke_mode: str = "BUFFERED"
 
 
 class Provisioned(msgspec.Struct):
@@ -188,8 +190,13 @@ def url_index_key(url_id: str) -> bytes:
     return pack(("lambda-url", url_id))
 
 
+def provisioned_prefix(target: Target) -> bytes:
+    """Provisioned concurrency of all qualifiers of a function. All of the cloud's lies together, since it is taken up again at the start."""
+    return pack((PROVISIONED_SPACE, target.account, target.region, target.name))
+
+
 def provisioned_key(target: Target) -> bytes:
-    return pack((*target.space, "provisioned", target.name, target.qualifier or ""))
+    return pack((PROVISIONED_SPACE, target.account, target.region, target.name, target.qualifier or ""))
 
 
 def code_signing_key(space: Space, config_id: str) -> bytes:

@@ -19,6 +19,7 @@ from haneul.services.lambda_.invoker import Invoker
 from haneul.services.lambda_.log_shipper import LogShipper
 from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.names import parse_layer_arn, parse_target
+from haneul.services.lambda_.provisioned_environments import ProvisionedEnvironments
 from haneul.services.lambda_.quirks import QUIRKS
 from haneul.services.lambda_.records import Policy, layer_policy_key
 from haneul.services.lambda_.url_gateway import UrlGateway
@@ -38,7 +39,8 @@ class Lambda(Service):
         self.logs = LogShipper(cloud)
         self.environments = Environments(cloud, folder / "sandbox", self.code, self.logs)
         self.meters = Meters(cloud)
-        self.invoker = Invoker(cloud, self.functions, self.environments, self.meters)
+        self.provisioned = ProvisionedEnvironments(cloud, self.functions, self.environments, self.meters)
+        self.invoker = Invoker(cloud, self.functions, self.environments, self.provisioned, self.meters)
         self.asynchronous = Asynchronous(cloud, self.functions, self.invoker, Destinations(cloud, self.meters))
         self.event_sources = EventSources(cloud, self.functions, self.invoker)
         self.urls = UrlGateway(cloud, self.functions, self.invoker)
@@ -49,11 +51,13 @@ class Lambda(Service):
         self.code.start()
         self.logs.start()
         self.environments.start()
+        self.provisioned.start()
         self.event_sources.start()
 
     async def stop(self) -> None:
         self.invoker.stopping = True
         self.event_sources.stop()
+        self.provisioned.stop()
         await self.environments.stop()
         await self.logs.stop()
 

@@ -5,8 +5,7 @@ Source: AWS Lambda Developer Guide, "Invoking Lambda function URLs" and "Control
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote_plus
@@ -24,23 +23,12 @@ from haneul.services.lambda_.invoker import Invoker
 from haneul.services.lambda_.limits import PAYLOAD_BYTES_MAX
 from haneul.services.lambda_.names import Target
 from haneul.services.lambda_.records import UrlConfig, url_index_key, url_key
+from haneul.services.lambda_.traces import HEADER
+from haneul.services.lambda_.url_responses import Refused, bad_gateway, make_response, streamed_response
 from haneul.store.records import decode
 
-_COOKIES_MAX = 512
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml", "application/x-www-form-urlencoded")
 _NOT_FORWARDED = frozenset(("connection", "transfer-encoding", "keep-alive", "content-length"))
-_HOP_HEADERS = frozenset(("connection", "transfer-encoding", "keep-alive", "content-length", "upgrade", "trailer"))
-
-
-class _Answer(Exception):
-    """A response that ends the request before the function is asked."""
-
-    def __init__(self, status: int, message: str, error_type: str = "") -> None:
-        super().__init__(message)
-        headers = {"Content-Type": "application/json"}
-        if error_type:
-            headers["x-amzn-ErrorType"] = error_type
-        self.response = HttpResponse(status, headers, orjson.dumps({"Message": message}))
 
 
 class _Site(NamedTuple):
@@ -69,8 +57,8 @@ class UrlGateway:
             caller = self._permit(site, request)
             body = await _read_body(request)
             event = make_event(request, body, site, caller, request_id, self._cloud.clock.now())
-            response = await self._invoke(site, event, request_id)
-        except _Answer as early:
+            response = await self._invoke(site, request, event, request_id)
+        except Refused as early:
             response = early.response
             site_config = None
         else:
@@ -83,15 +71,15 @@ class UrlGateway:
     def _find(self, url_id: str) -> _Site:
         place = self._cloud.store.get(url_index_key(url_id))
         if place is None:
-            raise _Answer(404, "The function URL does not exist.")
+            raise Refused(404, "The function URL does not exist.")
         target = Target(*decode(place, list))
         config = read(self._cloud.store, url_key(target), UrlConfig)
         if config is None:
-            raise _Answer(404, "The function URL does not exist.")
+            raise Refused(404, "The function URL does not exist.")
         try:
             return _Site(self._functions.choose(target), config, url_id)
         except ServiceError:
-            raise _Answer(404, "The function URL does not exist.") from None
+            raise Refused(404, "The function URL does not exist.") from None
 
     def _permit(self, site: _Site, request: HttpRequest) -> Caller:
         """With IAM the signature's owner must be allowed, without it everybody must be (by the function's policy)."""
@@ -103,7 +91,7 @@ class UrlGateway:
             if site.config.auth_type == "AWS_IAM":
                 caller = authority.authenticate(request, "lambda").caller
                 if caller.kind == "anonymous":
-                    raise _Answer(403, "Forbidden", "AccessDeniedException")
+                    raise Refused(403, "Forbidden", "AccessDeniedException")
             for action in ("lambda:InvokeFunctionUrl",):
                 authority.authorize(
                     caller,
@@ -116,23 +104,27 @@ class UrlGateway:
                 )
         except (AccessDenied, ServiceError):
             message = "Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
-            raise _Answer(403, message, "AccessDeniedException") from None
+            raise Refused(403, message, "AccessDeniedException") from None
         return caller
 
-    async def _invoke(self, site: _Site, event: dict[str, Any], request_id: str) -> HttpResponse:
+    async def _invoke(self, site: _Site, request: HttpRequest, event: dict[str, Any], request_id: str) -> HttpResponse:
         payload = orjson.dumps(event)
         if len(payload) > PAYLOAD_BYTES_MAX:
-            raise _Answer(413, "Request Entity Too Large")
+            raise Refused(413, "Request Entity Too Large")
+        trace = request.headers.get(HEADER, "")
         try:
-            invoked = await self._invoker.run(site.found, payload, request_id)
+            if site.config.invoke_mode == "RESPONSE_STREAM":
+                answer = await self._invoker.open_stream(site.found, payload, request_id, trace_id=trace)
+                return await streamed_response(answer)
+            invoked = await self._invoker.run(site.found, payload, request_id, trace_id=trace)
         except ServiceError as error:
             if error.status == 429:
-                raise _Answer(429, error.message, error.code) from None
-            raise _Answer(502, "Internal Server Error") from None
+                raise Refused(429, error.message, error.code) from None
+            raise bad_gateway() from None
         except RuntimeUnavailable:
-            raise _Answer(502, "Internal Server Error") from None
+            raise bad_gateway() from None
         if invoked.failed:
-            raise _Answer(502, "Internal Server Error")
+            raise bad_gateway()
         return make_response(invoked.outcome.payload)
 
 
@@ -143,7 +135,7 @@ async def _read_body(request: HttpRequest) -> bytes:
     async for part in request.stream:
         size += len(part)
         if size > PAYLOAD_BYTES_MAX:
-            raise _Answer(413, "Request Entity Too Large")
+            raise Refused(413, "Request Entity Too Large")
         parts.append(part)
     return b"".join(parts)
 
@@ -219,48 +211,6 @@ def _as_text(body: bytes, content_type: str) -> str | None:
         return body.decode()
     except UnicodeDecodeError:
         return None
-
-
-def make_response(payload: bytes) -> HttpResponse:
-    """A document with a `statusCode` says what to answer; anything else is the body itself, as JSON."""
-    try:
-        document = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        raise _Answer(502, "Internal Server Error") from None
-    if not isinstance(document, dict) or "statusCode" not in document:
-        body = document.encode() if isinstance(document, str) else payload
-        return HttpResponse(200, {"Content-Type": "application/json"}, body)
-    try:
-        status = int(document["statusCode"])
-        given = document.get("headers") or {}
-        headers = {str(name).lower(): _header_value(value) for name, value in given.items() if str(name).lower() not in _HOP_HEADERS}
-        headers.setdefault("content-type", "application/json")
-        body = document.get("body", "")
-        if isinstance(body, str):
-            data = b64decode(body, validate=True) if document.get("isBase64Encoded") is True else body.encode()
-        else:
-            data = orjson.dumps(body) if body is not None else b""
-        cookies = [_header_value(one) for one in document.get("cookies") or []]
-    except (TypeError, ValueError, AttributeError, binascii.Error):
-        raise _Answer(502, "Internal Server Error") from None
-    if not 100 <= status <= 599:
-        raise _Answer(502, "Internal Server Error")
-    for number, cookie in enumerate(cookies[:_COOKIES_MAX]):
-        headers[_spelled(number)] = cookie
-    return HttpResponse(status, headers, data)
-
-
-def _spelled(number: int) -> str:
-    """`Set-Cookie` in one of its spellings: each cookie needs a header of its own, and a response has no name twice."""
-    spelled = "".join(letter.upper() if number >> place & 1 else letter for place, letter in enumerate("setcookie"))
-    return f"{spelled[:3]}-{spelled[3:]}"
-
-
-def _header_value(value: Any) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    if "\r" in text or "\n" in text or "\0" in text:
-        raise ValueError(text)
-    return text
 
 
 def _cors_headers(config: UrlConfig, request: HttpRequest, *, preflight: bool) -> dict[str, str]:

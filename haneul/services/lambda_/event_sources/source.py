@@ -14,7 +14,8 @@ from haneul.runtime.port import RuntimeUnavailable
 from haneul.services.lambda_.event_sources.patterns import Matches, compile_pattern
 from haneul.services.lambda_.event_sources.records import Mapping, mapping_key
 from haneul.services.lambda_.functions import Functions, Resolution, read
-from haneul.services.lambda_.invoker import Invoked, Invoker
+from haneul.services.lambda_.invoked import Invoked
+from haneul.services.lambda_.invoker import Invoker
 from haneul.services.lambda_.meters import NAMESPACE
 from haneul.store.port import Transaction
 from haneul.store.records import encode

@@ -21,7 +21,7 @@ from haneul.services.lambda_.event_sources.records import Checkpoint, checkpoint
 from haneul.services.lambda_.event_sources.shards import WINDOW_STATE_BYTES_MAX, Record, Shard, Window, state_in, window_at
 from haneul.services.lambda_.event_sources.source import Poller
 from haneul.services.lambda_.functions import read
-from haneul.services.lambda_.invoker import Invoked
+from haneul.services.lambda_.invoked import Invoked
 from haneul.services.lambda_.limits import PAYLOAD_BYTES_MAX
 from haneul.services.lambda_.times import iso_time
 from haneul.store.port import Transaction
