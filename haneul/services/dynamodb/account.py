@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb.throughput.flows import TABLE_UNITS_MAX
+from haneul.services.dynamodb.throughput.limits import ACCOUNT_UNITS_MAX
 
-ACCOUNT_UNITS_MAX = 80_000
-TABLE_UNITS_MAX = 40_000
 ENDPOINT_CACHE_MINUTES = 1440
 
 

@@ -14,6 +14,8 @@ from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, enable_stream
 from haneul.services.dynamodb.tables import IndexRecord, TableRecord, table_key
+from haneul.services.dynamodb.throughput import limits
+from haneul.services.dynamodb.throughput.table_counts import check_tables
 from haneul.store.port import Transaction
 
 _NOT_BUILT = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes")
@@ -37,6 +39,9 @@ async def create_table(call: Call, request: Shape) -> Shape:
     def work(tx: Transaction) -> Shape:
         if tx.get(table_key(account, region, name)) is not None:
             raise in_use(f"Table already exists: {name}")
+        check_tables(tx, account, region)
+        if service.capacity.enforced:
+            limits.check_account(tx, record)
         if stream is not None:
             made = enable_stream(tx, record, stream, call.now, call.cloud.ids)
             plan_trim(service, tx, made, call.now + RETENTION)
@@ -107,5 +112,14 @@ def new_record(call: Call, request: Shape, account: str, region: str, name: str)
     policy = request.get("ResourcePolicy")
     if policy:
         record.policy, record.policy_revision = check_policy(policy), str(call.now // 1_000_000)
-    definitions.apply_maximums(record, request)
+    holders: list[tuple[TableRecord | IndexRecord, Shape]] = [(record, request)]
+    for one in global_ or ():
+        index = record.find_index(one["IndexName"])
+        assert index is not None
+        holders.append((index, one))
+    for holder, given in holders:
+        if call.service(DynamoDb).capacity.enforced:
+            limits.check_units(region, holder, holder.throughput.read_units, holder.throughput.write_units)
+        limits.set_maximums(holder, given, region=region, on_demand=on_demand, made=True)
+        limits.set_warm(record, holder, given, made=True)
     return record

@@ -129,7 +129,6 @@ def global_index(one: Shape, attributes: dict[str, str], ids: Ids, *, on_demand:
         raise invalid(f"ProvisionedThroughput must be specified for index: {index.name}")
     check_throughput(throughput)
     index.throughput = throughput_of(throughput)
-    apply_maximums(index, one)
     index.status = "CREATING"
     return index
 
@@ -201,22 +200,6 @@ def check_used(attributes: dict[str, str], used: set[str]) -> None:
             f"Some AttributeDefinitions are not used. AttributeDefinitions: [{', '.join(attributes)}], "
             f"keys used: [{', '.join(name for name in attributes if name in used)}]"
         )
-
-
-def apply_maximums(record: Any, given: Shape) -> None:
-    """OnDemandThroughput and WarmThroughput of a table or index."""
-    maximums = given.get("OnDemandThroughput")
-    if maximums:
-        for field, name in (("on_demand_read_max", "MaxReadRequestUnits"), ("on_demand_write_max", "MaxWriteRequestUnits")):
-            value = maximums.get(name)
-            if value is not None:
-                if value != -1 and value < 1:
-                    raise invalid(f"{name} must be at least 1, or -1 to remove the maximum")
-                setattr(record, field, None if value == -1 else value)
-    warm = given.get("WarmThroughput")
-    if warm:
-        record.warm_read = warm.get("ReadUnitsPerSecond", record.warm_read)
-        record.warm_write = warm.get("WriteUnitsPerSecond", record.warm_write)
 
 
 def refuse_encryption(given: Shape | None) -> None:

@@ -24,6 +24,16 @@ def check_settled(record: TableRecord) -> None:
         raise in_use(f"Attempt to change a resource which is still in use: Table is being {_PASSING[record.status]}: {record.name}")
 
 
+def check_deletable(record: TableRecord) -> None:
+    """ResourceInUseException while a table, or an index of it, is in a passing state."""
+    start = "Attempt to change a resource which is still in use: "
+    if record.status == "UPDATING":
+        raise in_use(f"{start}Table: {record.name} is in the process of being updated.")
+    check_settled(record)
+    if any(index.is_global and index.status != "ACTIVE" for index in record.indexes):
+        raise in_use(f"{start}Cannot delete table while indexes are being created, updated, or deleted.")
+
+
 @operation("dynamodb:DeleteTable", resource=table_arn)
 async def delete_table(call: Call, request: Shape) -> Shape:
     """Delete a table with all its items and indexes. It is DELETING until it is gone; rows are removed afterwards, in the background.
@@ -38,7 +48,7 @@ async def delete_table(call: Call, request: Shape) -> Shape:
         if raw is None:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
-        check_settled(record)
+        check_deletable(record)
         if record.deletion_protection:
             raise validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
         if being_backed_up(tx, record):

@@ -6,14 +6,16 @@ from typing import Any
 
 from haneul.services.dynamodb.replication.describe import describe_replication
 from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, StreamSettings, Table, TableRecord, Throughput
+from haneul.services.dynamodb.throughput.changes import decreases_today
+from haneul.services.dynamodb.throughput.warm import warm_units
 from haneul.services.dynamodb.writing import read_counts
 from haneul.store.port import Reader
 
 Shape = dict[str, Any]
 
 
-def describe_table(reader: Reader, record: TableRecord) -> Shape:
-    """The TableDescription of a table."""
+def describe_table(reader: Reader, record: TableRecord, now: int = 0) -> Shape:
+    """The TableDescription of a table. Without the time, decreases are counted as of the last one's day."""
     counts = read_counts(reader, Table(record))
     items, size = counts.get("", (0, 0))
     found: Shape = {
@@ -22,7 +24,7 @@ def describe_table(reader: Reader, record: TableRecord) -> Shape:
         "KeySchema": _key_schema([record.hash_name], [record.range_name] if record.range_name else []),
         "TableStatus": record.status,
         "CreationDateTime": record.created_at,
-        "ProvisionedThroughput": describe_throughput(record.throughput),
+        "ProvisionedThroughput": describe_throughput(record.throughput, now),
         "TableSizeBytes": size,
         "ItemCount": items,
         "TableArn": record.arn,
@@ -35,7 +37,7 @@ def describe_table(reader: Reader, record: TableRecord) -> Shape:
             summary["LastUpdateToPayPerRequestDateTime"] = record.on_demand_since
         found["BillingModeSummary"] = summary
     for title, is_global in (("LocalSecondaryIndexes", False), ("GlobalSecondaryIndexes", True)):
-        indexes = [_describe_index(record, index, counts) for index in record.indexes if index.is_global == is_global]
+        indexes = [_describe_index(record, index, counts, now) for index in record.indexes if index.is_global == is_global]
         if indexes:
             found[title] = indexes
     if record.table_class:
@@ -47,7 +49,7 @@ def describe_table(reader: Reader, record: TableRecord) -> Shape:
         found["RestoreSummary"] = _describe_restore(record.restore)
     found.update(_describe_stream(record, record.stream))
     found.update(_maximums(record))
-    found["WarmThroughput"] = _warm(record, record.status)
+    found["WarmThroughput"] = _warm(record, record, "ACTIVE" if record.status == "UPDATING" else record.status)
     return found
 
 
@@ -67,7 +69,7 @@ def _describe_stream(record: TableRecord, stream: StreamSettings | None) -> Shap
     return found
 
 
-def _describe_index(record: TableRecord, index: IndexRecord, counts: dict[str, tuple[int, int]]) -> Shape:
+def _describe_index(record: TableRecord, index: IndexRecord, counts: dict[str, tuple[int, int]], now: int) -> Shape:
     items, size = counts.get(index.id, (0, 0))
     projection: Shape = {"ProjectionType": index.projection}
     if index.projection == "INCLUDE":
@@ -84,41 +86,29 @@ def _describe_index(record: TableRecord, index: IndexRecord, counts: dict[str, t
         found["IndexStatus"] = index.status
         if index.status in ("CREATING", "DELETING") and record.status != "CREATING":
             found["Backfilling"] = index.backfilling
-        found["ProvisionedThroughput"] = describe_throughput(index.throughput)
+        found["ProvisionedThroughput"] = describe_throughput(index.throughput, now)
         found.update(_maximums(index))
-        found["WarmThroughput"] = _warm(index, index.status)
+        found["WarmThroughput"] = _warm(record, index, index.status)
     return found
 
 
 def _maximums(record: TableRecord | IndexRecord) -> Shape:
-    if record.on_demand_read_max is None and record.on_demand_write_max is None:
-        return {}
-    return {
-        "OnDemandThroughput": {
-            "MaxReadRequestUnits": -1 if record.on_demand_read_max is None else record.on_demand_read_max,
-            "MaxWriteRequestUnits": -1 if record.on_demand_write_max is None else record.on_demand_write_max,
-        }
-    }
+    maximums = {"MaxReadRequestUnits": record.on_demand_read_max, "MaxWriteRequestUnits": record.on_demand_write_max}
+    given = {name: value for name, value in maximums.items() if value is not None}
+    return {"OnDemandThroughput": given} if given else {}
 
 
-# What a table on demand takes at once without having been asked to (Developer Guide: "DynamoDB warm throughput").
-WARM_READ_UNITS = 12_000
-WARM_WRITE_UNITS = 4_000
+def _warm(record: TableRecord, holder: TableRecord | IndexRecord, status: str) -> Shape:
+    read, write = warm_units(record, holder)
+    if holder.warm_wanted_read or holder.warm_wanted_write:
+        status = "UPDATING"
+    return {"ReadUnitsPerSecond": read, "WriteUnitsPerSecond": write, "Status": status}
 
 
-def _warm(record: TableRecord | IndexRecord, status: str) -> Shape:
-    # A provisioned table is warm for what is provisioned.
-    return {
-        "ReadUnitsPerSecond": record.warm_read or record.throughput.read_units or WARM_READ_UNITS,
-        "WriteUnitsPerSecond": record.warm_write or record.throughput.write_units or WARM_WRITE_UNITS,
-        "Status": status,
-    }
-
-
-def describe_throughput(throughput: Throughput) -> Shape:
+def describe_throughput(throughput: Throughput, now: int) -> Shape:
     """A ProvisionedThroughputDescription."""
     found: Shape = {
-        "NumberOfDecreasesToday": throughput.decreases_today,
+        "NumberOfDecreasesToday": decreases_today(throughput, now or throughput.decreased_at),
         "ReadCapacityUnits": throughput.read_units,
         "WriteCapacityUnits": throughput.write_units,
     }

@@ -18,4 +18,4 @@ async def describe_table(call: Call, request: Shape) -> Shape:
     table = service.stored_table(account, region, name)
     if table is None:
         raise table_not_found(name)
-    return {"Table": describe(call.cloud.store, table.record)}
+    return {"Table": describe(call.cloud.store, table.record, call.now)}

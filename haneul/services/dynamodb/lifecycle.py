@@ -11,6 +11,7 @@ from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.rows import row_item
 from haneul.services.dynamodb.streams import RETENTION, disable_stream
 from haneul.services.dynamodb.tables import Table, TableRecord, table_key
+from haneul.services.dynamodb.throughput.changes import settle_units
 from haneul.services.dynamodb.writing import index_count_key, put_index_entry
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
@@ -53,22 +54,29 @@ def plan(service: DynamoDb, tx: Transaction, kind: str, record: TableRecord, **m
     service.cloud.outbox.put(tx, kind, payload_of(record, **more), due=service.cloud.clock.now() + TRANSITION)
 
 
+def changes_indexes(record: TableRecord) -> bool:
+    """Whether an index keeps its table UPDATING: it is being made, but not being filled yet, or being removed."""
+    return any((index.status == "CREATING" and not index.backfilling) or index.status == "DELETING" for index in record.indexes)
+
+
 async def settle(service: DynamoDb, payload: Payload) -> None:
     """A table that was being created or updated is ready."""
 
     def work(tx: Transaction) -> None:
         record = read_record(tx, payload)
-        if record is None or record.status not in ("CREATING", "UPDATING"):
+        if record is None or record.status == "DELETING":
             return
         if record.status == "CREATING":
             for index in record.indexes:
                 if index.is_global and index.status == "CREATING":
                     index.status = "ACTIVE"
+        now = service.cloud.clock.now()
+        settle_units(record, record, now)
         for index in record.indexes:
+            settle_units(record, index, now)
             if index.status == "UPDATING":
                 index.status = "ACTIVE"
-        # An index that is still being made or removed keeps the table in its passing state.
-        if not any(index.status in ("CREATING", "DELETING") for index in record.indexes):
+        if not changes_indexes(record):
             record.status = "ACTIVE"
         write_record(tx, record)
 
@@ -89,17 +97,20 @@ async def fill(service: DynamoDb, payload: Payload) -> None:
             index = table.index(entry.name)
             assert index is not None
             start, end = prefix_range(table.prefix)
+            if not entry.backfilling:
+                # Its resources are there: the table is ACTIVE again while the index is filled.
+                entry.backfilling = True
+                if record.status == "UPDATING" and not changes_indexes(record):
+                    record.status = "ACTIVE"
+                write_record(tx, record)
             rows = tx.range(cursor or start, end, _CHUNK)
             for _, row in rows:
                 put_index_entry(tx, table, index, row, row_item(row))
             if len(rows) == _CHUNK:
-                if not entry.backfilling:
-                    entry.backfilling = True
-                    write_record(tx, record)
                 return rows[-1][0] + b"\x00"
             entry.backfilling = False
             entry.status = "ACTIVE"
-            if record.status == "UPDATING" and not any(one.status in ("CREATING", "DELETING") for one in record.indexes):
+            if record.status == "UPDATING" and not changes_indexes(record):
                 record.status = "ACTIVE"
             write_record(tx, record)
             return None
@@ -127,7 +138,7 @@ async def drop(service: DynamoDb, payload: Payload) -> None:
         record.indexes = [one for one in record.indexes if one.id != entry.id]
         used = {record.hash_name, record.range_name, *(name for one in record.indexes for name in (*one.hash_names, *one.range_names))}
         record.attributes = {name: kind for name, kind in record.attributes.items() if name in used}
-        if record.status == "UPDATING" and not any(one.status in ("CREATING", "DELETING") for one in record.indexes):
+        if record.status == "UPDATING" and not changes_indexes(record):
             record.status = "ACTIVE"
         write_record(tx, record)
 

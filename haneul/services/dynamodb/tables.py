@@ -31,7 +31,11 @@ class Throughput(msgspec.Struct):
     write_units: int = 0
     increased_at: int = 0
     decreased_at: int = 0
+    # Decreases on the UTC day of `decreased_at`.
     decreases_today: int = 0
+    # Units that an update under way will bring; 0 for none.
+    wanted_read: int = 0
+    wanted_write: int = 0
 
 
 class IndexRecord(msgspec.Struct):
@@ -51,6 +55,8 @@ class IndexRecord(msgspec.Struct):
     on_demand_write_max: int | None = None
     warm_read: int | None = None
     warm_write: int | None = None
+    warm_wanted_read: int = 0
+    warm_wanted_write: int = 0
 
 
 class StreamSettings(msgspec.Struct):
@@ -113,9 +119,15 @@ class TableRecord(msgspec.Struct):
     on_demand_write_max: int | None = None
     warm_read: int | None = None
     warm_write: int | None = None
+    warm_wanted_read: int = 0
+    warm_wanted_write: int = 0
     table_class: str = ""
     table_class_changed_at: int = 0
+    # When the mode and the class were changed lately.
+    on_demand_switches: list[int] = []
+    class_changes: list[int] = []
     deletion_protection: bool = False
+    protection_changed_at: int = 0
     stream: StreamSettings | None = None
     expiry_attribute: str = ""
     expiry_status: str = "DISABLED"

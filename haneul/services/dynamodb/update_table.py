@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+from haneul.clock import MILLISECOND, SECOND
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import definitions, lifecycle
 from haneul.services.dynamodb.arns import table_arn
@@ -18,7 +20,12 @@ from haneul.services.dynamodb.replication.updates import update_replicas
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, disable_stream, enable_stream
-from haneul.services.dynamodb.tables import IndexRecord, Table, TableRecord, Throughput, table_key
+from haneul.services.dynamodb.tables import IndexRecord, Table, TableRecord, table_key
+from haneul.services.dynamodb.throughput.changes import change_class, change_units, settle_units, switch_to_on_demand
+from haneul.services.dynamodb.throughput.combinations import check_combination
+from haneul.services.dynamodb.throughput.limits import check_account, check_units, set_maximums, set_warm
+from haneul.services.dynamodb.throughput.table_counts import check_operations
+from haneul.services.dynamodb.throughput.warm import keep_warm
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
@@ -38,6 +45,8 @@ _NOT_BUILT = (
     "VectorIndexUpdates",
 )
 _INDEX_CHANGES_MAX = 1
+# Deletion protection may not be changed again before.
+PROTECTION_PAUSE = 15 * SECOND
 
 
 @operation("dynamodb:UpdateTable", resource=table_arn, partial="customer-managed encryption keys, vector indexes, global tables over several accounts")
@@ -58,6 +67,7 @@ async def update_table(call: Call, request: Shape) -> Shape:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
         check_settled(record)
+        check_operations(tx, account, region)
         if "StreamSpecification" in request:
             check_stream(record, request["StreamSpecification"])
         _Update(service, call, tx, record, request).apply()
@@ -84,6 +94,7 @@ def _check(request: Shape) -> None:
     if request.get("BillingMode") == "PROVISIONED" and not request.get("ProvisionedThroughput"):
         raise invalid("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
     definitions.check_throughput(request.get("ProvisionedThroughput"))
+    check_combination(request)
     seen: set[str] = set()
     for update in request.get("GlobalSecondaryIndexUpdates", ()):
         kinds = [kind for kind in ("Update", "Create", "Delete") if update.get(kind)]
@@ -109,23 +120,48 @@ class _Update:
 
     def apply(self) -> None:
         request, record = self.request, self.record
-        changes_indexes = any("Create" in update or "Delete" in update for update in request.get("GlobalSecondaryIndexUpdates", ()))
+        was_on_demand = record.on_demand
+        updates = request.get("GlobalSecondaryIndexUpdates", ())
+        changes_indexes = any("Create" in update or "Delete" in update for update in updates)
         self.billing()
         self.indexes()
         if "StreamSpecification" in request:
             self.stream(request["StreamSpecification"])
         if "DeletionProtectionEnabled" in request:
-            record.deletion_protection = request["DeletionProtectionEnabled"]
+            self.protect(request["DeletionProtectionEnabled"])
         if "TableClass" in request:
-            self.table_class(request["TableClass"])
-        definitions.apply_maximums(record, request)
-        if set(request) <= {"TableName", "DeletionProtectionEnabled"}:
+            change_class(record, request["TableClass"], self.call.now, limited=self.limited)
+        set_maximums(record, request, region=record.region, on_demand=record.on_demand)
+        warms = set_warm(record, record, request, made=False)
+        if self.limited and (request.get("ProvisionedThroughput") or updates):
+            check_account(self.tx, record)
+        given = {name for name in request if request[name] not in (None, [])} - {"TableName", "AttributeDefinitions"}
+        if given <= {"DeletionProtectionEnabled", "OnDemandThroughput"}:
             return  # Takes effect at once.
-        record.status = "UPDATING"
-        if not changes_indexes:
+        if not (warms or (given == {"GlobalSecondaryIndexUpdates"} and not changes_indexes)):
+            record.status = "UPDATING"  # Warm throughput and updates of indexes show in their own states.
+        if not changes_indexes or was_on_demand != record.on_demand or len(updates) > 1:
             lifecycle.plan(self.service, self.tx, lifecycle.SETTLE, record)
 
+    def protect(self, wanted: bool) -> None:
+        record, now = self.record, self.call.now
+        again = record.protection_changed_at + PROTECTION_PAUSE
+        if record.protection_changed_at and now < again:
+            at = datetime.fromtimestamp(again // SECOND, UTC)
+            raise ServiceError(
+                "ThrottlingException",
+                f"Deletion protection setting for table {record.name} modified within the previous {PROTECTION_PAUSE // MILLISECOND} milliseconds. "
+                f"Please try again after {at:%Y-%m-%dT%H:%M:%S}.{again % SECOND // MILLISECOND:03}",
+                400,
+            )
+        record.deletion_protection, record.protection_changed_at = wanted, now
+
     # ---- capacity
+
+    @property
+    def limited(self) -> bool:
+        """Whether quotas of capacity hold."""
+        return self.service.capacity.enforced
 
     def billing(self) -> None:
         request, record = self.request, self.record
@@ -137,39 +173,31 @@ class _Update:
         if mode:
             record.billing_mode_given = True
         if will_be_on_demand and not record.on_demand:
-            record.on_demand, record.on_demand_since = True, self.call.now
-            holders: list[TableRecord | IndexRecord] = [record, *record.indexes]
-            for holder in holders:
-                holder.throughput = Throughput(decreased_at=self.call.now)
+            switch_to_on_demand(record, self.call.now, limited=self.limited)
             return
         if not will_be_on_demand and record.on_demand:
             updated = {update["Update"]["IndexName"] for update in request.get("GlobalSecondaryIndexUpdates", ()) if update.get("Update")}
             left = [index.name for index in record.indexes if index.is_global and index.name not in updated]
             if left:
                 raise invalid(f"ProvisionedThroughput must be specified for index: {','.join(left)}")
+            keep_warm(record, record)
+            for index in record.indexes:
+                if index.is_global:
+                    keep_warm(record, index)
             record.on_demand = False
-        if throughput:
+            record.on_demand_read_max = record.on_demand_write_max = None
+            self.provision(record, throughput or {}, switched=True)
+        elif throughput:
             self.provision(record, throughput)
 
-    def provision(self, holder: TableRecord | IndexRecord, wanted: Shape) -> None:
-        """New capacity for the table or an index."""
-        now, old = self.call.now, holder.throughput
+    def provision(self, holder: TableRecord | IndexRecord, wanted: Shape, *, switched: bool = False) -> None:
+        """New capacity for the table or an index. A table that was on demand has it at once."""
         read, write = wanted["ReadCapacityUnits"], wanted["WriteCapacityUnits"]
-        if (read, write) == (old.read_units, old.write_units):
-            if self.request.get("BillingMode"):
-                return
-            raise validation(
-                "The provisioned throughput for the table will not change. The requested value equals the current value. "
-                f"Current ReadCapacityUnits provisioned for the table: {old.read_units}. Requested ReadCapacityUnits: {read}. "
-                f"Current WriteCapacityUnits provisioned for the table: {old.write_units}. Requested WriteCapacityUnits: {write}. "
-                "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
-            )
-        if read > old.read_units or write > old.write_units:
-            old.increased_at = now
-        if read < old.read_units or write < old.write_units:
-            old.decreased_at = now
-            old.decreases_today += 1
-        old.read_units, old.write_units = read, write
+        if self.limited:
+            check_units(self.record.region, holder, read, write)
+        change_units(holder, read, write, self.call.now, limited=self.limited)
+        if switched or not holder.throughput.read_units:
+            settle_units(self.record, holder, self.call.now)
 
     # ---- indexes
 
@@ -192,7 +220,7 @@ class _Update:
     def find_global(self, name: str) -> IndexRecord:
         index = self.record.find_index(name)
         if index is None or not index.is_global:
-            raise _index_not_found(name)
+            raise _index_not_found(self.record.name, name)
         if index.status != "ACTIVE":
             raise in_use(f"Attempt to change a resource which is still in use: Index: {name} is being changed")
         return index
@@ -205,21 +233,29 @@ class _Update:
                 raise invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
             definitions.check_throughput(throughput)
             self.provision(index, throughput)
-        definitions.apply_maximums(index, wanted)
+        set_maximums(index, wanted, region=self.record.region, on_demand=self.record.on_demand)
+        set_warm(self.record, index, wanted, made=False)
         index.status = "UPDATING"
 
     def create_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
         record = self.record
         name = wanted["IndexName"]
-        if record.find_index(name) is not None:
+        known = record.find_index(name)
+        if known is not None and known.status == "DELETING":
+            raise in_use(f"Attempt to change a resource which is still in use: Index is being deleted. Table: {record.name} Index: {name}")
+        if known is not None:
             raise validation(f"One or more parameter values were invalid: Duplicate index name: {name}")
         merged = {**record.attributes, **attributes}
         for attribute, kind in attributes.items():
             if record.attributes.get(attribute, kind) != kind:
                 raise invalid(f"Attempting to redefine the type of attribute {attribute}")
         index = definitions.global_index(wanted, merged, self.call.cloud.ids, on_demand=record.on_demand)
+        if self.limited:
+            check_units(record.region, index, index.throughput.read_units, index.throughput.write_units)
+        set_maximums(index, wanted, region=record.region, on_demand=record.on_demand, made=True)
+        set_warm(record, index, wanted, made=True)
         if sum(one.is_global for one in record.indexes) >= definitions.GLOBAL_INDEXES_MAX:
-            raise limit_exceeded(f"Subscriber limit exceeded: GlobalSecondaryIndex count exceeds the per-table limit of {definitions.GLOBAL_INDEXES_MAX}")
+            raise limit_exceeded(f"Subscriber limit exceeded: Number of global secondary indexes exceeds per-table limit of {definitions.GLOBAL_INDEXES_MAX}")
         used = {*record.attributes, *index.hash_names, *index.range_names}
         definitions.check_used(merged, used)
         record.attributes = merged
@@ -255,14 +291,8 @@ class _Update:
         made = enable_stream(self.tx, record, wanted["StreamViewType"], now, self.call.cloud.ids)
         plan_trim(self.service, self.tx, made, now + RETENTION)
 
-    def table_class(self, wanted: str) -> None:
-        record = self.record
-        if wanted == (record.table_class or "STANDARD"):
-            raise invalid(f"Table class is already {wanted}")
-        record.table_class, record.table_class_changed_at = wanted, self.call.now
 
-
-def _index_not_found(name: str) -> Exception:
+def _index_not_found(table: str, name: str) -> Exception:
     error = table_not_found("")
-    error.message = f"Requested resource not found: Index: {name} not found"
+    error.message = f"Requested resource not found: Index {name} for table {table}"
     return error

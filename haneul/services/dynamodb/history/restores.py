@@ -26,6 +26,7 @@ from haneul.services.dynamodb.history.records import Restore, find_backup, owner
 from haneul.services.dynamodb.history.restore_work import begin
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, Table, TableRecord, table_key
+from haneul.services.dynamodb.throughput.limits import set_maximums
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
@@ -173,7 +174,7 @@ def _override_capacity(call: Call, request: Shape, target: TableRecord) -> None:
             {"ReadCapacityUnits": target.throughput.read_units, "WriteCapacityUnits": target.throughput.write_units}
         )
     if "OnDemandThroughputOverride" in request:
-        definitions.apply_maximums(target, {"OnDemandThroughput": request["OnDemandThroughputOverride"]})
+        set_maximums(target, {"OnDemandThroughput": request["OnDemandThroughputOverride"]}, region=target.region, on_demand=on_demand, made=True)
 
 
 def _indexes(request: Shape, source: TableRecord, target: TableRecord) -> list[IndexRecord]:
@@ -194,7 +195,7 @@ def _indexes(request: Shape, source: TableRecord, target: TableRecord) -> list[I
                 raise invalid(f"ProvisionedThroughput should not be specified for index: {index.name} when BillingMode is PAY_PER_REQUEST")
             if throughput:
                 index.throughput = definitions.throughput_of(throughput)
-            definitions.apply_maximums(index, wanted)
+            set_maximums(index, wanted, region=target.region, on_demand=target.on_demand, made=True)
             kept.append(index)
     for index in kept:
         if index.is_global and not target.on_demand and not index.throughput.read_units:

@@ -29,7 +29,7 @@ class Capacity:
         self._cloud = cloud
         self._clock = cloud.clock
         self._sizes = sizes
-        self._enforced = not cloud.settings.capacity_unlimited
+        self.enforced = not cloud.settings.capacity_unlimited
         self._meters: dict[tuple[str, str, str], tuple[str, TableMeters]] = {}
 
     def forget(self, place: tuple[str, str, str]) -> None:
@@ -82,7 +82,7 @@ class Capacity:
         flow = (table.meters or self._attach(table)).table.reads
         now = self._clock.now()
         limit = flow.blocked(now, row)
-        if limit and self._enforced:
+        if limit and self.enforced:
             if operation:
                 self.count_throttled_request(table, operation)
             raise self._refuse(flow, limit)
@@ -129,7 +129,7 @@ class Capacity:
 
     def _let_in(self, flow: Flow, now: int, place: bytes) -> None:
         limit = flow.blocked(now, place)
-        if limit and self._enforced:
+        if limit and self.enforced:
             raise self._refuse(flow, limit)
 
     def _refuse(self, flow: Flow, limit: str) -> ServiceError:

@@ -1,0 +1,39 @@
+"""Which changes UpdateTable takes together: hardly any. (API Reference: "UpdateTable".)"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.services.dynamodb.errors import invalid
+
+Shape = dict[str, Any]
+
+# In the order in which they complain.
+_ALONE = (
+    ("SSESpecification", "Server-Side Encryption modification"),
+    ("TableClass", "TableClass modification"),
+    ("DeletionProtectionEnabled", "DeletionProtection modification"),
+    ("WarmThroughput", "WarmThroughput"),
+)
+_NO_CHANGE = frozenset(("TableName", "AttributeDefinitions"))
+
+
+def check_combination(request: Shape) -> None:
+    """ValidationException for changes that exclude one another."""
+    given = {name for name, value in request.items() if value not in (None, [])} - _NO_CHANGE
+    if len(given) < 2:
+        return
+    online = any(update.get("Create") or update.get("Delete") for update in request.get("GlobalSecondaryIndexUpdates", ()))
+    if online and given == {"GlobalSecondaryIndexUpdates", "WarmThroughput"}:
+        raise invalid("Create global secondary index cannot be specified when updating WarmThroughput")
+    for name, what in _ALONE:
+        if name in given:
+            raise invalid(f"{what} must be the only operation in the request")
+    if "OnDemandThroughput" in given and given - {"OnDemandThroughput", "BillingMode", "GlobalSecondaryIndexUpdates"}:
+        raise invalid("OnDemandThroughput can only be combined with BillingMode in an UpdateTable request")
+    if "StreamSpecification" in given and "ProvisionedThroughput" in given:
+        raise invalid("You cannot modify stream status while updating table IOPS")
+    if online and "ProvisionedThroughput" in given:
+        raise invalid("You cannot create or delete index while updating table IOPS")
+    if online and "StreamSpecification" in given:
+        raise invalid("You cannot create or delete index while changing stream status")

@@ -1,0 +1,36 @@
+"""How many tables an account has in a region, and how many of them may be in a passing state at once.
+
+(Developer Guide: "Quotas in Amazon DynamoDB", tables and API-specific quotas.)
+"""
+
+from __future__ import annotations
+
+from haneul.services.dynamodb.tables import TABLE_SPACE, TableRecord
+from haneul.services.dynamodb.throughput.limits import too_many
+from haneul.store.keys import pack, prefix_range
+from haneul.store.port import Reader
+from haneul.store.records import decode
+
+TABLES_MAX = 2_500
+OPERATIONS_MAX = 500
+
+
+def check_tables(reader: Reader, account: str, region: str) -> None:
+    """LimitExceededException when there is no room for another table, or too many are being changed."""
+    if _count(reader, account, region, TABLES_MAX) >= TABLES_MAX:
+        raise too_many(f"There is a limit of {TABLES_MAX} tables per subscriber")
+    check_operations(reader, account, region)
+
+
+def check_operations(reader: Reader, account: str, region: str) -> None:
+    """LimitExceededException when as many tables as may be are being created, updated or deleted."""
+    start, end = prefix_range(pack((TABLE_SPACE, account, region)))
+    if _count(reader, account, region, OPERATIONS_MAX) < OPERATIONS_MAX:
+        return
+    passing = sum(decode(value, TableRecord).status in ("CREATING", "UPDATING", "DELETING") for _, value in reader.iterate(start, end))
+    if passing >= OPERATIONS_MAX:
+        raise too_many(f"Only {OPERATIONS_MAX} tables can be created, updated, or deleted simultaneously")
+
+
+def _count(reader: Reader, account: str, region: str, limit: int) -> int:
+    return len(reader.range(*prefix_range(pack((TABLE_SPACE, account, region))), limit))
