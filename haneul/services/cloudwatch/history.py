@@ -40,7 +40,7 @@ def note(tx: Transaction, name: AlarmName, alarm_kind: str, now: int, kind: str,
     account, region, alarm = name
     line = encode(Happening(alarm, kind, alarm_kind, summary[:_SUMMARY_MAX], orjson.dumps(data).decode()[:_DATA_MAX]))
     number = 0
-    while tx.get(key := pack((_HISTORY, account, region, now, number))) is not None:
+    while tx.get(key := pack((_HISTORY, account, region, now, alarm, number))) is not None:
         number += 1
     tx.put(key, line)
     tx.put(pack((_BY_ALARM, account, region, alarm, now, number)), line)
@@ -51,12 +51,12 @@ def forget_old(tx: Transaction, now: int, limit: int) -> bool:
     position, end = prefix_range(pack((_HISTORY,)))
     removed = 0
     while found := tx.range(position, end, 1):
-        _, account, region, _, _ = unpack(found[0][0])
+        _, account, region, *_ = unpack(found[0][0])
         place = pack((_HISTORY, account, region))
-        for key, value in tx.range(place, pack((_HISTORY, account, region, now - _KEPT)), limit - removed):
-            at, number = unpack(key)[3:]
+        for key, _ in tx.range(place, pack((_HISTORY, account, region, now - _KEPT)), limit - removed):
+            at, alarm, number = unpack(key)[3:]
             tx.delete(key)
-            tx.delete(pack((_BY_ALARM, account, region, decode(value, Happening).alarm, at, number)))
+            tx.delete(pack((_BY_ALARM, account, region, alarm, at, number)))
             removed += 1
         if removed >= limit:
             return True
@@ -97,12 +97,12 @@ def _page(reader: Reader, request: Shape, start: bytes, end: bytes, newest_first
         if len(items) == limit:
             # Backwards a page begins before the position, forwards at it.
             return {"AlarmHistoryItems": items, "NextToken": make_token(last if newest_first else key)}
-        at = unpack(key)[-2]
+        parts = unpack(key)
         items.append(
             {
                 "AlarmName": line.alarm,
                 "AlarmType": line.alarm_kind,
-                "Timestamp": at,
+                "Timestamp": parts[3] if parts[0] == _HISTORY else parts[4],
                 "HistoryItemType": line.kind,
                 "HistorySummary": line.summary,
                 "HistoryData": line.data,
