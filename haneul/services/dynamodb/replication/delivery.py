@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Payload = dict[str, Any]
 _CHUNK = 100
+# What is not yet due waits a little longer for company, so that busy tables are served in chunks.
+GATHERING = 25 * MILLISECOND
 # How long replication waits for a replica whose write capacity is used up.
 THROTTLED_PAUSE = SECOND
 
@@ -113,7 +115,7 @@ def _push_to(service: DynamoDb, tx: Transaction, source: Table, target: Table, m
         if left <= horizon:
             progress.more = True
         else:
-            progress.come_again(left + LATENCY)
+            progress.come_again(left + LATENCY + GATHERING)
 
 
 def _trim(tx: Transaction, journal: Journal, others: list[Member]) -> None:

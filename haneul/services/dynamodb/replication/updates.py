@@ -11,6 +11,7 @@ from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import table_not_found, validation
 from haneul.services.dynamodb.replication.membership import Membership
 from haneul.services.dynamodb.replication.requests import authorize, replica_changes
+from haneul.services.dynamodb.replication.scaling import scale_alike, unscaled
 from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.store.port import Transaction
 from haneul.store.records import decode
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
 
 Shape = dict[str, Any]
-_TARGETS = "application-autoscaling:DescribeScalableTargets"
 
 
 async def update_replicas(call: Call, service: DynamoDb, request: Shape) -> Shape:
@@ -31,7 +31,8 @@ async def update_replicas(call: Call, service: DynamoDb, request: Shape) -> Shap
     changes = replica_changes(call, request)
     authorize(call, name, changes)
     table = service.stored_table(account, region, name)
-    scaled = bool(changes.create) and table is not None and not table.record.on_demand and await _writes_scale(call, table.record)
+    provisioned = table.record if table is not None and changes.create and not table.record.on_demand else None
+    lacking = await unscaled(call, provisioned) if provisioned is not None else "Table"
 
     def work(tx: Transaction) -> Shape:
         raw = tx.get(table_key(account, region, name))
@@ -39,20 +40,14 @@ async def update_replicas(call: Call, service: DynamoDb, request: Shape) -> Shap
             raise table_not_found(name)
         record = decode(raw, TableRecord)
         check_settled(record)
-        if changes.create and not record.on_demand and not scaled:
-            raise validation("Table write capacity should either be Pay-Per-Request or AutoScaled.")
+        if changes.create and not record.on_demand and lacking:
+            raise validation(f"{lacking} write capacity should either be Pay-Per-Request or AutoScaled.")
         Membership(service, call, tx, record).apply(changes)
         lifecycle.write_record(tx, record)
         return describe_table(tx, record)
 
-    return {"TableDescription": await call.cloud.store.transact(work)}
-
-
-async def _writes_scale(call: Call, record: TableRecord) -> bool:
-    """Whether the write capacity of a table and of its global indexes is scaled automatically."""
-    if _TARGETS not in call.cloud.operations:
-        return False
-    wanted = {(f"table/{record.name}", "dynamodb:table:WriteCapacityUnits")}
-    wanted |= {(f"table/{record.name}/index/{index.name}", "dynamodb:index:WriteCapacityUnits") for index in record.indexes if index.is_global}
-    found = await call.invoke(_TARGETS, {"ServiceNamespace": "dynamodb", "ResourceIds": sorted({resource for resource, _ in wanted})})
-    return wanted <= {(target["ResourceId"], target["ScalableDimension"]) for target in found["ScalableTargets"]}
+    described = await call.cloud.store.transact(work)
+    for part in changes.create if provisioned is not None else ():
+        assert provisioned is not None
+        await scale_alike(call, provisioned, part["RegionName"])
+    return {"TableDescription": described}

@@ -1,0 +1,120 @@
+"""Automatic scaling of replicas: what Application Auto Scaling has registered for their tables and indexes, asked for with the caller's permissions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.core.call import Call
+from haneul.core.errors import NotBuilt
+from haneul.services.dynamodb.tables import TableRecord
+
+Shape = dict[str, Any]
+
+_SERVICE = "application-autoscaling"
+_TRACKING = "TargetTrackingScalingPolicyConfiguration"
+_FIELDS = ("DisableScaleIn", "ScaleInCooldown", "ScaleOutCooldown", "TargetValue")
+
+
+class Scaled:
+    """One capacity of a table or of an index (`index` empty for the table) in one region; `kind` is Read or Write."""
+
+    def __init__(self, call: Call, region: str, table: str, kind: str, index: str = "") -> None:
+        self.call = call
+        self.region = region
+        self.kind = kind
+        self.resource = f"table/{table}/index/{index}" if index else f"table/{table}"
+        self.place: Shape = {
+            "ServiceNamespace": "dynamodb",
+            "ResourceId": self.resource,
+            "ScalableDimension": f"dynamodb:{'index' if index else 'table'}:{kind}CapacityUnits",
+        }
+
+    async def _ask(self, operation: str, more: Shape, *, without: str = "") -> Shape:
+        request = {name: value for name, value in self.place.items() if name != without}
+        return await self.call.invoke(f"{_SERVICE}:{operation}", {**request, **more}, region=self.region)
+
+    async def target(self) -> Shape | None:
+        """The scalable target, if there is one."""
+        found = await self._ask("DescribeScalableTargets", {"ResourceIds": [self.resource]}, without="ResourceId")
+        return next(iter(found["ScalableTargets"]), None)
+
+    async def policies(self) -> list[Shape]:
+        """Its scaling policies."""
+        found: list[Shape] = (await self._ask("DescribeScalingPolicies", {}))["ScalingPolicies"]
+        return found
+
+    async def describe(self) -> Shape:
+        """An AutoScalingSettingsDescription; a target without a policy does not scale."""
+        target = await self.target()
+        if target is None:
+            return {"AutoScalingDisabled": True}
+        policies = await self.policies()
+        shown = [{"PolicyName": one["PolicyName"], _TRACKING: _settings(one[_TRACKING])} for one in policies]
+        return {
+            "MinimumUnits": target["MinCapacity"],
+            "MaximumUnits": target["MaxCapacity"],
+            "AutoScalingDisabled": not policies,
+            "AutoScalingRoleArn": target["RoleARN"],
+            "ScalingPolicies": shown,
+        }
+
+    async def update(self, wanted: Shape) -> None:
+        """Carry out an AutoScalingSettingsUpdate."""
+        if wanted.get("AutoScalingDisabled"):
+            if await self.target() is not None:
+                await self._ask("DeregisterScalableTarget", {})
+            return
+        if wanted.get("AutoScalingRoleArn") is not None:
+            raise NotBuilt("the parameter AutoScalingRoleArn of dynamodb:UpdateTableReplicaAutoScaling")
+        await self._ask("RegisterScalableTarget", {"MinCapacity": wanted["MinimumUnits"], "MaxCapacity": wanted["MaximumUnits"]})
+        policy = wanted.get("ScalingPolicyUpdate")
+        if policy is not None:
+            name = policy.get("PolicyName", f"DynamoDB{self.kind}CapacityUtilization:{self.resource}")
+            for old in await self.policies():
+                if old["PolicyName"] != name:
+                    await self._ask("DeleteScalingPolicy", {"PolicyName": old["PolicyName"]})
+            await self.track(name, policy[_TRACKING])
+
+    async def track(self, name: str, settings: Shape) -> None:
+        """Keep the utilization at a target."""
+        metric = {"PredefinedMetricSpecification": {"PredefinedMetricType": f"DynamoDB{self.kind}CapacityUtilization"}}
+        policy = {"PolicyName": name, "PolicyType": "TargetTrackingScaling", _TRACKING: {**_settings(settings), **metric}}
+        await self._ask("PutScalingPolicy", policy)
+
+    async def follow(self, source: Scaled) -> None:
+        """Scale as in another region."""
+        target = await source.target()
+        if target is None:
+            return
+        await self._ask("RegisterScalableTarget", {"MinCapacity": target["MinCapacity"], "MaxCapacity": target["MaxCapacity"]})
+        for policy in await source.policies():
+            await self.track(policy["PolicyName"], policy[_TRACKING])
+
+
+def _settings(given: Shape) -> Shape:
+    return {name: given[name] for name in _FIELDS if name in given}
+
+
+def scaling_is_there(call: Call) -> bool:
+    """Whether this cloud has Application Auto Scaling at all."""
+    return f"{_SERVICE}:DescribeScalableTargets" in call.cloud.operations
+
+
+def global_indexes(record: TableRecord) -> list[str]:
+    return [index.name for index in record.indexes if index.is_global]
+
+
+async def unscaled(call: Call, record: TableRecord) -> str:
+    """What of a provisioned table's write capacity does not scale by itself: `Table`, `GSI`, or nothing."""
+    for index in ("", *global_indexes(record)):
+        one = Scaled(call, record.region, record.name, "Write", index)
+        if not scaling_is_there(call) or await one.target() is None or not await one.policies():
+            return "GSI" if index else "Table"
+    return ""
+
+
+async def scale_alike(call: Call, record: TableRecord, region: str) -> None:
+    """Give a new replica the scaling of the table that it is made from."""
+    for index in ("", *global_indexes(record)):
+        for kind in ("Write", "Read"):
+            await Scaled(call, region, record.name, kind, index).follow(Scaled(call, record.region, record.name, kind, index))
