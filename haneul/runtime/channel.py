@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import struct
 from collections.abc import Callable
 
-from haneul.runtime.port import RESPONSE_BYTES_MAX
+from haneul.runtime.port import RESPONSE_BYTES_MAX, Invocation
 
 _RECEIVE_BYTES = 262_144
 _FRAME_BYTES_MAX = RESPONSE_BYTES_MAX + 65_536
@@ -107,3 +108,11 @@ class Channel:
     def _end(self, garbage: bool) -> None:
         self.pause()
         self._on_end(garbage)
+
+
+def invocation_body(invocation: Invocation, timeout_ms: int) -> bytes:
+    """What the frame of an invocation holds: lines of its properties, an empty line, the event."""
+    head = f"{invocation.request_id}\n{invocation.invoked_function_arn}\n{invocation.trace_id or '-'}\n{timeout_ms}"
+    if invocation.client_context or invocation.cognito_identity:
+        head += "\n" + json.dumps([invocation.client_context or "", invocation.cognito_identity or ""])
+    return b"%s\n\n%s" % (head.encode(), invocation.payload)

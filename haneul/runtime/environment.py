@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from haneul.runtime import errors
 from haneul.runtime.answers import Incoming, Result, error_type
-from haneul.runtime.channel import Channel
+from haneul.runtime.channel import Channel, invocation_body
 from haneul.runtime.companions import Companions, failure_document
-from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox
+from haneul.runtime.drivers.port import Ending, Plan, Sandbox
 from haneul.runtime.extensions import ShutdownReason
+from haneul.runtime.freezer import Freezer
 from haneul.runtime.interpreters import Kind
 from haneul.runtime.logs import LogReader
 from haneul.runtime.port import (
     RESPONSE_BYTES_MAX,
-    AdoptListener,
     FunctionSpec,
     Invocation,
     LogLine,
@@ -31,24 +29,10 @@ from haneul.runtime.port import (
 )
 from haneul.runtime.runtime_api import RuntimeApi, Submission
 from haneul.runtime.streaming import AnswerStream, Source
+from haneul.runtime.surroundings import Surroundings
 
-_FREEZE_AFTER_SECONDS = 0.005
 _LAST_WORDS_SECONDS = 0.25
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What an environment needs of the runtime that it belongs to."""
-
-    driver: Driver
-    monotonic_ns: Callable[[], int]
-    wall_ns: Callable[[], int]
-    adopt_listener: AdoptListener | None
-    began: Callable[[Environment], None]
-    ended: Callable[[Environment], None]
-    init_timeout_ns: int
-    new_id: Callable[[], str]
 
 
 class Environment:
@@ -91,15 +75,13 @@ class Environment:
         self._companions = Companions(self.spec, self, self._around.wall_ns, self._around.new_id)
         self._companions_waited: asyncio.Future[None] | None = None
         self._peak_bytes = 0
-        self._frozen = False
-        self._idle_since = 0.0
-        self._freeze_timer: asyncio.TimerHandle | None = None
+        self._freezer = Freezer()
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
     @property
     def frozen(self) -> bool:
         """Whether the processes inside are stopped."""
-        return self._frozen
+        return self._freezer.frozen
 
     @property
     def busy(self) -> bool:
@@ -185,16 +167,14 @@ class Environment:
                 self._reset()
                 self._current = invocation
                 await self.launch()
-            if self._frozen:
-                self._thaw()
+            self._freezer.busy()
             self._logs.begin()
             self._stream = stream
             return await self._run(invocation)
         finally:
             self._current = self._answer = self._stream = self._incoming = None
-            self._idle_since = self._loop.time()
-            if self._freeze_timer is None and self.alive:
-                self._freeze_timer = self._loop.call_later(_FREEZE_AFTER_SECONDS, self._freeze_if_idle)
+            if self.alive and self._ready and self._sandbox is not None:
+                self._freezer.idle(self._sandbox)
 
     async def _run(self, invocation: Invocation) -> Outcome:
         timeout_ms = invocation.timeout_ms or self.spec.timeout_ms
@@ -254,7 +234,7 @@ class Environment:
             kind, payload = errors.timed_out(invocation.request_id, timeout_ms)
             return Result("init_timeout", payload, kind)
         if result.status == "init_error" and not result.payload:
-            kind, payload = self._failed_start(invocation.request_id, result.ending or Ending())
+            kind, payload = errors.failed_start(invocation.request_id, result.ending or Ending(), self._kind.candidates)
             return Result("init_error", payload, kind)
         if result.status == "init_error":
             self._kill()
@@ -265,11 +245,6 @@ class Environment:
         await asyncio.wait([self._initialised], timeout=max(0.0, seconds))
         return self._initialised.result() if self._initialised.done() else None
 
-    def _failed_start(self, request_id: str, ending: Ending) -> tuple[str, bytes]:
-        if ending.exit_status == 127 and self._kind.candidates:
-            return errors.no_bootstrap(request_id, self._kind.candidates[1:])
-        return errors.exited(request_id, ending)
-
     def _deliver(self, invocation: Invocation, timeout_ms: int) -> None:
         if self._companions:
             self._companions.invocation_begins(invocation, timeout_ms)
@@ -277,12 +252,8 @@ class Environment:
             assert self._api is not None
             self._api.offer(invocation, self._around.wall_ns() // 1_000_000 + timeout_ms)
             return
-        head = f"{invocation.request_id}\n{invocation.invoked_function_arn}\n{invocation.trace_id or '-'}\n{timeout_ms}"
-        if invocation.client_context or invocation.cognito_identity:
-            head += "\n" + json.dumps([invocation.client_context or "", invocation.cognito_identity or ""])
-        head_bytes = head.encode()
         if self._channel is not None:
-            self._channel.send(b"N", b"%s\n\n%s" % (head_bytes, invocation.payload))
+            self._channel.send(b"N", invocation_body(invocation, timeout_ms))
 
     def _time_out(self, request_id: str, timeout_ms: int) -> None:
         if self._answer is not None and not self._answer.done():
@@ -295,24 +266,6 @@ class Environment:
     def _settle(self, result: Result) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(result)
-
-    # ---- freezing
-
-    def _freeze_if_idle(self) -> None:
-        self._freeze_timer = None
-        if self._current is not None or not self.alive or self._frozen or not self._ready or self._sandbox is None:
-            return
-        left = self._idle_since + _FREEZE_AFTER_SECONDS - self._loop.time()
-        if left > 0.0005:
-            self._freeze_timer = self._loop.call_later(left, self._freeze_if_idle)
-            return
-        self._frozen = True
-        self._sandbox.freeze()
-
-    def _thaw(self) -> None:
-        self._frozen = False
-        if self._sandbox is not None:
-            self._sandbox.thaw()
 
     # ---- what comes from our own bootstraps
 
@@ -398,9 +351,8 @@ class Environment:
         self._companions.initialised(self._init_duration_ns)
         if self._sandbox is not None:
             self._sandbox.throttle()
-        self._idle_since = self._loop.time()
-        if self._current is None and self._freeze_timer is None:
-            self._freeze_timer = self._loop.call_later(_FREEZE_AFTER_SECONDS, self._freeze_if_idle)
+            if self._current is None:
+                self._freezer.idle(self._sandbox)
 
     def submit(self, submission: Submission) -> None:
         """A response or error that came over the Runtime API for the invocation under way."""
@@ -474,8 +426,7 @@ class Environment:
             self._shutting_down = self._loop.create_task(self._shut_down(self._sandbox, reason))
 
     async def _shut_down(self, sandbox: Sandbox, reason: ShutdownReason) -> None:
-        if self._frozen:
-            self._thaw()
+        self._freezer.busy()
         await self._companions.shut_down(sandbox, self._ended, reason)
 
     # ---- log and end
@@ -511,9 +462,7 @@ class Environment:
         sandbox = self._sandbox
         assert sandbox is not None
         self.alive = False
-        if self._freeze_timer is not None:
-            self._freeze_timer.cancel()
-            self._freeze_timer = None
+        self._freezer.stop()
         if self._stop_listening is not None:
             self._stop_listening()
             self._stop_listening = None

@@ -41,6 +41,13 @@ def with_request(request_id: str, kind: str | None, payload: bytes) -> bytes:
     return payload.replace(b'"errorMessage":"Error: ', f'"errorMessage":"RequestId: {request_id} Error: '.encode(), 1)
 
 
+def failed_start(request_id: str, ending: Ending, candidates: tuple[str, ...]) -> tuple[str, bytes]:
+    """The process ended in its Init phase without a word. `candidates` are the places where its program was looked for."""
+    if ending.exit_status == 127 and candidates:
+        return no_bootstrap(request_id, candidates[1:])
+    return exited(request_id, ending)
+
+
 def no_bootstrap(request_id: str, candidates: tuple[str, ...]) -> tuple[str, bytes]:
     kind = "Runtime.InvalidEntrypoint"
     return kind, document(kind, f"RequestId: {request_id} Error: Couldn't find valid bootstrap(s): [{' '.join(candidates)}]")

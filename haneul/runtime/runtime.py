@@ -15,10 +15,11 @@ from haneul.clock import Ids
 from haneul.runtime import configuration
 from haneul.runtime.drivers.namespaces import NamespaceDriver
 from haneul.runtime.drivers.port import Driver, Plan
-from haneul.runtime.environment import Environment, Surroundings
+from haneul.runtime.environment import Environment
 from haneul.runtime.inside.jail import RUNTIME_API_PORT
 from haneul.runtime.interpreters import Kind, discover, image_kind
 from haneul.runtime.port import INIT_TIMEOUT_NS, AdoptListener, Credentials, FunctionSpec, OnLog, RuntimeUnavailable
+from haneul.runtime.surroundings import Surroundings
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ class Runtime:
         self._environments: set[Environment] = set()
         self._created = 0
         self._ended = 0
-        self._surroundings = Surroundings(self.driver, monotonic_ns, wall_ns, adopt_listener, self._remember, self._forget, init_timeout_ns, Ids().uuid)
+        ids = Ids()
+        self._surroundings = Surroundings(self.driver, monotonic_ns, wall_ns, adopt_listener, self._remember, self._forget, init_timeout_ns, ids.uuid)
 
     async def start(self) -> None:
         """Start the driver and the zygote of the server's own Python. Raises RuntimeUnavailable when this machine cannot hold a sandbox."""

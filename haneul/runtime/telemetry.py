@@ -81,6 +81,9 @@ class Telemetry:
                 subscription.timer.cancel()
         if self._task is not None:
             self._task.cancel()
+            # At once: the socket is about to be closed, and its number may mean something else by the time that the task hears of it.
+            self._loop.remove_reader(self._outlet.fileno())
+            self._loop.remove_writer(self._outlet.fileno())
 
     async def finish(self) -> None:
         """Send what waits in the buffers, if the subscribers take it."""
