@@ -4,7 +4,7 @@ PYTEST := .venv/bin/python -m pytest
 ONCE ?=
 PEERS ?=
 
-.PHONY: help demo test setup start bench check coverage clean
+.PHONY: help demo test setup start bench check coverage interpreted clean
 
 help:            ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -32,5 +32,9 @@ check: setup     ## ruff, mypy (strict) and the tidy test
 coverage: setup  ## Generate docs/COVERAGE.md
 	@.venv/bin/python scripts/coverage.py
 
+interpreted:     ## Take away the compiled modules, to work on their sources
+	@.venv/bin/python scripts/compile.py --remove
+
 clean:           ## Remove .venv and caches
+	@find haneul -name '*.so' -delete; rm -f haneul/compiled.json
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -337,3 +338,16 @@ def test_a_service_has_its_usual_rooms(package: str) -> None:
     """Because whoever knows one service finds his way in all of them."""
     folder = HOUSE / "services" / package
     assert (folder / "service.py").is_file() and (folder / "quirks.py").is_file()
+
+
+# ---- compiled modules
+
+
+def test_compiled_modules_do_not_wait_while_they_handle_an_error() -> None:
+    """Because a compiled coroutine that is suspended inside an `except` block leaves its error to whatever runs next on the thread."""
+    names = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["haneul"]["compiled"]
+    problems = []
+    for name in names:
+        for handler in [node for node in ast.walk(tree_of(ROOT / name)) if isinstance(node, ast.ExceptHandler)]:
+            problems += [f"{name}:{node.lineno}" for node in ast.walk(handler) if isinstance(node, ast.Await | ast.Yield | ast.AsyncFor | ast.AsyncWith)]
+    assert names and problems == []

@@ -16,8 +16,9 @@ import httptools
 
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import ClientGone, IncomingBody
+from haneul.front.head import NO_BODY, head_bytes
 from haneul.front.incoming import METHODS, Incoming, Refused, drive_on
-from haneul.front.respond import NO_BODY, head_bytes, send_file, send_stream
+from haneul.front.respond import send_file, send_stream
 
 if TYPE_CHECKING:
     import socket

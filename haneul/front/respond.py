@@ -1,4 +1,4 @@
-"""Responses as bytes on a connection."""
+"""Bodies that go out in parts: files and streams."""
 
 from __future__ import annotations
 
@@ -6,50 +6,15 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
-from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from haneul.core.http import FileBody, HttpResponse
+from haneul.core.http import FileBody
 
 if TYPE_CHECKING:
     from haneul.front.connection import Connection
 
 _FILE_CHUNK_BYTES = 1 << 18
 _SENDFILE_BYTES = 1 << 22
-NO_BODY = frozenset((204, 304))
-
-
-@lru_cache(maxsize=128)
-def status_line(status: int) -> str:
-    """The first line of a response."""
-    try:
-        phrase = HTTPStatus(status).phrase
-    except ValueError:
-        phrase = "Unknown"
-    return f"HTTP/1.1 {status} {phrase}\r\n"
-
-
-def head_bytes(response: HttpResponse, length: int | None, date: str, keep_alive: bool) -> bytes:
-    """Status line and headers. `length` None announces a chunked body."""
-    headers = response.headers
-    text = "\r\n".join(map(": ".join, headers.items()))
-    breaks = len(headers) - 1 if headers else 0
-    if text.count("\n") != breaks or text.count("\r") != breaks:
-        raise ValueError("a header would break the response apart")
-    if length is None:
-        end = "\r\nTransfer-Encoding: chunked"
-    elif "Content-Length" in headers or "content-length" in headers or response.status in NO_BODY:
-        end = ""
-    else:
-        end = f"\r\nContent-Length: {length}"
-    if not keep_alive:
-        end += "\r\nConnection: close"
-    head = f"{status_line(response.status)}Date: {date}{end}\r\n{text}\r\n\r\n" if headers else f"{status_line(response.status)}Date: {date}{end}\r\n\r\n"
-    try:
-        return head.encode("ascii")
-    except UnicodeEncodeError:
-        return head.encode("utf-8", "replace")
 
 
 async def send_file(connection: Connection, head: bytes, body: FileBody) -> None:

@@ -175,12 +175,15 @@ class EmbeddedStore:
         if self._closed:
             raise StoreError("the store is closed")
         transaction = _EmbeddedTransaction(self)
+        refusal: Exception | None = None
         try:
             result = work(transaction)
-        except Exception:
+        except Exception as problem:
+            refusal = problem
+        if refusal is not None:
             if transaction.saw_uncommitted:  # The refusal rests on writes that are not yet safe, so it waits for them too.
                 await self._barrier()
-            raise
+            raise refusal
         if transaction.writes:
             batch = self._gathering
             for key, value in transaction.writes.items():

@@ -1,0 +1,101 @@
+"""Compiles the modules that every request runs through with mypyc, where there is a C compiler; elsewhere they run interpreted, to the same effect.
+
+Which modules: `[tool.haneul] compiled` in pyproject.toml. Why, and what it brings: docs/decisions/0004-compiled-hot-path.md.
+`python scripts/compile.py` brings everything up to date; `--remove` makes all modules interpreted again (for work on them).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+import tomllib
+from hashlib import sha256
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MANIFEST = ROOT / "haneul" / "compiled.json"
+_GROUP = "haneul_compiled"
+_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+
+
+def modules() -> list[str]:
+    """Paths of the modules to compile, relative to the project's root."""
+    names: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["haneul"]["compiled"]
+    return names
+
+
+def describe(paths: list[str]) -> dict[str, list[int]]:
+    """What `haneul` compares at its start: time of change (nanoseconds) and size of each source."""
+    stats = {path: (ROOT / path).stat() for path in paths}
+    return {path: [stat.st_mtime_ns, stat.st_size] for path, stat in stats.items()}
+
+
+def digest(paths: list[str]) -> str:
+    """One hash over this interpreter and all sources."""
+    found = sha256(sys.version.encode())
+    for path in paths:
+        found.update(path.encode() + (ROOT / path).read_bytes())
+    return found.hexdigest()
+
+
+def remove() -> None:
+    """Take away all that was compiled."""
+    MANIFEST.unlink(missing_ok=True)
+    for folder in (ROOT / "haneul", Path(sysconfig.get_paths()["purelib"])):
+        for file in folder.rglob("*.so") if folder.name == "haneul" else folder.glob(f"{_GROUP}*.so"):
+            file.unlink()
+
+
+def build(paths: list[str]) -> None:
+    """Compile into a temporary folder, then put the results where Python finds them. Raises what the compiler or mypyc raises."""
+    from mypyc.build import mypycify  # noqa: PLC0415  Only where it is installed.
+    from setuptools import setup  # noqa: PLC0415
+
+    os.chdir(ROOT)
+    with tempfile.TemporaryDirectory(prefix="haneul-compile-") as folder:
+        options = ["--ignore-missing-imports", "--follow-imports=silent", f"--cache-dir={folder}/mypy"]
+        extensions = mypycify([*options, *paths], opt_level="2", debug_level="0", target_dir=f"{folder}/c", group_name=_GROUP.removesuffix("__mypyc"))
+        os.chdir(folder)
+        setup(name="haneul-compiled", packages=[], ext_modules=extensions, script_args=["-q", "build_ext", "--build-lib", f"{folder}/lib", "--build-temp", f"{folder}/tmp", "--parallel", "2"])
+        os.chdir(ROOT)
+        built = Path(folder) / "lib"
+        for file in built.glob(f"*{_SUFFIX}"):
+            shutil.copy(file, sysconfig.get_paths()["purelib"])
+        for file in (built / "haneul").rglob(f"*{_SUFFIX}"):
+            shutil.copy(file, ROOT / file.relative_to(built))
+
+
+def main() -> None:
+    paths = modules()
+    if "--remove" in sys.argv:
+        remove()
+        return
+    wanted = digest(paths)
+    known = json.loads(MANIFEST.read_text()) if MANIFEST.exists() else {}
+    if known.get("digest") == wanted:
+        MANIFEST.write_text(json.dumps({"digest": wanted, "sources": describe(paths)}))
+        return
+    remove()
+    if shutil.which(os.environ.get("CC", "gcc")) is None or not Path(sysconfig.get_paths()["include"], "Python.h").exists():
+        print("setup: no C compiler with Python's headers here (Debian: gcc and python3-dev), so everything runs interpreted, somewhat slower", file=sys.stderr)
+        return
+    print(f"setup: compiling {len(paths)} modules (half a minute)", file=sys.stderr)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            build(paths)
+    except (Exception, SystemExit) as problem:  # What cannot be compiled runs as it is.
+        remove()
+        print(f"setup: could not compile ({problem}), so everything runs interpreted, somewhat slower\n{said.getvalue()[-2000:]}", file=sys.stderr)
+        return
+    MANIFEST.write_text(json.dumps({"digest": wanted, "sources": describe(paths)}))
+
+
+if __name__ == "__main__":
+    main()
