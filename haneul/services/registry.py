@@ -9,6 +9,7 @@ from haneul.core.service import Service
 # Package below haneul/services → class in its service.py.
 _SERVICES = {
     "apigateway": "ApiGateway",
+    "backup": "Backup",
     "application_autoscaling": "ApplicationAutoScaling",
     "cloudwatch": "CloudWatch",
     "dynamodb": "DynamoDb",

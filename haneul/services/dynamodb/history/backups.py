@@ -41,6 +41,11 @@ def backup_arn(call: Call, request: Shape) -> str:
     return str(request["BackupArn"])
 
 
+def _by_aws_backup(call: Call) -> bool:
+    """Whether AWS Backup calls, in a session of the role that was passed to it."""
+    return call.caller.kind == "role" and call.caller.session_name == _BACKUP_SERVICE
+
+
 def describe_details(backup: Backup) -> Shape:
     """A backup's BackupDetails."""
     found: Shape = {
@@ -137,7 +142,7 @@ async def create_backup(call: Call, request: Shape) -> Shape:
         start_log(service, tx, record)
         lifecycle.write_record(tx, record)
         backup_id = job_id(call.now, call.cloud.ids)
-        kind = AWS_BACKUP if call.caller.session_name.startswith(_BACKUP_SERVICE) else USER
+        kind = AWS_BACKUP if _by_aws_backup(call) else USER
         rows = backup_rows(record.account, record.region, backup_id)
         backup = Backup(backup_id, request["BackupName"], kind, "CREATING", record, rows, call.now)
         tx.put(key_of_backup(backup), encode(backup))
@@ -168,6 +173,8 @@ async def delete_backup(call: Call, request: Shape) -> Shape:
         backup = find_backup(tx, call, request["BackupArn"])
         if backup is None:
             raise backup_not_found(request["BackupArn"])
+        if backup.kind == AWS_BACKUP and not _by_aws_backup(call):
+            raise validation(f"Backup is managed by AWS Backup and can only be deleted there: {backup.arn}")
         # The rows of a system backup are its table's own, which a restore to a past moment may still be reading.
         if backup.status == "CREATING" or holds(tx, owner_of(backup)) or (backup.kind == SYSTEM and holds(tx, backup.table)):
             raise backup_in_use(backup.arn)

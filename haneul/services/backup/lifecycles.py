@@ -1,0 +1,27 @@
+"""Lifecycles: when recovery points become cold, and when they end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.services.backup.errors import invalid_value
+from haneul.services.backup.records import Vault
+
+# What is cold has to stay so for 90 days (API Reference: "Lifecycle").
+COLD_DAYS_MIN = 90
+
+
+def check_lifecycle(lifecycle: dict[str, Any], vault: Vault) -> dict[str, int]:
+    """The days of a lifecycle, as they are kept. InvalidParameterValueException when they contradict each other or the vault's lock."""
+    found = {name: int(lifecycle[name]) for name in ("MoveToColdStorageAfterDays", "DeleteAfterDays") if name in lifecycle}
+    cold, end = found.get("MoveToColdStorageAfterDays", -1), found.get("DeleteAfterDays", -1)
+    if cold >= 0 and 0 <= end < cold + COLD_DAYS_MIN:
+        raise invalid_value(f"DeleteAfterDays must be at least {COLD_DAYS_MIN} days greater than MoveToColdStorageAfterDays")
+    if any(days < -1 or days == 0 for days in found.values()):
+        raise invalid_value("Lifecycle days must be positive, or -1 for never")
+    if vault.locked:
+        if end < vault.retention_days_min and end != -1:
+            raise invalid_value(f"Retention is less than the vault's minimum of {vault.retention_days_min} days")
+        if vault.retention_days_max and (end == -1 or end > vault.retention_days_max):
+            raise invalid_value(f"Retention is more than the vault's maximum of {vault.retention_days_max} days")
+    return {name: days for name, days in found.items() if days > 0}

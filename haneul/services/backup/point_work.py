@@ -1,0 +1,99 @@
+"""The life of recovery points: they become cold, and end, by the clock; deleting one removes what it holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haneul.clock import HOUR
+from haneul.core.cloud import Cloud
+from haneul.core.errors import ServiceError
+from haneul.services.backup import bucket_copies
+from haneul.services.backup.records import DYNAMODB, POINT_OF_SPACE, PROTECTED_SPACE, Point, Protected, calculated, drop_point, find_point, key, put_point
+from haneul.services.backup.roles import Problem, as_role, words
+from haneul.store.keys import prefix_range, unpack
+from haneul.store.port import Transaction
+from haneul.store.records import decode, encode
+
+AGE = "backup-age"
+
+
+def payload_of(point: Point) -> dict[str, Any]:
+    return {"account": point.account, "region": point.region, "vault": point.vault, "arn": point.arn}
+
+
+def plan_lifecycle(cloud: Cloud, tx: Transaction, point: Point) -> None:
+    """Set the timer for what comes next in a recovery point's life."""
+    cloud.outbox.cancel(tx, AGE, point.arn)
+    times = calculated(point.lifecycle, point.created_at)
+    cold, end = times.get("MoveToColdStorageAt"), times.get("DeleteAt")
+    due = cold if cold is not None and not point.cold else end
+    if due is not None:
+        cloud.outbox.put(tx, AGE, payload_of(point), due=max(due, cloud.clock.now()), key=point.arn)
+
+
+async def age(cloud: Cloud, payload: dict[str, Any]) -> None:
+    """A recovery point's time to become cold, or to end, has come."""
+    point = find_point(cloud.store, payload["account"], payload["region"], payload["vault"], payload["arn"])
+    if point is None:
+        return
+    now = cloud.clock.now()
+    times = calculated(point.lifecycle, point.created_at)
+    if times.get("DeleteAt", now + 1) <= now:
+        try:
+            await delete(cloud, point)
+        except Problem as problem:
+            # It stays, marked, until somebody deletes it or the role may again (Developer Guide: "Deleting backups").
+            point.status, point.message = "EXPIRED", words(problem)
+            kept = point
+
+            def again(tx: Transaction) -> None:
+                put_point(tx, kept)
+                cloud.outbox.put(tx, AGE, payload, due=now + 24 * HOUR, key=kept.arn)
+
+            await cloud.store.transact(again)
+        return
+
+    def cool(tx: Transaction) -> None:
+        current = find_point(tx, point.account, point.region, point.vault, point.arn)
+        if current is not None and calculated(current.lifecycle, current.created_at).get("MoveToColdStorageAt", now + 1) <= now:
+            current.cold = True
+            put_point(tx, current)
+            plan_lifecycle(cloud, tx, current)
+
+    await cloud.store.transact(cool)
+
+
+async def delete(cloud: Cloud, point: Point) -> None:
+    """Remove a recovery point with everything that it holds."""
+    if point.resource_type == DYNAMODB:
+        try:
+            await as_role(cloud, point.role_arn, point.region, point.account, "dynamodb:DeleteBackup", {"BackupArn": point.arn})
+        except ServiceError as problem:
+            if problem.code != "BackupNotFoundException":
+                raise
+    else:
+        await bucket_copies.remove(cloud, point.account, point.region, point.arn)
+
+    def work(tx: Transaction) -> None:
+        drop_point(tx, point)
+        cloud.outbox.cancel(tx, AGE, point.arn)
+        _update_protected(tx, point)
+
+    await cloud.store.transact(work)
+
+
+def _update_protected(tx: Transaction, gone: Point) -> None:
+    """The resource's latest recovery point is the newest one left, if any."""
+    place = key(PROTECTED_SPACE, gone.account, gone.region, gone.resource_arn)
+    raw = tx.get(place)
+    if raw is None or decode(raw, Protected).last_point != gone.arn:
+        return
+    rows = tx.range(*prefix_range(key(POINT_OF_SPACE, gone.account, gone.region, gone.resource_arn)), 1)
+    if not rows:
+        tx.delete(place)
+        return
+    created, arn = unpack(rows[0][0])[-2:]
+    tx.put(place, encode(Protected(gone.resource_arn, gone.resource_type, -int(created), rows[0][1].decode(), str(arn))))
+
+
+HANDLERS = ((AGE, age),)

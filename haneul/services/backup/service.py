@@ -1,0 +1,35 @@
+"""AWS Backup."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+from haneul.core.arn import parse_arn
+from haneul.core.call import Call
+from haneul.core.cloud import Cloud
+from haneul.core.quirks import Quirks
+from haneul.core.service import Service
+from haneul.services.backup import job_work, point_work, restore_work, runs, tokens
+from haneul.services.backup.quirks import BACKUP
+from haneul.services.backup.records import find_vault
+
+
+class Backup(Service):
+    """Vaults and the recovery points in them, plans and the jobs that they start, for tables and buckets."""
+
+    name = "backup"
+    quirks: ClassVar[Quirks] = BACKUP
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        for kind, handler in (*job_work.HANDLERS, *restore_work.HANDLERS, *point_work.HANDLERS, *runs.HANDLERS, *tokens.HANDLERS):
+            cloud.outbox.handle(kind, partial(handler, cloud))
+
+    def resource_policy(self, call: Call, arn: str) -> str | None:
+        """The access policy of a vault."""
+        found = parse_arn(arn)
+        if found is None or not found.resource.startswith("backup-vault:"):
+            return None
+        vault = find_vault(call.cloud.store, found.account, found.region, found.resource.partition(":")[2])
+        return (vault.policy or None) if vault is not None else None

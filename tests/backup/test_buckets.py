@@ -1,0 +1,112 @@
+"""Backing up and restoring buckets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from haneul.services.backup import bucket_copies
+from haneul.store.keys import pack, prefix_range
+from tests.backup.support import back_up, failure, make_bucket, make_role, restore
+from tests.support.running import Running
+
+
+def fill(cloud: Running, bucket: str) -> None:
+    """Objects of all sizes, with headers, metadata and tags."""
+    s3 = cloud.client("s3")
+    s3.put_object(Bucket=bucket, Key="a/small", Body=b"old")
+    s3.put_object(Bucket=bucket, Key="a/small", Body=b"small", ContentType="text/plain", Metadata={"who": "me"}, Tagging="x=1&y=2", CacheControl="no-store")
+    s3.put_object(Bucket=bucket, Key="b/large", Body=b"0123456789" * 20_000)
+    s3.put_object(Bucket=bucket, Key="c ü/empty", Body=b"")
+    s3.put_object(Bucket=bucket, Key="deleted", Body=b"gone")
+    s3.delete_object(Bucket=bucket, Key="deleted")
+
+
+def content(cloud: Running, bucket: str) -> dict[str, tuple[Any, ...]]:
+    s3 = cloud.client("s3")
+    found = {}
+    for one in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
+        got = s3.get_object(Bucket=bucket, Key=one["Key"])
+        tags = sorted((tag["Key"], tag["Value"]) for tag in s3.get_object_tagging(Bucket=bucket, Key=one["Key"])["TagSet"])
+        found[one["Key"]] = (got["Body"].read(), got["ContentType"], got["Metadata"], got.get("CacheControl"), tags)
+    return found
+
+
+def rows(cloud: Running, space: str) -> int:
+    return len(cloud.app.cloud.store.range(*prefix_range(pack((space,)))))
+
+
+def test_a_bucket_there_and_back(cloud: Running) -> None:
+    """A recovery point holds a bucket's objects as they were, with headers, metadata and tags, in a new bucket, or some of them in another."""
+    role, bucket = make_role(cloud), make_bucket(cloud, "source")
+    fill(cloud, "source")
+    before = content(cloud, "source")
+    job = back_up(cloud, "vault", bucket, role)
+    assert (job["State"], job["ResourceType"], job["BackupSizeInBytes"]) == ("COMPLETED", "S3", 200_005)
+    cloud.client("s3").put_object(Bucket="source", Key="a/small", Body=b"changed")
+    point = job["RecoveryPointArn"]
+    done = restore(cloud, point, role, {"DestinationBucketName": "new", "NewBucket": "true", "EncryptionType": "SSE-S3"})
+    assert (done["Status"], done["CreatedResourceArn"]) == ("COMPLETED", "arn:aws:s3:::new")
+    assert content(cloud, "new") == before
+    make_bucket(cloud, "other", versioned=False)
+    restore(cloud, point, role, {"DestinationBucketName": "other", "ItemsToRestore": '["a", "c ü/empty"]'})
+    assert set(content(cloud, "other")) == {"a/small", "c ü/empty"}
+
+
+def test_deleting_the_recovery_point_removes_the_copies(cloud: Running) -> None:
+    """Nothing of a deleted recovery point stays, neither rows nor files."""
+    client, role, bucket = cloud.client("backup"), make_role(cloud), make_bucket(cloud, "source")
+    fill(cloud, "source")
+    files = len([one for one in (cloud.data_dir / "blobs").rglob("*") if one.is_file()])
+    point = back_up(cloud, "vault", bucket, role)["RecoveryPointArn"]
+    assert rows(cloud, "backup-part") == 3
+    client.delete_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
+    cloud.settle()
+    cloud.advance("1s")
+    assert rows(cloud, "backup-part") == 0
+    assert len([one for one in (cloud.data_dir / "blobs").rglob("*") if one.is_file()]) == files
+
+
+def test_what_cannot_be_backed_up(cloud: Running) -> None:
+    """A bucket without versioning, or none at all, ends the job as FAILED; a restore into a bucket that is missing too."""
+    role = make_role(cloud)
+    done = back_up(cloud, "vault", make_bucket(cloud, "plain", versioned=False), role)
+    assert done["State"] == "FAILED" and "Versioning" in done["StatusMessage"]
+    done = back_up(cloud, "vault", "arn:aws:s3:::absent", role)
+    assert done["State"] == "FAILED" and "NoSuchBucket" in done["StatusMessage"]
+    bucket = make_bucket(cloud, "source")
+    fill(cloud, "source")
+    point = back_up(cloud, "vault", bucket, role)["RecoveryPointArn"]
+    assert restore(cloud, point, role, {"DestinationBucketName": "absent"})["Status"] == "FAILED"
+    client = cloud.client("backup")
+    start = client.start_restore_job
+    assert failure(start, RecoveryPointArn=point, IamRoleArn=role, Metadata={"NewBucket": "true"})[0] == "InvalidParameterValueException"
+    assert failure(start, RecoveryPointArn=point, IamRoleArn=role, Metadata={"DestinationBucketName": "x", "RestoreTime": "1"})[0] == "NotImplemented"
+    assert failure(start, RecoveryPointArn=point + "x", IamRoleArn=role, Metadata={})[0] == "ResourceNotFoundException"
+
+
+def test_a_restart_in_the_middle(cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that was cut off goes on behind the last object that it has, and counts every byte once."""
+    client, role, bucket = cloud.client("backup"), make_role(cloud), make_bucket(cloud, "source")
+    fill(cloud, "source")
+    with monkeypatch.context() as patched:
+        copy, counted = bucket_copies._copy, iter(range(1))
+
+        async def broken(*arguments: Any) -> None:
+            if next(counted, None) is None:
+                raise RuntimeError("the process ends here")
+            await copy(*arguments)
+
+        patched.setattr(bucket_copies, "_copy", broken)
+        job = client.start_backup_job(BackupVaultName="vault", ResourceArn=bucket, IamRoleArn=role)["BackupJobId"]
+        cloud.advance("1s")
+    assert rows(cloud, "backup-part") == 1
+    cloud.stop()
+    cloud.start()
+    cloud.advance("10s")
+    client = cloud.client("backup")
+    done = client.describe_backup_job(BackupJobId=job)
+    assert (done["State"], done["BackupSizeInBytes"]) == ("COMPLETED", 200_005)
+    restore(cloud, done["RecoveryPointArn"], role, {"DestinationBucketName": "new", "NewBucket": "true"})
+    assert content(cloud, "new") == content(cloud, "source")

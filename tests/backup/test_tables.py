@@ -1,0 +1,147 @@
+"""Backing up and restoring tables on demand."""
+
+from __future__ import annotations
+
+import json
+
+from tests.backup.support import back_up, failure, make_role, make_table, restore
+from tests.support.running import ACCOUNT, Running
+
+
+def test_a_table_there_and_back(cloud: Running) -> None:
+    """A table's recovery point is a DynamoDB backup of type AWS_BACKUP, and becomes a new table again."""
+    client, db, role = cloud.client("backup"), cloud.client("dynamodb"), make_role(cloud)
+    table = make_table(cloud, "source", 5)
+    job = back_up(cloud, "vault", table, role, RecoveryPointTags={"a": "b"})
+    assert (job["State"], job["ResourceType"], job["ResourceName"]) == ("COMPLETED", "DynamoDB", "source")
+    point = job["RecoveryPointArn"]
+    (summary,) = db.list_backups(TableName="source", BackupType="AWS_BACKUP")["BackupSummaries"]
+    assert summary["BackupArn"] == point and db.list_backups()["BackupSummaries"] == []
+    described = client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
+    assert (described["Status"], described["StorageClass"], described["BackupSizeInBytes"]) == ("COMPLETED", "WARM", job["BackupSizeInBytes"])
+    assert client.list_tags(ResourceArn=point)["Tags"] == {"a": "b"}
+    metadata = client.get_recovery_point_restore_metadata(BackupVaultName="vault", RecoveryPointArn=point)["RestoreMetadata"]
+    done = restore(cloud, point, role, {**metadata, "targetTableName": "restored"})
+    assert (done["Status"], done["CreatedResourceArn"]) == ("COMPLETED", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/restored")
+    assert db.scan(TableName="restored")["Count"] == 5
+    assert "LastRestoreTime" in client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
+    (protected,) = client.list_protected_resources()["Results"]
+    assert protected["ResourceArn"] == table and protected["LastRecoveryPointArn"] == point
+    assert client.describe_protected_resource(ResourceArn=table)["LastBackupTime"] == described["CreationDate"]
+
+
+def test_recovery_points_are_deleted_through_their_vault(cloud: Running) -> None:
+    """What AWS Backup has made is not DynamoDB's to delete; deleting the recovery point removes the backup, and what it protected."""
+    client, db, role = cloud.client("backup"), cloud.client("dynamodb"), make_role(cloud)
+    table = make_table(cloud, "source")
+    points = [back_up(cloud, "vault", table, role)["RecoveryPointArn"] for _ in range(2)]
+    assert failure(db.delete_backup, BackupArn=points[0])[0] == "ValidationException"
+    assert [one["RecoveryPointArn"] for one in client.list_recovery_points_by_resource(ResourceArn=table)["RecoveryPoints"]] == points[::-1]
+    client.delete_recovery_point(BackupVaultName="vault", RecoveryPointArn=points[1])
+    assert client.describe_protected_resource(ResourceArn=table)["LastRecoveryPointArn"] == points[0]
+    client.delete_recovery_point(BackupVaultName="vault", RecoveryPointArn=points[0])
+    assert client.list_protected_resources()["Results"] == [] and db.list_backups(BackupType="ALL")["BackupSummaries"] == []
+    assert failure(client.describe_recovery_point, BackupVaultName="vault", RecoveryPointArn=points[0])[0] == "ResourceNotFoundException"
+
+
+def test_jobs_that_fail_say_why(cloud: Running) -> None:
+    """A table that is not there, a role that may not, or a name that is taken ends a job as FAILED with the reason."""
+    role = make_role(cloud)
+    done = back_up(cloud, "vault", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/absent", role)
+    assert done["State"] == "FAILED" and "Table not found: absent" in done["StatusMessage"]
+    table = make_table(cloud, "source")
+    done = back_up(cloud, "vault", table, make_role(cloud, "weak", ["s3:GetObject"]))
+    assert done["State"] == "FAILED" and "dynamodb:CreateBackup" in done["StatusMessage"]
+    point = back_up(cloud, "vault", table, role)["RecoveryPointArn"]
+    failed = restore(cloud, point, role, {"targetTableName": "source"})
+    assert failed["Status"] == "FAILED" and "TableAlreadyExistsException" in failed["StatusMessage"] and "CreatedResourceArn" not in failed
+    client = cloud.client("backup")
+    assert len(client.list_backup_jobs(ByState="FAILED")["BackupJobs"]) == 2
+    assert [one["State"] for one in client.list_backup_jobs(ByResourceArn=table, MaxResults=1)["BackupJobs"]] == ["COMPLETED"]
+
+
+def test_requests_that_are_refused(cloud: Running) -> None:
+    """Vault, resource and role are looked at before a job begins; a role must be passed, and trust AWS Backup."""
+    client, role, table = cloud.client("backup"), make_role(cloud), make_table(cloud, "source")
+    good = {"BackupVaultName": "vault", "ResourceArn": table, "IamRoleArn": role}
+    start = client.start_backup_job
+    assert failure(start, **{**good, "BackupVaultName": "absent"})[0] == "ResourceNotFoundException"
+    assert failure(start, **{**good, "ResourceArn": "arn:aws:sqs:us-east-1:1:queue"})[0] == "InvalidParameterValueException"
+    assert failure(start, **{**good, "IamRoleArn": make_role(cloud, "other", principal="lambda.amazonaws.com")})[0] == "InvalidParameterValueException"
+    assert failure(start, **good, Lifecycle={"MoveToColdStorageAfterDays": 1, "DeleteAfterDays": 90})[0] == "InvalidParameterValueException"
+    iam = cloud.client("iam")
+    iam.create_user(UserName="user")
+    key = iam.create_access_key(UserName="user")["AccessKey"]
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "backup:*", "Resource": "*"}]}
+    iam.put_user_policy(UserName="user", PolicyName="p", PolicyDocument=json.dumps(allow))
+    mine = cloud.client("backup", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    assert "iam:PassRole" in failure(mine.start_backup_job, **good)[1]
+    first = start(**good, IdempotencyToken="t")["BackupJobId"]
+    assert start(**good, IdempotencyToken="t")["BackupJobId"] == first
+    assert failure(client.describe_backup_job, BackupJobId="absent")[0] == "ResourceNotFoundException"
+
+
+def test_a_job_that_is_stopped_leaves_nothing(cloud: Running) -> None:
+    """StopBackupJob ends a job, before or while the table is copied."""
+    client, db, role, table = cloud.client("backup"), cloud.client("dynamodb"), make_role(cloud), make_table(cloud, "source")
+    for wait in ("0s", "1s"):
+        job = client.start_backup_job(BackupVaultName="vault", ResourceArn=table, IamRoleArn=role)["BackupJobId"]
+        cloud.advance(wait)
+        client.stop_backup_job(BackupJobId=job)
+        cloud.advance("10s")
+        assert client.describe_backup_job(BackupJobId=job)["State"] == "ABORTED"
+        assert failure(client.stop_backup_job, BackupJobId=job)[0] == "InvalidRequestException"
+    assert db.list_backups(BackupType="ALL")["BackupSummaries"] == []
+
+
+def test_lifecycles_by_the_clock(cloud: Running) -> None:
+    """A recovery point becomes cold and ends by its lifecycle, which can be changed; jobs are forgotten after 30 days."""
+    client, db, role, table = cloud.client("backup"), cloud.client("dynamodb"), make_role(cloud), make_table(cloud, "source")
+    short = back_up(cloud, "vault", table, role, Lifecycle={"DeleteAfterDays": 5})["RecoveryPointArn"]
+    long = back_up(cloud, "vault", table, role, Lifecycle={"MoveToColdStorageAfterDays": 10, "DeleteAfterDays": 100})["RecoveryPointArn"]
+    kept = back_up(cloud, "vault", table, role)["RecoveryPointArn"]
+
+    def points() -> set[str]:
+        return {one["RecoveryPointArn"] for one in client.list_recovery_points_by_backup_vault(BackupVaultName="vault")["RecoveryPoints"]}
+
+    cloud.advance("6d")
+    assert points() == {long, kept} and short not in {one["BackupArn"] for one in db.list_backups(BackupType="ALL")["BackupSummaries"]}
+    assert client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=long)["StorageClass"] == "WARM"
+    cloud.advance("5d")
+    assert client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=long)["StorageClass"] == "COLD"
+    client.update_recovery_point_lifecycle(BackupVaultName="vault", RecoveryPointArn=kept, Lifecycle={"DeleteAfterDays": 40})
+    cloud.advance("30d")
+    assert points() == {long} and client.list_backup_jobs()["BackupJobs"] == []
+    cloud.advance("70d")
+    assert points() == set() and db.list_backups(BackupType="ALL")["BackupSummaries"] == []
+
+
+def test_what_may_no_longer_be_deleted_expires(cloud: Running) -> None:
+    """When the role is gone, a recovery point whose time is over stays as EXPIRED, and says why."""
+    client, role, table = cloud.client("backup"), make_role(cloud), make_table(cloud, "source")
+    point = back_up(cloud, "vault", table, role, Lifecycle={"DeleteAfterDays": 5})["RecoveryPointArn"]
+    iam = cloud.client("iam")
+    iam.delete_role_policy(RoleName="keeper", PolicyName="p")
+    iam.delete_role(RoleName="keeper")
+    cloud.advance("6d")
+    described = client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
+    assert described["Status"] == "EXPIRED" and "sts:AssumeRole" in described["StatusMessage"]
+
+
+def test_a_restart_in_the_middle(cloud: Running) -> None:
+    """Jobs that were under way when the process ended are carried on."""
+    client, role, table = cloud.client("backup"), make_role(cloud), make_table(cloud, "source")
+    job = client.start_backup_job(BackupVaultName="vault", ResourceArn=table, IamRoleArn=role)["BackupJobId"]
+    cloud.advance("1s")
+    assert client.describe_backup_job(BackupJobId=job)["State"] == "RUNNING"
+    cloud.stop()
+    cloud.start()
+    cloud.advance("10s")
+    point = cloud.client("backup").describe_backup_job(BackupJobId=job)["RecoveryPointArn"]
+    begun = cloud.client("backup").start_restore_job(RecoveryPointArn=point, IamRoleArn=role, Metadata={"targetTableName": "new"})["RestoreJobId"]
+    cloud.advance("1s")
+    cloud.stop()
+    cloud.start()
+    cloud.advance("10s")
+    assert cloud.client("backup").describe_restore_job(RestoreJobId=begun)["Status"] == "COMPLETED"
+    assert cloud.client("dynamodb").scan(TableName="new")["Count"] == 3

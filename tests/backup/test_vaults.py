@@ -1,0 +1,69 @@
+"""Vaults, their policies and locks."""
+
+from __future__ import annotations
+
+import json
+
+from tests.backup.support import back_up, failure, make_role, make_table
+from tests.support.running import ACCOUNT, Running
+
+
+def test_vaults_come_and_go(cloud: Running) -> None:
+    """A vault's name is its own within account and region; only an empty vault can be deleted."""
+    client = cloud.client("backup")
+    arn = f"arn:aws:backup:us-east-1:{ACCOUNT}:backup-vault:vault"
+    assert failure(client.create_backup_vault, BackupVaultName="vault")[0] == "AlreadyExistsException"
+    first = client.create_backup_vault(BackupVaultName="second", CreatorRequestId="r", BackupVaultTags={"a": "b"})
+    assert client.create_backup_vault(BackupVaultName="second", CreatorRequestId="r") ["CreationDate"] == first["CreationDate"]
+    assert [one["BackupVaultName"] for one in client.list_backup_vaults()["BackupVaultList"]] == ["second", "vault"]
+    page = client.list_backup_vaults(MaxResults=1)
+    assert client.list_backup_vaults(NextToken=page["NextToken"])["BackupVaultList"][0]["BackupVaultArn"] == arn
+    assert cloud.client("backup", region="eu-west-1").list_backup_vaults()["BackupVaultList"] == []
+    back_up(cloud, "vault", make_table(cloud, "table"), make_role(cloud))
+    assert client.describe_backup_vault(BackupVaultName="vault")["NumberOfRecoveryPoints"] == 1
+    assert failure(client.delete_backup_vault, BackupVaultName="vault")[0] == "InvalidRequestException"
+    client.delete_backup_vault(BackupVaultName="second")
+    assert failure(client.describe_backup_vault, BackupVaultName="second")[0] == "AccessDeniedException"
+    assert failure(client.delete_backup_vault, BackupVaultName="second")[0] == "ResourceNotFoundException"
+
+
+def test_tags_of_vaults(cloud: Running) -> None:
+    """Tags are added, listed and removed by the vault's ARN."""
+    client = cloud.client("backup")
+    arn = client.describe_backup_vault(BackupVaultName="vault")["BackupVaultArn"]
+    client.tag_resource(ResourceArn=arn, Tags={"a": "1", "b": "2"})
+    client.untag_resource(ResourceArn=arn, TagKeyList=["a"])
+    assert client.list_tags(ResourceArn=arn)["Tags"] == {"b": "2"}
+    assert failure(client.list_tags, ResourceArn=arn + "x")[0] == "ResourceNotFoundException"
+
+
+def test_a_vaults_policy_denies(cloud: Running) -> None:
+    """A vault's access policy is a resource policy: what it denies, nobody may."""
+    client, iam = cloud.client("backup"), cloud.client("iam")
+    iam.create_user(UserName="user")
+    key = iam.create_access_key(UserName="user")["AccessKey"]
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "backup:*", "Resource": "*"}]}
+    iam.put_user_policy(UserName="user", PolicyName="p", PolicyDocument=json.dumps(allow))
+    mine = cloud.client("backup", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    assert mine.describe_backup_vault(BackupVaultName="vault")["BackupVaultName"] == "vault"
+    deny = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "backup:DescribeBackupVault", "Resource": "*"}]}
+    assert failure(client.get_backup_vault_access_policy, BackupVaultName="vault")[0] == "ResourceNotFoundException"
+    assert failure(client.put_backup_vault_access_policy, BackupVaultName="vault", Policy="{")[0] == "InvalidParameterValueException"
+    client.put_backup_vault_access_policy(BackupVaultName="vault", Policy=json.dumps(deny))
+    assert failure(mine.describe_backup_vault, BackupVaultName="vault")[0] == "AccessDeniedException"
+    client.delete_backup_vault_access_policy(BackupVaultName="vault")
+    assert mine.describe_backup_vault(BackupVaultName="vault")["BackupVaultName"] == "vault"
+
+
+def test_a_locked_vault_keeps_what_it_has(cloud: Running) -> None:
+    """A lock bounds how long recovery points are kept, and lets nobody delete one before its time."""
+    client, role, table = cloud.client("backup"), make_role(cloud), make_table(cloud, "table")
+    client.put_backup_vault_lock_configuration(BackupVaultName="vault", MinRetentionDays=7, MaxRetentionDays=30)
+    for days in ({"DeleteAfterDays": 6}, {"DeleteAfterDays": 31}, {}):
+        parameters = {"BackupVaultName": "vault", "ResourceArn": table, "IamRoleArn": role, "Lifecycle": days}
+        assert failure(client.start_backup_job, **parameters)[0] == "InvalidParameterValueException"
+    point = back_up(cloud, "vault", table, role, Lifecycle={"DeleteAfterDays": 7})["RecoveryPointArn"]
+    assert failure(client.delete_recovery_point, BackupVaultName="vault", RecoveryPointArn=point)[0] == "InvalidRequestException"
+    assert client.describe_backup_vault(BackupVaultName="vault")["Locked"] is True
+    cloud.advance("8d")
+    assert client.list_recovery_points_by_backup_vault(BackupVaultName="vault")["RecoveryPoints"] == []
