@@ -27,6 +27,7 @@ async def delete_message(call: Call, request: Shape) -> None:
     handle = read_handle(queue, text)
     if not await service.change(queue, lambda box: box.delete(handle), call):
         raise errors.receipt_handle_expired(text)
+    service.meters.deleted(queue, 1)
 
 
 @operation("sqs:DeleteMessageBatch", action="sqs:deletemessage", resource=queue_arn)
@@ -42,6 +43,7 @@ async def delete_message_batch(call: Call, request: Shape) -> Shape:
         except ServiceError as error:
             failures.append(failed(entry, error))
     outcomes = await service.change(queue, lambda box: [box.delete(handle) for _, handle in handles], call)
+    service.meters.deleted(queue, sum(outcomes))
     expired = ServiceError("ReceiptHandleIsInvalid", "The receipt handle has expired")
     failures += [failed(entry, expired) for (entry, _), done in zip(handles, outcomes) if not done]
     return batch_result([{"Id": entry["Id"]} for (entry, _), done in zip(handles, outcomes) if done], failures)

@@ -46,6 +46,7 @@ async def receive_message(call: Call, request: Shape) -> Shape:
     messages = await one.attempt()
     if not messages and one.wait:
         messages = await one.wait_for_messages()
+    service.meters.received(queue, len(messages))
     if not messages:
         return {}
     return {"Messages": [_render(message, one.system_names, one.attribute_names) for message in messages]}

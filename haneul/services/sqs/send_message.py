@@ -118,7 +118,9 @@ async def send_message(call: Call, request: Shape) -> Shape:
     service = call.service(Sqs)
     queue = service.queue_of(call, request)
     one = draft(call, queue, request)
-    return await service.change(queue, lambda box: _send(box, one), call)
+    answer = await service.change(queue, lambda box: _send(box, one), call)
+    service.meters.sent(queue, one.bytes)
+    return answer
 
 
 @operation("sqs:SendMessageBatch", action="sqs:sendmessage", resource=queue_arn)
@@ -143,6 +145,8 @@ async def send_message_batch(call: Call, request: Shape) -> Shape:
     if size > BATCH_BYTES_MAX:
         raise ServiceError("BatchRequestTooLong", f"Batch requests cannot be longer than {BATCH_BYTES_MAX} bytes. You have sent {size} bytes.")
     successful = await service.change(queue, lambda box: [{"Id": entry["Id"], **_send(box, one)} for entry, one in drafts], call)
+    for _, one in drafts:
+        service.meters.sent(queue, one.bytes)
     return batch_result(successful, failures)
 
 

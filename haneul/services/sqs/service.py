@@ -14,6 +14,7 @@ from haneul.services.sqs import errors, message_moves, upkeep
 from haneul.services.sqs.box import EXPIRE, Box
 from haneul.services.sqs.counters import NEVER, Counters
 from haneul.services.sqs.fifo import FifoBox
+from haneul.services.sqs.meters import Meters
 from haneul.services.sqs.queues import QUEUES, Place, Queue, QueueRecord, place_of, place_of_arn
 from haneul.services.sqs.quirks import SQS
 from haneul.services.sqs.standard import StandardBox
@@ -83,6 +84,7 @@ class Sqs(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.waiters = Waiters()
+        self.meters = Meters(cloud)
         self.stopping = False
         self._queues: dict[Place, Queue] = {}
         self._by_arn: dict[str, Queue] = {}
@@ -105,6 +107,7 @@ class Sqs(Service):
         for timer in self._alarms.values():
             timer.cancel()
         self._alarms.clear()
+        self.meters.stop()
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
         queue = self._by_arn.get(arn)
