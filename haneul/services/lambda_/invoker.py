@@ -15,7 +15,7 @@ from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.platform_log import end_lines, start_line
 from haneul.services.lambda_.provisioned_environments import ProvisionedEnvironments
 from haneul.services.lambda_.records import reserved_key
-from haneul.services.lambda_.traces import LOOPS_MAX, loops, passed_on, recursive
+from haneul.services.lambda_.traces import LOOPS_MAX, hash_of, loops, passed_on, recursive
 
 _ATTEMPTS = 3
 
@@ -124,7 +124,7 @@ class Invoker:
             if together >= UNRESERVED_CONCURRENCY_MIN and together >= ACCOUNT_CONCURRENCY - (read(self._cloud.store, reserved_key(found.target.space), int) or 0):
                 self._throttle(found, "ConcurrentInvocationLimitExceeded")
             self._unreserved[area] = together + 1
-            self.meters.account(*area, "UnreservedConcurrentExecutions", together + 1)
+            self.meters.unreserved(area, together + 1)
         running += 1
         self._running[place] = running
         self.meters.of(found).concurrency.add(running)
@@ -146,10 +146,12 @@ class Invoker:
     def _trace(self, found: Resolution, given: str) -> str:
         """The trace header for an invocation; RecursiveInvocationException when the event has come round too often."""
         arn = found.target.arn
-        if given and found.function.recursive_loop == "Terminate" and loops(given, arn) >= LOOPS_MAX:
+        if not given:
+            return f"{self.new_trace()};Lineage={hash_of(arn)}:1"
+        if found.function.recursive_loop == "Terminate" and loops(given, arn) >= LOOPS_MAX:
             self.meters.count(found.target, "RecursiveInvocationsDropped")
             raise recursive(found.target.name)
-        return passed_on(given or self.new_trace(), arn)
+        return passed_on(given, arn)
 
     def new_trace(self) -> str:
         """An X-Ray header, as every invocation has one, sampled or not."""

@@ -7,7 +7,7 @@ Source: AWS Lambda Developer Guide, "Types of metrics for Lambda functions". Eve
 from __future__ import annotations
 
 from haneul.core.cloud import Cloud
-from haneul.metering.metrics import Dimensions, Series
+from haneul.metering.metrics import Dimensions, Gathered, Metrics, Series, SeriesName
 from haneul.runtime.port import Outcome
 from haneul.services.lambda_.functions import Resolution
 from haneul.services.lambda_.names import Target
@@ -17,17 +17,28 @@ NAMESPACE = "AWS/Lambda"
 _METERS_MAX = 4096
 
 
-class _Meter:
-    """The series of one metric that an invocation of one kind (function, qualifier, version) reports to."""
+class _Copy(Series):
+    """Another name under which what a series has gathered is reported too."""
 
-    __slots__ = ("_series",)
+    __slots__ = ("of",)
+    of: Series
 
-    def __init__(self, series: list[Series]) -> None:
-        self._series = series
+    def take(self, minute: int) -> Gathered:
+        of = self.of
+        return Gathered(self.name, minute, of.count, of.sum, of.min, of.max, dict(of.values))
 
-    def add(self, value: float = 1.0) -> None:
-        for one in self._series:
-            one.add(value)
+
+class _Copied(Metrics):
+    """Where a series with copies enters itself: each value is added once, and read once for every name when it is handed on."""
+
+    def __init__(self, metrics: Metrics, copies: list[_Copy]) -> None:
+        self._to = metrics
+        self._copies = copies
+
+    def enter(self, series: Series) -> None:
+        for copy in self._copies:  # They are read before the series itself, which then begins anew.
+            self._to.enter(copy)
+        self._to.enter(series)
 
 
 class FunctionMeters:
@@ -46,11 +57,17 @@ class FunctionMeters:
         self.throttles = self._meter("Throttles")
         self.duration = self._meter("Duration", "Milliseconds")
         self.concurrency = self._meter("ConcurrentExecutions")
-        self._others: dict[str, _Meter] = {}
+        self._others: dict[str, Series] = {}
 
-    def _meter(self, name: str, unit: str = "Count") -> _Meter:
+    def _meter(self, name: str, unit: str = "Count") -> Series:
         account, region = self._target.account, self._target.region
-        return _Meter([self._cloud.metrics.series(account, region, NAMESPACE, name, dimensions, unit) for dimensions in self._sets])
+        metrics = self._cloud.metrics
+        *others, own = (SeriesName(account, region, NAMESPACE, name, dimensions, unit) for dimensions in self._sets)
+        copies = [_Copy(metrics, one) for one in others]
+        series = Series(_Copied(metrics, copies), own)
+        for copy in copies:
+            copy.of = series
+        return series
 
     def add(self, name: str, value: float = 1.0, unit: str = "Count") -> None:
         """Report one of the rarer metrics."""
@@ -66,6 +83,7 @@ class Meters:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._known: dict[tuple[Target, str], FunctionMeters] = {}
+        self._unreserved: dict[tuple[str, str], Series] = {}
 
     def of(self, found: Resolution) -> FunctionMeters:
         """The meters of what `found` names."""
@@ -87,10 +105,10 @@ class Meters:
         """An invocation has ended: metrics, and what is paid for it."""
         account, region, name, _ = found.target
         meters = self.of(found)
-        meters.invocations.add()
+        meters.invocations.add(1.0)
         meters.errors.add(0.0 if outcome.status == "success" else 1.0)
         meters.throttles.add(0.0)
-        meters.duration.add(outcome.duration_ns / 1_000_000)
+        meters.duration.add(round(outcome.duration_ns / 1_000_000, 2))
         add = self._cloud.usage.add
         billed = billed_milliseconds(outcome)
         add(account, region, "lambda", "Invocations", name)
@@ -104,12 +122,15 @@ class Meters:
 
     def throttled(self, found: Resolution) -> None:
         """An invocation was refused because too many were under way."""
-        self.of(found).throttles.add()
+        self.of(found).throttles.add(1.0)
         self._cloud.usage.add(found.target.account, found.target.region, "lambda", "Throttles", found.target.name)
 
-    def account(self, account: str, region: str, name: str, value: float) -> None:
-        """A metric of the account as a whole."""
-        self._cloud.metrics.add(account, region, NAMESPACE, name, (), value)
+    def unreserved(self, area: tuple[str, str], running: int) -> None:
+        """How many invocations of functions without reserved concurrency run at once in an account and region."""
+        series = self._unreserved.get(area)
+        if series is None:
+            series = self._unreserved[area] = self._cloud.metrics.series(*area, NAMESPACE, "UnreservedConcurrentExecutions")
+        series.add(float(running))
 
     def count(self, target: Target, name: str, value: int = 1) -> None:
         """One of the rarer counts, as a metric and as usage."""

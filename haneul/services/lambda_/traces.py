@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 from haneul.core.errors import ServiceError
 
@@ -20,7 +21,9 @@ _FUNCTIONS_MAX = 32
 _LINEAGE = re.compile(r"(?:^|;)\s*Lineage=([0-9a-f:|]*)")
 
 
-def _hash(function_arn: str) -> str:
+@lru_cache(maxsize=4096)
+def hash_of(function_arn: str) -> str:
+    """What a function is called in lineages."""
     return f"{zlib.crc32(function_arn.encode()):08x}"
 
 
@@ -39,13 +42,13 @@ def lineage_of(header: str) -> dict[str, int]:
 
 def loops(header: str, function_arn: str) -> int:
     """How often an event has passed through a function (by its ARN without qualifier)."""
-    return lineage_of(header).get(_hash(function_arn), 0)
+    return lineage_of(header).get(hash_of(function_arn), 0)
 
 
 def passed_on(header: str, function_arn: str) -> str:
     """The header that an invocation of a function gets: the one that came, with the function counted once more."""
     lineage = lineage_of(header[:_HEADER_LENGTH_MAX])
-    name = _hash(function_arn)
+    name = hash_of(function_arn)
     count = lineage.pop(name, 0) + 1
     if len(lineage) >= _FUNCTIONS_MAX:
         lineage.pop(next(iter(lineage)))
