@@ -139,8 +139,8 @@ def test_tokens_of_others(cloud: Running) -> None:
         run(db, f"INSERT INTO \"{table}\" VALUE {{'pk': ?}}", s(name))
     statement = f'SELECT * FROM "{table}" WHERE pk <> ?'
     token = db.execute_statement(Statement=statement, Parameters=[s("x")], Limit=1)["NextToken"]
-    for parameters, given in (([s("y")], token), ([s("x")], token[:-4]), ([s("x")], "A" * 40), ([s("x")], token + "AAAA")):
-        code, message = failure(db.execute_statement, Statement=statement, Parameters=parameters, NextToken=given)
+    for parameters, text in (([s("y")], token), ([s("x")], token[:-4]), ([s("x")], "A" * 40), ([s("x")], token + "AAAA")):
+        code, message = failure(db.execute_statement, Statement=statement, Parameters=parameters, NextToken=text)
         assert code == "ValidationException" and "NextToken" in message
 
 
