@@ -2,6 +2,7 @@
 
 import json
 import os
+from hashlib import sha256
 
 __version__ = "0.1.0"
 
@@ -14,9 +15,13 @@ def _check_compiled() -> None:
             sources = json.load(file)["sources"]
     except FileNotFoundError:
         return
-    for path, (changed, size) in sources.items():
-        found = os.stat(os.path.join(os.path.dirname(folder), path))
-        if (found.st_mtime_ns, found.st_size) != (changed, size):
+    for path, (changed_at, digest) in sources.items():
+        source = os.path.join(os.path.dirname(folder), path)
+        if os.stat(source).st_mtime_ns == changed_at:
+            continue
+        with open(source, "rb") as file:  # Perhaps only written anew, by a checkout for instance.
+            same = sha256(file.read()).hexdigest() == digest
+        if not same:
             raise ImportError(f"{path} has changed since it was compiled: run `make setup` (or `make interpreted`, to work on it)")
 
 

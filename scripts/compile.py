@@ -30,10 +30,9 @@ def modules() -> list[str]:
     return names
 
 
-def describe(paths: list[str]) -> dict[str, list[int]]:
-    """What `haneul` compares at its start: time of change (nanoseconds) and size of each source."""
-    stats = {path: (ROOT / path).stat() for path in paths}
-    return {path: [stat.st_mtime_ns, stat.st_size] for path, stat in stats.items()}
+def describe(paths: list[str]) -> dict[str, list[int | str]]:
+    """What `haneul` compares at its start: time of change (nanoseconds) and hash of each source."""
+    return {path: [(ROOT / path).stat().st_mtime_ns, sha256((ROOT / path).read_bytes()).hexdigest()] for path in paths}
 
 
 def digest(paths: list[str]) -> str:
