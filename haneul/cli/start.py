@@ -15,6 +15,7 @@ from haneul.cli.connection import DEFAULT_DATA_DIR, Connection, add_connection_o
 from haneul.cli.output import Trouble, show
 
 _STOP_SECONDS = 30.0
+_CAPACITIES = ("enforced", "unlimited")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,6 +35,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     command.add_argument(
         "--no-dev-keys", action="store_true", default=env("no-dev-keys", "") not in ("", "0"), help="refuse the development keys (test/test and 12-digit key ids)"
+    )
+    command.add_argument(
+        "--capacity",
+        choices=_CAPACITIES,
+        default=env("capacity", _CAPACITIES[0]),
+        help="whether throughput is limited as in AWS, provisioned or on demand (default: enforced), or only counted (unlimited)",
     )
     command.add_argument("--tls-certificate", default=env("tls-certificate"), metavar="FILE", help="serve HTTPS with this certificate (PEM)")
     command.add_argument("--tls-key", default=env("tls-key"), metavar="FILE", help="the certificate's key (PEM)")
@@ -55,6 +62,8 @@ def start(options: argparse.Namespace) -> int:
         raise Trouble(f"--port takes a number up to 65535, not {options.port}")
     if not re.fullmatch(r"[a-z0-9-]+", options.region):
         raise Trouble(f"--region takes a region's name such as us-east-1, not {options.region!r}")
+    if options.capacity not in _CAPACITIES:
+        raise Trouble(f"--capacity takes {' or '.join(_CAPACITIES)}, not {options.capacity!r}")
     keys = []
     for text in options.root_key:
         parts = text.split(":")
@@ -71,6 +80,7 @@ def start(options: argparse.Namespace) -> int:
         "region": options.region,
         "root_keys": keys,
         "dev_keys": not options.no_dev_keys,
+        "capacity_unlimited": options.capacity == "unlimited",
     }
     if options.tls_certificate:
         wish["tls"] = {"certificate": options.tls_certificate, "key": options.tls_key}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from haneul.cli.start import add
 from tests.dynamodb.conftest import SERVICES
 from tests.dynamodb.support import failure, index, make_table, n, s
 from tests.support.running import Running
@@ -362,3 +365,15 @@ def test_expired_items_cost_nothing(fresh_cloud: Running) -> None:
     for _ in range(120):
         db.put_item(TableName=table, Item={"pk": s("a")})
     assert throttle(db.put_item, TableName=table, Item={"pk": s("a")})[0] == PROVISIONED
+
+
+@pytest.mark.parametrize(("arguments", "unlimited"), [([], False), (["--capacity", "unlimited"], True), (["--capacity", "enforced"], False)])
+def test_the_command_line_says_so(monkeypatch: pytest.MonkeyPatch, arguments: list[str], unlimited: bool) -> None:
+    """Limits are off only where a user says so."""
+    wishes: list[str] = []
+    monkeypatch.setattr("haneul.cli.start.os.execv", lambda program, words: wishes.append(words[-1]))
+    parser = argparse.ArgumentParser()
+    add(parser.add_subparsers())
+    options = parser.parse_args(["start", *arguments])
+    options.run(options)
+    assert json.loads(wishes[0])["capacity_unlimited"] is unlimited
