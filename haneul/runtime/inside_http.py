@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from haneul.runtime.port import RESPONSE_BYTES_MAX
 
@@ -137,8 +137,7 @@ class Connection(asyncio.Protocol):
         self._close_after = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class.
         self._handler.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
