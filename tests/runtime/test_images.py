@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from haneul.runtime.inside import linux
 from haneul.runtime.port import FunctionSpec, ImageSpec, Outcome
 from tests.runtime.conftest import CREDENTIALS, Functions
 from tests.runtime.images import ECHO, Entry, python_layer, tar, unpack
@@ -116,29 +114,3 @@ async def test_a_program_that_never_asks(functions: Functions, python_root: Path
 async def test_the_working_directory(functions: Functions, python_root: Path) -> None:
     """WORKDIR is where the program starts."""
     assert await result(functions, image_spec(functions, python_root, directory="/app"), "os.getcwd()") == "/app"
-
-
-async def test_overlays_on_older_kernels(tmp_path: Path) -> None:
-    """Kernels before 6.5 take the folders in one text; names with its separators are quoted."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting needs root")
-    folders = []
-    for name in ("plain", "with:colon", "with,comma", "with\\backslash"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text(name)
-        (tmp_path / name / name).write_text("")
-        folders.append(str(tmp_path / name))
-    (tmp_path / "mount").mkdir()
-    if os.fork() == 0:
-        try:
-            linux.unshare(linux.CLONE_NEWNS)
-            linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
-            for make in (linux._overlay_in_one_text, linux.overlay):
-                fd = make(folders, linux.ATTR_RDONLY, str(tmp_path / "mount"))
-                names = sorted(os.listdir(f"/proc/self/fd/{fd}"))
-                with open(f"/proc/self/fd/{fd}/file") as file:
-                    assert file.read() == "plain" and names == sorted(["file", "plain", "with:colon", "with,comma", "with\\backslash"]), names
-            os._exit(0)
-        finally:
-            os._exit(1)
-    assert os.wait()[1] == 0

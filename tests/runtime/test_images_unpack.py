@@ -16,6 +16,7 @@ import pytest
 import zstandard
 
 from haneul.runtime.images_unpack import OPAQUE_ATTRIBUTE, BadLayer, TooLarge, unpack_layer
+from haneul.runtime.inside import linux
 from tests.runtime.images import tar, unpack
 
 MEBIBYTE = 1 << 20
@@ -144,3 +145,29 @@ def test_an_error_of_the_machine_is_no_fault_of_the_layer(tmp_path: Path, monkey
     with pytest.raises(OSError, match="No space left"):
         unpack(tmp_path, tar({"a": b"x"}))
     assert not (tmp_path / "layer").exists()
+
+
+def test_overlays_on_older_kernels(tmp_path: Path) -> None:
+    """Kernels before 6.5 take the folders in one text; names with its separators are quoted."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    folders = []
+    for name in ("plain", "with:colon", "with,comma", "with\\backslash"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+        (tmp_path / name / name).write_text("")
+        folders.append(str(tmp_path / name))
+    (tmp_path / "mount").mkdir()
+    if os.fork() == 0:
+        try:
+            linux.unshare(linux.CLONE_NEWNS)
+            linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
+            for make in (linux._overlay_in_one_text, linux.overlay):
+                fd = make(folders, linux.ATTR_RDONLY, str(tmp_path / "mount"))
+                names = sorted(os.listdir(f"/proc/self/fd/{fd}"))
+                with open(f"/proc/self/fd/{fd}/file") as file:
+                    assert file.read() == "plain" and names == sorted(["file", "plain", "with:colon", "with,comma", "with\\backslash"]), names
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.wait()[1] == 0

@@ -15,9 +15,10 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.http import BodyStream, FileBody
 from haneul.services.lambda_.errors import invalid
+from haneul.services.lambda_.image_layers import ImageLayers
 from haneul.services.lambda_.limits import CODE_STORAGE_BYTES_MAX, CODE_UNZIPPED_BYTES_MAX, CODE_ZIPPED_BYTES_MAX
 from haneul.services.lambda_.packages import unpack_package
-from haneul.services.lambda_.records import Code, Space, code_key, storage_key
+from haneul.services.lambda_.records import Code, Space, code_key, image_layer_key, storage_key
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
@@ -25,12 +26,14 @@ REMOVE_CODE = "lambda-remove-code"
 
 
 class Package(NamedTuple):
-    """A package that has been checked and unpacked. `sha256` is hexadecimal; `blob_id` is "" when the store had the same bytes already."""
+    """A package that has been checked and unpacked. `sha256` is hexadecimal; `blob_id` is "" when the store had the same bytes already. An image's
+    has `layers`, and counts for nothing against the account's storage."""
 
     sha256: str
     size: int
     unpacked_size: int
     blob_id: str
+    layers: tuple[str, ...] = ()
 
 
 def code_sha256(sha256: str) -> str:
@@ -45,10 +48,12 @@ class CodeStore:
         self._cloud = cloud
         self._folder = folder
         self._locks: dict[str, asyncio.Lock] = {}
+        self.image_layers = ImageLayers(cloud, folder.parent / "image-layers")
         cloud.outbox.handle(REMOVE_CODE, self._remove)
 
     def start(self) -> None:
         """Remove what an earlier run had unpacked and no transaction had taken."""
+        self.image_layers.start()
         if self._folder.is_dir():
             for folder in list(self._folder.iterdir()):
                 if self._read(folder.name) is None:
@@ -71,6 +76,19 @@ class CodeStore:
         writer.write(data)
         return Package(sha256, len(data), unpacked_size, await writer.finish())
 
+    async def add_image(self, sha256: str, description: bytes, layers: list[str], unpacked_size: int) -> Package:
+        """Durably write the description of an image by its digest; its layers have been unpacked."""
+        if self._read(sha256) is not None:
+            return Package(sha256, 0, unpacked_size, "", tuple(layers))
+        writer = await self._cloud.blobs.create()
+        writer.write(description)
+        return Package(sha256, 0, unpacked_size, await writer.finish(), tuple(layers))
+
+    def package_file(self, sha256: str) -> Path | None:
+        """The file of a package as it came."""
+        code = self._read(sha256)
+        return self._cloud.blobs.path(code.blob_id) if code is not None else None
+
     def hold(self, tx: Transaction, space: Space, package: Package) -> None:
         """One more reference to a package, counted against the account's storage."""
         known = tx.get(code_key(package.sha256))
@@ -80,7 +98,9 @@ class CodeStore:
                 self._cloud.blobs.release(tx, package.blob_id)
         elif package.blob_id:
             self._cloud.blobs.adopt(tx, package.blob_id)
-            tx.put(code_key(package.sha256), encode(Code(package.blob_id, package.size, package.unpacked_size, 0)))
+            tx.put(code_key(package.sha256), encode(Code(package.blob_id, package.size, package.unpacked_size, 0, list(package.layers))))
+            for layer in package.layers:
+                tx.put(image_layer_key(layer, package.sha256), b"")
         else:
             raise ServiceError("ServiceException", "The code was removed by another request. Please try again.", 500)
         self.keep(tx, package.sha256)
@@ -112,13 +132,15 @@ class CodeStore:
             return
         tx.delete(code_key(sha256))
         self._cloud.blobs.release(tx, code.blob_id)
-        self._cloud.outbox.put(tx, REMOVE_CODE, {"sha256": sha256})
+        for layer in code.layers:
+            tx.delete(image_layer_key(layer, sha256))
+        self._cloud.outbox.put(tx, REMOVE_CODE, {"sha256": sha256, "layers": code.layers})
 
     async def discard(self, package: Package) -> None:
         """A package that no transaction took after all."""
         if package.blob_id:
             await self._cloud.blobs.discard(package.blob_id)
-            await self._remove({"sha256": package.sha256})
+            await self._remove({"sha256": package.sha256, "layers": package.layers})
 
     async def prepare(self, sha256: str) -> Path:
         """The folder of an unpacked package, unpacked anew where it is missing (after a restore of the data without it)."""
@@ -171,6 +193,7 @@ class CodeStore:
         async with self._lock(sha256):
             if self._read(sha256) is None:
                 await _in_thread(lambda: shutil.rmtree(self.folder_of(sha256), ignore_errors=True))
+        await self.image_layers.remove_unused(payload.get("layers", ()))
 
 
 def _code_in(tx: Transaction, sha256: str) -> Code:

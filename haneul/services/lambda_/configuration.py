@@ -57,7 +57,7 @@ _RESERVED_VARIABLES = frozenset(
     ]
 )
 _VARIABLE_NAME = re.compile(r"[a-zA-Z]([a-zA-Z0-9_])+")
-_NOT_BUILT = ("FileSystemConfigs", "ImageConfig", "CapacityProviderConfig", "DurableConfig", "TenancyConfig", "RuntimeConfig", "AcceleratorConfig")
+_NOT_BUILT = ("FileSystemConfigs", "CapacityProviderConfig", "DurableConfig", "TenancyConfig", "RuntimeConfig", "AcceleratorConfig")
 _LOG_LEVELS = ("ApplicationLogLevel", "SystemLogLevel")
 
 
@@ -66,8 +66,6 @@ def check_built(request: Shape, operation: str) -> None:
     for name in _NOT_BUILT:
         if request.get(name):
             raise NotBuilt(f"the parameter {name} of lambda:{operation}")
-    if request.get("PackageType", "Zip") != "Zip" or "ImageUri" in request or "ImageUri" in request.get("Code", {}):
-        raise NotBuilt(f"functions from container images (lambda:{operation})")
     vpc = request.get("VpcConfig") or {}
     if vpc.get("SubnetIds") or vpc.get("SecurityGroupIds"):
         raise NotBuilt(f"the parameter VpcConfig of lambda:{operation}")

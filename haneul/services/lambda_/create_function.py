@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
-from haneul.services.lambda_.code import fetch_package
+from haneul.services.lambda_.code import Package, fetch_package
 from haneul.services.lambda_.code_signing import check_signature, use_config
 from haneul.services.lambda_.configuration import (
     apply_configuration,
@@ -16,6 +16,7 @@ from haneul.services.lambda_.configuration import (
     layer_uses,
 )
 from haneul.services.lambda_.errors import conflict, invalid
+from haneul.services.lambda_.images import apply_image_config, check_image_request, fetch_image
 from haneul.services.lambda_.limits import TAGS_MAX
 from haneul.services.lambda_.names import LATEST, Target, function_resource, target_of
 from haneul.services.lambda_.records import Function, Version, function_key
@@ -30,19 +31,23 @@ from haneul.store.records import encode
 @operation(
     "lambda:CreateFunction",
     resource=function_resource,
-    partial="zip packages only; no VPC, file systems, SnapStart, KMS keys, container images",
+    partial="no VPC, file systems, SnapStart, KMS keys",
 )
 async def create_function(call: Call, request: Shape) -> Shape:
-    """Make a function of a zip package. It has been checked, unpacked and made durable when this answers. AWS Lambda API Reference, CreateFunction."""
+    """Make a function of a zip package or a container image. It has been checked, unpacked and made durable when this answers. AWS Lambda API Reference, CreateFunction."""
     service = call.service(Lambda)
     target = target_of(call, request)
     if target.qualifier not in (None, LATEST):
         raise invalid(f"Invalid function name: {request['FunctionName']}")
     target = target._replace(qualifier=None)
     check_built(request, "CreateFunction")
-    check_runtime(request.get("Runtime"), await service.environments.runtimes())
-    if "Handler" not in request:
-        raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+    is_image = request.get("PackageType") == "Image"
+    if is_image:
+        check_image_request(request)
+    else:
+        check_runtime(request.get("Runtime"), await service.environments.runtimes())
+        if "Handler" not in request:
+            raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
     if len(request.get("Tags", {})) > TAGS_MAX:
         raise invalid(f"Limit of {TAGS_MAX} tags exceeded.")
     if request.get("Publish") is None and request.get("PublishTo"):
@@ -53,7 +58,8 @@ async def create_function(call: Call, request: Shape) -> Shape:
     check_signature(call, request.get("CodeSigningConfigArn", ""))
     version = _new_version(call, target, request)
     layers = layer_uses(call, call.cloud.store, request.get("Layers", []), 0)
-    package = await service.code.add(await fetch_package(call, request["Code"], "CreateFunction"))
+    package = await _fetch(call, service, target, request["Code"], version, is_image)
+    apply_image_config(version, request)
     version.sha256, version.code_size, version.unpacked_size = package.sha256, package.size, package.unpacked_size
     version.layers = layers
     published: Version | None = None
@@ -69,7 +75,8 @@ async def create_function(call: Call, request: Shape) -> Shape:
         return publish_in(call, tx, target, version, version.description) if request.get("Publish") else None
 
     try:
-        check_unpacked_size(package.unpacked_size + sum(layer.unpacked_size for layer in layers))
+        if not is_image:
+            check_unpacked_size(package.unpacked_size + sum(layer.unpacked_size for layer in layers))
         published = await call.cloud.store.transact(work)
     except BaseException:
         await service.code.discard(package)
@@ -78,13 +85,21 @@ async def create_function(call: Call, request: Shape) -> Shape:
     return configuration(call.cloud.vault, shown, published or version, state="Pending")
 
 
+async def _fetch(call: Call, service: Lambda, target: Target, code: Shape, version: Version, is_image: bool) -> Package:
+    if not is_image:
+        return await service.code.add(await fetch_package(call, code, "CreateFunction"))
+    if "ImageUri" not in code:
+        raise invalid("Please provide a source for function code.")
+    return await fetch_image(call, service.code, target, code["ImageUri"], version.architecture, version)
+
+
 def _new_version(call: Call, target: Target, request: Shape) -> Version:
     version = Version(
         name=target.name,
         number=0,
-        runtime=request["Runtime"],
+        runtime=request.get("Runtime", ""),
         role=request["Role"],
-        handler=request["Handler"],
+        handler=request.get("Handler", ""),
         sha256="",
         code_size=0,
         unpacked_size=0,

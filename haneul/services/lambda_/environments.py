@@ -25,6 +25,7 @@ from haneul.services.lambda_.code import CodeStore
 from haneul.services.lambda_.configuration import PRINCIPAL
 from haneul.services.lambda_.errors import throttled
 from haneul.services.lambda_.functions import Resolution
+from haneul.services.lambda_.images import Images
 from haneul.services.lambda_.log_shipper import EnvironmentLog, LogShipper
 from haneul.services.lambda_.records import Version
 from haneul.services.lambda_.shapes import open_environment
@@ -57,6 +58,7 @@ class Environments:
         self._runtimes: list[str] | None = None
         self._runtime: Runtime | None = None
         self._pool: Pool | None = None
+        self._images = Images(cloud, code)
         self._specs: dict[str, FunctionSpec] = {}
         self._logs: dict[str, EnvironmentLog] = {}
 
@@ -142,7 +144,8 @@ class Environments:
 
     async def _make_spec(self, found: Resolution) -> FunctionSpec:
         version, settings = found.version, self._cloud.settings
-        code = await self._code.prepare(version.sha256)
+        image = await self._images.spec(version, found.version_target.arn) if version.image is not None else None
+        code = await self._code.prepare(version.sha256) if image is None else ""
         layers = [await self._code.prepare(layer.sha256) for layer in version.layers]
         target = found.version_target
         spec = FunctionSpec(
@@ -164,6 +167,7 @@ class Environments:
             log_group=version.log_group,
             log_format="JSON" if version.log_format == "JSON" else "Text",
             log_level=version.application_log_level,
+            image=image,
         )
         if len(self._specs) > 4096:
             self._specs.clear()

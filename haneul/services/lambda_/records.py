@@ -36,6 +36,16 @@ class LayerUse(msgspec.Struct):
     unpacked_size: int
 
 
+class ImageUse(msgspec.Struct):
+    """The container image of a function version: as its creator named it and by digest, and what overrides the image's own settings (empty: nothing)."""
+
+    uri: str
+    resolved_uri: str
+    entry_point: list[str] = []
+    command: list[str] = []
+    working_directory: str = ""
+
+
 class Version(msgspec.Struct):
     """One version: code and configuration. `sha256` is hexadecimal; `sealed_environment` are the user's variables, sealed by the vault."""
 
@@ -64,6 +74,7 @@ class Version(msgspec.Struct):
     system_log_level: str = ""
     log_group: str = ""
     published_from: str = ""
+    image: ImageUse | None = None
     runtime_updates: str = "Auto"
     runtime_version_arn: str = ""
 
@@ -149,12 +160,13 @@ class LayerVersion(msgspec.Struct):
 
 
 class Code(msgspec.Struct):
-    """A package, kept once whatever uses it."""
+    """A package, kept once whatever uses it: a zip file, or the description of an image with these `layers`."""
 
     blob_id: str
     size: int
     unpacked_size: int
     references: int
+    layers: list[str] = []
 
 
 def key(space: Space, *rest: str | int) -> bytes:
@@ -222,6 +234,15 @@ def layer_policy_key(layer: LayerTarget) -> bytes:
 
 def code_key(sha256: str) -> bytes:
     return pack(("lambda-code", sha256))
+
+
+def image_layer_prefix(layer: str) -> bytes:
+    """Which images have an unpacked layer."""
+    return pack(("lambda-image-layer", layer))
+
+
+def image_layer_key(layer: str, sha256: str) -> bytes:
+    return pack(("lambda-image-layer", layer, sha256))
 
 
 def storage_key(space: Space) -> bytes:

@@ -11,7 +11,7 @@ import orjson
 from haneul.clock import SECOND
 from haneul.services.lambda_.code import code_sha256
 from haneul.services.lambda_.names import Target
-from haneul.services.lambda_.records import Version
+from haneul.services.lambda_.records import ImageUse, Version
 from haneul.store.vault import Vault
 
 ENVIRONMENT_PURPOSE = "lambda-environment"
@@ -55,11 +55,11 @@ def configuration(vault: Vault, target: Target, version: Version, *, state: str 
         "Timeout": version.timeout_seconds,
         "MemorySize": version.memory_mb,
         "LastModified": shown_time(version.last_modified),
-        "CodeSha256": code_sha256(version.sha256),
+        "CodeSha256": shown_sha256(version),
         "Version": version.qualifier,
         "TracingConfig": {"Mode": version.tracing},
         "RevisionId": version.revision_id,
-        "PackageType": "Zip",
+        "PackageType": "Zip" if version.image is None else "Image",
         "Architectures": [version.architecture],
         "EphemeralStorage": {"Size": version.ephemeral_storage_mb},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
@@ -68,6 +68,11 @@ def configuration(vault: Vault, target: Target, version: Version, *, state: str 
         "State": state,
         "LastUpdateStatus": update,
     }
+    if version.image is not None:
+        for name in ("Runtime", "Handler", "RuntimeVersionConfig"):
+            out.pop(name, None)
+        if config := image_config(version.image):
+            out["ImageConfigResponse"] = {"ImageConfig": config}
     if state == "Pending":
         out["StateReason"] = "The function is being created."
         out["StateReasonCode"] = "Creating"
@@ -84,6 +89,17 @@ def configuration(vault: Vault, target: Target, version: Version, *, state: str 
     if version.kms_key_arn:
         out["KMSKeyArn"] = version.kms_key_arn
     return out
+
+
+def shown_sha256(version: Version) -> str:
+    """A zip package's hash in base64, an image's digest as registries write it."""
+    return code_sha256(version.sha256) if version.image is None else version.sha256
+
+
+def image_config(image: ImageUse) -> dict[str, Any]:
+    """What of an image's settings is overridden."""
+    out: dict[str, Any] = {"EntryPoint": image.entry_point, "Command": image.command, "WorkingDirectory": image.working_directory}
+    return {name: value for name, value in out.items() if value}
 
 
 def logging_config(version: Version) -> dict[str, str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
-from haneul.services.lambda_.code import fetch_package
+from haneul.services.lambda_.code import Package, fetch_package
 from haneul.services.lambda_.code_signing import check_signature
 from haneul.services.lambda_.configuration import check_architecture, check_unpacked_size
-from haneul.services.lambda_.errors import precondition_failed
+from haneul.services.lambda_.errors import invalid, precondition_failed
 from haneul.services.lambda_.functions import resolve_in
-from haneul.services.lambda_.names import function_resource, target_of
-from haneul.services.lambda_.records import Version, version_key
+from haneul.services.lambda_.images import fetch_image
+from haneul.services.lambda_.names import Target, function_resource, target_of
+from haneul.services.lambda_.records import ImageUse, Version, version_key
 from haneul.services.lambda_.service import Lambda
 from haneul.services.lambda_.shapes import configuration
 from haneul.services.lambda_.versions import publish_in
@@ -19,11 +21,9 @@ from haneul.store.port import Transaction
 from haneul.store.records import encode
 
 
-@operation("lambda:UpdateFunctionCode", resource=function_resource, partial="zip packages only")
+@operation("lambda:UpdateFunctionCode", resource=function_resource)
 async def update_function_code(call: Call, request: Shape) -> Shape:
     """Give $LATEST another package; DryRun only checks. AWS Lambda API Reference, UpdateFunctionCode."""
-    if "ImageUri" in request:
-        raise NotBuilt("functions from container images (lambda:UpdateFunctionCode)")
     service = call.service(Lambda)
     target = target_of(call, request)._replace(qualifier=None)
     found = service.functions.resolve(target)
@@ -31,7 +31,7 @@ async def update_function_code(call: Call, request: Shape) -> Shape:
     check_signature(call, found.function.code_signing_arn)
     if request.get("RevisionId") not in (None, before.revision_id):
         raise precondition_failed()
-    package = await service.code.add(await fetch_package(call, request, "UpdateFunctionCode"))
+    image, package = await _fetch(call, service, target, request, before)
 
     def work(tx: Transaction) -> tuple[Version, Version, Version | None]:
         old = resolve_in(tx, target).version
@@ -39,10 +39,12 @@ async def update_function_code(call: Call, request: Shape) -> Shape:
             raise precondition_failed()
         fresh = resolve_in(tx, target).version
         fresh.sha256, fresh.code_size, fresh.unpacked_size = package.sha256, package.size, package.unpacked_size
+        fresh.image = image
         fresh.last_modified, fresh.revision_id = call.now, call.cloud.ids.uuid()
         if "Architectures" in request:
             fresh.architecture = check_architecture(request, fresh.architecture)
-        check_unpacked_size(fresh.unpacked_size + sum(layer.unpacked_size for layer in fresh.layers))
+        if image is None:
+            check_unpacked_size(fresh.unpacked_size + sum(layer.unpacked_size for layer in fresh.layers))
         service.code.hold(tx, target.space, package)
         service.code.drop(tx, target.space, old.sha256)
         tx.put(version_key(target, 0), encode(fresh))
@@ -59,3 +61,17 @@ async def update_function_code(call: Call, request: Shape) -> Shape:
     service.environments.forget(old)
     shown = target._replace(qualifier=published.qualifier) if published else target
     return configuration(call.cloud.vault, shown, published or fresh, update="InProgress")
+
+
+async def _fetch(call: Call, service: Lambda, target: Target, request: Shape, before: Version) -> tuple[ImageUse | None, Package]:
+    """The new package, of the kind that the function has."""
+    if before.image is None:
+        if "ImageUri" in request:
+            raise invalid("Please don't provide ImageUri when updating a function with packageType Zip.")
+        return None, await service.code.add(await fetch_package(call, request, "UpdateFunctionCode"))
+    if "ImageUri" not in request:
+        raise invalid("Please provide ImageUri when updating a function with packageType Image.")
+    wanted = msgspec.structs.replace(before)
+    architecture = check_architecture(request, before.architecture)
+    package = await fetch_image(call, service.code, target, request["ImageUri"], architecture, wanted)
+    return wanted.image, package

@@ -7,6 +7,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.configuration import apply_configuration, check_built, check_role, check_runtime, layer_uses
 from haneul.services.lambda_.errors import precondition_failed
 from haneul.services.lambda_.functions import resolve_in
+from haneul.services.lambda_.images import apply_image_config, check_image_request
 from haneul.services.lambda_.names import function_resource, target_of
 from haneul.services.lambda_.records import Version, version_key
 from haneul.services.lambda_.service import Lambda
@@ -16,14 +17,17 @@ from haneul.store.port import Transaction
 from haneul.store.records import encode
 
 
-@operation("lambda:UpdateFunctionConfiguration", resource=function_resource, partial="no VPC, file systems, SnapStart, KMS keys, image configuration")
+@operation("lambda:UpdateFunctionConfiguration", resource=function_resource, partial="no VPC, file systems, SnapStart, KMS keys")
 async def update_function_configuration(call: Call, request: Shape) -> Shape:
     """Change settings of $LATEST; what a request leaves out stays. AWS Lambda API Reference, UpdateFunctionConfiguration."""
     service = call.service(Lambda)
     target = target_of(call, request)._replace(qualifier=None)
     service.functions.resolve(target)
     check_built(request, "UpdateFunctionConfiguration")
-    if "Runtime" in request:
+    is_image = service.functions.resolve(target).version.image is not None
+    if is_image:
+        check_image_request(request)
+    if "Runtime" in request and not is_image:
         check_runtime(request["Runtime"], await service.environments.runtimes())
     if "Role" in request:
         check_role(call, request["Role"], target)
@@ -35,6 +39,7 @@ async def update_function_configuration(call: Call, request: Shape) -> Shape:
         fresh.runtime = request.get("Runtime", fresh.runtime)
         fresh.role = request.get("Role", fresh.role)
         apply_configuration(call, fresh, request)
+        apply_image_config(fresh, request)
         if "Layers" in request:
             fresh.layers = layer_uses(call, tx, request["Layers"], fresh.unpacked_size)
             hold_layers(service.code, tx, fresh)

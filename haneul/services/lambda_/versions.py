@@ -6,14 +6,13 @@ import msgspec
 
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
-from haneul.services.lambda_.code import code_sha256
 from haneul.services.lambda_.errors import function_not_found, invalid, precondition_failed
 from haneul.services.lambda_.functions import read, resolve_in
 from haneul.services.lambda_.names import LATEST, Target, function_resource, target_of
 from haneul.services.lambda_.pages import page
 from haneul.services.lambda_.records import Function, Version, function_key, version_key
 from haneul.services.lambda_.service import Lambda
-from haneul.services.lambda_.shapes import configuration
+from haneul.services.lambda_.shapes import configuration, shown_sha256
 from haneul.services.lambda_.writes import hold_layers
 from haneul.store.keys import pack
 from haneul.store.port import Transaction
@@ -32,8 +31,8 @@ async def publish_version(call: Call, request: Shape) -> Shape:
         if request.get("RevisionId") not in (None, latest.revision_id):
             raise precondition_failed()
         wanted = request.get("CodeSha256")
-        if wanted and wanted != code_sha256(latest.sha256):
-            raise invalid(f"CodeSHA256 ({wanted}) is different from current CodeSHA256 in $LATEST ({code_sha256(latest.sha256)}). Please try again with the CodeSHA256 in $LATEST.")
+        if wanted and wanted != shown_sha256(latest):
+            raise invalid(f"CodeSHA256 ({wanted}) is different from current CodeSHA256 in $LATEST ({shown_sha256(latest)}). Please try again with the CodeSHA256 in $LATEST.")
         return publish_in(call, tx, target, latest, request.get("Description", latest.description))
 
     published = await call.cloud.store.transact(work)
