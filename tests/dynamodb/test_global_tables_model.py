@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from haneul.clock import Clock
 from haneul.core.caller import Caller
+from haneul.core.errors import ServiceError
 from haneul.services.dynamodb.replication import backfill, delivery
 from haneul.services.dynamodb.service import DynamoDb
 from tests.dynamodb.support import make_table, s
@@ -229,3 +230,50 @@ def kept(store: Any) -> list[bytes]:
     return [key for key, _ in store.range(b"\x02dynamodb-replica", b"\x02dynamodb-replicb")] + [
         key for key, _ in store.range(b"\x02dynamodb-global", b"\x02dynamodb-globam")
     ]
+
+
+# ---- strong consistency: an acknowledged write is what every consistent read sees, until the next one
+
+STRONG_REGIONS = ("us-east-1", "us-east-2", "us-west-2")
+STRONG_STEP = st.tuples(st.sampled_from(("put", "put", "delete", "read", "read", "cut", "heal")), st.sampled_from(STRONG_REGIONS), st.sampled_from(("", *STRONG_REGIONS)))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STRONG_STEP, min_size=3, max_size=30), witness=st.booleans())
+def test_consistent_reads_see_the_last_acknowledged_write(cloud: Running, steps: list[tuple[str, str, str]], witness: bool) -> None:
+    """Whatever is cut and healed, one item in three regions behaves as one item in one place, or does not answer; healed, all regions answer alike."""
+    name = make_table(cloud)
+    more: dict[str, Any] = {"GlobalTableWitnessUpdates": [{"Create": {"RegionName": STRONG_REGIONS[2]}}]} if witness else {}
+    replicas = STRONG_REGIONS[1:2] if witness else STRONG_REGIONS[1:]
+    creates = [{"Create": {"RegionName": region}} for region in replicas]
+    call(cloud, "UpdateTable", STRONG_REGIONS[0], TableName=name, ReplicaUpdates=creates, MultiRegionConsistency="STRONG", **more)
+    cloud.advance("1s")
+    links = cloud.app.cloud.links
+    key = {"pk": s("k")}
+    current: str | None = None
+
+    def read(region: str) -> str | None:
+        item = call(cloud, "GetItem", region, TableName=name, Key=key, ConsistentRead=True).get("Item")
+        return item["v"]["S"] if item is not None else None
+
+    for number, (kind, region, other) in enumerate(steps):
+        if kind == "cut" and region != other:
+            cloud.run(links.cut(region, other))
+        elif kind == "heal":
+            cloud.run(links.heal(region, other))
+            cloud.settle()
+        elif kind in ("put", "delete", "read") and region in (STRONG_REGIONS[0], *replicas):
+            try:
+                if kind == "read":
+                    assert read(region) == current
+                elif kind == "put":
+                    call(cloud, "PutItem", region, TableName=name, Item={**key, "v": s(str(number))})
+                    current = str(number)
+                else:
+                    call(cloud, "DeleteItem", region, TableName=name, Key=key)
+                    current = None
+            except ServiceError as error:
+                assert error.code == "InternalServerError"
+    cloud.run(links.heal())
+    cloud.settle()
+    assert {read(region) for region in (STRONG_REGIONS[0], *replicas)} == {current}

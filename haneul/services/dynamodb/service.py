@@ -137,16 +137,17 @@ class DynamoDb(Service):
 
     async def write(self, work: Callable[[Transaction], T], *tables: Table, operation: str = "") -> T:
         """Carry out a transaction that changes items of `tables`, and wake who waits for their streams. `operation` names the request that is throttled."""
+        everywhere = [table for table in tables if table.journal is not None and table.journal.strong]
         try:
-            result = await self.cloud.store.transact(work)
+            result = await self.cloud.store.transact(strong.guarded(self, work, everywhere) if everywhere else work)
         except ServiceError as error:
             self.capacity.count_throttled(error, tables[0], operation)
             raise
         for table in tables:
             if table.stream is not None:
                 self.cloud.signals.notify(table.stream_topic)
-            if table.journal is not None and table.journal.strong:
-                strong.wake(self, table)
+        for table in everywhere:
+            strong.wake(self, table)
         return result
 
     def put_row(

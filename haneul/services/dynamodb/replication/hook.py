@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from haneul.services.dynamodb.replication.journal import append, make_stamp, note_tombstone, stamp_moment, stamp_region
 from haneul.services.dynamodb.replication.records import read_group
-from haneul.services.dynamodb.replication.strong import check_write, spread
+from haneul.services.dynamodb.replication.strong import check_conflict, spread
 from haneul.services.dynamodb.tables import Table
 from haneul.store.port import Transaction
 
@@ -26,7 +26,7 @@ def record_write(service: DynamoDb, tx: Transaction, table: Table, row: bytes, n
     before = tx.get(key)
     group = read_group(tx, journal.account, journal.group) if journal.strong else None
     if group is not None:
-        check_write(service, tx, journal, group, before, key)
+        check_conflict(service, journal, before, key)
     moment = now if before is None else max(now, stamp_moment(before) + 1)
     stamp = make_stamp(moment, journal.region)
     tx.put(key, stamp)

@@ -6,8 +6,8 @@ Guide: "How DynamoDB global tables work", "Multi-Region strong consistency (MRSC
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from haneul.core.errors import ServiceError
 from haneul.core.ports import Links
@@ -20,6 +20,8 @@ from haneul.store.port import Reader, Transaction
 
 if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
+
+T = TypeVar("T")
 
 _MARK = b"\x01"
 
@@ -40,10 +42,21 @@ def _check_quorum(service: DynamoDb, reader: Reader, journal: Journal, group: Gl
         raise ServiceError("InternalServerError", "The Region cannot reach enough other Regions of the global table. Please retry.", 500)
 
 
-def check_write(service: DynamoDb, tx: Transaction, journal: Journal, group: GlobalTable, before: bytes | None, key: bytes) -> None:
-    """A write may go on: enough regions are there, and no other one is writing the same item at this moment."""
-    _check_quorum(service, tx, journal, group)
-    # What another region wrote and what is not yet on the disk is a write that is still under way.
+def guarded(service: DynamoDb, work: Callable[[Transaction], T], tables: Sequence[Table]) -> Callable[[Transaction], T]:
+    """A transaction that looks at, or changes, items only while enough regions are there: what conditions see must be the newest."""
+
+    def checked(tx: Transaction) -> T:
+        for table in tables:
+            group = read_group(tx, table.record.account, table.journal.group) if table.journal is not None else None
+            if group is not None and table.journal is not None:
+                _check_quorum(service, tx, table.journal, group)
+        return work(tx)
+
+    return checked
+
+
+def check_conflict(service: DynamoDb, journal: Journal, before: bytes | None, key: bytes) -> None:
+    """ReplicatedWriteConflictException while another region is writing the same item: what it wrote (`before`) is not yet on the disk."""
     if before is not None and stamp_region(before) != journal.region and service.cloud.store.get(key) != before:
         raise ServiceError(
             "ReplicatedWriteConflictException", "One or more items in this request are being modified by a request in another Region.", 400
