@@ -79,6 +79,7 @@ class App:
         self._store = store
         self.cloud = Cloud(settings, clock=clock, ids=ids, store=store, blobs=blobs, vault=vault, usage=self._usage, outbox=self._outbox, signals=Hub())
         self.cloud.links = RegionLinks(store, self.cloud.signals)
+        self._usage.metrics = self.cloud.metrics
         await self._open_authority(ids, vault)
         self._codecs = {}
         self.cloud.codec_for = self._codec

@@ -6,9 +6,11 @@ Counts gather in memory and go to the store every second and at the end; request
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from haneul.clock import MINUTE, SECOND, Clock, Timer
+from haneul.metering.metrics import Metrics
+from haneul.metering.translation import reported_as
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Store, Transaction
 from haneul.store.records import decode, encode
@@ -27,6 +29,8 @@ class StoredUsage:
         self._clock = clock
         self._counts: dict[Line, int] = {}
         self._timer: Timer | None = None
+        # Where counts that are metrics too are reported; nowhere until somebody gives it.
+        self.metrics: Metrics | None = None
 
     def add(self, account: str, region: str, service: str, metric: str, resource: str, value: int = 1) -> None:
         line = (account, region, service, metric, resource)
@@ -36,7 +40,9 @@ class StoredUsage:
         else:
             counts[line] = value
             if self._timer is None:
-                self._timer = self._clock.call_later(_FLUSH_EVERY, self._flush_soon)
+                now = self._clock.now()
+                # Before the minute ends, so that what is counted in it belongs to it.
+                self._timer = self._clock.call_at(min(now + _FLUSH_EVERY, (now // MINUTE + 1) * MINUTE - 3), self._flush_soon)
 
     def _flush_soon(self) -> None:
         self._timer = None
@@ -48,6 +54,8 @@ class StoredUsage:
         if not counts:
             return
         minute = self._clock.now() // MINUTE
+        if self.metrics is not None:
+            _report(self.metrics, counts)
 
         def work(tx: Transaction) -> None:
             for line, value in counts.items():
@@ -73,3 +81,9 @@ class StoredUsage:
             name = (str(parts[4]), str(parts[5]))
             totals[name] = totals.get(name, 0) + decode(value, int)
         return totals
+
+
+def _report(metrics: Metrics, counts: Mapping[Line, int]) -> None:
+    for (account, region, service, metric, resource), value in counts.items():
+        for one in reported_as(service, metric, resource):
+            metrics.add(account, region, one.namespace, one.name, one.dimensions, 1.0, one.unit, value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from haneul.clock import Clock
 from haneul.core.cloud import Cloud
 from haneul.core.errors import NotBuilt
 from haneul.core.http import HttpRequest, HttpResponse
@@ -64,11 +65,18 @@ class Gateway:
             return self._refuse_unknown()
         cloud = self._cloud
         exchange = Exchange(request, stage, slash + path if slash else "/", cloud.ids, cloud.clock.now())
+        started = Clock.machine_now()
         response = await self.answer(exchange)
+        self._report_latency(stage, (Clock.machine_now() - started) // 10_000 / 100)
         cloud.usage.add(stage.home.account, stage.home.region, "apigateway", "Count", f"{stage.api['name']}/{stage.name}")
         if response.status >= 400:
             cloud.usage.add(stage.home.account, stage.home.region, "apigateway", "5XXError" if response.status >= 500 else "4XXError", f"{stage.api['name']}/{stage.name}")
         return response
+
+    def _report_latency(self, stage: Stage, milliseconds: float) -> None:
+        api = ("ApiName", stage.api["name"])
+        for dimensions in ((api,), (api, ("Stage", stage.name))):
+            self._cloud.metrics.add(stage.home.account, stage.home.region, "AWS/ApiGateway", "Latency", dimensions, milliseconds, "Milliseconds")
 
     def _refuse_unknown(self) -> HttpResponse:
         ids = self._cloud.ids
