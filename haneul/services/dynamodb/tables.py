@@ -97,6 +97,21 @@ class RestoreNote(msgspec.Struct):
     in_progress: bool = True
 
 
+class InsightsRecord(msgspec.Struct):
+    """What was asked of Contributor Insights. `changed_at` in nanoseconds."""
+
+    wanted: bool
+    mode: str
+    changed_at: int
+
+
+class DestinationRecord(msgspec.Struct):
+    """A Kinesis stream that was asked for as a destination. `changed_at` in nanoseconds."""
+
+    precision: str
+    changed_at: int
+
+
 class TableRecord(msgspec.Struct):
     """A table. `id` is internal: a table that is deleted and made again has another one, so that it never sees old rows. Times in nanoseconds."""
 
@@ -135,6 +150,9 @@ class TableRecord(msgspec.Struct):
     tags: dict[str, str] = {}
     policy: str = ""
     policy_revision: str = ""
+    # By the index's name, "" for the table; by the stream's ARN.
+    insights: dict[str, InsightsRecord] = {}
+    destinations: dict[str, DestinationRecord] = {}
     history: HistorySettings = msgspec.field(default_factory=HistorySettings)
     restore: RestoreNote | None = None
     replication: ReplicationSettings | None = None
