@@ -65,6 +65,7 @@ def test_replica_is_made_and_described(cloud: Running) -> None:
         table = db(cloud, region).describe_table(TableName=name)["Table"]
         assert table["TableStatus"] == "ACTIVE"
         assert [(one["RegionName"], one["ReplicaStatus"]) for one in table["Replicas"]] == [(other, "ACTIVE")]
+        assert table["Replicas"][0]["WarmThroughput"]["Status"] == "ACTIVE" and "ReplicaArn" not in table["Replicas"][0]
         assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
         assert table["GlobalTableSettingsReplicationMode"] == "ENABLED_WITH_OVERRIDES" and table["DisassociationProtectionEnabled"]
     assert failure(db(cloud, WEST).create_table, **_plain(name))[0] == "ResourceInUseException"

@@ -122,7 +122,7 @@ def make_global(cloud: Running) -> str:
     return name
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.one_of(WRITE, WRITE, LINK, STEP), min_size=3, max_size=25))
 def test_all_regions_end_as_the_oracle_says(cloud: Running, steps: list[tuple[str, str, str]]) -> None:
     """Random writes, cuts, healings and steps of the clock on three regions: whatever happens, all end with the last writer's items."""
@@ -238,7 +238,7 @@ STRONG_REGIONS = ("us-east-1", "us-east-2", "us-west-2")
 STRONG_STEP = st.tuples(st.sampled_from(("put", "put", "delete", "read", "read", "cut", "heal")), st.sampled_from(STRONG_REGIONS), st.sampled_from(("", *STRONG_REGIONS)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STRONG_STEP, min_size=3, max_size=30), witness=st.booleans())
 def test_consistent_reads_see_the_last_acknowledged_write(cloud: Running, steps: list[tuple[str, str, str]], witness: bool) -> None:
     """Whatever is cut and healed, one item in three regions behaves as one item in one place, or does not answer; healed, all regions answer alike."""

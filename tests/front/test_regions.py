@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from haneul.cli.main import main
 from haneul.services.sts.service import Sts
 from tests.support.running import Running
 
@@ -51,3 +52,15 @@ def test_what_names_no_cut_is_refused(cloud: Running, body: Any) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         admin(cloud, "POST", body)
     assert caught.value.code == 400
+
+
+def test_the_command(cloud: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    """`haneul regions` cuts, shows and heals; without a region it says what is missing."""
+    at = ["--endpoint", cloud.endpoint]
+    assert main(["regions", "cut", "eu-west-1", "--from", "us-east-1", *at]) == 0
+    assert not cloud.app.cloud.links.reach("eu-west-1", "us-east-1")
+    assert main(["regions", *at]) == 0
+    assert "eu-west-1" in capsys.readouterr().out
+    assert main(["regions", "cut", *at]) == 1
+    assert main(["regions", "heal", "all", *at]) == 0
+    assert cloud.app.cloud.links.cuts == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from haneul.services.dynamodb.replication.records import VERSION, Member, read_group
@@ -13,8 +13,8 @@ from haneul.store.records import decode
 Shape = dict[str, Any]
 
 
-def describe_replication(reader: Reader, record: TableRecord) -> Shape:
-    """The members of a TableDescription that only global tables have."""
+def describe_replication(reader: Reader, record: TableRecord, warm: Callable[[TableRecord], Shape]) -> Shape:
+    """The members of a TableDescription that only global tables have; `warm` describes the warm throughput of a replica's table."""
     settings = record.replication
     group = read_group(reader, record.account, settings.group) if settings is not None else None
     if settings is None or group is None:
@@ -26,7 +26,7 @@ def describe_replication(reader: Reader, record: TableRecord) -> Shape:
             tables[member.region] = decode(raw, TableRecord)
     found: Shape = {
         "GlobalTableVersion": VERSION,
-        "Replicas": [_describe_member(member, tables) for member in group.members if member.region != record.region],
+        "Replicas": [_describe_member(member, tables, warm) for member in group.members if member.region != record.region],
         "GlobalTableSettingsReplicationMode": "ENABLED_WITH_OVERRIDES",
     }
     if group.strong:
@@ -39,7 +39,7 @@ def describe_replication(reader: Reader, record: TableRecord) -> Shape:
     return found
 
 
-def _describe_member(member: Member, tables: Mapping[str, TableRecord]) -> Shape:
+def _describe_member(member: Member, tables: Mapping[str, TableRecord], warm: Callable[[TableRecord], Shape]) -> Shape:
     table = tables.get(member.region)
     status = member.status
     if status == "ACTIVE" and table is not None and table.status == "UPDATING":
@@ -49,6 +49,8 @@ def _describe_member(member: Member, tables: Mapping[str, TableRecord]) -> Shape
         "ReplicaStatus": status,
         "GlobalTableSettingsReplicationMode": "ENABLED_WITH_OVERRIDES",
     }
+    if table is not None:
+        found["WarmThroughput"] = warm(table)
     if member.read_units is not None:
         found["ProvisionedThroughputOverride"] = {"ReadCapacityUnits": member.read_units}
     if member.on_demand_read_max is not None:
@@ -59,6 +61,8 @@ def _describe_member(member: Member, tables: Mapping[str, TableRecord]) -> Shape
             found["ReplicaTableClassSummary"]["LastUpdateDateTime"] = table.table_class_changed_at
     indexes = []
     for name, own in member.indexes.items():
+        if table is None or table.find_index(name) is None:
+            continue  # It has been deleted since.
         one: Shape = {"IndexName": name}
         if own.read_units is not None:
             one["ProvisionedThroughputOverride"] = {"ReadCapacityUnits": own.read_units}
