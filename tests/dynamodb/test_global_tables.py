@@ -476,3 +476,60 @@ def test_the_legacy_version_is_no_more(cloud: Running) -> None:
     assert failure(client.update_global_table_settings, GlobalTableName=name, GlobalTableBillingMode="PROVISIONED") == missing
     assert failure(client.describe_global_table, GlobalTableName=name) == (missing[0], f"Global table not found: {missing[1]}")
     assert client.list_global_tables()["GlobalTables"] == []
+
+
+def test_backups_of_a_replica(cloud: Running) -> None:
+    """What replication wrote is in the replica's recovery log and backups; a table restored from them stands alone."""
+    name = global_table(cloud)
+    west = db(cloud, WEST)
+    west.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    cloud.advance("1m")
+    put(cloud, name, HOME, "a", v=n(1))
+    cloud.advance("1m")
+    backup = west.create_backup(TableName=name, BackupName="all")["BackupDetails"]["BackupArn"]
+    put(cloud, name, HOME, "a", v=n(2))
+    cloud.advance("10m")
+    west.restore_table_from_backup(TargetTableName=f"{name}-b", BackupArn=backup)
+    west.restore_table_to_point_in_time(SourceTableName=name, TargetTableName=f"{name}-p", UseLatestRestorableTime=True)
+    cloud.advance("1m")
+    assert get(cloud, f"{name}-b", WEST, "a")["v"] == n(1) and get(cloud, f"{name}-p", WEST, "a")["v"] == n(2)
+    for restored in (f"{name}-b", f"{name}-p"):
+        assert "Replicas" not in west.describe_table(TableName=restored)["Table"]
+        assert failure(db(cloud).describe_table, TableName=restored)[0] == "ResourceNotFoundException"
+
+
+def test_an_index_and_its_overrides_live_and_die_everywhere(cloud: Running) -> None:
+    """A replica may read from an index with a limit of its own; when the index goes at one replica, it goes at all."""
+    name = global_table(cloud, more={"g": "S"}, GlobalSecondaryIndexes=[index("by-g", "g")])
+    own = [{"IndexName": "by-g", "OnDemandThroughputOverride": {"MaxReadRequestUnits": 9}}]
+    db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Update": {"RegionName": WEST, "GlobalSecondaryIndexes": own}}])
+    cloud.advance("1s")
+    assert db(cloud).describe_table(TableName=name)["Table"]["Replicas"][0]["GlobalSecondaryIndexes"] == own
+    west = db(cloud, WEST).describe_table(TableName=name)["Table"]["GlobalSecondaryIndexes"][0]
+    assert west["OnDemandThroughput"]["MaxReadRequestUnits"] == 9
+    db(cloud, WEST).update_table(TableName=name, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-g"}}])
+    cloud.advance("1s")
+    for region in (HOME, WEST):
+        table = db(cloud, region).describe_table(TableName=name)["Table"]
+        assert "GlobalSecondaryIndexes" not in table and "GlobalSecondaryIndexes" not in table["Replicas"][0]
+        assert table["TableStatus"] == "ACTIVE"
+
+
+def test_capacity_mode_is_the_same_everywhere(cloud: Running) -> None:
+    """A table switched to provisioned capacity at one replica is so at all of them, with the same write capacity; table classes follow too."""
+    name = global_table(cloud)
+    units = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 6}
+    db(cloud, WEST).update_table(TableName=name, BillingMode="PROVISIONED", ProvisionedThroughput=units)
+    cloud.advance("1s")
+    db(cloud).update_table(TableName=name, TableClass="STANDARD_INFREQUENT_ACCESS")
+    cloud.advance("1s")
+    for region in (HOME, WEST):
+        table = db(cloud, region).describe_table(TableName=name)["Table"]
+        assert {unit: table["ProvisionedThroughput"][unit] for unit in units} == units
+        assert table["TableClassSummary"]["TableClass"] == "STANDARD_INFREQUENT_ACCESS"
+    db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Update": {"RegionName": WEST, "ProvisionedThroughputOverride": {"ReadCapacityUnits": 8}}}])
+    cloud.advance("1s")
+    db(cloud).update_table(TableName=name, ProvisionedThroughput={"ReadCapacityUnits": 7, "WriteCapacityUnits": 9})
+    cloud.advance("1s")
+    west = db(cloud, WEST).describe_table(TableName=name)["Table"]["ProvisionedThroughput"]
+    assert (west["ReadCapacityUnits"], west["WriteCapacityUnits"]) == (8, 9)
