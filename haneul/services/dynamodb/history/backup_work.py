@@ -55,9 +55,9 @@ async def copy(service: DynamoDb, payload: dict[str, Any]) -> None:
     while backup is not None and backup.status == "CREATING":
         record = backup.table
         past = Past(Table(record).prefix, log_prefix(record), backup.time)
-        rows, last = read_chunk(service.cloud.store, past, backup.cursor)
+        rows, place, last = read_chunk(service.cloud.store, past, backup.cursor)
 
-        def work(tx: Transaction, rows: list[tuple[bytes, bytes]] = rows, last: bool = last) -> Backup | None:
+        def work(tx: Transaction, rows: list[tuple[bytes, bytes]] = rows, place: bytes = place, last: bool = last) -> Backup | None:
             current = _read(tx, payload)
             if current is None:
                 return None
@@ -65,8 +65,7 @@ async def copy(service: DynamoDb, payload: dict[str, Any]) -> None:
                 tx.put(current.rows + suffix, row)
                 current.size_bytes += row_size(row)
             current.items += len(rows)
-            if rows:
-                current.cursor = rows[-1][0]
+            current.cursor = place
             if last:
                 current.status = "AVAILABLE"
                 release(service, tx, current.table, current.id)

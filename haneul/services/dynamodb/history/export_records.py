@@ -33,7 +33,7 @@ Shape = dict[str, Any]
 
 
 class Export(msgspec.Struct):
-    """An export, and how far it has come: the item `cursor` is written, in `files` files. Times in nanoseconds.
+    """An export, and how far it has come: everything before `cursor` is written, in `files` files. Times in nanoseconds.
 
     `since` is the beginning of an incremental export's span, 0 for a full export; `past.time` is its end, or the moment of a full one.
     """

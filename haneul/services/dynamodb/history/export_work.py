@@ -128,14 +128,14 @@ async def _write_file(service: DynamoDb, export: Export) -> None:
     await service.cloud.store.transact(note)
 
 
-def _read_lines(store: Store, export: Export, behind: bytes) -> tuple[list[bytes], bytes, bool]:
-    """The next lines of an export, the item that they end with, and whether there are no more."""
+def _read_lines(store: Store, export: Export, place: bytes) -> tuple[list[bytes], bytes, bool]:
+    """The next lines of an export, the place behind them, and whether there are no more."""
     if export.since:
-        changes, last = read_changes(store, export.past, export.since, behind)
+        changes, place, last = read_changes(store, export.past, export.since, place)
         table = Table(export.table)
-        return [_change_line(export, table, change) for change in changes], changes[-1].suffix if changes else behind, last
-    rows, last = read_chunk(store, export.past, behind)
-    return list(_item_lines(export, rows)), rows[-1][0] if rows else behind, last
+        return [_change_line(export, table, change) for change in changes], place, last
+    rows, place, last = read_chunk(store, export.past, place)
+    return list(_item_lines(export, rows)), place, last
 
 
 def _item_lines(export: Export, rows: list[tuple[bytes, bytes]]) -> Iterator[bytes]:

@@ -1,10 +1,12 @@
-"""Reading a table as it was: its rows, with what the log says was there before put over them, in the order of the keys and from any key on."""
+"""Reading a table as it was: its rows, with what the log says was there before put over them, in the order of the keys and from any place on.
+
+Everything is read in steps of bounded length, also where much has to be read past that says nothing of the moment wanted.
+"""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from itertools import groupby
 
 import msgspec
 
@@ -15,8 +17,12 @@ from haneul.store.port import Reader, Store
 
 CHUNK_ROWS = 200
 CHUNK_BYTES = 1 << 20
+# So many rows of the log are read past in one step.
+_READ_PAST_MAX = 4096
+# After so many, those who read hear how far it is.
+_SIGN_EVERY = 64
 # So many changes of one item are read past one by one before the rest are jumped over.
-_READ_PAST = 16
+_JUMP_AFTER = 16
 
 
 class Past(msgspec.Struct):
@@ -31,56 +37,81 @@ class Change(msgspec.Struct):
     """What became of one item within a span: before, after, and when it was last written (nanoseconds). `some_row` is the item at any time, for its key."""
 
     some_row: bytes
-    suffix: bytes
     old_row: bytes | None
     new_row: bytes | None
     written_at: int
 
 
-def read_chunk(store: Store, past: Past, behind: bytes, rows_max: int = CHUNK_ROWS) -> tuple[list[tuple[bytes, bytes]], bool]:
-    """The next rows behind the item `behind` (empty: from the first), as (key behind the table's prefix, row), and whether those were the last."""
-    found: list[tuple[bytes, bytes]] = []
-    size = 0
+class Found(msgspec.Struct):
+    """What a day says of an item: its first change behind a moment. With `stamp` 0 it says nothing, but that the items before this one are done."""
+
+    suffix: bytes
+    order: int
+    stamp: int
+    row: bytes | None
+
+    def __lt__(self, other: Found) -> bool:
+        return (self.suffix, self.order) < (other.suffix, other.order)
+
+
+class Budget:
+    """How much one step may still read."""
+
+    def __init__(self, rows_max: int) -> None:
+        self._rows, self._bytes, self._past = rows_max, CHUNK_BYTES, _READ_PAST_MAX
+
+    def spend(self, size: int | None) -> bool:
+        """Whether the step is over after an item of `size` bytes, or (None) after a sign."""
+        if size is None:
+            self._past -= _SIGN_EVERY
+        else:
+            self._rows -= 1
+            self._bytes -= size
+        return self._rows <= 0 or self._bytes <= 0 or self._past <= 0
+
+
+def read_chunk(store: Store, past: Past, place: bytes, rows_max: int = CHUNK_ROWS) -> tuple[list[tuple[bytes, bytes]], bytes, bool]:
+    """The next rows from a place on (empty: the first), as (key behind the table's prefix, row); the place behind them, and whether those were the last."""
+    rows: list[tuple[bytes, bytes]] = []
+    budget = Budget(rows_max)
     with store.snapshot() as reader:
-        for suffix, row in rows_at(reader, past, behind):
-            found.append((suffix, row))
-            size += len(row)
-            if len(found) == rows_max or size >= CHUNK_BYTES:
-                return found, False
-    return found, True
-
-
-def read_changes(store: Store, past: Past, since: int, behind: bytes) -> tuple[list[Change], bool]:
-    """The next items that changed after `since` and not after `past.time`, and whether those were the last."""
-    found: list[Change] = []
-    size = 0
-    with store.snapshot() as reader:
-        for change in changes_between(reader, past, since, behind):
-            found.append(change)
-            size += len(change.old_row or b"") + len(change.new_row or b"")
-            if len(found) == CHUNK_ROWS or size >= CHUNK_BYTES:
-                return found, False
-    return found, True
-
-
-def rows_at(reader: Reader, past: Past, behind: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The rows of a table at a moment."""
-    streams: list[Iterator[tuple[bytes, int, bytes | None]]] = []
-    days = _days(reader, past)
-    for order, day in enumerate(days):
-        streams.append(_first_changes(reader, day_prefix(past.log, day), behind, past.time, order))
-    streams.append(_standing(reader, past.rows, behind, len(days)))
-    seen: bytes | None = None
-    # Of one item, what the earliest day behind the moment says comes first, and counts.
-    for suffix, _, row in heapq.merge(*streams, key=_by_item):
-        if suffix != seen:
-            seen = suffix
+        for suffix, row in rows_at(reader, past, place):
+            place = suffix
             if row is not None:
-                yield suffix, row
+                rows.append((suffix, row))
+                place = behind_item(suffix)
+            if budget.spend(len(row) if row is not None else None):
+                return rows, place, False
+    return rows, place, True
 
 
-def _by_item(entry: tuple[bytes, int, bytes | None]) -> tuple[bytes, int]:
-    return entry[0], entry[1]
+def read_changes(store: Store, past: Past, since: int, place: bytes) -> tuple[list[Change], bytes, bool]:
+    """The next items that changed after `since` and not after `past.time`, the place behind them, and whether those were the last."""
+    changes: list[Change] = []
+    budget = Budget(CHUNK_ROWS)
+    with store.snapshot() as reader:
+        for suffix, change in changes_between(reader, past, since, place):
+            place = suffix
+            if change is not None:
+                changes.append(change)
+                place = behind_item(suffix)
+            if budget.spend(len(change.old_row or b"") + len(change.new_row or b"") if change is not None else None):
+                return changes, place, False
+    return changes, place, True
+
+
+def rows_at(reader: Reader, past: Past, place: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+    """The rows of a table at a moment; without a row, only how far it is."""
+    days = _days(reader, past)
+    streams = [_first_changes(reader, day_prefix(past.log, day), place, past.time, order) for order, day in enumerate(days)]
+    decided: bytes | None = None
+    # Of one item, what the earliest day behind the moment says comes first, and counts.
+    for found in heapq.merge(*streams, _standing(reader, past.rows, place, len(days))):
+        if found.suffix == decided:
+            continue
+        if found.stamp:
+            decided = found.suffix
+        yield found.suffix, found.row
 
 
 def _days(reader: Reader, past: Past) -> range:
@@ -88,28 +119,34 @@ def _days(reader: Reader, past: Past) -> range:
     return range(past.time // DAY, newest + 1) if newest is not None else range(0)
 
 
-def _standing(reader: Reader, prefix: bytes, behind: bytes, order: int) -> Iterator[tuple[bytes, int, bytes | None]]:
-    start = prefix + behind + b"\x00" if behind else prefix
-    for key, row in reader.iterate(start, after(prefix)):
-        yield key[len(prefix) :], order, row
+def _standing(reader: Reader, prefix: bytes, place: bytes, order: int) -> Iterator[Found]:
+    for key, row in reader.iterate(prefix + place, after(prefix)):
+        yield Found(key[len(prefix) :], order, 1, row)
 
 
-def _first_changes(reader: Reader, prefix: bytes, behind: bytes, time: int, order: int) -> Iterator[tuple[bytes, int, bytes | None]]:
-    """Of each item that changed on a day after `time`, what it was before the first of those changes."""
-    start = prefix + behind_item(behind) if behind else prefix
-    end = after(prefix)
-    while start is not None:
-        last, repeats, jump = None, 0, None
+def _first_changes(reader: Reader, prefix: bytes, place: bytes, time: int, order: int) -> Iterator[Found]:
+    """Of each item that changed on a day after `time`, what it was before the first of those changes; and signs of progress."""
+    start, end = prefix + place, after(prefix)
+    current: bytes | None = None
+    found = False
+    read = repeats = 0
+    while True:
+        jump: bytes | None = None
         for key, value in reader.iterate(start, end):
             suffix, stamp = split_stamp(key[len(prefix) :])
-            if suffix == last or stamp <= time:
-                repeats += 1
-                if repeats > _READ_PAST:
-                    jump = prefix + (behind_item(suffix) if suffix == last else stamped(suffix, time + 1))
-                    break
+            if suffix != current:
+                current, found, repeats = suffix, False, 0
+            if stamp > time and not found:
+                found = True
+                yield Found(suffix, order, stamp, old_row_of(value))
                 continue
-            last, repeats = suffix, 0
-            yield suffix, order, old_row_of(value)
+            repeats += 1
+            read += 1
+            if read % _SIGN_EVERY == 0 and not found:
+                yield Found(suffix, order, 0, None)
+            if repeats > _JUMP_AFTER:
+                jump, repeats = prefix + (behind_item(suffix) if found else stamped(suffix, time + 1)), 0
+                break
         if jump is None:
             return
         start = jump
@@ -125,28 +162,32 @@ def row_at(reader: Reader, past: Past, suffix: bytes) -> bytes | None:
     return reader.get(past.rows + suffix)
 
 
-def changes_between(reader: Reader, past: Past, since: int, behind: bytes) -> Iterator[Change]:
-    """Each item that changed after `since` and not after `past.time`, once, in the order of the keys. Costs what changed."""
+def changes_between(reader: Reader, past: Past, since: int, place: bytes) -> Iterator[tuple[bytes, Change | None]]:
+    """Each item that changed after `since` and not after `past.time`, once; without a change, only how far it is. Costs what changed."""
     newest = newest_day(reader, past.log)
     if newest is None:
         return
     days = range(since // DAY, min(newest, past.time // DAY) + 1)
-    streams = [_all_changes(reader, day_prefix(past.log, day), behind, since, past.time) for day in days]
-    for suffix, entries in groupby(heapq.merge(*streams, key=_by_time), key=lambda entry: entry[0]):
-        times = [(stamp, value) for _, stamp, value in entries]
-        old_row, new_row = old_row_of(times[0][1]), row_at(reader, past, suffix)
-        some_row = new_row or next((row for _, value in times if (row := old_row_of(value)) is not None), None)
-        if some_row is not None:
-            yield Change(some_row, suffix, old_row, new_row, times[-1][0])
+    decided: bytes | None = None
+    for found in heapq.merge(*[_first_changes(reader, day_prefix(past.log, day), place, since, order) for order, day in enumerate(days)]):
+        if found.suffix == decided:
+            continue
+        if not found.stamp or found.stamp > past.time:
+            yield found.suffix, None
+            continue
+        decided = found.suffix
+        written_at, before_last = _last_change(reader, past, since, days, found.suffix)
+        new_row = row_at(reader, past, found.suffix)
+        # An item that is not there at the end was removed by its last change, which knows what it was.
+        some_row = new_row or before_last
+        yield found.suffix, Change(some_row, found.row, new_row, written_at) if some_row is not None else None
 
 
-def _by_time(entry: tuple[bytes, int, bytes]) -> tuple[bytes, int]:
-    return entry[0], entry[1]
-
-
-def _all_changes(reader: Reader, prefix: bytes, behind: bytes, since: int, until: int) -> Iterator[tuple[bytes, int, bytes]]:
-    start = prefix + behind_item(behind) if behind else prefix
-    for key, value in reader.iterate(start, after(prefix)):
-        suffix, stamp = split_stamp(key[len(prefix) :])
-        if since < stamp <= until:
-            yield suffix, stamp, value
+def _last_change(reader: Reader, past: Past, since: int, days: range, suffix: bytes) -> tuple[int, bytes | None]:
+    """When an item changed last within a span, and what it was before that."""
+    for day in reversed(days):
+        prefix = day_prefix(past.log, day)
+        rows = reader.range(prefix + stamped(suffix, since + 1), prefix + stamped(suffix, past.time + 1), 1, True)
+        if rows:
+            return split_stamp(rows[0][0][len(prefix) :])[1], old_row_of(rows[0][1])
+    return since, None

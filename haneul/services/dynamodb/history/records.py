@@ -23,7 +23,7 @@ USER, SYSTEM, AWS_BACKUP = "USER", "SYSTEM", "AWS_BACKUP"
 class Backup(msgspec.Struct):
     """A backup: the table's settings as they were, and where its rows are. Times in nanoseconds; `time` 0 until the moment is fixed.
 
-    While it is CREATING, rows are copied from the table's past, behind `cursor`.
+    While it is CREATING, rows are copied from the table's past, from `cursor` on.
     """
 
     id: str

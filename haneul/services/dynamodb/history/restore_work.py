@@ -34,9 +34,9 @@ async def fill(service: DynamoDb, payload: dict[str, Any]) -> None:
     raw = service.cloud.store.get(place)
     restore = decode(raw, Restore) if raw is not None else None
     while restore is not None:
-        rows, last = read_chunk(service.cloud.store, restore.past, restore.cursor)
+        rows, place_behind, last = read_chunk(service.cloud.store, restore.past, restore.cursor)
 
-        def work(tx: Transaction, rows: list[tuple[bytes, bytes]] = rows, last: bool = last) -> Restore | None:
+        def work(tx: Transaction, rows: list[tuple[bytes, bytes]] = rows, cursor: bytes = place_behind, last: bool = last) -> Restore | None:
             raw = tx.get(place)
             target = lifecycle.read_record(tx, payload)
             if raw is None or target is None:
@@ -46,7 +46,7 @@ async def fill(service: DynamoDb, payload: dict[str, Any]) -> None:
             for suffix, row in rows:
                 service.put_row(tx, table, table.prefix + suffix, None, None, row, None if table.plain else row_item(row))
             if not last:
-                restore.cursor = rows[-1][0]
+                restore.cursor = cursor
                 tx.put(place, encode(restore))
                 return restore
             tx.delete(place)
