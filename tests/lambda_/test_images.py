@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from haneul.services.lambda_ import images
 from tests.ecr.build import BuiltImage, Registry, image, index, repository
 from tests.lambda_.build import invoke, package, role
 from tests.runtime.images import ECHO, python_layer, tar
@@ -105,7 +106,7 @@ def test_lambda_is_let_in_by_the_repositorys_policy(cloud: Running, base: bytes)
     key = iam.create_access_key(UserName="creator")["AccessKey"]
     creator = cloud.client("lambda", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
     wanted = {"PackageType": "Image", "Code": {"ImageUri": pushed}, "Role": role(cloud)}
-    with pytest.raises(ClientError, match="Lambda does not have permission to access the ECR image. Check the ECR permissions.") as failure:
+    with pytest.raises(ClientError, match="Lambda does not have permission to access the ECR image") as failure:
         creator.create_function(FunctionName="policy-1", **wanted)
     assert failure.value.response["Error"]["Code"] == "AccessDeniedException"
     create(cloud, "policy-2", pushed)
@@ -140,11 +141,22 @@ def test_images_that_cannot_be_functions(cloud: Running) -> None:
     escaping = image([tar({"../../escape": b"1"})], **ECHO_SETTINGS)
     artifact = image([tar({"a": b"1"})], layer_type="application/vnd.cncf.helm.chart.content.v1.tar+gzip", **ECHO_SETTINGS)
     for name, one in {"broken": broken, "lying": lying, "escaping": escaping, "artifact": artifact}.items():
-        with pytest.raises(ClientError, match="is not valid. Provide a valid|media type for the source image"):
+        with pytest.raises(ClientError, match=r"is not valid\. Provide a valid|media type for the source image"):
             create(cloud, name, push(cloud, f"bad/{name}", one))
     cloud.settle()
     assert layer_folders(cloud) == before
     assert not list(cloud.data_dir.rglob("escape"))
+
+
+def test_limits_of_images(cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten gigabytes uncompressed (here: fewer), layers that are there already counted as well, and 16 KB of settings."""
+    monkeypatch.setattr(images, "IMAGE_BYTES_MAX", 30_000)
+    small = tar({"a": bytes(15_000)})
+    create(cloud, "small", push(cloud, "limits/small", image([small], **ECHO_SETTINGS)))
+    with pytest.raises(ClientError, match="exceeds the maximum allowed uncompressed size of 30000 bytes"):
+        create(cloud, "large", push(cloud, "limits/large", image([small, tar({"b": bytes(15_000)})], **ECHO_SETTINGS)))
+    with pytest.raises(ClientError, match="exceed the limit of 16384 bytes"):
+        create(cloud, "wordy", push(cloud, "limits/wordy", image([small], Env=["A=" + "x" * 17_000])))
 
 
 def test_kinds_of_packages_do_not_mix(cloud: Running, base: bytes) -> None:

@@ -27,13 +27,13 @@ REMOVE_CODE = "lambda-remove-code"
 
 class Package(NamedTuple):
     """A package that has been checked and unpacked. `sha256` is hexadecimal; `blob_id` is "" when the store had the same bytes already. An image's
-    has `layers`, and counts for nothing against the account's storage."""
+    has `layers` (with their uncompressed sizes), and counts for nothing against the account's storage."""
 
     sha256: str
     size: int
     unpacked_size: int
     blob_id: str
-    layers: tuple[str, ...] = ()
+    layers: tuple[tuple[str, int], ...] = ()
 
 
 def code_sha256(sha256: str) -> str:
@@ -76,13 +76,14 @@ class CodeStore:
         writer.write(data)
         return Package(sha256, len(data), unpacked_size, await writer.finish())
 
-    async def add_image(self, sha256: str, description: bytes, layers: list[str], unpacked_size: int) -> Package:
+    async def add_image(self, sha256: str, description: bytes, layers: dict[str, int]) -> Package:
         """Durably write the description of an image by its digest; its layers have been unpacked."""
+        unpacked_size = sum(layers.values())
         if self._read(sha256) is not None:
-            return Package(sha256, 0, unpacked_size, "", tuple(layers))
+            return Package(sha256, 0, unpacked_size, "", tuple(layers.items()))
         writer = await self._cloud.blobs.create()
         writer.write(description)
-        return Package(sha256, 0, unpacked_size, await writer.finish(), tuple(layers))
+        return Package(sha256, 0, unpacked_size, await writer.finish(), tuple(layers.items()))
 
     def package_file(self, sha256: str) -> Path | None:
         """The file of a package as it came."""
@@ -98,9 +99,9 @@ class CodeStore:
                 self._cloud.blobs.release(tx, package.blob_id)
         elif package.blob_id:
             self._cloud.blobs.adopt(tx, package.blob_id)
-            tx.put(code_key(package.sha256), encode(Code(package.blob_id, package.size, package.unpacked_size, 0, list(package.layers))))
-            for layer in package.layers:
-                tx.put(image_layer_key(layer, package.sha256), b"")
+            tx.put(code_key(package.sha256), encode(Code(package.blob_id, package.size, package.unpacked_size, 0, [layer for layer, _ in package.layers])))
+            for layer, size in package.layers:
+                tx.put(image_layer_key(layer, package.sha256), encode(size))
         else:
             raise ServiceError("ServiceException", "The code was removed by another request. Please try again.", 500)
         self.keep(tx, package.sha256)
@@ -140,7 +141,7 @@ class CodeStore:
         """A package that no transaction took after all."""
         if package.blob_id:
             await self._cloud.blobs.discard(package.blob_id)
-            await self._remove({"sha256": package.sha256, "layers": package.layers})
+            await self._remove({"sha256": package.sha256, "layers": [layer for layer, _ in package.layers]})
 
     async def prepare(self, sha256: str) -> Path:
         """The folder of an unpacked package, unpacked anew where it is missing (after a restore of the data without it)."""

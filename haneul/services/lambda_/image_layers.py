@@ -12,6 +12,9 @@ from haneul.core.cloud import Cloud
 from haneul.runtime.images_unpack import BadLayer, unpack_layer
 from haneul.services.lambda_.records import image_layer_prefix
 from haneul.store.keys import prefix_range
+from haneul.store.records import decode
+
+_LOCKS_KEPT = 1024
 
 
 class ImageLayers:
@@ -37,11 +40,15 @@ class ImageLayers:
 
     async def unpack(self, layer: str, archive: str, limit_bytes: int) -> int:
         """Unpack the file `archive`, whose content must have the SHA-256 `layer`; returns its uncompressed size. Raises BadLayer, TooLarge, OSError."""
+        if len(self._locks) > _LOCKS_KEPT:
+            self._locks = {name: lock for name, lock in self._locks.items() if lock.locked()}
         async with self._locks.setdefault(layer, asyncio.Lock()):
-            try:
-                return await asyncio.get_running_loop().run_in_executor(None, self._unpack, layer, archive, limit_bytes)
-            finally:
-                self._locks.pop(layer, None)
+            return await asyncio.get_running_loop().run_in_executor(None, self._unpack, layer, archive, limit_bytes)
+
+    def size_of(self, layer: str) -> int | None:
+        """The uncompressed size of a layer that is unpacked here and that an image has; None for any other."""
+        rows = self._cloud.store.range(*prefix_range(image_layer_prefix(layer)), 1)
+        return decode(rows[0][1], int) if rows and self.is_there(layer) else None
 
     def _unpack(self, layer: str, archive: str, limit_bytes: int) -> int:
         """Blocking. What has the final name is complete and on the disk."""

@@ -16,6 +16,7 @@ from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.http import FileBody, HttpRequest
 from haneul.services.lambda_.configuration import PRINCIPAL
 from haneul.services.lambda_.errors import invalid
+from haneul.services.lambda_.limits import IMAGE_LAYERS_MAX, IMAGE_SETTINGS_BYTES_MAX
 from haneul.services.lambda_.names import Target
 
 _URI = re.compile(r"(?P<host>[^/@]+)/(?P<name>[a-z0-9._/-]+)(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]*))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
@@ -154,7 +155,7 @@ class ImageReader:
         contents = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
         fits = isinstance(contents, list) and len(contents) == len(layers) > 0 and all(re.fullmatch(r"sha256:[0-9a-f]{64}", str(one)) for one in contents)
         settings = config.get("config") or {}
-        if not fits or not isinstance(contents, list) or not isinstance(settings, dict):
+        if not fits or not isinstance(contents, list) or len(layers) > IMAGE_LAYERS_MAX or not isinstance(settings, dict):
             raise not_valid(self._source.uri)
         pairs = [(str(layer["digest"]), str(content).removeprefix("sha256:")) for layer, content in zip(layers, contents)]
         return Description(digest, pairs, _checked_settings(settings, self._source.uri))
@@ -184,7 +185,10 @@ def _checked_settings(settings: dict[str, Any], uri: str) -> dict[str, Any]:
     directory = settings.get("WorkingDir") or ""
     if not isinstance(directory, str):
         raise not_valid(uri)
-    return {**out, "WorkingDir": directory}
+    out["WorkingDir"] = directory
+    if len(orjson.dumps(out)) > IMAGE_SETTINGS_BYTES_MAX:
+        raise invalid(f"The settings of the source image {uri} (ENTRYPOINT, CMD, WORKDIR, ENV) exceed the limit of {IMAGE_SETTINGS_BYTES_MAX} bytes.")
+    return out
 
 
 async def let_lambda_read(call: Call, source: Source) -> None:

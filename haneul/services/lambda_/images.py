@@ -21,7 +21,7 @@ from haneul.runtime.port import ImageSpec
 from haneul.services.lambda_.code import CodeStore, Package
 from haneul.services.lambda_.errors import invalid
 from haneul.services.lambda_.image_source import Description, ImageReader, Source, let_lambda_read, not_valid, read_uri
-from haneul.services.lambda_.limits import IMAGE_BYTES_MAX
+from haneul.services.lambda_.limits import IMAGE_BYTES_MAX, IMAGE_SETTINGS_BYTES_MAX
 from haneul.services.lambda_.names import Target
 from haneul.services.lambda_.records import ImageUse, Version
 
@@ -37,8 +37,8 @@ async def fetch_image(call: Call, code: CodeStore, target: Target, uri: str, arc
     image = await reader.describe(architecture)
     layers = [content for _, content in image.layers]
     try:
-        unpacked_size = await _unpack_all(code, reader, source, image)
-        package = await code.add_image(image.digest.removeprefix("sha256:"), _describe(source, image), layers, unpacked_size)
+        sizes = await _unpack_all(code, reader, source, image)
+        package = await code.add_image(image.digest.removeprefix("sha256:"), _describe(source, image), sizes)
     except BaseException:
         await code.image_layers.remove_unused(layers)
         raise
@@ -47,18 +47,21 @@ async def fetch_image(call: Call, code: CodeStore, target: Target, uri: str, arc
     return package
 
 
-async def _unpack_all(code: CodeStore, reader: ImageReader, source: Source, image: Description) -> int:
-    total = 0
+async def _unpack_all(code: CodeStore, reader: ImageReader, source: Source, image: Description) -> dict[str, int]:
+    """The layers and their uncompressed sizes."""
+    sizes: dict[str, int] = {}
     for digest, content in image.layers:
-        if code.image_layers.is_there(content):
-            continue
+        known = code.image_layers.size_of(content)
+        left = IMAGE_BYTES_MAX - sum(sizes.values()) - (known or 0)
         try:
-            total += await code.image_layers.unpack(content, await reader.layer_path(digest), IMAGE_BYTES_MAX - total)
+            if left < 0:
+                raise TooLarge
+            sizes[content] = known if known is not None else await code.image_layers.unpack(content, await reader.layer_path(digest), left)
         except TooLarge:
             raise invalid(f"Source image {source.uri} exceeds the maximum allowed uncompressed size of {IMAGE_BYTES_MAX} bytes.") from None
         except (BadLayer, FileNotFoundError):
             raise not_valid(source.uri) from None
-    return total
+    return sizes
 
 
 def _describe(source: Source, image: Description) -> bytes:
@@ -119,6 +122,8 @@ def apply_image_config(version: Version, request: Shape) -> None:
     for name in ("EntryPoint", "Command"):
         if len(config.get(name, [])) > _ARGUMENTS_MAX:
             raise invalid(f"{name} must have at most {_ARGUMENTS_MAX} members.")
+    if len(orjson.dumps(config)) > IMAGE_SETTINGS_BYTES_MAX:
+        raise invalid(f"ImageConfig exceeds the limit of {IMAGE_SETTINGS_BYTES_MAX} bytes.")
     directory = config.get("WorkingDirectory", "")
     if len(directory) > _DIRECTORY_LENGTH_MAX:
         raise invalid(f"WorkingDirectory must have at most {_DIRECTORY_LENGTH_MAX} characters.")

@@ -12,6 +12,10 @@ CODE_ZIPPED_BYTES_MAX = 52_428_800
 CODE_UNZIPPED_BYTES_MAX = 262_144_000
 IMAGE_BYTES_MAX = 10_737_418_240
 """Of a container image's layers together, uncompressed."""
+IMAGE_SETTINGS_BYTES_MAX = 16_384
+"""Of what an image and its function say about ENTRYPOINT, CMD, WORKDIR and ENV."""
+IMAGE_LAYERS_MAX = 127
+"""As builders and other registries' clients have it."""
 CODE_STORAGE_BYTES_MAX = 80_530_636_800
 FUNCTION_NAME_LENGTH_MAX = 64
 POLICY_BYTES_MAX = 20_480

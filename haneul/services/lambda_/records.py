@@ -237,7 +237,7 @@ def code_key(sha256: str) -> bytes:
 
 
 def image_layer_prefix(layer: str) -> bytes:
-    """Which images have an unpacked layer."""
+    """Which images have an unpacked layer; the values are its uncompressed size."""
     return pack(("lambda-image-layer", layer))
 
 
