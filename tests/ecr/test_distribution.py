@@ -139,6 +139,21 @@ def test_permissions_are_those_of_the_passwords_maker(cloud: Running) -> None:
     assert reader.request("GET", "guarded/manifests/v1").status == 403
 
 
+def test_permissions_by_tags(cloud: Running) -> None:
+    """Policies speak of the tags of repositories, by the API and by the registry's protocol alike."""
+    for name, team in (("tagged/mine", "blue"), ("tagged/theirs", "red")):
+        repository(cloud, name, tags=[{"Key": "team", "Value": team}])
+        Registry(cloud).push(name, small_image("tagged"), "v1")
+    condition = {"Condition": {"StringEquals": {"aws:ResourceTag/team": "blue"}}}
+    client = user(cloud, "blue", [allow("ecr:GetAuthorizationToken"), {**allow("ecr:BatchGetImage"), **condition}])
+    registry = Registry(cloud, client)
+    assert registry.request("GET", "tagged/mine/manifests/v1").status == 200
+    assert registry.request("GET", "tagged/theirs/manifests/v1").status == 403
+    assert len(client.batch_get_image(repositoryName="tagged/mine", imageIds=[{"imageTag": "v1"}])["images"]) == 1
+    with pytest.raises(client.exceptions.ClientError, match="AccessDenied"):
+        client.batch_get_image(repositoryName="tagged/theirs", imageIds=[{"imageTag": "v1"}])
+
+
 def test_tags_in_pages_and_referrers(cloud: Running) -> None:
     """Clients follow the Link header; signatures are found by their subject."""
     repository(cloud, "pages")

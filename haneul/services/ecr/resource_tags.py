@@ -8,6 +8,7 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.ecr import errors
+from haneul.services.ecr.access import resource_conditions
 from haneul.services.ecr.limits import RESOURCE_TAGS_MAX
 from haneul.services.ecr.names import Place, place_of_arn
 from haneul.services.ecr.records import Repository, put_repository, repository_in
@@ -38,7 +39,7 @@ def _place(request: Shape) -> Place:
     return place
 
 
-@operation("ecr:TagResource", resource=_resource)
+@operation("ecr:TagResource", resource=_resource, conditions=resource_conditions)
 async def tag_resource(call: Call, request: Shape) -> Shape:
     """Add tags to a repository. Amazon ECR API Reference, TagResource."""
     place = _place(request)
@@ -50,7 +51,7 @@ async def tag_resource(call: Call, request: Shape) -> Shape:
     return {}
 
 
-@operation("ecr:UntagResource", resource=_resource)
+@operation("ecr:UntagResource", resource=_resource, conditions=resource_conditions)
 async def untag_resource(call: Call, request: Shape) -> Shape:
     """Remove tags from a repository."""
     gone = frozenset(request["tagKeys"])
@@ -62,7 +63,7 @@ async def untag_resource(call: Call, request: Shape) -> Shape:
     return {}
 
 
-@operation("ecr:ListTagsForResource", resource=_resource)
+@operation("ecr:ListTagsForResource", resource=_resource, conditions=resource_conditions)
 async def list_tags_for_resource(call: Call, request: Shape) -> Shape:
     """The tags of a repository."""
     repository = repository_in(call.cloud.store, _place(request))

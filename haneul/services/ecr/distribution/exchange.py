@@ -12,6 +12,7 @@ from haneul.core.caller import Caller
 from haneul.core.cloud import Cloud
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
+from haneul.services.ecr.access import tags_of
 from haneul.services.ecr.names import Place
 from haneul.services.ecr.records import repository_in
 
@@ -69,10 +70,10 @@ class Exchange:
         """Check that the caller may use an operation of the API (which this request stands for) on the repository, and that there is one."""
         one = self.cloud.operations[f"ecr:{name}"]
         call = Call(self.cloud, one, self.caller, self.place.region, self.cloud.ids.uuid(), http=self.request)
-        place = place or self.place
-        call.authorize(one.action, place.arn)
+        wanted = place or self.place
+        call.authorize(one.action, wanted.arn, lambda: tags_of(call, wanted))
         self.cloud.usage.add(call.account, call.region, "ecr", "Requests", name)
-        repository_in(self.cloud.store, place)
+        repository_in(self.cloud.store, wanted)
         return call
 
     async def chunks(self) -> AsyncIterator[bytes]:
