@@ -14,7 +14,8 @@ from haneul.services.dynamodb.errors import condition_failed, validation
 from haneul.services.dynamodb.expressions.bind import Predicate
 from haneul.services.dynamodb.expressions.project import Project
 from haneul.services.dynamodb.expressions.request import BOUND, Expressions, bind, check_parameters
-from haneul.services.dynamodb.keys import beyond, index_type_mismatch
+from haneul.services.dynamodb.item_collections import collection_size
+from haneul.services.dynamodb.keys import index_type_mismatch
 from haneul.services.dynamodb.rows import row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table
@@ -176,14 +177,10 @@ def split_units(table: Table, by_index: dict[str, int] | None) -> tuple[dict[str
 
 def collection_metrics(reader: Reader, table: Table, request: Shape, key: Item) -> Shape | None:
     """ItemCollectionMetrics, when they are asked for and the table has local indexes: the collection's key and between which sizes it lies."""
-    if request.get("ReturnItemCollectionMetrics") != "SIZE" or not table.local_indexes:
+    if request.get("ReturnItemCollectionMetrics") != "SIZE" or table.collections is None:
         return None
     name = table.key.names[0]
-    total = 0
-    for prefix in (table.prefix, *(index.prefix for index in table.local_indexes)):
-        start = prefix + table.key.hash_prefix([key[name]])
-        total += sum(row_size(row) for _, row in reader.iterate(start, beyond(start)))
-    low = total / GIGABYTE
+    low = collection_size(reader, table, key) / GIGABYTE
     return {"ItemCollectionKey": {name: key[name]}, "SizeEstimateRangeGB": [float(int(low)), float(int(low) + 1)]}
 
 

@@ -151,7 +151,7 @@ def _drop_table(service: DynamoDb, tx: Transaction, record: TableRecord) -> None
         plan_trim(service, tx, stream, stream.disabled_at + RETENTION)
     table = Table(record)
     prefixes = [table.prefix, table.count_prefix, table.expiry_space, *(index.prefix for index in table.indexes)]
-    purge_later(service, tx, record, service.leave_table(tx, record, prefixes))
+    purge_later(service, tx, record, [*service.leave_table(tx, record, prefixes), *([table.collections] if table.collections is not None else [])])
     tx.delete(table_key(record.account, record.region, record.name))
 
 

@@ -18,6 +18,7 @@ TABLE_SPACE = "dynamodb-table"
 ITEM_SPACE = "dynamodb-item"
 INDEX_SPACE = "dynamodb-index"
 COUNT_SPACE = "dynamodb-count"
+COLLECTION_SPACE = "dynamodb-collection"
 EXPIRY_SPACE = "dynamodb-expiry"
 STREAM_SPACE = "dynamodb-stream"
 CHANGE_SPACE = "dynamodb-change"
@@ -214,6 +215,7 @@ class Table:
     __slots__ = (
         "_silent",
         "arn",
+        "collections",
         "count_key",
         "count_prefix",
         "expiry_attribute",
@@ -247,6 +249,9 @@ class Table:
         # Each time that it is switched on, the index of expiry begins anew.
         self.expiry_prefix = self.expiry_space + pack((record.expiry_changed_at,))
         self.indexes = tuple(Index(index, record, self.key) for index in record.indexes if index.status != "DELETING")
+        # Sizes of item collections, which only tables with local indexes have.
+        local = any(not index.is_global for index in self.indexes)
+        self.collections = pack((COLLECTION_SPACE, record.account, record.region, record.id)) if local else None
         self.stream = record.stream if record.stream is not None and record.stream.enabled else None
         self.stream_prefix = pack((CHANGE_SPACE, record.account, record.region, self.stream.id, 0)) if self.stream is not None else None
         self.stream_topic = f"stream:{record.stream_arn}" if self.stream is not None else ""

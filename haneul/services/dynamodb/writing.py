@@ -9,6 +9,7 @@ import orjson
 
 from haneul.services.dynamodb import expiry
 from haneul.services.dynamodb.capacity import write_units
+from haneul.services.dynamodb.item_collections import grow_collection
 from haneul.services.dynamodb.replication import hook
 from haneul.services.dynamodb.rows import encode_row, row_size
 from haneul.services.dynamodb.tables import Index, Table
@@ -47,6 +48,9 @@ def write_row(
     if cost and table.serving:
         units = cost * write_units(max(old_size, new_size))
         service.capacity.write(table, row, units, [(one.target, one.place, cost * one.units) for one in changes] if changes else ())
+    item = new if new is not None else old
+    if table.collections is not None and item is not None:
+        grow_collection(tx, table, item, new_size - old_size + sum(one.new_size - one.old_size for one in changes if not one.target.is_global))
     if new_row is not None:
         tx.put(row, new_row)
     elif old_row is not None:
