@@ -8,7 +8,7 @@ import pytest
 
 from haneul.services.dynamodb.history import backup_work
 from tests.dynamodb.support import failure, index, make_table, n, s
-from tests.dynamodb.test_pitr import break_after_steps, everything, rows
+from tests.dynamodb.test_pitr import break_after_steps, everything, recover, rows
 from tests.support.running import Running
 
 
@@ -109,6 +109,25 @@ def test_lists_by_table_time_and_page(fresh_cloud: Running) -> None:
     within = client.list_backups(TableName=tables[0], TimeRangeLowerBound=second.timestamp() - 5, TimeRangeUpperBound=second.timestamp() + 5)
     assert [one["BackupArn"] for one in within["BackupSummaries"]] == [arns[1]]
     assert cloud.client("dynamodb", region="eu-west-1").list_backups()["BackupSummaries"] == []
+
+
+def test_restoring_in_another_region(fresh_cloud: Running) -> None:
+    """A backup, and a table's past, can be restored where the call is made, wherever they lie."""
+    cloud, client, far = fresh_cloud, fresh_cloud.client("dynamodb"), fresh_cloud.client("dynamodb", region="eu-west-1")
+    table = make_table(cloud, range_type="N")
+    recover(cloud, table)
+    fill(cloud, table, 3)
+    arn = back_up(cloud, table)
+    cloud.advance("10m")
+    assert failure(far.describe_backup, BackupArn=arn)[0] == "BackupNotFoundException"
+    far.restore_table_from_backup(TargetTableName="from-backup", BackupArn=arn)
+    source = client.describe_table(TableName=table)["Table"]["TableArn"]
+    far.restore_table_to_point_in_time(SourceTableArn=source, TargetTableName="from-past", UseLatestRestorableTime=True)
+    cloud.advance("1s")
+    for name in ("from-backup", "from-past"):
+        assert far.scan(TableName=name)["Count"] == 3
+        assert far.describe_table(TableName=name)["Table"]["TableArn"].split(":")[3] == "eu-west-1"
+    assert client.list_tables()["TableNames"] == [table] and rows(cloud, "dynamodb-hold") == 0
 
 
 def test_a_restart_in_the_middle_of_a_backup(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:

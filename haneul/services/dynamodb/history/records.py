@@ -80,10 +80,10 @@ def restore_key(target: TableRecord) -> bytes:
     return pack((RESTORE_SPACE, target.account, target.region, target.id))
 
 
-def find_backup(reader: Reader, call: Call, arn: str) -> Backup | None:
-    """The backup that an ARN names."""
+def find_backup(reader: Reader, call: Call, arn: str, *, any_region: bool = False) -> Backup | None:
+    """The backup that an ARN names; one of another region only for those who may restore from there."""
     found = parse_arn(arn)
-    if found is None or found.service != "dynamodb" or found.region != call.region:
+    if found is None or found.service != "dynamodb" or (found.region != call.region and not any_region):
         return None
     parts = found.resource.split("/")
     if len(parts) != 4 or parts[0] != "table" or parts[2] != "backup":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
@@ -19,6 +20,7 @@ from haneul.services.dynamodb.history.errors import (
     recovery_unavailable,
     table_exists,
     table_in_use,
+    table_not_found,
 )
 from haneul.services.dynamodb.history.log import log_prefix
 from haneul.services.dynamodb.history.past import Past
@@ -62,7 +64,7 @@ async def restore_table_to_point_in_time(call: Call, request: Shape) -> Shape:
         raise validation("Either RestoreDateTime or UseLatestRestorableTime must be specified")
 
     def work(tx: Transaction) -> Shape:
-        source = find_table(tx, service, call, name)
+        source = _source(tx, service, call, name)
         if source.status in ("CREATING", "DELETING"):
             raise table_in_use(source.name, "created" if source.status == "CREATING" else "deleted")
         if not source.history.recovery:
@@ -87,7 +89,7 @@ async def restore_table_from_backup(call: Call, request: Shape) -> Shape:
     _refuse(request)
 
     def work(tx: Transaction) -> Shape:
-        backup = find_backup(tx, call, request["BackupArn"])
+        backup = find_backup(tx, call, request["BackupArn"], any_region=True)
         if backup is None:
             raise backup_not_found(request["BackupArn"])
         if backup.status != "AVAILABLE":
@@ -96,6 +98,18 @@ async def restore_table_from_backup(call: Call, request: Shape) -> Shape:
         return _begin(service, call, tx, request, backup.table, note, Restore(Past(backup.rows), owner_of(backup)))
 
     return {"TableDescription": await call.cloud.store.transact(work)}
+
+
+def _source(tx: Transaction, service: DynamoDb, call: Call, name: str) -> TableRecord:
+    """The table to restore from, which an ARN may name in another region."""
+    arn = parse_arn(name)
+    if arn is None or arn.service != "dynamodb" or arn.region == call.region:
+        return find_table(tx, service, call, name)
+    table = arn.resource.removeprefix("table/")
+    raw = tx.get(table_key(arn.account, arn.region, table))
+    if raw is None:
+        raise table_not_found(table)
+    return decode(raw, TableRecord)
 
 
 def _refuse(request: Shape) -> None:
