@@ -80,15 +80,18 @@ def significant(text: str) -> tuple[bool, str, int]:
 
 
 def size(text: str) -> int:
-    """Bytes that a canonical number counts for: about one for every two significant digits, and one."""
+    """Bytes that a canonical number counts for: one, one for every two significant digits on each side of the point, and one for a minus."""
     if text == "0":
         return 1
     if text.isdigit():
-        count, exponent, negative = len(text.rstrip("0")), len(text) - 1, False
-    else:
-        negative, digits, exponent = significant(text)
-        count = len(digits)
-    return 1 + (count + 1) // 2 + (1 if count % 2 == 0 and exponent % 2 == 0 else 0) + negative
+        return 1 + (len(text.rstrip("0")) + 1) // 2
+    negative = text[0] == "-"
+    whole, _, fraction = text[negative:].partition(".")
+    if whole == "0":
+        whole, fraction = "", fraction.lstrip("0")
+    elif not fraction:
+        whole = whole.rstrip("0")
+    return 1 + (len(whole) + 1) // 2 + (len(fraction) + 1) // 2 + negative
 
 
 def encode_whole(text: str) -> bytes:

@@ -41,8 +41,12 @@ async def query(call: Call, request: Shape) -> Shape:
     bound = bind(service.parsers, request)
     wanted = bound.key_conditions if bound.key_conditions is not None else legacy.key_conditions_of(request["KeyConditions"])
     source = source_of(service, call, request)
-    if not wanted or len(wanted) > max(2, len(source.key.attributes)):
+    if not wanted:
         raise validation("Conditions can be of length 1 or 2 only")
+    if len(wanted) > max(2, len(source.key.attributes)):
+        raise validation(
+            f"The number of query conditions ({len(wanted)}) exceeds the number of key attributes defined in the schema ({len(source.key.attributes)})"
+        )
     if start is not None and len(start) != len(source.start_names):
         raise validation(f"{_START} is invalid")
     check_conditions(source, wanted, start)

@@ -14,7 +14,7 @@ from haneul.services.dynamodb.items import check_index_kind, check_nested_paths,
 from haneul.services.dynamodb.rows import encode_row, row_item, row_size
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table
-from haneul.services.dynamodb.values import NESTING_MAX, Item, depth_of, item_size, kind_of, text_size, value_size
+from haneul.services.dynamodb.values import NESTING_MAX, Item, depth_of, item_size, kind_of, text_size, too_deep, value_size
 from haneul.store.port import Transaction
 
 Shape = dict[str, Any]
@@ -78,7 +78,7 @@ def _check_result(table: Table, update: BoundUpdate, new: Item) -> None:
         if value is None:
             continue
         if ("M" in value or "L" in value) and depth_of(value) > NESTING_MAX:
-            raise validation("Nesting Levels have exceeded supported limits")
+            raise too_deep()
         for index in table.indexes:
             wanted = index.key.types.get(name)
             if wanted is not None and wanted != kind_of(value):

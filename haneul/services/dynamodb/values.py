@@ -204,7 +204,8 @@ def _binaries(value: Value, inner: Any, depth: int) -> int:
 
 def _map(value: Value, inner: Any, depth: int) -> int:
     check_map(inner)
-    _check_depth(depth)
+    if depth >= NESTING_MAX and inner:
+        raise too_deep()
     total = _DOCUMENT_OVERHEAD_BYTES
     for name, item in inner.items():
         total += _ELEMENT_OVERHEAD_BYTES + text_size(name) + check(item, depth + 1)
@@ -213,15 +214,16 @@ def _map(value: Value, inner: Any, depth: int) -> int:
 
 def _list(value: Value, inner: Any, depth: int) -> int:
     total = _DOCUMENT_OVERHEAD_BYTES
-    _check_depth(depth)
+    if depth >= NESTING_MAX and _elements(inner):
+        raise too_deep()
     for item in _elements(inner):
         total += _ELEMENT_OVERHEAD_BYTES + check(item, depth + 1)
     return total
 
 
-def _check_depth(depth: int) -> None:
-    if depth > NESTING_MAX:
-        raise validation("Nesting Levels have exceeded supported limits")
+def too_deep() -> ServiceError:
+    """A value on a level beyond the last; an attribute itself stands on the first."""
+    return validation("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
 
 
 _CHECKERS: dict[str, Callable[[Value, Any, int], int]] = {
@@ -271,11 +273,9 @@ def _binary_size(text: str) -> int:
 
 
 def depth_of(value: Value) -> int:
-    """How deep lists and maps are nested in a canonical value; 0 for a scalar or a set."""
+    """On how many levels a canonical value stands: one for a scalar, a set or what is empty."""
     inner = value.get("M")
-    children = inner.values() if inner is not None else value.get("L")
-    if children is None:
-        return 0
+    children = inner.values() if inner is not None else value.get("L", ())
     return 1 + max(map(depth_of, children), default=0)
 
 

@@ -85,6 +85,7 @@ CONDITIONS: list[tuple[str, Any, Any, str, str]] = [
     ("begins_with(:v, a)", V, None, OPERAND + "begins_with, operand type: N", "on either side"),
     ("size(:v) = :v", V, None, OPERAND + "size, operand type: N", "nor a size"),
     ("a < :b", {":b": {"BOOL": True}}, None, OPERAND + "<, operand type: BOOL", "no order"),
+    ("a BETWEEN :b AND :b", {":b": {"BOOL": True}}, None, OPERAND + "BETWEEN, operand type: BOOL", "nor anything between"),
     (":b > a", {":b": {"NULL": True}}, None, OPERAND + ">, operand type: NULL", "on either side"),
     (
         "a BETWEEN :v AND :t",

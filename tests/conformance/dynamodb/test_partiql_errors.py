@@ -287,3 +287,37 @@ def test_alternatives_that_overlap(db: Any, texts: str, world: World, condition:
         db.execute_statement(Statement=statement)
     else:
         assert invalid(db.execute_statement, Statement=statement) == "Overlapping conditions with range keys are not supported in where clause"
+
+
+MULTI = "PartiQL statements cannot be executed on tables with multi-attribute HASH keys or multi-attribute RANGE keys."
+
+
+@pytest.fixture(scope="module")
+def multi(world: World) -> str:
+    """A table with an index on two hashed attributes."""
+    keys = [{"AttributeName": name, "KeyType": kind} for name, kind in (("h1", "HASH"), ("h2", "HASH"), ("r1", "RANGE"))]
+    index = {"IndexName": "multi", "KeySchema": keys, "Projection": {"ProjectionType": "ALL"}}
+    return world.make_table({"pk": "S"}, more={"h1": "S", "h2": "S", "r1": "S"}, GlobalSecondaryIndexes=[index])
+
+
+@pytest.mark.parametrize("where", ["WHERE h1 = 'a' AND h2 = 'x'", "WHERE h1 = 5", "WHERE pk = 'i1'", "", "WHERE h1 = 'a' ORDER BY r1"])
+def test_indexes_on_several_attributes(db: Any, multi: str, where: str) -> None:
+    """They are not for PartiQL, whatever is asked of them; the table is."""
+    assert invalid(db.execute_statement, Statement=f'SELECT * FROM "{multi}"."multi" {where}') == MULTI
+    assert invalid(db.execute_statement, Statement=f'SELECT COUNT(*) FROM "{multi}"."multi" {where}') == MULTI
+    (response,) = db.batch_execute_statement(Statements=[{"Statement": f'SELECT * FROM "{multi}"."multi" {where}'}])["Responses"]
+    assert response["Error"]["Message"] == MULTI
+    assert db.execute_statement(Statement=f"SELECT * FROM \"{multi}\" WHERE pk = 'i1'")["Items"] == []
+
+
+NUMBERS = ["1e99999999999", "-1e99999999999", "1e-99999999999", "1e2147483648", "1e-2147483648", "abc"]
+PLACES = ["SELECT * FROM \"{0}\" WHERE pk = 'x' AND v = ?", "INSERT INTO \"{0}\" VALUE {{'pk': 'x', 'v': ?}}", "UPDATE \"{0}\" SET v = ? WHERE pk = 'x'", 'SELECT * FROM "{0}" WHERE pk = ?']
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("statement", PLACES)
+def test_numbers_of_parameters(db: Any, simple: str, statement: str, number: str) -> None:
+    """Exponents have 32 bits here; what goes beyond is no number."""
+    message = f"The parameter cannot be converted to a numeric value: {number}"
+    for value in (n(number), {"L": [n(1), n(number)]}, {"M": {"a": n(number)}}, {"NS": ["1", number]}):
+        assert invalid(db.execute_statement, Statement=statement.format(simple), Parameters=[value]) == message

@@ -39,9 +39,10 @@ KEPT = [
     ({"M": {}}, "an empty map"),
     ({"M": {"": s("x")}}, "an empty name within a map"),
     ({"M": {"a.b": n(1), "#": n(2), ":x": n(3), "SELECT": n(4)}}, "any names"),
-    (nested(32, s("leaf")), "32 levels of maps"),
-    (nested(32, s("leaf"), lists=True), "32 levels of lists"),
-    (nested(16, nested(16, n(1), lists=True)), "of both"),
+    (nested(31, s("leaf")), "a leaf on the 32nd level of maps"),
+    (nested(31, s("leaf"), lists=True), "and of lists"),
+    (nested(31, {"M": {}}), "or an empty map there"),
+    (nested(16, nested(15, n(1), lists=True)), "of both"),
 ]
 
 
@@ -70,8 +71,8 @@ REFUSED = [
         "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes",
         "two types",
     ),
-    (nested(33, s("leaf")), "Nesting Levels have exceeded supported limits", "33 levels"),
-    (nested(33, s("leaf"), lists=True), "Nesting Levels have exceeded supported limits", "of lists"),
+    (nested(32, s("leaf")), "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit", "33 levels"),
+    (nested(32, s("leaf"), lists=True), "Nesting Levels have exceeded supported limits", "of lists"),
     ({"L": [{}]}, "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes", "within a list"),
     ({"M": {"a": {"SS": []}}}, INVALID + "An string set  may not be empty", "within a map"),
 ]
@@ -107,6 +108,37 @@ def test_items_have_at_most_400_kb(db: Any, simple: str, room: int, fits: bool, 
         db.put_item(**call)
     else:
         assert invalid(db.put_item, **call) == "Item size has exceeded the maximum allowed size", why
+
+
+NUMBERS = [
+    ("0", 1, "zero"),
+    ("1", 2, "a digit"),
+    ("12", 2, "two digits cost what one does"),
+    ("123", 3, "odd counts are rounded up"),
+    ("1234", 3, "so three cost what four do"),
+    ("123456", 4, "six digits on one side of the point"),
+    ("3.14159", 5, "cost less than six on both sides"),
+    ("15", 2, "here too"),
+    ("1.5", 3, "there too"),
+    ("100", 2, "zeros behind do not count"),
+    ("120", 2, "whatever is before them"),
+    ("1010", 3, "zeros between do"),
+    ("0.0000001", 2, "zeros before do not"),
+    ("0.012", 2, "whatever is behind them"),
+    ("1e125", 2, "nor does an exponent"),
+    ("-1", 3, "a minus costs a byte"),
+    ("-1.5", 4, "always"),
+    ("1" * 38, 20, "38 digits"),
+]
+
+
+@pytest.mark.parametrize(("number", "size", "why"), NUMBERS, ids=[one[0][:12] for one in NUMBERS])
+def test_what_numbers_count_for(db: Any, simple: str, number: str, size: int, why: str) -> None:
+    """Shown by an item that is just small enough, and one of a byte more."""
+    room = 400 * 1024 - 3 - 1 - size - 1
+    db.put_item(TableName=simple, Item={"pk": s("!"), "n": n(number), "v": s("x" * room)})
+    message = invalid(db.put_item, TableName=simple, Item={"pk": s("!"), "n": n(number), "v": s("x" * (room + 1))})
+    assert message == "Item size has exceeded the maximum allowed size", why
 
 
 NAMES = ["a", "A", "ü", "a b", "a.b", "a[0]", "#a", ":a", "select", "0", "_", "x" * 255]

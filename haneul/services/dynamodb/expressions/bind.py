@@ -173,6 +173,9 @@ def _bind_compare(condition: Compare, binder: Binder) -> Predicate:
 
 def _bind_between(condition: Between, binder: Binder) -> Predicate:
     operand, low, high = (bind_operand(one, binder) for one in (condition.operand, condition.low, condition.high))
+    for one in (operand, low, high):
+        if one.kind is not None and one.kind not in compare.ORDERED:
+            raise _wrong_type("BETWEEN", one.kind)
     if low.value is not None and high.value is not None:
         check_between(low.value, high.value)
     value_of, low_of, high_of = operand.get, low.get, high.get

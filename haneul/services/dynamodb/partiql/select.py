@@ -81,11 +81,6 @@ def _shown_name(parts: Parts) -> str:
     return name
 
 
-def check_select(select: Select, values: Values) -> tuple[Columns, BoundCondition | None]:
-    """All that can be wrong with a SELECT before its table is known."""
-    return Columns(select, values.text), bind_terms(values, conjuncts(select.where))
-
-
 def find_source(table: Table, select: Select, consistent: bool) -> Source:
     name = select.source.index_name
     if name is None:
@@ -93,6 +88,8 @@ def find_source(table: Table, select: Select, consistent: bool) -> Source:
     index = table.index(name)
     if index is None:
         raise validation("The table does not have the specified index")
+    if len(index.key.hash_attributes) > 1 or len(index.key.range_attributes) > 1:
+        raise validation("PartiQL statements cannot be executed on tables with multi-attribute HASH keys or multi-attribute RANGE keys.")
     if index.is_global and consistent:
         raise validation("Strongly consistent read is not supported on Global Secondary Indexes")
     return Source(table, index)
@@ -100,9 +97,10 @@ def find_source(table: Table, select: Select, consistent: bool) -> Source:
 
 async def read_page(call: Call, service: DynamoDb, parsed: Parsed, select: Select, values: Values, request: Shape) -> Shape:
     """ExecuteStatement of a SELECT: one page, and the token of the next."""
-    columns, whole = check_select(select, values)
+    whole = bind_terms(values, conjuncts(select.where))
     table = service.table(call, select.source.table)
     source = find_source(table, select, bool(request.get("ConsistentRead")))
+    columns = Columns(select, values.text)
     plan = plan_select(select, source, values)
     stamp = _stamp(call, parsed, values, request)
     number, start = _read_token(request["NextToken"], stamp) if "NextToken" in request else (0, None)
@@ -214,12 +212,14 @@ def _check_projected(source: Source, condition: BoundCondition) -> None:
 
 def single_read(service: DynamoDb, call: Call, select: Select, values: Values, refusal: str) -> tuple[Table, Item, Expressions]:
     """The table, key and columns of a SELECT that must name one item by its whole key and nothing else; `refusal` is what is said of others."""
-    columns, _ = check_select(select, values)
-    if select.order:
-        raise validation(refusal)
+    bind_terms(values, conjuncts(select.where))
     table = service.table(call, select.source.table)
+    if select.source.index_name is not None or select.order:
+        find_source(table, select, False)
+        raise validation(refusal)
+    columns = Columns(select, values.text)
     key, rest = key_of(select.where, table.key, values)
-    if key is None or rest or select.source.index_name is not None:
+    if key is None or rest:
         raise validation(refusal)
     bound = Expressions()
     columns.put(bound)

@@ -21,10 +21,36 @@ def checked_parameters(parsed: Parsed, given: list[Any] | None) -> list[Value]:
     """The request's parameters, each a value that is right in itself, as many as the statement has."""
     found = given or []
     for one in found:
+        _check_exponents(one)
         check(one)
     if len(found) != parsed.parameters:
         raise validation(_COUNT)
     return found
+
+
+def _check_exponents(value: Any) -> None:
+    """Numbers of parameters are read with exponents of 32 bits; others are no numbers."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if type(one) is not dict:
+            continue
+        for kind, inner in one.items():
+            if kind in ("N", "NS"):
+                for text in inner if isinstance(inner, list) else (inner,):
+                    _check_exponent(text)
+            elif kind == "M" and isinstance(inner, dict):
+                pending.extend(inner.values())
+            elif kind == "L" and isinstance(inner, list):
+                pending.extend(inner)
+
+
+def _check_exponent(text: Any) -> None:
+    if type(text) is not str or ("e" not in text and "E" not in text):
+        return
+    exponent = text.lower().partition("e")[2].lstrip("+-0")
+    if exponent.isdigit() and (len(exponent) > 10 or int(exponent) >= 2**31):
+        raise validation(f"The parameter cannot be converted to a numeric value: {text}")
 
 
 class Values:
