@@ -74,6 +74,7 @@ async def write(service: DynamoDb, payload: dict[str, Any]) -> None:
             tx.delete(place)
 
     await store.transact(finish)
+    service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", "ExportedBytes", payload["name"], done.size_bytes)
 
 
 async def _put(service: DynamoDb, export: Export, key: str, body: bytes) -> str:

@@ -112,6 +112,7 @@ async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
             finish(tx, target)
 
     await service.cloud.store.transact(end)
+    service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", "ImportedBytes", payload["name"], found.bytes_read)
 
 
 class _Unreadable(Exception):

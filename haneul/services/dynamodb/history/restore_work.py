@@ -8,7 +8,7 @@ from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.history.holding import hold, release
 from haneul.services.dynamodb.history.past import read_chunk
 from haneul.services.dynamodb.history.records import RESTORE_SPACE, Restore, restore_key
-from haneul.services.dynamodb.rows import row_item
+from haneul.services.dynamodb.rows import row_item, row_size
 from haneul.services.dynamodb.tables import Table, TableRecord
 from haneul.store.keys import pack
 from haneul.store.port import Transaction
@@ -55,6 +55,9 @@ async def fill(service: DynamoDb, payload: dict[str, Any]) -> None:
             return None
 
         restore = await service.cloud.store.transact(work)
+        # Restores are paid for by what they bring back.
+        size = sum(row_size(row) for _, row in rows)
+        service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", "RestoredBytes", payload["name"], size)
 
 
 def finish(tx: Transaction, target: TableRecord) -> None:
