@@ -377,3 +377,35 @@ def test_the_command_line_says_so(monkeypatch: pytest.MonkeyPatch, arguments: li
     options = parser.parse_args(["start", *arguments])
     options.run(options)
     assert json.loads(wishes[0])["capacity_unlimited"] is unlimited
+
+
+def test_metrics_tell_of_it(fresh_cloud: Running) -> None:
+    """Consumption, and events of throttling with their reason, of table and index; throttled requests by operation."""
+    gathered: dict[tuple[Any, ...], float] = {}
+
+    async def sink(lines: Any) -> None:
+        for line in lines:
+            name = (line.series.namespace, line.series.name, *(value for _, value in line.series.dimensions))
+            gathered[name] = gathered.get(name, 0) + line.sum
+
+    fresh_cloud.app.cloud.metrics.sink = sink
+    db = fresh_cloud.client("dynamodb")
+    more: dict[str, Any] = {"more": {"g": "S"}, "GlobalSecondaryIndexes": [{**index("by-g", "g"), "ProvisionedThroughput": ONE}]}
+    table = provisioned(fresh_cloud, 2, 400, **more)
+    for number in range(3):
+        db.put_item(TableName=table, Item={**kb(100, f"k{number}"), "g": s("g")})
+    assert throttle(db.put_item, TableName=table, Item={"pk": s("a"), "g": s("g")})[0] == PROVISIONED
+    batch = [{"PutRequest": {"Item": {"pk": s(key), "g": s("g")}}} for key in ("a", "b")] + [{"PutRequest": {"Item": {"pk": s("c")}}}]
+    db.batch_write_item(RequestItems={table: batch})
+    db.get_item(TableName=table, Key={"pk": s("c")})
+    fresh_cloud.advance("1m")
+    others = ("SuccessfulRequestLatency", "ProvisionedReadCapacityUnits", "ProvisionedWriteCapacityUnits")
+    counted = {name[1:]: value for name, value in gathered.items() if name[0] == "AWS/DynamoDB" and table in name and name[1] not in others}
+    assert counted.pop(("ConsumedWriteCapacityUnits", "by-g", table)) == counted.pop(("ConsumedWriteCapacityUnits", table)) - 1
+    assert counted == {
+        ("ConsumedReadCapacityUnits", table): 0.5,
+        ("WriteThrottleEvents", "by-g", table): 3,
+        ("WriteProvisionedThroughputThrottleEvents", "by-g", table): 3,
+        ("ThrottledRequests", "PutItem", table): 1,
+        ("ThrottledRequests", "BatchWriteItem", table): 1,
+    }

@@ -40,7 +40,20 @@ class Flow:
     partition where it goes all have something left; it is then charged to each.
     """
 
-    __slots__ = ("_consumed", "_halves", "_identity", "_limit", "_maximum", "_own", "_partitions", "dimensions", "is_write", "peak", "place", "settings")
+    __slots__ = (
+        "_consumed",
+        "_halves",
+        "_identity",
+        "_limit",
+        "_maximum",
+        "_own",
+        "_partitions",
+        "dimensions",
+        "is_write",
+        "peak",
+        "place",
+        "settings",
+    )
 
     def __init__(self, identity: Identity, *, is_write: bool, partitions: Partitions, settings: Settings, consumed: Series) -> None:
         self._identity = identity

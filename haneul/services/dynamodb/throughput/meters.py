@@ -43,9 +43,9 @@ class Meter:
                 is_write=is_write,
                 partitions=self.partitions,
                 settings=settings,
-                consumed=cloud.metrics.series(*identity.place, NAMESPACE, f"Consumed{'Write' if is_write else 'Read'}CapacityUnits", dimensions),
+                consumed=cloud.metrics.series(*identity.place, NAMESPACE, f"Consumed{kind}CapacityUnits", dimensions),
             )
-            for is_write, settings in ((False, reads), (True, writes))
+            for kind, is_write, settings in (("Read", False, reads), ("Write", True, writes))
         )
 
     def change(self, record: TableRecord, holder: TableRecord | IndexRecord, now: int) -> None:
