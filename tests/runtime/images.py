@@ -13,8 +13,8 @@ from pathlib import Path
 
 from haneul.runtime.images_unpack import unpack_layer
 
-Entry = bytes | str | None
-"""A file's content, a link's target, or None for a folder."""
+Entry = bytes | str | Path | None
+"""A file's content, a link's target, a file of the host's with its time, or None for a folder."""
 
 ECHO = '''
 import json, os, socket, sys
@@ -43,6 +43,8 @@ def tar(entries: dict[str, Entry], *, mode: int = 0o755) -> bytes:
         for name, content in entries.items():
             info = tarfile.TarInfo(name)
             info.mode, info.mtime = mode, 1_000_000_000
+            if isinstance(content, Path):
+                info.mtime, content = int(content.stat().st_mtime), content.read_bytes()
             if content is None:
                 info.type = tarfile.DIRTYPE
             elif isinstance(content, str):
@@ -60,11 +62,12 @@ def python_layer() -> bytes:
     library = Path(sysconfig.get_paths()["stdlib"])
     files = _libraries(executable)
     wanted = ["json", "encodings", "collections", "re", "importlib"]
-    sources = {path for name in wanted for path in (library / name).rglob("*.py")} | set(library.glob("*.py"))
+    compiled = f"__pycache__/*.{sys.implementation.cache_tag}.pyc"
+    sources = {path for name in wanted for pattern in ("*.py", compiled) for path in (library / name).rglob(pattern)} | set(library.glob("*.py")) | set(library.glob(compiled))
     extensions = [path for path in (library / "lib-dynload").glob("*.so") if path.name.startswith(("_socket", "_json", "array", "math", "select", "_struct", "unicodedata"))]
     for extension in extensions:
         files |= {str(extension), *_libraries(str(extension))}
-    entries: dict[str, Entry] = {f"usr/lib/{version}/{path.relative_to(library)}": path.read_bytes() for path in sorted(sources)}
+    entries: dict[str, Entry] = {f"usr/lib/{version}/{path.relative_to(library)}": path for path in sorted(sources)}
     for path in sorted(files):
         entries[path.replace(str(library), f"usr/lib/{version}", 1).lstrip("/") if path.startswith(str(library)) else path.lstrip("/")] = Path(path).read_bytes()
     entries["usr/bin/python3"] = Path(executable).read_bytes()
