@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from haneul.clock import MINUTE
 from tests.backup.support import back_up, failure, make_role, make_table, restore
 from tests.support.running import ACCOUNT, Running
 
@@ -92,6 +93,22 @@ def test_a_job_that_is_stopped_leaves_nothing(cloud: Running) -> None:
         assert client.describe_backup_job(BackupJobId=job)["State"] == "ABORTED"
         assert failure(client.stop_backup_job, BackupJobId=job)[0] == "InvalidRequestException"
     assert db.list_backups(BackupType="ALL")["BackupSummaries"] == []
+
+
+def test_jobs_have_their_time(cloud: Running) -> None:
+    """A job that could not begin within its window, because nothing ran, expires and makes nothing; windows have at least an hour."""
+    client, role, table = cloud.client("backup"), make_role(cloud), make_table(cloud, "source")
+    good = {"BackupVaultName": "vault", "ResourceArn": table, "IamRoleArn": role}
+    for wrong in ({"StartWindowMinutes": 59}, {"StartWindowMinutes": 60, "CompleteWindowMinutes": 100}):
+        assert failure(client.start_backup_job, **good, **wrong)[0] == "InvalidParameterValueException"
+    job = client.start_backup_job(**good, StartWindowMinutes=60, CompleteWindowMinutes=120)["BackupJobId"]
+    cloud.stop()
+    cloud.clock = type(cloud.clock)(frozen_at=cloud.clock.now() + 61 * MINUTE)
+    cloud.start()
+    cloud.advance("10s")
+    done = cloud.client("backup").describe_backup_job(BackupJobId=job)
+    assert done["State"] == "EXPIRED" and "RecoveryPointArn" not in done
+    assert cloud.client("dynamodb").list_backups(BackupType="ALL")["BackupSummaries"] == []
 
 
 def test_lifecycles_by_the_clock(cloud: Running) -> None:

@@ -75,6 +75,10 @@ async def work_on(cloud: Cloud, payload: dict[str, Any]) -> None:
     if job is None or job.state not in ("CREATED", "RUNNING", "ABORTING"):
         return
     try:
+        late = _too_late(cloud, job)
+        if late and job.state != "ABORTING":
+            # It ends as if it had been stopped, but says why.
+            job.state, job.message = "ABORTING", late
         if find_vault(cloud.store, job.account, job.region, job.vault) is None:
             await _end(cloud, job, "FAILED", f"Backup vault {job.vault} does not exist")
         elif job.resource_type == DYNAMODB:
@@ -87,6 +91,20 @@ async def work_on(cloud: Cloud, payload: dict[str, Any]) -> None:
         await _end(cloud, job, "FAILED", words(problem))
 
 
+def _too_late(cloud: Cloud, job: Job) -> str:
+    """Why a job's time is over; empty when it is not."""
+    now = cloud.clock.now()
+    if job.state == "CREATED" and now > job.start_by:
+        return "Backup job expired before it was started"
+    return "Backup job expired before completion" if now > job.complete_by else ""
+
+
+async def _give_up(cloud: Cloud, job: Job) -> None:
+    """What was begun is undone: the job was stopped, or its time is over."""
+    job.point_arn = ""
+    await _end(cloud, job, "EXPIRED" if job.message else "ABORTED", job.message or "Backup job was stopped by user")
+
+
 async def _table(cloud: Cloud, job: Job) -> None:
     """A table's backup is one of DynamoDB's, named after the job, so that it is found again and never made twice."""
 
@@ -95,7 +113,7 @@ async def _table(cloud: Cloud, job: Job) -> None:
 
     if not job.point_arn:
         if job.state == "ABORTING":
-            await _end(cloud, job, "ABORTED", "Backup job was stopped by user")
+            await _give_up(cloud, job)
             return
         name = f"awsbackup_{job.id}"
         known = await _tables_own(cloud, job, name)
@@ -108,8 +126,7 @@ async def _table(cloud: Cloud, job: Job) -> None:
         await _save_and_return(cloud, job)
     elif job.state == "ABORTING":
         await ask("DeleteBackup", BackupArn=job.point_arn)
-        job.point_arn = ""
-        await _end(cloud, job, "ABORTED", "Backup job was stopped by user")
+        await _give_up(cloud, job)
     else:
         job.size_bytes = details["BackupSizeBytes"]
         await _complete(cloud, job)
@@ -136,6 +153,10 @@ async def _bucket(cloud: Cloud, job: Job) -> None:
         return await as_role(cloud, job.role_arn, job.region, job.account, f"s3:{operation}", request)
 
     bucket = name_of(job.resource_arn)
+    if job.state == "ABORTING":
+        await bucket_copies.remove(cloud, job.account, job.region, job.point_arn)
+        await _give_up(cloud, job)
+        return
     if not job.point_arn:
         status = (await ask("GetBucketVersioning", Bucket=bucket)).get("Status")
         if status != "Enabled":
@@ -147,8 +168,7 @@ async def _bucket(cloud: Cloud, job: Job) -> None:
         current = read_job(cloud, payload_of(job))
         if current is None or current.state == "ABORTING":
             await bucket_copies.remove(cloud, job.account, job.region, job.point_arn)
-            job.point_arn = ""
-            await _end(cloud, job, "ABORTED", "Backup job was stopped by user")
+            await _give_up(cloud, job)
             return
         if not await bucket_copies.copy_some(cloud, job, bucket, ask):
             break

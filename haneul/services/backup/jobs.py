@@ -9,9 +9,8 @@ from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import vault_arn
 from haneul.services.backup.errors import invalid_request, not_found
 from haneul.services.backup.job_work import begin, forget_later
-from haneul.services.backup.lifecycles import check_lifecycle
+from haneul.services.backup.lifecycles import check_lifecycle, check_windows
 from haneul.services.backup.pages import page, within
-from haneul.services.backup.plans import START_WINDOW_MINUTES
 from haneul.services.backup.records import JOB_SPACE, TOKEN_SPACE, Job, find_job, key, put_job
 from haneul.services.backup.roles import check_role, name_of, type_of
 from haneul.services.backup.tokens import forget_token_later
@@ -69,6 +68,7 @@ async def start_backup_job(call: Call, request: Shape) -> Shape:
         raise NotBuilt("the parameter Index of backup:StartBackupJob")
     vault = need_vault(call.cloud.store, call, request["BackupVaultName"])
     check_role(call, request["IamRoleArn"])
+    start, complete = check_windows(request.get("StartWindowMinutes"), request.get("CompleteWindowMinutes"))
     job = Job(
         call.account,
         call.region,
@@ -78,7 +78,8 @@ async def start_backup_job(call: Call, request: Shape) -> Shape:
         type_of(request["ResourceArn"]),
         request["IamRoleArn"],
         call.now,
-        call.now + request.get("StartWindowMinutes", START_WINDOW_MINUTES) * MINUTE,
+        call.now + start * MINUTE,
+        call.now + complete * MINUTE,
         lifecycle=check_lifecycle(request.get("Lifecycle", {}), vault),
         tags=request.get("RecoveryPointTags", {}),
     )

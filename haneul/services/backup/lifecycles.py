@@ -9,6 +9,9 @@ from haneul.services.backup.records import Vault
 
 # What is cold has to stay so for 90 days (API Reference: "Lifecycle").
 COLD_DAYS_MIN = 90
+# Until when a job must have begun and ended, unless it is said (API Reference: "BackupRule").
+START_WINDOW_MINUTES, COMPLETION_WINDOW_MINUTES = 480, 10_080
+WINDOW_MINUTES_MIN = 60
 
 
 def check_lifecycle(lifecycle: dict[str, Any], vault: Vault) -> dict[str, int]:
@@ -25,3 +28,14 @@ def check_lifecycle(lifecycle: dict[str, Any], vault: Vault) -> dict[str, int]:
         if vault.retention_days_max and (end == -1 or end > vault.retention_days_max):
             raise invalid_value(f"Retention is more than the vault's maximum of {vault.retention_days_max} days")
     return {name: days for name, days in found.items() if days > 0}
+
+
+def check_windows(start: int | None, complete: int | None) -> tuple[int, int]:
+    """Minutes until a job must have begun, and ended. InvalidParameterValueException when they make no sense."""
+    begin = START_WINDOW_MINUTES if start is None else start
+    end = max(COMPLETION_WINDOW_MINUTES, begin + WINDOW_MINUTES_MIN) if complete is None else complete
+    if begin < WINDOW_MINUTES_MIN:
+        raise invalid_value("Start window must be at least 60 minutes")
+    if end < begin + WINDOW_MINUTES_MIN:
+        raise invalid_value("Completion window must be at least 60 minutes greater than start window")
+    return begin, end

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
-from haneul.clock import MINUTE
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import plan_arn
 from haneul.services.backup.errors import already_exists, invalid_request, invalid_value, not_found
-from haneul.services.backup.lifecycles import check_lifecycle
+from haneul.services.backup.lifecycles import check_lifecycle, check_windows
 from haneul.services.backup.pages import page
 from haneul.services.backup.records import PLAN_SPACE, PLAN_VERSION_SPACE, SELECTION_SPACE, Plan, find_plan, key
 from haneul.services.backup.runs import plan_runs
@@ -22,8 +20,6 @@ from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
 DEFAULT_SCHEDULE = "cron(0 5 ? * * *)"
-START_WINDOW_MINUTES, COMPLETION_WINDOW_MINUTES = 480, 10_080
-START_WINDOW_MINUTES_MIN = 60
 _VERSION_LENGTH = 48
 _NOT_BUILT = ("CopyActions", "IndexActions", "ScanActions", "TargetLogicallyAirGappedBackupVaultArn")
 
@@ -56,18 +52,15 @@ def _body(call: Call, given: Shape) -> Shape:
             raise NotBuilt("the parameter EnableContinuousBackup of AWS Backup's rules")
         vault = need_vault(call.cloud.store, call, rule["TargetBackupVaultName"])
         check_lifecycle(rule.get("Lifecycle", {}), vault)
+        start, complete = check_windows(rule.get("StartWindowMinutes"), rule.get("CompletionWindowMinutes"))
         rule = {
             "ScheduleExpression": DEFAULT_SCHEDULE,
             "ScheduleExpressionTimezone": "Etc/UTC",
-            "StartWindowMinutes": START_WINDOW_MINUTES,
-            "CompletionWindowMinutes": COMPLETION_WINDOW_MINUTES,
             **rule,
+            "StartWindowMinutes": start,
+            "CompletionWindowMinutes": complete,
             "RuleId": call.cloud.ids.uuid(),
         }
-        if rule["StartWindowMinutes"] < START_WINDOW_MINUTES_MIN:
-            raise invalid_value("Start window must be at least 60 minutes")
-        if rule["CompletionWindowMinutes"] < rule["StartWindowMinutes"] + START_WINDOW_MINUTES_MIN:
-            raise invalid_value("Completion window must be at least 60 minutes greater than start window")
         Schedule(rule["ScheduleExpression"], rule["ScheduleExpressionTimezone"])
         rules.append(rule)
     if len({rule["RuleName"] for rule in rules}) != len(rules):
@@ -201,8 +194,3 @@ async def list_backup_plan_versions(call: Call, request: Shape) -> Shape:
     plan = need_plan(call.cloud.store, call, request["BackupPlanId"])
     plans, more = page(call, request, key(PLAN_VERSION_SPACE, plan.account, plan.region, plan.id), Plan)
     return {"BackupPlanVersionsList": [_member(one) for one in plans], **more}
-
-
-def start_by(rule: dict[str, Any], now: int) -> int:
-    """Until when a job of a rule must have begun."""
-    return now + int(rule["StartWindowMinutes"]) * MINUTE

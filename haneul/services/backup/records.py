@@ -81,7 +81,10 @@ class Selection(msgspec.Struct):
 
 
 class Job(msgspec.Struct):
-    """A backup being made. `cursor` is how far a copy has come; `point_arn` the recovery point as soon as it has a name."""
+    """A backup being made. `cursor` is how far a copy has come; `point_arn` the recovery point as soon as it has a name.
+
+    A job that has not begun by `start_by`, or not ended by `complete_by`, is EXPIRED.
+    """
 
     account: str
     region: str
@@ -92,6 +95,7 @@ class Job(msgspec.Struct):
     role_arn: str
     created_at: int
     start_by: int
+    complete_by: int
     lifecycle: dict[str, int] = {}
     tags: dict[str, str] = {}
     created_by: dict[str, str] = {}

@@ -74,6 +74,7 @@ def _job(cloud: Cloud, plan: Plan, rule: dict[str, Any], arn: str, role: str, no
         role,
         now,
         now + int(rule["StartWindowMinutes"]) * MINUTE,
+        now + int(rule["CompletionWindowMinutes"]) * MINUTE,
         lifecycle={name: days for name, days in rule.get("Lifecycle", {}).items() if isinstance(days, int) and days > 0},
         tags=rule.get("RecoveryPointTags", {}),
         created_by={

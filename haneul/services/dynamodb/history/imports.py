@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haneul.core.call import Call
+from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import definitions, lifecycle
 from haneul.services.dynamodb.arns import named_table_arn
@@ -76,6 +77,8 @@ async def import_table(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDb)
     parameters = request["TableCreationParameters"]
     definitions.refuse_encryption(parameters.get("SSESpecification"))
+    if parameters.get("VectorIndexes"):
+        raise NotBuilt("the parameter VectorIndexes of dynamodb:ImportTable")
     csv = request.get("InputFormatOptions", {}).get("Csv")
     if csv is not None and request["InputFormat"] != "CSV":
         raise validation("InputFormatOptions.Csv can only be specified when InputFormat is CSV")
