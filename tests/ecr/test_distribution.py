@@ -190,6 +190,45 @@ def test_the_hosts_of_a_registry(cloud: Running) -> None:
         assert registry.request("GET", "hosts/manifests/v1", Host=f"111111111111.dkr.ecr.us-east-1.{suffix}").status == 403
 
 
+def test_hostile_requests(cloud: Running) -> None:
+    """Whatever stands in a path, a query or a header, the answer is one of the protocol's errors."""
+    repository(cloud, "target")
+    registry = Registry(cloud)
+    registry.push("target", small_image("target"), "v1")
+    upload = registry.request("POST", "target/blobs/uploads/").headers["Location"]
+    digits = "9" * 5000
+    answers = [
+        registry.request("GET", "target/tags/list?n=%C2%B2"),
+        registry.request("GET", f"target/tags/list?n={digits}"),
+        registry.request("GET", "target/tags/list?n=-1"),
+        registry.request("GET", "target/manifests/%ED%A0%80"),
+        registry.request("GET", "target/manifests/" + "x" * 5000),
+        registry.request("GET", "target/manifests/sha256:%00"),
+        registry.request("GET", "target/blobs/sha256:" + "Z" * 64),
+        registry.request("GET", "target/referrers/nothing"),
+        registry.request("PATCH", upload, b"x", Content_Range=f"{digits}-{digits}"),
+        registry.request("PATCH", upload, b"x", Content_Range="5-1"),
+        registry.request("PUT", f"{upload}?digest=", b"x"),
+        registry.request("PUT", "target/manifests/v1", b"\xff\xfe", Content_Type="\x7f"),
+        registry.request("PUT", "target/manifests/.bad", small_image("target").manifest),
+        registry.request("POST", "target/blobs/uploads/?digest=sha256:.."),
+        registry.request("DELETE", "target/tags/list"),
+        registry.request("GET", "_layers/sha256:x?token=%00"),
+    ]
+    assert [answer.status for answer in answers if not 400 <= answer.status < 500] == []
+    unbounded = registry.request("GET", f"target/blobs/{next(iter(small_image('target').blobs))}", Range=f"bytes={digits}-")
+    assert unbounded.status == 200
+
+
+def test_an_empty_blob(cloud: Running) -> None:
+    """Nothing is content, too: some builders push it."""
+    repository(cloud, "empty")
+    registry = Registry(cloud)
+    registry.push_blob("empty", b"")
+    answer = registry.request("GET", f"empty/blobs/{digest_of(b'')}")
+    assert (answer.status, answer.data) == (200, b"")
+
+
 @pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
 def test_skopeo_logs_in_pushes_and_pulls(cloud: Running, tmp_path: Path) -> None:
     """An unmodified client of registries: what it pushes and pulls, by whichever tag, is the same image."""

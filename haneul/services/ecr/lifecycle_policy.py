@@ -16,6 +16,7 @@ from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
 PAGE_DEFAULT = 100
+_POSITION_DIGITS_MAX = 18
 
 
 @operation("ecr:PutLifecyclePolicy", resource=repository_resource, conditions=repository_conditions, partial="no rules that archive images")
@@ -90,7 +91,7 @@ async def get_lifecycle_policy_preview(call: Call, request: Shape) -> Shape:
     wanted = _wanted(call, place, request)
     status = (request.get("filter") or {}).get("tagStatus", "ANY")
     position = read_token(request["nextToken"]) if "nextToken" in request else b"0"
-    if position is None or not position.isdigit():
+    if position is None or not position.isdigit() or len(position) > _POSITION_DIGITS_MAX:
         raise errors.invalid("nextToken", "is not a token of this listing")
     limit = request.get("maxResults", PAGE_DEFAULT)
     out: Shape = {"registryId": place.account, "repositoryName": place.name, "lifecyclePolicyText": preview.policy, "status": "COMPLETE"}

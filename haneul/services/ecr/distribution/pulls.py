@@ -19,7 +19,8 @@ from haneul.store.keys import prefix_range, unpack
 from haneul.store.port import Reader
 
 TAGS_PER_PAGE = 1000
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 def find_reference(reader: Reader, place: Place, reference: str) -> Found:
@@ -93,7 +94,7 @@ async def list_tags(exchange: Exchange, _: str) -> HttpResponse:
     """GET /v2/NAME/tags/list, in the order of the tags, `n` at a time, after `last`."""
     exchange.allow("ListImages")
     wanted = exchange.query.get("n", str(TAGS_PER_PAGE))
-    if not wanted.isdigit():
+    if _NUMBER.fullmatch(wanted) is None:
         raise Problem(400, "PAGINATION_NUMBER_INVALID", "n must be a number")
     count = min(int(wanted), TAGS_PER_PAGE)
     place = exchange.place
