@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from haneul.runtime import errors
+from haneul.runtime.channel import Channel
 from haneul.runtime.drivers.port import Ending
-from haneul.runtime.port import RESPONSE_BYTES_MAX, STREAMED_RESPONSE_BYTES_MAX, Status
-from haneul.runtime.streaming import AnswerStream
+from haneul.runtime.port import RESPONSE_BYTES_MAX, STREAMED_RESPONSE_BYTES_MAX, Invocation, Status
+from haneul.runtime.runtime_api import Submission
+from haneul.runtime.streaming import AnswerStream, Source
 
 
 @dataclass(slots=True)
@@ -51,6 +54,96 @@ class Incoming:
         else:
             kind = kind or error_type(error)
             self._settle(Result("error", error or errors.document(kind, ""), kind))
+
+
+
+class Answering:
+    """The part of an environment that takes the answer of the invocation under way, however it comes: in frames or over the Runtime API."""
+
+    memory_mb: int
+
+    def _begin_answering(self) -> None:
+        self._current: Invocation | None = None
+        self._answer: asyncio.Future[Result] | None = None
+        self._stream: AnswerStream | None = None
+        self._incoming: Incoming | None = None
+        self._channel: Channel | None = None
+        self._peak_bytes = 0
+
+    def _fail_init(self, payload: bytes) -> None:
+        raise NotImplementedError
+
+    @property
+    def current_request_id(self) -> str | None:
+        """The invocation that has not been answered yet."""
+        if self._current is None or self._answer is None or self._answer.done():
+            return None
+        return self._current.request_id
+
+    def _on_answer(self, kind: bytes, body: bytes) -> None:
+        """A frame of the bootstrap's: a whole answer, or the beginning, a piece or the end of a streamed one."""
+        request_id, _, rest = body.partition(b"\n")
+        current = self._current
+        if current is None or request_id != current.request_id.encode():
+            return  # A second answer, or one to an invocation that is over.
+        if kind in (b"B", b"C"):
+            self._on_streamed(kind, rest)
+            return
+        peak, _, payload = rest.partition(b"\n")
+        if peak.isdigit():
+            self._peak_bytes = max(self._peak_bytes, min(int(peak[:12]) * 1024, self.memory_mb << 20))
+        if kind == b"R":
+            self._respond(payload)
+        elif kind == b"E":
+            self._settle(Result("error", payload, error_type(payload)))
+        elif kind == b"L":
+            self._too_large()
+        elif self._incoming is not None:
+            self._incoming.finish(error_type(payload) if payload else None, payload)
+
+    def _on_streamed(self, kind: bytes, data: bytes) -> None:
+        if kind == b"B" and self._channel is not None:
+            self.begin_stream(data.decode("latin-1"), self._channel)
+        elif self._incoming is not None:
+            self._incoming.feed(data)
+
+    def submit(self, submission: Submission) -> None:
+        """A response or error that came over the Runtime API for the invocation under way."""
+        if submission.kind == "init_error":
+            self._fail_init(submission.payload or errors.document(submission.error_type or "Runtime.Unknown", ""))
+        elif submission.kind == "too_large":
+            self._too_large()
+        elif submission.kind == "response":
+            self._respond(submission.payload, submission.content_type)
+        else:
+            self._settle(Result("error", submission.payload, submission.error_type or error_type(submission.payload)))
+
+    def _respond(self, payload: bytes, content_type: str = "application/json") -> None:
+        if len(payload) > RESPONSE_BYTES_MAX:
+            self._too_large()
+        else:
+            self._settle(Result("success", payload, None, content_type))
+
+    def begin_stream(self, content_type: str, source: Source) -> Incoming:
+        """The function begins to answer in pieces, which `source` brings."""
+        answer = self._answer
+
+        def settle(result: Result) -> None:  # This invocation, not a later one that finds the end of this answer still under way.
+            if answer is not None and not answer.done():
+                answer.set_result(result)
+
+        self._incoming = Incoming(settle, self._stream, content_type)
+        if self._stream is not None and not self._stream.begun:
+            self._stream.begin(content_type, source)
+        return self._incoming
+
+    def _settle(self, result: Result) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(result)
+
+    def _too_large(self) -> None:
+        kind, payload = errors.response_too_large(RESPONSE_BYTES_MAX)
+        self._settle(Result("response_too_large", payload, kind))
 
 
 def error_type(payload: bytes) -> str:

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from haneul.runtime import errors
-from haneul.runtime.answers import Incoming, Result, error_type
+from haneul.runtime.answers import Answering, Result, error_type
 from haneul.runtime.channel import Channel, invocation_body
 from haneul.runtime.companions import Companions, failure_document
 from haneul.runtime.drivers.port import Ending, Plan, Sandbox
@@ -18,7 +18,6 @@ from haneul.runtime.freezer import Freezer
 from haneul.runtime.interpreters import Kind
 from haneul.runtime.logs import LogReader
 from haneul.runtime.port import (
-    RESPONSE_BYTES_MAX,
     FunctionSpec,
     Invocation,
     LogLine,
@@ -27,15 +26,15 @@ from haneul.runtime.port import (
     ResponseStream,
     RuntimeUnavailable,
 )
-from haneul.runtime.runtime_api import RuntimeApi, Submission
-from haneul.runtime.streaming import AnswerStream, Source
+from haneul.runtime.runtime_api import RuntimeApi
+from haneul.runtime.streaming import AnswerStream
 from haneul.runtime.surroundings import Surroundings
 
 _LAST_WORDS_SECONDS = 0.25
 _log = logging.getLogger(__name__)
 
 
-class Environment:
+class Environment(Answering):
     """Serves one invocation at a time. Made by `Runtime.create`.
 
     `alive` turns False when the sandbox is gone: after a time-out, an exit, running out of memory, or `destroy`. Between invocations every
@@ -54,6 +53,7 @@ class Environment:
         self._around = surroundings
         self._loop = asyncio.get_running_loop()
         self._destroyed = False
+        self._restores = 0
         self._sandbox: Sandbox | None = None
         self._stop_listening: Callable[[], None] | None = None
         self._reset()
@@ -66,15 +66,11 @@ class Environment:
         self._initialised: asyncio.Future[Result] = self._loop.create_future()
         self._init_duration_ns: int | None = None
         self._cold = True
-        self._current: Invocation | None = None
-        self._answer: asyncio.Future[Result] | None = None
-        self._stream: AnswerStream | None = None
-        self._incoming: Incoming | None = None
+        self._begin_answering()
         self._ending = Ending()
         self._runtime_ready = False
         self._companions = Companions(self.spec, self, self._around.wall_ns, self._around.new_id)
         self._companions_waited: asyncio.Future[None] | None = None
-        self._peak_bytes = 0
         self._freezer = Freezer()
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
@@ -92,13 +88,15 @@ class Environment:
 
     async def launch(self) -> None:
         """Make the sandbox and start the function's process; the Init phase goes on behind. Raises RuntimeUnavailable."""
+        begun_ns = self._around.monotonic_ns()
         try:
             sandbox = await self._around.driver.launch(self._plan)
         except BaseException:
             self._ended.set_result(None)  # Whoever waits for an end that will never be must not wait for ever.
             raise
         self._around.began(self)
-        self._launched_ns = self._around.monotonic_ns()  # The Init phase does not include making the sandbox.
+        # The Init phase does not include making the sandbox, but a restore is nothing else.
+        self._launched_ns = self._around.monotonic_ns() if self._plan.origin is None else begun_ns
         self._sandbox = sandbox
         self.alive = True
         self._logs = LogReader(sandbox.log, self._around.wall_ns, self._lines)
@@ -139,6 +137,26 @@ class Environment:
         await self._ended
         self._reset()
         await self.launch()
+
+    @contextlib.contextmanager
+    def restoring(self) -> Iterator[Sandbox]:
+        """While another environment is forked off this one, whose sandbox is given, it must not be frozen. Raises RuntimeUnavailable."""
+        if not self.alive or self._sandbox is None:
+            raise RuntimeUnavailable("The snapshot is gone.")
+        self._restores += 1
+        self._freezer.busy()
+        try:
+            yield self._sandbox
+        finally:
+            self._restores -= 1
+            if not self._restores and self.alive and self._sandbox is not None:
+                self._freezer.idle(self._sandbox)
+
+    @property
+    def init_failure(self) -> bytes:
+        """The error document of an Init phase that has failed, if the function gave one."""
+        result = self._initialised.result() if self._initialised.done() else None
+        return result.payload if result is not None else b""
 
     async def prepared(self) -> bool:
         """Wait for the end of the Init phase, as long as it may take; whether it succeeded, so that a first invocation will not wait."""
@@ -208,12 +226,13 @@ class Environment:
         return self._outcome(result, duration)
 
     def _outcome(self, result: Result, duration_ns: int) -> Outcome:
-        init_duration, self._cold = (self._init_duration_ns if self._cold else None), False
+        first, self._cold = (self._init_duration_ns if self._cold else None), False
+        init_duration, restore_duration = (first, None) if self._plan.origin is None else (None, first)
         self._logs.drain()
         peak = max(self._peak_bytes, self._sandbox.peak_bytes() if self._sandbox is not None else 0)
         self._peak_bytes = peak
         outcome = Outcome(
-            result.status or "success", result.payload, result.error_type, duration_ns, init_duration, peak, self._logs.tail(), result.content_type
+            result.status or "success", result.payload, result.error_type, duration_ns, init_duration, peak, self._logs.tail(), result.content_type, restore_duration
         )
         if self._companions and self._current is not None:
             self._companions.report(self._current.request_id, outcome)
@@ -263,10 +282,6 @@ class Environment:
         elif self._companions_waited is not None and not self._companions_waited.done():
             self._companions_waited.set_result(None)
 
-    def _settle(self, result: Result) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(result)
-
     # ---- what comes from our own bootstraps
 
     def _on_frame(self, kind: bytes, body: bytes) -> None:
@@ -276,59 +291,13 @@ class Environment:
             self._companions.started(body)
         elif kind == b"X":
             self._fail_init(body)
-        elif kind in (b"R", b"E", b"L", b"B", b"C", b"D"):
-            request_id, _, rest = body.partition(b"\n")
-            current = self._current
-            if current is None or request_id != current.request_id.encode():
-                return  # A second answer, or one to an invocation that is over.
-            if kind in (b"B", b"C"):
-                self._on_streamed(kind, rest)
-                return
-            peak, _, payload = rest.partition(b"\n")
-            if peak.isdigit():
-                self._peak_bytes = max(self._peak_bytes, min(int(peak[:12]) * 1024, self.memory_mb << 20))
-            if kind == b"R":
-                self._respond(payload)
-            elif kind == b"E":
-                self._settle(Result("error", payload, error_type(payload)))
-            elif kind == b"L":
-                self._too_large()
-            elif self._incoming is not None:
-                self._incoming.finish(error_type(payload) if payload else None, payload)
-
-    def _on_streamed(self, kind: bytes, data: bytes) -> None:
-        if kind == b"B" and self._channel is not None:
-            self.begin_stream(data.decode("latin-1"), self._channel)
-        elif self._incoming is not None:
-            self._incoming.feed(data)
+        else:
+            self._on_answer(kind, body)
 
     def _on_channel_end(self, garbage: bool) -> None:
         """What closes its channel is ending, and the keeper will say how; one that has only closed its channel is of no use any more."""
         if self._sandbox is not None and (garbage or self._kind.channel):
             self._loop.call_later(0 if garbage else _LAST_WORDS_SECONDS, self._sandbox.kill)
-
-    def _respond(self, payload: bytes, content_type: str = "application/json") -> None:
-        if len(payload) > RESPONSE_BYTES_MAX:
-            self._too_large()
-        else:
-            self._settle(Result("success", payload, None, content_type))
-
-    def begin_stream(self, content_type: str, source: Source) -> Incoming:
-        """The function begins to answer in pieces, which `source` brings."""
-        answer = self._answer
-
-        def settle(result: Result) -> None:  # This invocation, not a later one that finds the end of this answer still under way.
-            if answer is not None and not answer.done():
-                answer.set_result(result)
-
-        self._incoming = Incoming(settle, self._stream, content_type)
-        if self._stream is not None and not self._stream.begun:
-            self._stream.begin(content_type, source)
-        return self._incoming
-
-    def _too_large(self) -> None:
-        kind, payload = errors.response_too_large(RESPONSE_BYTES_MAX)
-        self._settle(Result("response_too_large", payload, kind))
 
     def _fail_init(self, payload: bytes) -> None:
         if not self._initialised.done():
@@ -353,24 +322,6 @@ class Environment:
             self._sandbox.throttle()
             if self._current is None:
                 self._freezer.idle(self._sandbox)
-
-    def submit(self, submission: Submission) -> None:
-        """A response or error that came over the Runtime API for the invocation under way."""
-        if submission.kind == "init_error":
-            self._fail_init(submission.payload or errors.document(submission.error_type or "Runtime.Unknown", ""))
-        elif submission.kind == "too_large":
-            self._too_large()
-        elif submission.kind == "response":
-            self._respond(submission.payload, submission.content_type)
-        else:
-            self._settle(Result("error", submission.payload, submission.error_type or error_type(submission.payload)))
-
-    @property
-    def current_request_id(self) -> str | None:
-        """The invocation that has not been answered yet."""
-        if self._current is None or self._answer is None or self._answer.done():
-            return None
-        return self._current.request_id
 
     @property
     def is_initialised(self) -> bool:

@@ -70,7 +70,7 @@ def _pythons() -> list[Kind]:
 
 def _python(name: str, executable: str, prefix: str) -> Kind:
     shared = [(prefix, prefix)] if prefix != "/usr" else []
-    shared.append((f"{_INSIDE}/bootstrap.py", "/var/runtime/bootstrap.py"))
+    shared += [(f"{_INSIDE}/{module}.py", f"/var/runtime/{module}.py") for module in ("bootstrap", "snapshot_restore_py")]
     for package in _SDK:
         found = importlib.util.find_spec(package)
         if found is not None and found.origin is not None:

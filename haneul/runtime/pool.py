@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from haneul.clock import HOUR, MINUTE, SECOND, Clock, Ids, Timer
 from haneul.runtime.environment import Environment
-from haneul.runtime.port import Credentials, FunctionSpec, OnLog
+from haneul.runtime.port import Credentials, FunctionSpec, OnLog, SnapshotFailed
 from haneul.runtime.runtime import Runtime
 
 _OVERCOMMIT = 4
@@ -67,6 +67,7 @@ class Pool:
         self._idle: dict[str, list[_Entry]] = {}
         self._entries: dict[Environment, _Entry] = {}
         self._reserved_mb = 0
+        self._origins: dict[str, asyncio.Task[Environment]] = {}
         self._waiters: dict[str, deque[asyncio.Future[None]]] = {}
         self._timer: Timer | None = None
         self._stopped = False
@@ -95,13 +96,22 @@ class Pool:
         self._arm()
         self._wake(environment.key)
 
+    async def snapshot(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None = None) -> None:
+        """Initialise a function whose `initialization_type` is `snap-start`; its environments are restored from that. Done when the hooks for
+        before the snapshot have run. A snapshot lives in memory: after a restart `acquire` takes it anew. Raises SnapshotFailed and
+        RuntimeUnavailable."""
+        await self._origin(spec, make_credentials, open_log)
+
     async def invalidate(self, key: str) -> None:
-        """The function has changed: destroy the idle environments of `key` now, and the busy ones when they are released."""
+        """The function has changed: destroy the idle environments of `key` now, and the busy ones when they are released. Its snapshot goes at
+        once, and with it what was restored from it."""
         for entry in [entry for entry in self._entries.values() if entry.environment.key == key]:
             entry.stale = True
             if entry.idle_since is not None:
                 self._remove_idle(entry)
                 await self._destroy(entry)
+        if (origin := self._origins.pop(key, None)) is not None:
+            await _end(origin)
 
     async def stop(self) -> None:
         """Destroy every environment."""
@@ -111,6 +121,8 @@ class Pool:
         self._idle.clear()
         for entry in list(self._entries.values()):
             await self._destroy(entry)
+        while self._origins:
+            await _end(self._origins.popitem()[1])
 
     def count(self, key: str) -> tuple[int, int]:
         """How many environments of `key` there are: (busy, idle)."""
@@ -125,12 +137,35 @@ class Pool:
             async with self._creating:
                 if (entry := self._take_idle(spec.key)) is not None:  # One was released while this waited its turn.
                     return entry.environment
-                stream = self._stream_name(spec.function_version)
-                environment = await self._runtime.create(spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
+                if spec.initialization_type == "snap-start":
+                    environment = await self._restore(spec, make_credentials, open_log)
+                else:
+                    stream = self._stream_name(spec.function_version)
+                    environment = await self._runtime.create(spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
                 self._entries[environment] = _Entry(environment, self._clock.now())
         finally:
             self._reserved_mb -= charge
         return environment
+
+    async def _restore(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
+        origin = await self._origin(spec, make_credentials, open_log)
+        stream = self._stream_name(spec.function_version)
+        return await self._runtime.restore(origin, spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
+
+    async def _origin(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
+        """The one process that the environments of `spec` are forked off: whoever comes first has it made."""
+        task = self._origins.get(spec.key)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None or not task.result().alive)):
+            task = self._origins[spec.key] = asyncio.ensure_future(self._take(spec, make_credentials, open_log))
+        return await asyncio.shield(task)
+
+    async def _take(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
+        stream = self._stream_name(spec.function_version)
+        origin = await self._runtime.snapshot(spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
+        if not await origin.prepared():
+            await origin.destroy()
+            raise SnapshotFailed(origin.init_failure)
+        return origin
 
     def _stream_name(self, version: str) -> str:
         """`2026/11/23/[$LATEST]` and 32 hexadecimal digits, as on AWS."""
@@ -167,7 +202,8 @@ class Pool:
         return True
 
     def _used_mb(self) -> int:
-        return self._reserved_mb + sum(_charge_mb(environment.memory_mb) for environment in self._entries)
+        origins = sum(_charge_mb(task.result().memory_mb) for task in self._origins.values() if task.done() and not task.cancelled() and not task.exception())
+        return self._reserved_mb + origins + sum(_charge_mb(environment.memory_mb) for environment in self._entries)
 
     def _remove_idle(self, entry: _Entry) -> None:
         entries = self._idle[entry.environment.key]
@@ -226,6 +262,14 @@ class Pool:
                 oldest = min(oldest, since)
         if self._idle:
             self._timer = self._clock.call_at(max(oldest + self._idle_ns, now + SECOND), self._reclaim)
+
+
+async def _end(origin: asyncio.Task[Environment]) -> None:
+    """End a snapshot's process, if it was made."""
+    origin.cancel()
+    await asyncio.wait([origin])
+    if not origin.cancelled() and origin.exception() is None:
+        await origin.result().destroy()
 
 
 def _charge_mb(memory_mb: int) -> int:

@@ -32,6 +32,15 @@ class RuntimeUnavailable(Exception):
     """No environment could be made: a runtime that is not there, or a sandbox that could not be set up. The message says which."""
 
 
+class SnapshotFailed(RuntimeUnavailable):
+    """A function could not be initialised for its snapshot, or not be restored from it. `payload` is the error document, empty if the function's
+    process just ended."""
+
+    def __init__(self, payload: bytes) -> None:
+        super().__init__(payload.decode("utf-8", "replace") or "The function's process ended in its Init phase.")
+        self.payload = payload
+
+
 @dataclass(frozen=True)
 class ImageSpec:
     """What a function from a container image consists of: unpacked layers (see `haneul.runtime.images_unpack`), the lowest first, and how it starts.

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic_ns as real_monotonic_ns
 from time import time_ns as real_wall_ns
 
@@ -18,7 +18,7 @@ from haneul.runtime.drivers.port import Driver, Plan
 from haneul.runtime.environment import Environment
 from haneul.runtime.inside.jail import RUNTIME_API_PORT
 from haneul.runtime.interpreters import Kind, discover, image_kind
-from haneul.runtime.port import INIT_TIMEOUT_NS, AdoptListener, Credentials, FunctionSpec, OnLog, RuntimeUnavailable
+from haneul.runtime.port import INIT_TIMEOUT_NS, AdoptListener, Credentials, FunctionSpec, OnLog, RuntimeUnavailable, SnapshotFailed
 from haneul.runtime.surroundings import Surroundings
 
 _log = logging.getLogger(__name__)
@@ -91,6 +91,36 @@ class Runtime:
 
     async def create(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None) -> Environment:
         """Make an environment for `spec`; its Init phase runs while this returns. Raises RuntimeUnavailable."""
+        environment = Environment(*self._plan(spec, credentials, log_stream_name), spec, self._surroundings, on_log)
+        await environment.launch()
+        return environment
+
+    async def snapshot(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None) -> Environment:
+        """Make an environment that is never invoked: others are forked off it once it is `prepared`. Raises RuntimeUnavailable."""
+        kind, plan = self._plan(spec, credentials, log_stream_name)
+        if kind.family != "python" or plan.configuration["argv"] or not self.driver.isolated:
+            raise RuntimeUnavailable("SnapStart is there for Python functions that need no interpreter of their own, in isolated sandboxes.")
+        plan = replace(plan, snapshot=True, configuration={**plan.configuration, "snapshot": True})
+        environment = Environment(kind, plan, spec, self._surroundings, on_log)
+        await environment.launch()
+        return environment
+
+    async def restore(
+        self, origin: Environment, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None
+    ) -> Environment:
+        """Make an environment by forking `origin`; its hooks have run when this returns. Raises SnapshotFailed when one of them fails, and
+        RuntimeUnavailable, also when `origin` is gone."""
+        kind, plan = self._plan(spec, credentials, log_stream_name)
+        with origin.restoring() as sandbox:
+            environment = Environment(kind, replace(plan, origin=sandbox), spec, self._surroundings, on_log)
+            await environment.launch()
+            prepared = await environment.prepared()
+        if not prepared:
+            await environment.destroy()
+            raise SnapshotFailed(environment.init_failure)
+        return environment
+
+    def _plan(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str) -> tuple[Kind, Plan]:
         kind = self._kinds.get(spec.runtime) if spec.image is None else image_kind()
         if kind is None:
             raise RuntimeUnavailable(f"The runtime {spec.runtime} is not installed on this machine; there are: {', '.join(self.available_runtimes())}.")
@@ -98,10 +128,9 @@ class Runtime:
             kind, spec, credentials, log_stream_name, f"127.0.0.1:{RUNTIME_API_PORT}", f"http://127.0.0.1:{spec.endpoint_port}"
         )
         image_dirs = spec.image.layer_dirs if spec.image is not None else ()
-        plan = Plan(kind, spec.code_dir, spec.layer_dirs, spec.memory_mb, spec.ephemeral_storage_mb, spec.endpoint_port, settings, image_dirs)
-        environment = Environment(kind, plan, spec, self._surroundings, on_log)
-        await environment.launch()
-        return environment
+        return kind, Plan(
+            kind, spec.code_dir, spec.layer_dirs, spec.memory_mb, spec.ephemeral_storage_mb, spec.endpoint_port, settings, image_dirs
+        )
 
     def _remember(self, environment: Environment) -> None:
         self._environments.add(environment)

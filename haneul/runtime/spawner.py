@@ -136,6 +136,8 @@ class Spawner:
                 "ports": [jail.RUNTIME_API_PORT, message["endpoint_port"]],
                 "watch_bytes": 0 if "memory" in group.directories else memory_bytes,
                 "mounts": [target for target, _ in mounts],
+                "snapshot": message["snapshot"],
+                "restore": message["restore"],
             }
             try:
                 socket.send_fds(zygote.connection, [json.dumps(request).encode()], [*fds, *(fd for _, fd in mounts), *entrances])

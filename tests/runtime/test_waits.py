@@ -92,9 +92,10 @@ async def test_stopped_spawner_and_zygote(place: Path) -> None:
 
 async def test_spawner_that_does_not_answer(place: Path) -> None:
     """A sandbox that nobody makes is refused after a while; the next works once the spawner does."""
-    driver = NamespaceDriver(str(place / "runtime"), set_up_seconds_max=0.3, end_seconds_max=0.2)
+    driver = NamespaceDriver(str(place / "runtime"), end_seconds_max=0.2)
     runtime = Runtime(str(place / "runtime"), driver=driver)
     await runtime.start()
+    driver.set_up_seconds_max = 0.3
     functions = Functions(runtime, place)
     assert driver.spawner_pid is not None
     os.kill(driver.spawner_pid, signal.SIGSTOP)

@@ -49,6 +49,8 @@ class NamespaceSandbox(Sandbox):
         self.keeper = -1
         self.peak = -1
         self.failure = ""
+        self.passage: list[int] = []
+        """Of an origin: what leads into its namespaces. Of a restored sandbox, until it is forked into: what leads into its own."""
         self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def kill(self) -> None:
@@ -97,6 +99,8 @@ class NamespaceSandbox(Sandbox):
             if fd >= 0:
                 os.close(fd)
         self.status = self.keeper = self.peak = -1
+        while self.passage:
+            os.close(self.passage.pop())
         if self.extension_log >= 0:
             os.close(self.extension_log)
             self.extension_log = -1
@@ -249,13 +253,24 @@ class NamespaceDriver(Driver):
             "memory_mb": plan.memory_mb,
             "ephemeral_storage_mb": plan.ephemeral_storage_mb,
             "endpoint_port": plan.endpoint_port,
+            "snapshot": plan.snapshot,
+            "restore": plan.origin is not None,
         }
-        self.send(message, [channel_inside.detach(), log_inside, status_inside])
+        ends = [channel_inside.detach(), log_inside]
+        held: list[int] = []
+        passage: list[int] = []
+        if plan.origin is not None:
+            assert isinstance(plan.origin, NamespaceSandbox)
+            held = [os.dup(fd) for fd in ends]
+            passage = [os.dup(fd) for fd in plan.origin.passage]
+        self.send(message, [*ends, status_inside, *passage])
         frame = json.dumps(plan.configuration).encode()
         with contextlib.suppress(BrokenPipeError):  # It has failed already; the hand-over says why.
             channel.send(b"S" + struct.pack(">I", len(frame)) + frame)
         try:
-            await self._receive_hand_over(sandbox)
+            await self._receive_hand_over(sandbox, plan)
+            if plan.origin is not None:
+                _fork_into(plan.origin, sandbox, held)
         except BaseException:
             sandbox.kill()
             os.close(sandbox.log)
@@ -263,16 +278,19 @@ class NamespaceDriver(Driver):
             self.forget(sandbox)
             self.sandboxes.pop(sandbox.identifier, None)
             raise
+        finally:
+            for fd in held:
+                os.close(fd)
         return sandbox
 
-    async def _receive_hand_over(self, sandbox: NamespaceSandbox) -> None:
+    async def _receive_hand_over(self, sandbox: NamespaceSandbox, plan: Plan) -> None:
         if not await readable(sandbox.channel.fileno(), self.set_up_seconds_max):
             raise RuntimeUnavailable(f"The sandbox could not be set up within {self.set_up_seconds_max:.0f} seconds.")
         try:
-            data, fds, _, _ = socket.recv_fds(sandbox.channel, 1, 8)
+            data, fds, _, _ = socket.recv_fds(sandbox.channel, 1, 32)
         except ConnectionResetError:
             data, fds = b"", []
-        if data != b"H" or len(fds) not in (3, 5):
+        if data != b"H" or len(fds) < 3:
             for fd in fds:
                 os.close(fd)
             self.forget(sandbox)
@@ -288,7 +306,9 @@ class NamespaceDriver(Driver):
         sandbox.endpoint = socket.socket(fileno=fds[2])
         sandbox.api.setblocking(False)
         sandbox.endpoint.setblocking(False)
-        if len(fds) == 5:
+        if plan.snapshot or plan.origin is not None:
+            sandbox.passage = fds[3:]
+        elif len(fds) == 5:
             sandbox.extension_log = fds[3]
             sandbox.outlet = socket.socket(fileno=fds[4])
             os.set_blocking(sandbox.extension_log, False)
@@ -383,3 +403,13 @@ class NamespaceDriver(Driver):
             await self.start()
         except (RuntimeUnavailable, OSError) as error:  # Whoever asks for a sandbox learns it in time.
             _log.error("the sandbox's spawner could not be started again: %s", error)
+
+
+def _fork_into(origin: Sandbox, sandbox: NamespaceSandbox, ends: list[int]) -> None:
+    """Ask the origin to fork into a sandbox, whose ends of channel and log are `ends`."""
+    try:
+        socket.send_fds(origin.channel, [b"F" + bytes(4)], [*ends, *sandbox.passage])
+    except OSError as error:
+        raise RuntimeUnavailable(f"The snapshot is gone: {error}") from None
+    while sandbox.passage:
+        os.close(sandbox.passage.pop())

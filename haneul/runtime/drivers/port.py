@@ -28,6 +28,10 @@ class Plan:
     configuration: Mapping[str, Any]
     image_dirs: tuple[str, ...] = ()
     """The layers of a container image, the lowest first: then the root directory is theirs, and there is no `code_dir`."""
+    snapshot: bool = False
+    """Whether the sandbox is to become the origin of others."""
+    origin: Sandbox | None = None
+    """The sandbox whose process, which has initialised the function, is forked into the new one."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ Lambda functions" of the AWS Lambda Developer Guide.
 
 from __future__ import annotations
 
+import ctypes
 import decimal
 import importlib
 import json
@@ -132,6 +133,7 @@ class Runtime:
         self.channel = channel
         self.environment: dict[str, str] = configuration["environment"]
         self.request_id = ""
+        self.is_origin: bool = configuration.get("snapshot", False)
         self.json_log = self.environment.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
     # ---- frames
@@ -180,6 +182,8 @@ class Runtime:
 
     def serve(self) -> NoReturn:
         handler = self.initialise()
+        if self.is_origin:
+            self.become_origin()
         self.send(b"I", b"")
         while True:
             frame = self.receive()
@@ -217,6 +221,42 @@ class Runtime:
             document = self.exception_document(*sys.exc_info())
         self.log_error(document)
         return b"E", to_json(document).encode()
+
+    # ---- SnapStart
+
+    def become_origin(self) -> None:
+        """Run the hooks for it, and from then on fork into each sandbox that the server offers. Returns in the forks, restored."""
+        self.run_hooks("get_before_snapshot")
+        self.send(b"I", b"")
+        while True:
+            data, fds, _, _ = socket.recv_fds(self.channel, 5, 32)
+            if not data:
+                os._exit(0)
+            pid = os.fork()
+            if pid == 0:
+                self.channel.close()
+                enter(fds)
+                break
+            for fd in fds:
+                os.close(fd)
+            os.waitpid(pid, 0)
+        self.channel = socket.socket(fileno=3)
+        self.environment = json.loads(self.receive()[5:])["environment"]
+        os.environ.clear()
+        os.environ.update(self.environment)
+        self.run_hooks("get_after_restore")
+
+    def run_hooks(self, which: str) -> None:
+        """Call what was registered with snapshot_restore_py, which the function may have brought along itself."""
+        hooks = list(getattr(sys.modules.get("snapshot_restore_py"), which, list)())
+        try:
+            for function, arguments, keywords in reversed(hooks) if which == "get_before_snapshot" else hooks:
+                function(*arguments, **keywords)
+        except Exception:
+            document = self.exception_document(*sys.exc_info())
+            self.log_error(document)
+            self.send(b"X", to_json(document).encode())
+            os._exit(1)
 
     # ---- errors and logs
 
@@ -340,6 +380,36 @@ def find_handler(name: str) -> Any:
         return getattr(module, function_name)
     except AttributeError:
         raise Fault("Runtime.HandlerNotFound", f"Handler '{function_name}' missing on module '{module_name}'") from None
+
+
+def enter(fds: list[int]) -> None:
+    """Go into a sandbox made for this fork: control groups, then the namespaces in their order; give up what rights that gave. Descriptors:
+    channel, log, six namespaces, entrances of control groups."""
+    channel, log, *namespaces = fds[:8]
+    libc = ctypes.CDLL(None, use_errno=True)
+    for entrance in fds[8:]:
+        os.write(entrance, b"0")
+    for namespace in namespaces:
+        if libc.setns(namespace, 0) != 0:
+            os.write(log, f"setns: {os.strerror(ctypes.get_errno())}\n".encode())
+            os._exit(1)
+    os.chdir("/var/task")
+    # A new process is the first inside; what it starts and leaves behind becomes a child of the sandbox's first process.
+    if os.fork() != 0 or os.fork() != 0:
+        os._exit(0)
+    for capability in range(64):
+        if libc.prctl(24, ctypes.c_ulong(capability), 0, 0, 0) != 0:
+            break
+    libc.capset(ctypes.byref((ctypes.c_uint32 * 2)(0x2008_0522, 0)), ctypes.byref((ctypes.c_uint32 * 6)()))
+    libc.prctl(4, ctypes.c_ulong(1), 0, 0, 0)
+    os.setsid()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    for fd in fds[1:]:
+        os.close(fd)
+    os.dup2(channel, 3, inheritable=False)
+    if channel != 3:
+        os.close(channel)
 
 
 def warm_up() -> None:

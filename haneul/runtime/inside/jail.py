@@ -61,13 +61,17 @@ class Request:
         values = json.loads(message)
         self.ports: list[int] = values["ports"]
         self.watch_bytes: int = values["watch_bytes"]
+        self.snapshot: bool = values["snapshot"]
+        """Whether this is to become the origin of restored environments (see `haneul.runtime.inside.restoring`)."""
         self.channel, self.log, self.status = fds[:3]
+        first = 5 if values["restore"] else 3
+        self.namespaces = fds[3:first]
         mounts = len(values["mounts"])
-        self.mounts = list(zip(values["mounts"], fds[3 : 3 + mounts]))
-        self.cgroups = fds[3 + mounts :]
+        self.mounts = list(zip(values["mounts"], fds[first : first + mounts]))
+        self.cgroups = fds[first + mounts :]
 
 
-def build(requests: socket.socket, user: int, processes_max: int, lifeline: int, program: Program) -> None:
+def build(requests: socket.socket, user: int, processes_max: int, lifeline: int, program: Program, snapshot: bool = False) -> None:
     """The builder: call it in a fresh fork of the zygote; it ends the process. The environment's one request will come through `requests`.
     `user` is the uid that it shall have outside, `lifeline` a pipe whose other end only the zygote holds."""
     status = 1
@@ -75,13 +79,13 @@ def build(requests: socket.socket, user: int, processes_max: int, lifeline: int,
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
         builder = os.pidfd_open(os.getpid())
         if linux.plain_fork() == 0:
-            _keep(requests, user, processes_max, builder, lifeline, program)
+            _keep(requests, user, processes_max, builder, lifeline, program, snapshot)
         status = 0
     finally:
         os._exit(status)
 
 
-def _listen(ports: list[int]) -> list[socket.socket]:
+def listen(ports: list[int]) -> list[socket.socket]:
     out = []
     for port in ports:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -92,12 +96,12 @@ def _listen(ports: list[int]) -> list[socket.socket]:
     return out
 
 
-def _raise_loopback() -> None:
+def raise_loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
 
 
-def _hand_over(channel: int, listeners: list[socket.socket], extras: list[int]) -> None:
+def hand_over(channel: int, listeners: list[socket.socket], extras: list[int]) -> None:
     """Give the server a descriptor to signal this process by, the listening sockets, and what it needs for extensions."""
     fds = array.array("i", [os.pidfd_open(os.getpid()), *(listener.fileno() for listener in listeners), *extras])
     with socket.socket(fileno=os.dup(channel)) as connection:
@@ -118,24 +122,24 @@ def report(status: int, text: str) -> None:
 # ---- the keeper
 
 
-def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, lifeline: int, program: Program) -> None:
+def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, lifeline: int, program: Program, snapshot: bool) -> None:
     status = -1
     try:
         os.setsid()
         linux.set_name("keeper")
-        _mount_proc()
-        _raise_loopback()
+        mount_proc()
+        raise_loopback()
         linux.sethostname("lambda")
         select.select([builder], [], [])  # The builder has ended, and the zygote has become our parent.
         os.close(builder)
-        _die_with_parent(lifeline)
+        die_with_parent(lifeline)
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, FREEZE, THAW, TERMINATE))
         go, waiting = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         function = os.fork()
         if function == 0:
             go.close()
             requests.close()
-            _become_function(waiting, user, processes_max, program)
+            _become_function(waiting, user, processes_max, program, snapshot)
         waiting.close()
         message, fds, _, _ = socket.recv_fds(requests, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
         if not message:
@@ -143,9 +147,12 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         requests.close()
         request = Request(message, fds)
         status = request.status
-        extension_log = _prepare_function(request, function)
+        extras: list[int] = []
+        if snapshot and go.recv(1):  # The function's process has entered its user namespace.
+            extras = [os.open(f"/proc/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in (f"{function}/ns/user", "self/ns/pid")]
+        extension_log = _prepare_function(request, function, extras)
         _lower_keeper(user)
-        _die_with_parent(lifeline)
+        die_with_parent(lifeline)
         socket.send_fds(go, [b"G" if extension_log < 0 else b"X"], [request.channel, request.log, *request.cgroups])
         children: dict[int, str] = {}
         if extension_log >= 0:
@@ -154,7 +161,7 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
             os.close(extension_log)
         for fd in (request.channel, request.log, go.detach(), *request.cgroups):
             os.close(fd)
-        _watch(request.watch_bytes, function, children, status)
+        watch(0 if snapshot else request.watch_bytes, function, children, status, alone=snapshot)
         os._exit(0)
     except Exception as error:
         report(status, f"setup {type(error).__name__} {error}")
@@ -162,22 +169,22 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         os._exit(1)
 
 
-def _die_with_parent(lifeline: int) -> None:
+def die_with_parent(lifeline: int) -> None:
     """Changing the uid undoes it, so that it is to be said again after that."""
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     if select.select([lifeline], [], [], 0)[0]:
         os._exit(1)  # It died already.
 
 
-def _enter_cgroups(entrances: list[int]) -> None:
+def enter_cgroups(entrances: list[int]) -> None:
     """A process that moves itself, thread by thread, does so at once; to move another, the kernel waits for a quiet moment of all CPUs."""
     for fd in entrances:
         os.write(fd, b"0")
 
 
-def _prepare_function(request: Request, function: int) -> int:
+def _prepare_function(request: Request, function: int, extras: list[int]) -> int:
     """Returns the descriptor that extensions write their log to, -1 if there are none."""
-    _enter_cgroups(request.cgroups)
+    enter_cgroups(request.cgroups)
     for target, fd in request.mounts:
         if target == "/":
             image.enter(fd)
@@ -187,18 +194,19 @@ def _prepare_function(request: Request, function: int) -> int:
     if request.watch_bytes:  # The second line, should memory be taken faster than it is watched.
         limit = request.watch_bytes + request.watch_bytes // 4 + (64 << 20)
         resource.prlimit(function, resource.RLIMIT_DATA, (limit, limit))
-    if not extensions.found():
-        _hand_over(request.channel, _listen(request.ports), [])
+    if extras or not extensions.found():
+        hand_over(request.channel, listen(request.ports), extras)
         return -1
     log, log_inside = os.pipe()
     outlet = socket.socket(socket.AF_INET, socket.SOCK_STREAM)  # The server connects it to those who subscribe to telemetry.
-    _hand_over(request.channel, _listen(request.ports), [log, outlet.detach()])
+    hand_over(request.channel, listen(request.ports), [log, outlet.detach()])
     return log_inside
 
 
-def _mount_proc() -> None:
+def mount_proc() -> None:
     proc = linux.new_filesystem("proc", {}, linux.ATTR_NOSUID | linux.ATTR_NODEV | linux.ATTR_NOEXEC)
-    linux.unmount("/proc")
+    with contextlib.suppress(OSError):  # In a user namespace below it cannot be taken away, only covered.
+        linux.unmount("/proc")
     linux.attach_mount(proc, "/proc")
     os.close(proc)
     for name in _HIDDEN:
@@ -210,39 +218,40 @@ def _lower_keeper(user: int) -> None:
     """The keeper stays in the user namespace above the function's, whose owner it is: so it may look at the function's memory, never the other
     way round."""
     linux.bar_capabilities()
-    _become_user(user)
+    become_user(user)
     linux.clear_capabilities()
-    _lock()
+    lock()
 
 
-def _lower_function(user: int, processes_max: int) -> None:
+def _lower_function(user: int, processes_max: int, snapshot: bool) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES_MAX)
     _limit(resource.RLIMIT_NPROC, processes_max)
-    _become_user(user)
+    become_user(user)
     outside_user, outside_group = os.geteuid(), os.getegid()
     linux.prctl(linux.PR_SET_DUMPABLE, 1)  # Otherwise the files in /proc/self belong to root.
     linux.unshare(linux.CLONE_NEWUSER)
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{USER_ID} {outside_user} 1")
-    _write("/proc/self/gid_map", f"{GROUP_ID} {outside_group} 1")
+    write("/proc/self/setgroups", "deny")
+    write("/proc/self/uid_map", f"{USER_ID} {outside_user} 1")
+    write("/proc/self/gid_map", f"{GROUP_ID} {outside_group} 1")
     linux.bar_capabilities()
     linux.clear_capabilities()
-    _lock()
+    lock(snapshot)
 
 
-def _become_user(user: int) -> None:
+def become_user(user: int) -> None:
     if user != os.getuid():
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
 
 
-def _lock() -> None:
+def lock(snapshot: bool = False) -> None:
+    """Nothing gained from here on; an origin of snapshots may still enter namespaces that its user owns (it is given none but its forks')."""
     linux.prctl(linux.PR_SET_DUMPABLE, 0)  # Whoever has the same uid shall not read this process's memory or environment.
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     if seccomp.supported():
-        seccomp.install(seccomp.program(os.uname().machine))
+        seccomp.install(seccomp.program(os.uname().machine, ("setns",) if snapshot else ()))
 
 
 def _limit(kind: int, value: int) -> None:
@@ -252,14 +261,15 @@ def _limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, value))
 
 
-def _write(path: str, text: str) -> None:
+def write(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
 
 
-def _watch(watch_bytes: int, function: int, children: dict[int, str], status: int) -> None:
+def watch(watch_bytes: int, function: int, children: dict[int, str], status: int, alone: bool = False) -> None:
     """Serve the signals until the function's process is gone, and its extensions (`children`), too: the server tells them and gives them a
-    moment. Reports how each ended."""
+    moment. Reports how each ended. `alone`: the function's process is frozen by itself, as others' environments lie below this one."""
+    freezable = function if alone else -1
     frozen = False
     wanted = (signal.SIGCHLD, FREEZE, THAW, TERMINATE)
     while True:
@@ -280,7 +290,7 @@ def _watch(watch_bytes: int, function: int, children: dict[int, str], status: in
                 continue
             frozen = received.si_signo == FREEZE
             with contextlib.suppress(ProcessLookupError):
-                os.kill(-1, signal.SIGSTOP if frozen else signal.SIGCONT)
+                os.kill(freezable, signal.SIGSTOP if frozen else signal.SIGCONT)
             continue
         while True:
             try:
@@ -317,14 +327,16 @@ def _anonymous_bytes(shared: bool) -> int:
 # ---- the function's process
 
 
-def _become_function(waiting: socket.socket, user: int, processes_max: int, program: Program) -> None:
+def _become_function(waiting: socket.socket, user: int, processes_max: int, program: Program, snapshot: bool) -> None:
     try:
         os.setsid()  # Otherwise a signal to the process group would reach out of the sandbox.
         linux.set_name("bootstrap")
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):  # The spawner ignores some, and a fork inherits that.
             signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _lower_function(user, processes_max)
+        _lower_function(user, processes_max, snapshot)
+        if snapshot:
+            waiting.send(b"L")
         os.umask(0o022)
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         program.warm_up()
@@ -333,7 +345,7 @@ def _become_function(waiting: socket.socket, user: int, processes_max: int, prog
             os._exit(1)
         linux.prctl(linux.PR_SET_DUMPABLE, 1)
         channel, log, *entrances = fds
-        _enter_cgroups(entrances)
+        enter_cgroups(entrances)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.dup2(channel, 3, inheritable=False)

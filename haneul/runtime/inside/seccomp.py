@@ -25,7 +25,7 @@ _KILL_PROCESS = 0x8000_0000
 _EPERM = 1
 _ENOSYS = 38
 
-_NUMBER, _ARCHITECTURE, _ARGUMENT_0, _ARGUMENT_1 = 0, 4, 16, 24
+_NUMBER, _ARCHITECTURE, _ARGUMENT_0, _ARGUMENT_1, _ARGUMENT_2 = 0, 4, 16, 24, 32
 _NEW_NAMESPACES = 0x7E02_0080
 """All CLONE_NEW* flags: mount, cgroup, uts, ipc, user, pid, net, and time for unshare."""
 
@@ -114,6 +114,7 @@ _TIOCLINUX = 0x541C
 _AF_VSOCK = 40
 _AF_PACKET = 17
 _AF_ALG = 38
+_NETLINK_NETFILTER = 12
 
 
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -128,8 +129,8 @@ def _deny_when(number: int, argument: int, code: int, values: tuple[int, ...]) -
     return [*out, _instruction(_LOAD_WORD, _NUMBER)]
 
 
-def program(machine: str) -> bytes:
-    """The filter for `machine` (x86_64 or aarch64)."""
+def program(machine: str, allowed: tuple[str, ...] = ()) -> bytes:
+    """The filter for `machine` (x86_64 or aarch64), with the exception of the calls that are `allowed`."""
     column = 0 if machine == "x86_64" else 1
     out = [
         _instruction(_LOAD_WORD, _ARCHITECTURE),
@@ -140,14 +141,16 @@ def program(machine: str) -> bytes:
     if machine == "x86_64":  # The x32 convention: the same architecture word, other numbers.
         out += [_instruction(_JUMP_GREATER_OR_EQUAL, 0x4000_0000, 0, 1), _instruction(_RETURN, _KILL_PROCESS)]
     out += [_instruction(_JUMP_EQUAL, _CLONE3, 0, 1), _instruction(_RETURN, _ERRNO | _ENOSYS)]
-    for numbers in _DENIED.values():
+    for name, numbers in _DENIED.items():
         number = numbers[column]
-        if number is not None:
+        if number is not None and name not in allowed:
             out += [_instruction(_JUMP_EQUAL, number, 0, 1), _instruction(_RETURN, _ERRNO | _EPERM)]
     # One bit-test finds any of the flags; the accumulator is reloaded after each of these.
     out += _deny_when(_CLONE[column], _ARGUMENT_0, _JUMP_SET, (_NEW_NAMESPACES & ~0xFF,))
     out += _deny_when(_IOCTL[column], _ARGUMENT_1, _JUMP_EQUAL, (_TIOCSTI, _TIOCLINUX))
     out += _deny_when(_SOCKET[column], _ARGUMENT_0, _JUMP_EQUAL, (_AF_VSOCK, _AF_PACKET, _AF_ALG))
+    if allowed:  # In namespaces of its own it may be root for a moment: the largest part of the kernel that this opens stays closed.
+        out += _deny_when(_SOCKET[column], _ARGUMENT_2, _JUMP_EQUAL, (_NETLINK_NETFILTER,))
     return b"".join([*out, _instruction(_RETURN, _ALLOW)])
 
 

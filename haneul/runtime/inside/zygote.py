@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from haneul.runtime.inside import image, jail, linux, root
+from haneul.runtime.inside import image, jail, linux, restoring, root
 
 _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 32
@@ -130,16 +130,20 @@ class Zygote:
         if not message:
             return False
         try:
-            self._send(message, fds)
+            kind = json.loads(message)
+            if kind["restore"]:
+                self._restore(jail.Request(message, fds))
+            else:
+                self._send(message, fds, kind["snapshot"])
         except OSError as error:  # The server learns it as from a keeper: by the status pipe, and because its channel closes.
             jail.report(fds[2] if len(fds) > 2 else -1, f"setup {type(error).__name__} {error}")
         for fd in fds:
             os.close(fd)
         return True
 
-    def _send(self, message: bytes, fds: list[int]) -> None:
+    def _send(self, message: bytes, fds: list[int], snapshot: bool) -> None:
         for attempt in range(_ATTEMPTS_MAX):
-            with (self._spares.pop(0) if self._spares else self._build()) as environment:
+            with (self._spares.pop(0) if self._spares and not snapshot else self._build(snapshot)) as environment:
                 try:
                     socket.send_fds(environment, [message], fds)
                     return
@@ -147,10 +151,15 @@ class Zygote:
                     if attempt == _ATTEMPTS_MAX - 1:
                         raise
 
-    def _build(self) -> socket.socket:
+    def _restore(self, request: jail.Request) -> None:
+        if linux.plain_fork() == 0:
+            self._let_go()
+            restoring.build(request, self._lifeline)
+
+    def _build(self, snapshot: bool = False) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._fork(ours, theirs)
+            self._fork(ours, theirs, snapshot)
         except OSError:
             ours.close()
             raise
@@ -158,18 +167,23 @@ class Zygote:
             theirs.close()
         return ours
 
-    def _fork(self, ours: socket.socket, theirs: socket.socket) -> None:
+    def _fork(self, ours: socket.socket, theirs: socket.socket, snapshot: bool) -> None:
         user = 0
         if self._users is not None:
             user = self._users[0] + self._user_next
             self._user_next = (self._user_next + 1) % self._users[1]
         if linux.plain_fork() == 0:
-            signal.set_wakeup_fd(-1)
-            for own in (self._lifeline_held, self._wake_read, self._wake_write, self._spawner.detach(), ours.detach()):
-                os.close(own)
-            for spare in self._spares:
-                spare.close()
-            jail.build(theirs, user, self._processes_max, self._lifeline, self._program)
+            ours.close()
+            self._let_go()
+            jail.build(theirs, user, self._processes_max, self._lifeline, self._program, snapshot)
+
+    def _let_go(self) -> None:
+        """In a fork: close what is the zygote's."""
+        signal.set_wakeup_fd(-1)
+        for own in (self._lifeline_held, self._wake_read, self._wake_write, self._spawner.detach()):
+            os.close(own)
+        for spare in self._spares:
+            spare.close()
 
 
 def _reap() -> None:
