@@ -10,6 +10,7 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
+from haneul.core.operation import Operation
 from haneul.core.ports import LINKS_CHANGED
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
@@ -19,6 +20,7 @@ from haneul.services.dynamodb.expressions.request import Parsers
 from haneul.services.dynamodb.history import backup_work
 from haneul.services.dynamodb.history.handlers import HANDLERS as HISTORY_HANDLERS
 from haneul.services.dynamodb.history.log import Logs
+from haneul.services.dynamodb.latency import Latencies, measured
 from haneul.services.dynamodb.quirks import DYNAMODB
 from haneul.services.dynamodb.replication import revival, strong
 from haneul.services.dynamodb.replication.journal import LogPositions
@@ -46,6 +48,7 @@ class DynamoDb(Service):
         self.parsers = Parsers()
         self.changes = ChangeLog(cloud.ids)
         self.capacity = Capacity(cloud, read_counts)
+        self.latencies = Latencies(cloud, self.stored_table)
         # What the service of the streams' own API reads from.
         self.streams = StoredStreams(cloud)
         self.logs = Logs(cloud.clock)
@@ -66,6 +69,14 @@ class DynamoDb(Service):
     async def start(self) -> None:
         """Whatever replicas wait for, they may be able to go on with now."""
         await revival.revive(self)
+
+    async def stop(self) -> None:
+        self.latencies.stop()
+
+    @classmethod
+    def operations(cls) -> dict[str, Operation]:
+        """The operations; those on items report how long they take."""
+        return measured(super().operations().values(), lambda call: call.service(cls).latencies)
 
     def _links_changed(self) -> None:
         self.cloud.clock.run(revival.revive(self), name="replicas")

@@ -1,0 +1,42 @@
+"""What tables report to CloudWatch of their requests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from haneul.services.cloudwatch.service import CloudWatch
+from haneul.services.dynamodb.service import DynamoDb
+from tests.support.running import Running
+
+
+def test_tables_report_latency_consumption_and_what_is_provisioned() -> None:
+    """Because these are the metrics that alarms, dashboards and auto scaling look at, under the real service's names and dimensions."""
+    with Running(services=[CloudWatch, DynamoDb]) as running:
+        tables = running.client("dynamodb")
+        tables.create_table(
+            TableName="tab",
+            KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+            ProvisionedThroughput={"ReadCapacityUnits": 7, "WriteCapacityUnits": 5},
+        )
+        running.advance("5s")
+        for number in range(3):
+            tables.put_item(TableName="tab", Item={"k": {"S": str(number)}})
+        tables.get_item(TableName="tab", Key={"k": {"S": "1"}})
+        running.advance("3m")
+        now = datetime.fromtimestamp(running.clock.now() // 10**9, UTC)
+
+        def values(metric: str, statistic: str, **dimensions: str) -> list[Any]:
+            found = running.client("cloudwatch").get_metric_statistics(
+                Namespace="AWS/DynamoDB", MetricName=metric, Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+                StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=1), Period=60, Statistics=[statistic],
+            )["Datapoints"]  # fmt: skip
+            return [one[statistic] for one in found]
+
+        assert values("SuccessfulRequestLatency", "SampleCount", TableName="tab", Operation="PutItem") == [3]
+        assert values("SuccessfulRequestLatency", "Maximum", TableName="tab", Operation="GetItem")[0] > 0
+        assert values("ConsumedWriteCapacityUnits", "Sum", TableName="tab") == [3]
+        assert values("ConsumedReadCapacityUnits", "Sum", TableName="tab") == [0.5]
+        assert values("ProvisionedReadCapacityUnits", "Average", TableName="tab") == [7, 7, 7]
+        assert values("ProvisionedWriteCapacityUnits", "Average", TableName="tab") == [5, 5, 5]
