@@ -74,7 +74,39 @@ def _dynamodb(table: Table, port: int, seconds: float, echo: Result) -> None:
     updates = [
         call("UpdateItem", {"Key": {"pk": {"S": f"item-{i:06}"}}, "UpdateExpression": "SET n = n + :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}) for i in range(_ITEMS)
     ]
-    _row(table, "DynamoDB UpdateItem (durable)", measure(port, updates, seconds), echo)
+    _row(table, "DynamoDB UpdateItem (durable)", measure(port, updates, seconds), echo, 0.14)
+    transactions = [
+        requests.target("dynamodb", port, _DYNAMODB + "TransactWriteItems", "1.0", {"TransactItems": [{"Put": {"TableName": _TABLE, "Item": item(4 * i + j)}} for j in range(4)]})
+        for i in range(4 * _CONNECTIONS)  # A multiple, so that no two connections ever write the same item at once.
+    ]
+    _row(table, "DynamoDB TransactWriteItems of 4 (durable)", measure(port, transactions, seconds), echo, 0.08)
+    batches = [
+        requests.target("dynamodb", port, _DYNAMODB + "BatchWriteItem", "1.0", {"RequestItems": {_TABLE: [{"PutRequest": {"Item": item(25 * i + j)}} for j in range(25)]}})
+        for i in range(_ITEMS // 25)
+    ]
+    result = measure(port, batches, seconds)
+    table.add("DynamoDB BatchWriteItem of 25 (durable)", f"{result.rate * 25:,.0f} items/s", ratio=result.rate * 25 / 20_000, against="20,000 items/s", at_least=1)
+    _query(table, dynamodb, port, seconds, echo)
+
+
+def _query(table: Table, dynamodb: Any, port: int, seconds: float, echo: Result) -> None:
+    dynamodb.create_table(
+        TableName="lists",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "N"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    dynamodb.get_waiter("table_exists").wait(TableName="lists", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    for i in range(50):
+        rows = [{"PutRequest": {"Item": {"pk": {"S": f"list-{i}"}, "sk": {"N": str(j)}, "text": {"S": "x" * 100}}}} for j in range(20)]
+        dynamodb.batch_write_item(RequestItems={"lists": rows})
+    queries = [
+        requests.target(
+            "dynamodb", port, _DYNAMODB + "Query", "1.0", {"TableName": "lists", "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": f"list-{i}"}}}
+        )
+        for i in range(50)
+    ]
+    _row(table, "DynamoDB Query of 20 items", measure(port, queries, seconds), echo, 0.10)
 
 
 def _sqs(table: Table, port: int, seconds: float, echo: Result) -> None:

@@ -96,7 +96,8 @@ def haneul(*, pinned: bool = True) -> Iterator[Target]:
     """A whole Haneul on a fresh data directory."""
     folder = Path(tempfile.mkdtemp(prefix="haneul-bench-"))
     try:
-        command = [str(Path(sys.executable).parent / "haneul"), "start", "--port", "0", "--data-dir", str(folder)]
+        # Without capacity limits: a table that throttles would measure patience.
+        command = [str(Path(sys.executable).parent / "haneul"), "start", "--port", "0", "--data-dir", str(folder), "--capacity", "unlimited"]
         with process("haneul", command, folder=folder, pinned=pinned) as target:
             yield target
     finally:

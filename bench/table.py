@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from haneul.core import call as core_call
+
 
 @dataclass
 class Row:
@@ -48,7 +50,8 @@ class Table:
             "",
             "Made by `make bench`. One server process on one core, the load on another, 64 connections where nothing else is said; ratios are within one run.",
             "",
-            f"Machine: {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}, Python {sys.version.split()[0]}. "
+            f"Machine: {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}, Python {sys.version.split()[0]}, "
+            f"hot path {'compiled' if core_call.__file__.endswith('.so') else 'interpreted'}. "
             f"Date: {datetime.now(UTC):%Y-%m-%d}. Commit: {commit}.",
             "",
             "| what | figure | ratio | against | target | |",
