@@ -278,6 +278,26 @@ def test_iterators_that_are_none(cloud: Running, text: str) -> None:
     assert invalid(cloud.client("dynamodbstreams").get_records, ShardIterator=text) == "Invalid ShardIterator"
 
 
+def test_two_readers_a_shard(cloud: Running) -> None:
+    """A third one at the same time is turned away; a look with a fresh iterator is no reader, and who stops makes room."""
+    db, streams = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
+    table, arn = streamed(cloud)
+    db.put_item(TableName=table, Item={"pk": {"S": "a"}})
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+
+    def look() -> str:
+        iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        return str(streams.get_records(ShardIterator=iterator)["NextShardIterator"])
+
+    readers = [look() for _ in range(4)]
+    readers[:2] = [streams.get_records(ShardIterator=iterator)["NextShardIterator"] for iterator in readers[:2]]
+    assert failure(streams.get_records, ShardIterator=readers[2])[0] == "LimitExceededException"
+    streams.get_records(ShardIterator=readers[1])
+    look()
+    cloud.advance("1s")
+    streams.get_records(ShardIterator=readers[2])
+
+
 def test_requests_that_are_refused(cloud: Running) -> None:
     """Streams, shards and numbers that are not there."""
     _, arn = streamed(cloud)

@@ -10,6 +10,7 @@ from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream
 
 RECORDS_MAX = 1000
 BYTES_MAX = 1024 * 1024
+_READER_DIGITS = 15
 
 
 def _iterated_arn(call: Call, request: Shape) -> str:
@@ -20,7 +21,7 @@ def _iterated_arn(call: Call, request: Shape) -> str:
 async def get_records(call: Call, request: Shape) -> Shape:
     """Records from an iterator on, up to 1,000 or 1 MB, and the iterator behind them (none at the end of a closed shard).
 
-    Raises ExpiredIteratorException 15 minutes after the iterator was made. (DynamoDB Streams API Reference: "GetRecords".)
+    Raises ExpiredIteratorException 15 minutes after the iterator was made, LimitExceededException for a third reader at the same time. (DynamoDB Streams API Reference: "GetRecords".)
     """
     iterator = read_iterator(request["ShardIterator"])
     limit = request.get("Limit", RECORDS_MAX)
@@ -34,11 +35,14 @@ async def get_records(call: Call, request: Shape) -> Shape:
     place, stream = find_stream(call, iterator.arn)
     if call.now > iterator.made_at + ITERATOR_LIFE:
         raise ServiceError("ExpiredIteratorException", "Iterator expired", 400)
-    source = call.service(DynamoDbStreams).source
+    service = call.service(DynamoDbStreams)
+    if iterator.reader:
+        service.readers.let_in(stream["shard_id"], iterator.reader, call.now, refusable=call.http is not None)
+    source = service.source
     found = source.records(*place, stream["id"], iterator.sequence, limit, BYTES_MAX)
     following = found[-1][0] + 1 if found else iterator.sequence
     answer: Shape = {"Records": [source.parsed(body) for _, _, body in found]}
     ended = not stream["enabled"] and len(found) < limit and following > source.newest(*place, stream["id"])
     if not ended:
-        answer["NextShardIterator"] = make_iterator(stream["arn"], following, call.now)
+        answer["NextShardIterator"] = make_iterator(stream["arn"], following, call.now, iterator.reader or int(call.cloud.ids.hex(_READER_DIGITS), 16) + 1)
     return answer

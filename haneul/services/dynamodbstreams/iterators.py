@@ -16,29 +16,30 @@ from haneul.clock import MINUTE
 from haneul.core.errors import ServiceError
 
 ITERATOR_LIFE = 15 * MINUTE
-_FORM = Struct(">BQQ")
-_VERSION = 1
+_FORM = Struct(">BQQQ")
+_VERSION = 2
 
 
 class Iterator(NamedTuple):
-    """The first sequence number that is still to be read, and when the iterator was made (nanoseconds)."""
+    """The first sequence number that is still to be read, when the iterator was made (nanoseconds), and whose it is (0: nobody's yet)."""
 
     arn: str
     sequence: int
     made_at: int
+    reader: int
 
 
-def make_iterator(arn: str, sequence: int, now: int) -> str:
-    return f"{arn}|1|{base64.b64encode(_FORM.pack(_VERSION, sequence, now)).decode()}"
+def make_iterator(arn: str, sequence: int, now: int, reader: int = 0) -> str:
+    return f"{arn}|1|{base64.b64encode(_FORM.pack(_VERSION, sequence, now, reader)).decode()}"
 
 
 def read_iterator(text: str) -> Iterator:
     """What an iterator says; ValidationException for a text that is none."""
     arn, bar, place = text.partition("|1|")
     try:
-        version, sequence, made_at = _FORM.unpack(base64.b64decode(place, validate=True))
+        version, sequence, made_at, reader = _FORM.unpack(base64.b64decode(place, validate=True))
     except (binascii.Error, ValueError, StructError):
         version = 0
     if not bar or version != _VERSION:
         raise ServiceError("ValidationException", "Invalid ShardIterator", 400)
-    return Iterator(arn, sequence, made_at)
+    return Iterator(arn, sequence, made_at, reader)

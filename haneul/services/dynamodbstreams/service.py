@@ -6,10 +6,12 @@ from typing import Any, ClassVar, Protocol, cast
 
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
+from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.services.dynamodbstreams.quirks import STREAMS
+from haneul.services.dynamodbstreams.readers import Readers
 
 Shape = dict[str, Any]
 
@@ -35,10 +37,14 @@ class StreamSource(Protocol):
 
 
 class DynamoDbStreams(Service):
-    """Reads streams. It keeps nothing itself."""
+    """Reads streams. It keeps nothing itself but who is reading just now."""
 
     name = "dynamodbstreams"
     quirks: ClassVar[Quirks] = STREAMS
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.readers = Readers()
 
     @property
     def source(self) -> StreamSource:
