@@ -12,7 +12,7 @@ from haneul.services.dynamodb.expressions import compare
 from haneul.services.dynamodb.expressions.key_condition import KeyCondition, KeyConditions
 from haneul.services.dynamodb.expressions.request import BOUND, Expressions, bind, check_parameters
 from haneul.services.dynamodb.items import check_nested_paths
-from haneul.services.dynamodb.keys import beyond, packed, part
+from haneul.services.dynamodb.keys import KeySchema, beyond, packed, part
 from haneul.services.dynamodb.reading import Page, Source, check_select, check_start_key, check_start_table_key, shaping_of, source_of
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.values import Item, Value
@@ -72,6 +72,8 @@ def check_conditions(source: Source, wanted: KeyConditions, start: Item | None) 
     """Key conditions (and the types of the starting key) against the key, in the schema's order."""
     schema = source.key
     hashes = len(schema.hash_attributes)
+    if len(schema.range_attributes) > 1 and all(name in wanted for name, _ in schema.hash_attributes):
+        _check_gaps(schema, wanted)
     left = len(wanted)
     open_end = False
     for at, (name, kind) in enumerate(schema.attributes):
@@ -94,6 +96,20 @@ def check_conditions(source: Source, wanted: KeyConditions, start: Item | None) 
         if open_end or (at < hashes and condition.operator != "EQ"):
             raise validation("Query key condition not supported")
         open_end = condition.operator != "EQ"
+
+
+def _check_gaps(schema: KeySchema, wanted: KeyConditions) -> None:
+    """Of several sort attributes, those before the last one that has a condition must have equalities."""
+    before: list[str] = []
+    for name, _ in schema.range_attributes:
+        condition = wanted.get(name)
+        if condition is not None and before:
+            raise validation(
+                f"RANGE key attributes {', '.join(before)} must have equality conditions specified in the query "
+                f"because a condition is present on key attribute {name}"
+            )
+        if condition is None or condition.operator != "EQ":
+            before.append(name)
 
 
 def _check_one(condition: KeyCondition, name: str, kind: str) -> None:

@@ -126,3 +126,26 @@ def test_bodies_beyond_16_mb(world: World) -> None:
     """413, whatever is in them."""
     status, found, _, _ = send(world, b'{"x": "' + b"x" * (16 * 1024 * 1024) + b'"}')
     assert status == 413 and "RequestEntityTooLarge" in found["__type"]
+
+
+CONSUMED = "Value 'BOGUS' at 'returnConsumedCapacity' failed to satisfy constraint: Member must satisfy enum value set: [INDEXES, TOTAL, NONE]"
+METRICS = "Value 'BOGUS2' at 'returnItemCollectionMetrics' failed to satisfy constraint: Member must satisfy enum value set: [SIZE, NONE]"
+PUT = {"Item": {"pk": {"S": "wire"}}}
+ENUMS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("PutItem", {**PUT, "ReturnConsumedCapacity": "BOGUS"}, f"1 validation error detected: {CONSUMED}", "an unknown word"),
+    ("PutItem", {**PUT, "ReturnItemCollectionMetrics": "BOGUS2"}, f"1 validation error detected: {METRICS}", "of another parameter"),
+    (
+        "PutItem",
+        {**PUT, "ReturnItemCollectionMetrics": "BOGUS2", "ReturnConsumedCapacity": "BOGUS"},
+        f"2 validation errors detected: {CONSUMED}; {METRICS}",
+        "both, in the order of the model",
+    ),
+    ("PutItem", {**PUT, "TableName": "haneul-no-such-table", "ReturnConsumedCapacity": "BOGUS"}, f"1 validation error detected: {CONSUMED}", "before the table"),
+]
+
+
+@pytest.mark.parametrize(("operation", "more", "message", "why"), ENUMS, ids=[one[3] for one in ENUMS])
+def test_unknown_words(world: World, simple: str, operation: str, more: dict[str, Any], message: str, why: str) -> None:
+    """What the model's constraints forbid is said all at once, before anything else is looked at."""
+    status, found, _, _ = send(world, json.dumps({"TableName": simple, **more}).encode(), TARGET + operation)
+    assert (status, found["message"]) == (400, message), why

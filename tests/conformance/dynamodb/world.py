@@ -115,7 +115,7 @@ class AwsWorld(World):
 
     def settle_tables(self, *names: str) -> None:
         for name in names:
-            self.client("dynamodb").get_waiter("table_exists").wait(TableName=name)
+            self.client("dynamodb").get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 
     def pass_time(self, duration: str) -> None:
         pytest.skip(f"AWS's clock cannot be moved by {duration}")
