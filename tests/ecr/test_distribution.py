@@ -177,6 +177,15 @@ def test_tags_in_pages_and_referrers(cloud: Running) -> None:
     found = json.loads(registry.request("GET", f"pages/referrers/{one.digest}").data)
     assert found["mediaType"] == OCI_INDEX and [entry["digest"] for entry in found["manifests"]] == [digest_of(signed)]
     assert json.loads(registry.request("GET", f"pages/referrers/{one.digest}?artifactType=other").data)["manifests"] == []
+    ecr, subject = cloud.client("ecr"), {"imageDigest": one.digest}
+    shown = ecr.list_image_referrers(repositoryName="pages", subjectId=subject)["referrers"]
+    assert shown == [{"digest": digest_of(signed), "mediaType": OCI_MANIFEST, "artifactType": "application/x-signature", "size": len(signed), "artifactStatus": "ACTIVE"}]
+    assert ecr.list_image_referrers(repositoryName="pages", subjectId=subject, filter={"artifactTypes": ["other"]})["referrers"] == []
+    other = json.dumps({**signature, "annotations": {"second": "yes"}}).encode()
+    assert registry.put_manifest("pages", other, digest_of(other)).status == 201
+    first = ecr.list_image_referrers(repositoryName="pages", subjectId=subject, maxResults=1)
+    rest = ecr.list_image_referrers(repositoryName="pages", subjectId=subject, maxResults=1, nextToken=first["nextToken"])
+    assert {page["referrers"][0]["digest"] for page in (first, rest)} == {digest_of(signed), digest_of(other)} and "nextToken" not in rest
 
 
 def test_the_hosts_of_a_registry(cloud: Running) -> None:

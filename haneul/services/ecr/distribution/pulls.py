@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import orjson
 
@@ -12,9 +11,10 @@ from haneul.services.ecr.batch_get_image import record_pull
 from haneul.services.ecr.distribution.exchange import VERSION_HEADER, Exchange, Problem
 from haneul.services.ecr.image_ids import Failure, Found, find
 from haneul.services.ecr.limits import PULL_RECORDED_EVERY
+from haneul.services.ecr.list_image_referrers import referrers_of
 from haneul.services.ecr.manifests import OCI_INDEX
 from haneul.services.ecr.names import DIGEST, Place
-from haneul.services.ecr.records import find_blob, find_image, find_layer
+from haneul.services.ecr.records import find_blob, find_layer
 from haneul.store.keys import prefix_range, unpack
 from haneul.store.port import Reader
 
@@ -114,21 +114,9 @@ async def get_referrers(exchange: Exchange, digest: str) -> HttpResponse:
     exchange.allow("BatchGetImage")
     if DIGEST.fullmatch(digest) is None:
         raise Problem(400, "DIGEST_INVALID", f"'{digest}' is no digest that is kept here")
-    place, store = exchange.place, exchange.cloud.store
     wanted = exchange.query.get("artifactType")
-    found: list[dict[str, Any]] = []
-    for key, _ in store.iterate(*prefix_range(place.key("referrer", digest))):
-        referrer = str(unpack(key)[6])
-        image = find_image(store, place, referrer)
-        if image is None or (wanted is not None and image.artifact_type != wanted):
-            continue
-        shown: dict[str, Any] = {"mediaType": image.media_type, "digest": referrer, "size": len(image.manifest)}
-        if image.artifact_type:
-            shown["artifactType"] = image.artifact_type
-        annotations = orjson.loads(image.manifest).get("annotations")
-        if annotations:
-            shown["annotations"] = annotations
-        found.append(shown)
+    referrers = referrers_of(exchange.cloud.store, exchange.place, digest)
+    found = [one for one in referrers if wanted is None or one.get("artifactType") == wanted]
     headers = {**VERSION_HEADER, "Content-Type": OCI_INDEX}
     if wanted is not None:
         headers["OCI-Filters-Applied"] = "artifactType"
