@@ -66,6 +66,7 @@ class CloudWatch(Service):
         self.monitor.stop()
         if self._sweeper is not None:
             self._sweeper.cancel()
+        await self.flush()  # What was reported until now belongs to what is being stopped, also when everything is about to be forgotten.
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
         return _INSIDE if call.caller.kind == "service" else None
