@@ -71,24 +71,35 @@ def _edge_day(reader: Reader, prefix: bytes, *, reverse: bool) -> int | None:
     return int.from_bytes(rows[0][0][at + 1 : at + 1 + length], "big")
 
 
+class _Open:
+    """A log that is on, and where its rows of the current day go."""
+
+    __slots__ = ("day", "day_prefix", "prefix")
+
+    def __init__(self, prefix: bytes) -> None:
+        self.prefix = prefix
+        self.day = 0
+        self.day_prefix = b""
+
+
 class Logs:
     """The logs that a running service writes to, by table. Times grow from write to write, also within one moment of the clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._prefixes: dict[str, bytes] = {}
+        self._open: dict[str, _Open] = {}
         self._last: dict[str, int] = {}
 
     def follow(self, record: TableRecord) -> None:
         """Take note of whether a table's log is on."""
         if record.history.log_id:
-            self._prefixes[record.id] = log_prefix(record)
+            self._open[record.id] = _Open(log_prefix(record))
         else:
-            self._prefixes.pop(record.id, None)
+            self._open.pop(record.id, None)
 
     def forget(self, table_id: str) -> None:
         """A table is gone."""
-        self._prefixes.pop(table_id, None)
+        self._open.pop(table_id, None)
         self._last.pop(table_id, None)
 
     def stamp(self, table_id: str) -> int:
@@ -99,7 +110,11 @@ class Logs:
     def write(self, tx: Transaction, table: Table, row: bytes, old_row: bytes | None) -> None:
         """Keep what is about to be replaced, if the table's log is on."""
         table_id = table.record.id
-        prefix = self._prefixes.get(table_id)
-        if prefix is not None:
-            stamp = self.stamp(table_id)
-            tx.put(day_prefix(prefix, stamp // DAY) + stamped(row[len(table.prefix) :], stamp), _VERSION + (old_row or b""))
+        log = self._open.get(table_id)
+        if log is None:
+            return
+        stamp = self.stamp(table_id)
+        day = stamp // DAY
+        if day != log.day:
+            log.day, log.day_prefix = day, day_prefix(log.prefix, day)
+        tx.put(log.day_prefix + stamped(row[len(table.prefix) :], stamp), _VERSION + (old_row or b""))
