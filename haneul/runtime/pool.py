@@ -119,8 +119,7 @@ class Pool:
         if self._timer is not None:
             self._timer.cancel()
         self._idle.clear()
-        for entry in list(self._entries.values()):
-            await self._destroy(entry)
+        await asyncio.gather(*(self._destroy(entry) for entry in list(self._entries.values())))
         while self._origins:
             await _end(self._origins.popitem()[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -75,8 +76,7 @@ class Runtime:
 
     async def stop(self) -> None:
         """Destroy all environments and end every process of the sandbox."""
-        for environment in list(self._environments):
-            await environment.destroy()
+        await asyncio.gather(*(environment.destroy() for environment in list(self._environments)))
         await self.driver.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
 
