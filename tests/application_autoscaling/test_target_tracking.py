@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.application_autoscaling.conftest import SERVICES
 from tests.application_autoscaling.support import WRITES, activities, follow, make_table, minutes, units
 from tests.cloudwatch.support import refused
-from tests.support.running import Running
+from tests.support.running import ACCOUNT, REGION, Running
 
 
 def test_a_policy_keeps_the_alarms_of_the_real_service(scaled: Running) -> None:
@@ -134,3 +134,51 @@ def test_it_goes_on_after_a_restart(tmp_path: Path) -> None:
     running.start()
     assert minutes(running, 2, 10)[-1] == 15
     running.stop()
+
+
+def test_indexes_are_scaled_for_themselves(scaled: Running) -> None:
+    """Because a global index has capacity of its own, and consumption under its own name."""
+    tables = scaled.client("dynamodb")
+    units_of_index = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
+    create = {"IndexName": "by-g", "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}], "Projection": {"ProjectionType": "ALL"}, "ProvisionedThroughput": units_of_index}
+    definitions = [{"AttributeName": name, "AttributeType": "S"} for name in ("g", "k")]
+    tables.update_table(TableName="tab", AttributeDefinitions=definitions, GlobalSecondaryIndexUpdates=[{"Create": create}])
+    scaled.advance("30s")
+    scaling = scaled.client("application-autoscaling")
+    target = {"ServiceNamespace": "dynamodb", "ResourceId": "table/tab/index/by-g", "ScalableDimension": "dynamodb:index:ReadCapacityUnits"}
+    scaling.register_scalable_target(**target, MinCapacity=5, MaxCapacity=40)
+    metric = {"PredefinedMetricType": "DynamoDBReadCapacityUtilization"}
+    settings = {"TargetValue": 50, "PredefinedMetricSpecification": metric}
+    scaling.put_scaling_policy(**target, PolicyName="p", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=settings)
+
+    async def consume() -> None:
+        dimensions = (("GlobalSecondaryIndexName", "by-g"), ("TableName", "tab"))
+        scaled.app.cloud.metrics.add(ACCOUNT, REGION, "AWS/DynamoDB", "ConsumedReadCapacityUnits", dimensions, 600.0, "Count")
+
+    for _ in range(3):
+        scaled.run(consume())
+        scaled.advance("1m")
+    shown = tables.describe_table(TableName="tab")["Table"]
+    throughput = shown["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]
+    assert (throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]) == (20, 5)
+    assert shown["ProvisionedThroughput"]["ReadCapacityUnits"] == 5
+
+
+def test_customized_metrics_are_followed(scaled: Running) -> None:
+    """Because a policy may follow any metric, or an expression over several, whose value falls as capacity grows."""
+    scaling = scaled.client("application-autoscaling")
+    scaling.register_scalable_target(**WRITES, MinCapacity=5, MaxCapacity=40)
+    stat = {"Metric": {"Namespace": "Mine", "MetricName": "Load"}, "Stat": "Average"}
+    for customized in (
+        {"Namespace": "Mine", "MetricName": "Load", "Statistic": "Average"},
+        {"Metrics": [{"Id": "l", "MetricStat": stat, "ReturnData": False}, {"Id": "twice", "Expression": "l * 1"}]},
+    ):
+        settings = {"TargetValue": 10, "CustomizedMetricSpecification": customized}
+        scaling.put_scaling_policy(**WRITES, PolicyName="p", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=settings)
+        before = units(scaled)
+        for _ in range(3):
+            scaled.client("cloudwatch").put_metric_data(Namespace="Mine", MetricData=[{"MetricName": "Load", "Value": 20}])
+            scaled.advance("1m")
+            if units(scaled) != before:
+                break
+        assert units(scaled) == 2 * before
