@@ -128,7 +128,8 @@ def call_open(path):
         outcome = await functions.invoke(await restore(functions, origin))
         assert outcome.status == "success", outcome
         found = json.loads(outcome.payload)
-        assert (found["tmp"], found["processes"], found["uid"], found["no_new_privs"]) == ([], [1, 3], 993, "1")
+        # Process 2, the one that forked the function's, has ended; its parent, the snapshot's keeper, may not have taken note of it yet.
+        assert (found["tmp"], set(found["processes"]) - {2}, found["uid"], found["no_new_privs"]) == ([], {1, 3}, 993, "1")
         assert set(found["capabilities"]) == {"0000000000000000"}
         assert set(found["calls"]) == {1} and all(code in (1, 22) for code in found["setns"]) and found["netfilter"] == 1
         assert all(code in (1, 2, 13) for code in found["unreadable"])
