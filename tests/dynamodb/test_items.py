@@ -137,9 +137,9 @@ def test_the_largest_item(db: Any, table: str) -> None:
 
 
 def test_nesting_ends_at_32_levels(db: Any, table: str) -> None:
-    """Lists and maps nest 32 deep."""
+    """The innermost value stands on the 32nd level at most, an attribute on the first."""
     value: dict[str, Any] = {"S": "x"}
-    for _ in range(32):
+    for _ in range(31):
         value = {"L": [value]}
     db.put_item(TableName=table, Item={"pk": s("deep"), "v": value})
     assert "Nesting Levels" in invalid(db.put_item, TableName=table, Item={"pk": s("deep"), "v": {"L": [value]}})
