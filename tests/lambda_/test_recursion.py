@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from haneul.services.lambda_.traces import joined, lineage_of, loops, passed_on
@@ -87,6 +87,7 @@ def test_a_loop_that_is_meant_goes_on(fresh_cloud: Running) -> None:
     assert client.invoke(FunctionName="again")["StatusCode"] == 200
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from("abcd"), max_size=60))
 def test_counts_of_every_function_are_kept(path: list[str]) -> None:
     """Because a loop may lead through several functions (the model is a plain count)."""
@@ -98,6 +99,7 @@ def test_counts_of_every_function_are_kept(path: list[str]) -> None:
     assert lineage_of(joined([header, passed_on("Root=2", ARN + "a")])).keys() >= lineage_of(header).keys()
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=200))
 def test_any_header_can_be_read(header: str) -> None:
     """Because clients send what they like."""

@@ -20,6 +20,7 @@ from haneul.services.lambda_.layer_access import readable_layer
 from haneul.services.lambda_.limits import (
     CODE_UNZIPPED_BYTES_MAX,
     ENVIRONMENT_BYTES_MAX,
+    EPHEMERAL_STORAGE_MB_DEFAULT,
     EPHEMERAL_STORAGE_MB_MAX,
     LAYERS_MAX,
     MEMORY_MB_MAX,
@@ -69,8 +70,6 @@ def check_built(request: Shape, operation: str) -> None:
     vpc = request.get("VpcConfig") or {}
     if vpc.get("SubnetIds") or vpc.get("SecurityGroupIds"):
         raise NotBuilt(f"the parameter VpcConfig of lambda:{operation}")
-    if (request.get("SnapStart") or {}).get("ApplyOn", "None") != "None":
-        raise NotBuilt(f"the parameter SnapStart of lambda:{operation}")
 
 
 def check_role(call: Call, role_arn: str, target: Target) -> None:
@@ -116,6 +115,9 @@ def apply_configuration(call: Call, version: Version, request: Shape) -> None:
         variables = request["Environment"].get("Variables") or {}
         check_variables(variables)
         version.sealed_environment = seal_environment(call.cloud.vault, variables) if variables else None
+    if "SnapStart" in request:
+        version.snap_start = request["SnapStart"].get("ApplyOn", "None") != "None"
+    _check_snap_start(version)
     if "TracingConfig" in request:
         version.tracing = request["TracingConfig"].get("Mode", "PassThrough")
     if "DeadLetterConfig" in request:
@@ -126,6 +128,16 @@ def apply_configuration(call: Call, version: Version, request: Shape) -> None:
         _apply_logging(version, request["LoggingConfig"])
     elif not version.log_format:
         version.log_format = "Text"
+
+
+def _check_snap_start(version: Version) -> None:
+    """What a function with SnapStart may not be ("Improving startup performance with Lambda SnapStart", supported features)."""
+    if not version.snap_start:
+        return
+    if not version.runtime.startswith("python"):
+        raise invalid(f"{version.runtime or 'A container image'} is not supported for SnapStart enabled functions.")
+    if version.ephemeral_storage_mb > EPHEMERAL_STORAGE_MB_DEFAULT:
+        raise invalid(f"Ephemeral storage larger than {EPHEMERAL_STORAGE_MB_DEFAULT} MB is not supported for SnapStart enabled functions.")
 
 
 def _at_most(name: str, value: int, limit: int) -> int:

@@ -31,7 +31,7 @@ from haneul.store.records import encode
 @operation(
     "lambda:CreateFunction",
     resource=function_resource,
-    partial="no VPC, file systems, SnapStart, KMS keys",
+    partial="no VPC, file systems, KMS keys",
 )
 async def create_function(call: Call, request: Shape) -> Shape:
     """Make a function of a zip package or a container image. It has been checked, unpacked and made durable when this answers. AWS Lambda API Reference, CreateFunction."""

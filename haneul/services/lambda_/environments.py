@@ -19,7 +19,7 @@ from haneul.core.errors import AccessDenied, ServiceError
 from haneul.runtime.environment import Environment
 from haneul.runtime.interpreters import discover
 from haneul.runtime.pool import Pool, PoolFull
-from haneul.runtime.port import Credentials, FunctionSpec, RuntimeUnavailable
+from haneul.runtime.port import Credentials, FunctionSpec, RuntimeUnavailable, SnapshotFailed
 from haneul.runtime.runtime import Runtime
 from haneul.services.lambda_.code import CodeStore
 from haneul.services.lambda_.configuration import PRINCIPAL
@@ -125,9 +125,21 @@ class Environments:
             environment = await pool.acquire(spec, lambda: self._credentials(version), lambda stream: self._open_log(found, stream))
         except PoolFull:
             raise throttled("ConcurrentInvocationLimitExceeded") from None
+        except SnapshotFailed as error:
+            raise ServiceError("SnapStartException", str(error), 400, fields={"Type": "User"}) from None
         except RuntimeUnavailable as error:
             raise ServiceError("InvalidRuntimeException", str(error), 502, fields={"Type": "User"}) from None
         return Lease(environment, self._logs[environment.log_stream_name], fleet)
+
+    async def snapshot(self, found: Resolution) -> None:
+        """Initialise a version with SnapStart, of which environments are then copies. ServiceError when that fails."""
+        version = found.version
+        try:
+            pool = await self._ready()
+            spec = self._specs.get(version.revision_id) or await self._make_spec(found)
+            await pool.snapshot(spec, lambda: self._credentials(version), lambda stream: self._open_log(found, stream))
+        except RuntimeUnavailable as error:
+            raise ServiceError("SnapStartException", str(error), 400, fields={"Type": "User"}) from None
 
     async def release(self, lease: Lease) -> None:
         """The invocation is over."""
@@ -168,6 +180,7 @@ class Environments:
             log_format="JSON" if version.log_format == "JSON" else "Text",
             log_level=version.application_log_level,
             image=image,
+            initialization_type="snap-start" if version.snap_start and version.number else "on-demand",
         )
         if len(self._specs) > 4096:
             self._specs.clear()

@@ -15,6 +15,7 @@ from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.platform_log import end_lines, start_line
 from haneul.services.lambda_.provisioned_environments import ProvisionedEnvironments
 from haneul.services.lambda_.records import reserved_key
+from haneul.services.lambda_.snap_start import check_active
 from haneul.services.lambda_.traces import LOOPS_MAX, hash_of, loops, passed_on, recursive
 
 _ATTEMPTS = 3
@@ -38,6 +39,7 @@ class Invoker:
     ) -> Invoked:
         """Run the version that `found` names. A function's failure is an outcome; TooManyRequestsException, RecursiveInvocationException (by the
         lineage in `trace_id`) and what keeps it from running are raised."""
+        check_active(found)
         trace_id = self._trace(found, trace_id)
         self._enter(found)
         try:
@@ -63,6 +65,7 @@ class Invoker:
         self, found: Resolution, payload: bytes, request_id: str, *, client_context: str | None = None, with_log: bool = False, trace_id: str = ""
     ) -> StreamedAnswer:
         """As `run`, with the answer read while the function makes it. The answer has begun, or the invocation is over, when this returns."""
+        check_active(found)
         invocation = Invocation(request_id, payload, found.arn, client_context, None, self._trace(found, trace_id))
         for attempt in range(_ATTEMPTS):
             self._enter(found)

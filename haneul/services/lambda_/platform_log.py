@@ -19,8 +19,8 @@ _STATUS = {"timeout": "timeout", "init_timeout": "timeout"}
 
 
 def billed_milliseconds(outcome: Outcome) -> int:
-    """Whole milliseconds of the invocation and, since August 2025, of the Init phase."""
-    return math.ceil((outcome.duration_ns + (outcome.init_duration_ns or 0)) / 1_000_000) or 1
+    """Whole milliseconds of the invocation and, since August 2025, of the Init phase; of a restore too."""
+    return math.ceil((outcome.duration_ns + (outcome.init_duration_ns or 0) + (outcome.restore_duration_ns or 0)) / 1_000_000) or 1
 
 
 def start_line(version: Version, request_id: str, now: int) -> str:
@@ -45,6 +45,8 @@ def end_lines(version: Version, request_id: str, outcome: Outcome, now: int) -> 
     )
     if outcome.init_duration_ns is not None:
         report += f"Init Duration: {outcome.init_duration_ns / 1_000_000:.2f} ms\t"
+    if outcome.restore_duration_ns is not None:
+        report += f"Restore Duration: {outcome.restore_duration_ns / 1_000_000:.2f} ms\tBilled Restore Duration: {math.ceil(outcome.restore_duration_ns / 1_000_000)} ms\t"
     if status == "timeout":
         report += "Status: timeout"
     elif outcome.status in ("exited", "out_of_memory", "init_error"):
@@ -62,6 +64,9 @@ def _json_report(version: Version, request_id: str, outcome: Outcome, now: int, 
     }
     if outcome.init_duration_ns is not None:
         metrics["initDurationMs"] = round(outcome.init_duration_ns / 1_000_000, 3)
+    if outcome.restore_duration_ns is not None:
+        metrics["restoreDurationMs"] = round(outcome.restore_duration_ns / 1_000_000, 3)
+        metrics["billedRestoreDurationMs"] = math.ceil(outcome.restore_duration_ns / 1_000_000)
     record: dict[str, Any] = {"requestId": request_id, "metrics": metrics, "status": status}
     if status == "error" and outcome.error_type:
         record["errorType"] = outcome.error_type

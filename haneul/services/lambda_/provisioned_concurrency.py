@@ -31,6 +31,8 @@ async def put_provisioned_concurrency_config(call: Call, request: Shape) -> Shap
         found = resolve_in(tx, target)
         if found.version.number == 0:
             raise invalid("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
+        if found.version.snap_start:
+            raise invalid("Provisioned Concurrency is not supported for SnapStart enabled functions.")
         _check_overlap(tx, found)
         _check_concurrency(tx, found, config.requested)
         tx.put(provisioned_key(target), encode(config))

@@ -77,6 +77,9 @@ class Version(msgspec.Struct):
     image: ImageUse | None = None
     runtime_updates: str = "Auto"
     runtime_version_arn: str = ""
+    snap_start: bool = False
+    state: str = "Active"
+    state_reason: str = ""
 
     @property
     def qualifier(self) -> str:

@@ -22,6 +22,7 @@ from haneul.services.lambda_.names import parse_layer_arn, parse_target
 from haneul.services.lambda_.provisioned_environments import ProvisionedEnvironments
 from haneul.services.lambda_.quirks import QUIRKS
 from haneul.services.lambda_.records import Policy, layer_policy_key
+from haneul.services.lambda_.snap_start import SnapStarts
 from haneul.services.lambda_.url_gateway import UrlGateway
 
 
@@ -38,6 +39,7 @@ class Lambda(Service):
         self.code = CodeStore(cloud, folder / "code")
         self.logs = LogShipper(cloud)
         self.environments = Environments(cloud, folder / "sandbox", self.code, self.logs)
+        self.snap_starts = SnapStarts(cloud, self.functions, self.environments)
         self.meters = Meters(cloud)
         self.provisioned = ProvisionedEnvironments(cloud, self.functions, self.environments, self.meters)
         self.invoker = Invoker(cloud, self.functions, self.environments, self.provisioned, self.meters)

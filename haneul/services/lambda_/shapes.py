@@ -62,10 +62,13 @@ def configuration(vault: Vault, target: Target, version: Version, *, state: str 
         "PackageType": "Zip" if version.image is None else "Image",
         "Architectures": [version.architecture],
         "EphemeralStorage": {"Size": version.ephemeral_storage_mb},
-        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "SnapStart": {
+            "ApplyOn": "PublishedVersions" if version.snap_start else "None",
+            "OptimizationStatus": "On" if version.snap_start and version.number and version.state == "Active" else "Off",
+        },
         "RuntimeVersionConfig": {"RuntimeVersionArn": runtime_version_arn(target.region, version.runtime)},
         "LoggingConfig": logging_config(version),
-        "State": state,
+        "State": version.state if version.state != "Active" else state,
         "LastUpdateStatus": update,
     }
     if version.image is not None:
@@ -77,6 +80,10 @@ def configuration(vault: Vault, target: Target, version: Version, *, state: str 
         out["StateReason"] = "The function is being created."
         out["StateReasonCode"] = "Creating"
         del out["LastUpdateStatus"]
+    if version.state == "Pending":
+        out["StateReason"], out["StateReasonCode"] = "The function is being created.", "Creating"
+    if version.state == "Failed":
+        out["StateReason"], out["StateReasonCode"] = version.state_reason, "FunctionError"
     if update == "InProgress":
         out["LastUpdateStatusReason"] = "The function is being created."
         out["LastUpdateStatusReasonCode"] = "Creating"

@@ -17,7 +17,7 @@ from haneul.store.port import Transaction
 from haneul.store.records import encode
 
 
-@operation("lambda:UpdateFunctionConfiguration", resource=function_resource, partial="no VPC, file systems, SnapStart, KMS keys")
+@operation("lambda:UpdateFunctionConfiguration", resource=function_resource, partial="no VPC, file systems, KMS keys")
 async def update_function_configuration(call: Call, request: Shape) -> Shape:
     """Change settings of $LATEST; what a request leaves out stays. AWS Lambda API Reference, UpdateFunctionConfiguration."""
     service = call.service(Lambda)

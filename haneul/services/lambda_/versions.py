@@ -13,6 +13,7 @@ from haneul.services.lambda_.pages import page
 from haneul.services.lambda_.records import Function, Version, function_key, version_key
 from haneul.services.lambda_.service import Lambda
 from haneul.services.lambda_.shapes import configuration, shown_sha256
+from haneul.services.lambda_.snap_start import ask_for_snapshot
 from haneul.services.lambda_.writes import hold_layers
 from haneul.store.keys import pack
 from haneul.store.port import Transaction
@@ -50,6 +51,8 @@ def publish_in(call: Call, tx: Transaction, target: Target, latest: Version, des
     published = msgspec.structs.replace(
         latest, number=function.next_version, description=description, revision_id=call.cloud.ids.uuid(), published_from=latest.revision_id
     )
+    if published.snap_start:
+        ask_for_snapshot(call.cloud, tx, target, published)
     function.next_version += 1
     tx.put(function_key(target), encode(function))
     tx.put(version_key(target, published.number), encode(published))
