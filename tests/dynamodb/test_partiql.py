@@ -151,7 +151,7 @@ WORDS = (
 
 
 @given(st.lists(st.sampled_from(WORDS.split()), max_size=25).map(" ".join) | st.text(max_size=60))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_text_is_a_statement_or_an_error(text: str) -> None:
     """Whatever comes, the parser ends with a statement or with a ValidationException."""
     try:
@@ -161,7 +161,7 @@ def test_any_text_is_a_statement_or_an_error(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from(WORDS.split()), max_size=12).map(" ".join))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_condition_is_answered(cloud: Running, text: str) -> None:
     """Whatever stands behind WHERE, the answer is items or a client's error, never an internal one."""
     name = "partiql-hostile"

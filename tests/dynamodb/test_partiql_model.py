@@ -156,5 +156,5 @@ class StatementMachine(RuleBasedStateMachine):
         assert sorted(found, key=order) == sorted((self.item(key) for key in self.model if key not in edge), key=order)
 
 
-StatementMachine.TestCase.settings = settings(max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+StatementMachine.TestCase.settings = settings(max_examples=5, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
 TestStatements = StatementMachine.TestCase

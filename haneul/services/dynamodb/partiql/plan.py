@@ -91,9 +91,9 @@ def plan_select(select: Select, source: Source, values: Values) -> Plan:
         return Plan(None, conjuncts(where), False)
     reads = [read for one in planned if one is not None for read in one.reads or ()]
     rest = planned[0].rest if len(planned) == 1 and planned[0] is not None else conjuncts(where)
-    for read in reads:
-        check_conditions(source, read, None)
     if len(reads) > 1:
+        for read in reads:
+            check_conditions(source, read, None)
         # Alternatives that negate something about the sort key read their partitions as a whole, and others may lie within them.
         negated = [one is not None and any(_negates(term, source.key) for term in one.rest) for one in planned]
         whole = [read for one, yes in zip(planned, negated) if one is not None and yes for read in one.reads or ()]
