@@ -20,6 +20,7 @@ from haneul.services.dynamodb.replication import backfill, delivery
 from haneul.services.dynamodb.service import DynamoDb
 from tests.dynamodb.support import make_table, s
 from tests.support.running import ACCOUNT, Running
+from tests.support.stores import Overlaid
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 ROOT = Caller(kind="root", account=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:root", principal_id=ACCOUNT)
@@ -205,7 +206,7 @@ def saving(cloud: Running, at: set[int], directory: Path) -> list[Path]:
             save(cloud, saved[-1])
         return await transact(work)
 
-    store.transact = counted  # type: ignore[method-assign]
+    cloud.app.cloud.store = Overlaid(store, transact=counted)  # type: ignore[assignment]
     return saved
 
 
@@ -224,7 +225,7 @@ def test_a_crash_while_a_replica_is_filled_and_removed(tmp_path: Path, monkeypat
         for at in range(23, 40):
             call(cloud, "PutItem", REGIONS[1], TableName=name, Item={"pk": s(str(at))})
         call(cloud, "UpdateTable", REGIONS[0], TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": REGIONS[1]}}])
-        cloud.app.cloud.store.transact = type(cloud.app.cloud.store).transact.__get__(cloud.app.cloud.store)  # type: ignore[method-assign]
+        cloud.app.cloud.store = cloud.app.cloud.store.store  # type: ignore[attr-defined]
         saved_later = saving(cloud, {2, 4}, tmp_path / "later")
         cloud.advance("1s")
         clock = cloud.clock

@@ -11,6 +11,7 @@ from haneul.services.lambda_.records import Function, Version, function_key, ver
 from haneul.store.records import decode, encode
 from tests.lambda_.build import function, invoke
 from tests.support.running import ACCOUNT, REGION, Running
+from tests.support.stores import Overlaid
 
 MANY = 10_000
 
@@ -35,11 +36,11 @@ def _counted(cloud: Running) -> Iterator[list[int]]:
             count[0] += 1
             yield row
 
-    store.get, store.range, store.iterate = get, rows, iterate
+    cloud.app.cloud.store = Overlaid(store, get=get, range=rows, iterate=iterate)  # type: ignore[assignment]
     try:
         yield count
     finally:
-        del store.get, store.range, store.iterate
+        cloud.app.cloud.store = store
 
 
 def _add_many(cloud: Running) -> None:
