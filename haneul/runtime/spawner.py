@@ -30,6 +30,8 @@ from haneul.runtime.inside import jail, linux, root
 
 _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 16
+# What a program may reserve beyond what it uses: Node.js takes half a gigabyte of addresses for its code, and touches little of it.
+_RESERVED_BYTES_MAX = 1 << 30
 _ZYGOTE_SECONDS_MAX = 10
 _READ_ONLY = linux.ATTR_RDONLY | linux.ATTR_NOSUID | linux.ATTR_NODEV
 _FIRST_USER = 1_900_000_000
@@ -135,6 +137,7 @@ class Spawner:
             request = {
                 "ports": [jail.RUNTIME_API_PORT, message["endpoint_port"]],
                 "watch_bytes": 0 if "memory" in group.directories else memory_bytes,
+                "reserved_bytes": 0 if message["zygote"]["python"] else _RESERVED_BYTES_MAX,
                 "mounts": [target for target, _ in mounts],
                 "snapshot": message["snapshot"],
                 "restore": message["restore"],

@@ -61,6 +61,7 @@ class Request:
         values = json.loads(message)
         self.ports: list[int] = values["ports"]
         self.watch_bytes: int = values["watch_bytes"]
+        self.reserved_bytes: int = values["reserved_bytes"]
         self.snapshot: bool = values["snapshot"]
         """Whether this is to become the origin of restored environments (see `haneul.runtime.inside.restoring`)."""
         self.channel, self.log, self.status = fds[:3]
@@ -192,7 +193,7 @@ def _prepare_function(request: Request, function: int, extras: list[int]) -> int
             linux.attach_mount(fd, target)
         os.close(fd)
     if request.watch_bytes:  # The second line, should memory be taken faster than it is watched.
-        limit = request.watch_bytes + request.watch_bytes // 4 + (64 << 20)
+        limit = request.watch_bytes + request.watch_bytes // 4 + (64 << 20) + request.reserved_bytes
         resource.prlimit(function, resource.RLIMIT_DATA, (limit, limit))
     if extras or not extensions.found():
         hand_over(request.channel, listen(request.ports), extras)
