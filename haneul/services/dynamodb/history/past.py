@@ -74,13 +74,14 @@ def read_chunk(store: Store, past: Past, place: bytes, rows_max: int = CHUNK_ROW
     """The next rows from a place on (empty: the first), as (key behind the table's prefix, row); the place behind them, and whether those were the last."""
     rows: list[tuple[bytes, bytes]] = []
     budget = Budget(rows_max)
+    begun = place
     with store.snapshot() as reader:
-        for suffix, row in rows_at(reader, past, place):
-            place = suffix
+        for suffix, row, done in rows_at(reader, past, place):
             if row is not None:
                 rows.append((suffix, row))
-                place = behind_item(suffix)
-            if budget.spend(len(row) if row is not None else None):
+            place = behind_item(suffix) if done else suffix
+            # A step that ended where it began would be taken again and again.
+            if budget.spend(len(row) if row is not None else None) and place != begun:
                 return rows, place, False
     return rows, place, True
 
@@ -89,19 +90,19 @@ def read_changes(store: Store, past: Past, since: int, place: bytes) -> tuple[li
     """The next items that changed after `since` and not after `past.time`, the place behind them, and whether those were the last."""
     changes: list[Change] = []
     budget = Budget(CHUNK_ROWS)
+    begun = place
     with store.snapshot() as reader:
-        for suffix, change in changes_between(reader, past, since, place):
-            place = suffix
+        for suffix, change, done in changes_between(reader, past, since, place):
             if change is not None:
                 changes.append(change)
-                place = behind_item(suffix)
-            if budget.spend(len(change.old_row or b"") + len(change.new_row or b"") if change is not None else None):
+            place = behind_item(suffix) if done else suffix
+            if budget.spend(len(change.old_row or b"") + len(change.new_row or b"") if change is not None else None) and place != begun:
                 return changes, place, False
     return changes, place, True
 
 
-def rows_at(reader: Reader, past: Past, place: bytes) -> Iterator[tuple[bytes, bytes | None]]:
-    """The rows of a table at a moment; without a row, only how far it is."""
+def rows_at(reader: Reader, past: Past, place: bytes) -> Iterator[tuple[bytes, bytes | None, bool]]:
+    """The rows of a table at a moment, None where there was none; and whether all is said of the item, or it is only told how far it is."""
     days = _days(reader, past)
     streams = [_first_changes(reader, day_prefix(past.log, day), place, past.time, order) for order, day in enumerate(days)]
     decided: bytes | None = None
@@ -111,7 +112,7 @@ def rows_at(reader: Reader, past: Past, place: bytes) -> Iterator[tuple[bytes, b
             continue
         if found.stamp:
             decided = found.suffix
-        yield found.suffix, found.row
+        yield found.suffix, found.row, found.stamp != 0
 
 
 def _days(reader: Reader, past: Past) -> range:
@@ -162,8 +163,9 @@ def row_at(reader: Reader, past: Past, suffix: bytes) -> bytes | None:
     return reader.get(past.rows + suffix)
 
 
-def changes_between(reader: Reader, past: Past, since: int, place: bytes) -> Iterator[tuple[bytes, Change | None]]:
-    """Each item that changed after `since` and not after `past.time`, once; without a change, only how far it is. Costs what changed."""
+def changes_between(reader: Reader, past: Past, since: int, place: bytes) -> Iterator[tuple[bytes, Change | None, bool]]:
+    """Each item that changed after `since` and not after `past.time`, once; whether all is said of the item, or it is only told how far it is.
+    Costs what changed."""
     newest = newest_day(reader, past.log)
     if newest is None:
         return
@@ -172,15 +174,18 @@ def changes_between(reader: Reader, past: Past, since: int, place: bytes) -> Ite
     for found in heapq.merge(*[_first_changes(reader, day_prefix(past.log, day), place, since, order) for order, day in enumerate(days)]):
         if found.suffix == decided:
             continue
-        if not found.stamp or found.stamp > past.time:
-            yield found.suffix, None
+        if not found.stamp:
+            yield found.suffix, None, False
             continue
         decided = found.suffix
+        if found.stamp > past.time:
+            yield found.suffix, None, True
+            continue
         written_at, before_last = _last_change(reader, past, since, days, found.suffix)
         new_row = row_at(reader, past, found.suffix)
         # An item that is not there at the end was removed by its last change, which knows what it was.
         some_row = new_row or before_last
-        yield found.suffix, Change(some_row, found.row, new_row, written_at) if some_row is not None else None
+        yield found.suffix, Change(some_row, found.row, new_row, written_at) if some_row is not None else None, True
 
 
 def _last_change(reader: Reader, past: Past, since: int, days: range, suffix: bytes) -> tuple[int, bytes | None]:
