@@ -6,6 +6,7 @@ Which modules: `[tool.haneul] compiled` in pyproject.toml. Why, and what it brin
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import io
 import json
@@ -71,10 +72,16 @@ def build(paths: list[str]) -> None:
 
 
 def main() -> None:
-    paths = modules()
     if "--remove" in sys.argv:
         remove()
         return
+    # Bytecode of everything, so that the first start is as quick as any, also where Python may not write it.
+    compileall.compile_dir(ROOT / "haneul", quiet=2)
+    bring_up_to_date(modules())
+
+
+def bring_up_to_date(paths: list[str]) -> None:
+    """Compile what has changed, if it can be compiled here."""
     wanted = digest(paths)
     known = json.loads(MANIFEST.read_text()) if MANIFEST.exists() else {}
     if known.get("digest") == wanted:
