@@ -31,7 +31,7 @@ def test_as_nobody() -> None:
     interpreter = _interpreter()
     assert interpreter is not None
     files = [f"tests/runtime/{name}.py" for name in _TESTS]
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", interpreter, "-B", "-m", "pytest", *files, "-v", "-n0", "-o", "faulthandler_timeout=30"]
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", interpreter, "-B", "-m", "pytest", *files, "-v", "-n0", "-o", "faulthandler_timeout=100"]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{_ROOT}:{sysconfig.get_paths()['purelib']}", "HOME": "/nonexistent"}
     with tempfile.TemporaryFile() as output:
         try:
