@@ -5,18 +5,16 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
-from haneul.core.paging import make_token, read_token
 from haneul.services.application_autoscaling.adapters import adapter_of
-from haneul.services.application_autoscaling.errors import invalid, invalid_token, no_target, not_found
-from haneul.services.application_autoscaling.records import POLICIES, Place, Policy, find_target, page_bounds, place_of, policies_of
+from haneul.services.application_autoscaling.errors import invalid, no_target, not_found
+from haneul.services.application_autoscaling.pages import read_page
+from haneul.services.application_autoscaling.records import POLICIES, Place, Policy, find_target, place_of, policies_of
 from haneul.services.application_autoscaling.scaling import keep_limits_soon
 from haneul.services.application_autoscaling.targets import any_target
 from haneul.services.application_autoscaling.tracking import alarm_names, delete_alarms, put_alarms
-from haneul.store.keys import unpack
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
-_PAGE = 50
 _POLICIES_MAX = 50
 _TRACKING = "TargetTrackingScaling"
 # DynamoDB takes utilizations from 20 to 90 percent.
@@ -120,30 +118,20 @@ async def describe_scaling_policies(call: Call, request: Shape) -> Shape:
     """The policies of a service, a resource or one target."""
     if "ScalableDimension" in request and "ResourceId" not in request:
         raise invalid("ResourceId must be specified when ScalableDimension is")
-    wanted, limit = request.get("PolicyNames"), min(request.get("MaxResults", _PAGE), _PAGE)
-    token = request.get("NextToken")
-    position = read_token(token) if token is not None else None
-    if token is not None and position is None:
-        raise invalid_token()
-    shown: list[Shape] = []
-    for key, value in call.cloud.store.iterate(*page_bounds(call, request, POLICIES, position)):
-        policy = decode(value, Policy)
-        if wanted and policy.name not in wanted:
-            continue
-        if len(shown) == limit:
-            return {"ScalingPolicies": shown, "NextToken": make_token(key)}
-        place = Place(*(str(part) for part in unpack(key)[1:6]))
-        shown.append(
-            {
-                "PolicyARN": policy.arn,
-                "PolicyName": policy.name,
-                **place.shape,
-                "PolicyType": _TRACKING,
-                "TargetTrackingScalingPolicyConfiguration": policy.settings,
-                "Alarms": _shown_alarms(place, policy),
-                "CreationTime": policy.created_at,
-            }
-        )
-    return {"ScalingPolicies": shown}
+    names = request.get("PolicyNames")
+    shown, more = read_page(call, request, POLICIES, Policy, lambda _, policy: not names or policy.name in names, _shown)
+    return {"ScalingPolicies": shown, **more}
+
+
+def _shown(place: Place, policy: Policy) -> Shape:
+    return {
+        "PolicyARN": policy.arn,
+        "PolicyName": policy.name,
+        **place.shape,
+        "PolicyType": _TRACKING,
+        "TargetTrackingScalingPolicyConfiguration": policy.settings,
+        "Alarms": _shown_alarms(place, policy),
+        "CreationTime": policy.created_at,
+    }
 
 

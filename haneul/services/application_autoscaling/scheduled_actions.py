@@ -7,18 +7,16 @@ from zoneinfo import available_timezones
 
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
-from haneul.core.paging import make_token, read_token
 from haneul.services.application_autoscaling.adapters import adapter_of
-from haneul.services.application_autoscaling.errors import invalid, invalid_token, no_target, not_found
-from haneul.services.application_autoscaling.records import SCHEDULED, Place, Scheduled, find_target, page_bounds, place_of
+from haneul.services.application_autoscaling.errors import invalid, no_target, not_found
+from haneul.services.application_autoscaling.pages import read_page
+from haneul.services.application_autoscaling.records import SCHEDULED, Place, Scheduled, find_target, place_of
 from haneul.services.application_autoscaling.schedules import ScheduleError, parse_schedule
 from haneul.services.application_autoscaling.scheduling import DUE, set_timer
 from haneul.services.application_autoscaling.targets import any_target
-from haneul.store.keys import unpack
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
-_PAGE = 50
 _KEPT = ("Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction")
 
 
@@ -96,19 +94,10 @@ async def describe_scheduled_actions(call: Call, request: Shape) -> Shape:
     """The scheduled actions of a service, a resource or one target."""
     if "ScalableDimension" in request and "ResourceId" not in request:
         raise invalid("ResourceId must be specified when ScalableDimension is")
-    wanted, limit = request.get("ScheduledActionNames"), min(request.get("MaxResults", _PAGE), _PAGE)
-    token = request.get("NextToken")
-    position = read_token(token) if token is not None else None
-    if token is not None and position is None:
-        raise invalid_token()
-    shown: list[Shape] = []
-    for key, value in call.cloud.store.iterate(*page_bounds(call, request, SCHEDULED, position)):
-        action = decode(value, Scheduled)
-        if wanted and action.name not in wanted:
-            continue
-        if len(shown) == limit:
-            return {"ScheduledActions": shown, "NextToken": make_token(key)}
-        place = Place(*(str(part) for part in unpack(key)[1:6]))
-        made = {"ScheduledActionName": action.name, "ScheduledActionARN": action.arn, **place.shape, "CreationTime": action.created_at}
-        shown.append({**made, **action.settings})
-    return {"ScheduledActions": shown}
+    names = request.get("ScheduledActionNames")
+    shown, more = read_page(call, request, SCHEDULED, Scheduled, lambda _, action: not names or action.name in names, _shown)
+    return {"ScheduledActions": shown, **more}
+
+
+def _shown(place: Place, action: Scheduled) -> Shape:
+    return {"ScheduledActionName": action.name, "ScheduledActionARN": action.arn, **place.shape, "CreationTime": action.created_at, **action.settings}

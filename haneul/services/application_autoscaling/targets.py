@@ -7,9 +7,9 @@ from functools import partial
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.core.paging import make_token, read_token
 from haneul.services.application_autoscaling.adapters import Adapter, adapter_of
-from haneul.services.application_autoscaling.errors import invalid, invalid_token, no_target
+from haneul.services.application_autoscaling.errors import invalid, no_target
+from haneul.services.application_autoscaling.pages import read_page
 from haneul.services.application_autoscaling.records import (
     POLICIES,
     SCHEDULED,
@@ -18,7 +18,6 @@ from haneul.services.application_autoscaling.records import (
     Scheduled,
     Target,
     find_target,
-    page_bounds,
     place_of,
     policies_of,
     save_target,
@@ -28,11 +27,10 @@ from haneul.services.application_autoscaling.scaling import keep_limits_soon
 from haneul.services.application_autoscaling.scheduling import DUE
 from haneul.services.application_autoscaling.tags import checked_tags
 from haneul.services.application_autoscaling.tracking import delete_alarms
-from haneul.store.keys import prefix_range, unpack
+from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
-_PAGE = 50
 _SUSPENDED = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 
 
@@ -128,28 +126,21 @@ async def describe_scalable_targets(call: Call, request: Shape) -> Shape:
     if "ScalableDimension" in request and "ResourceIds" not in request:
         raise invalid("ResourceIds must be specified when ScalableDimension is")
     wanted, dimension = request.get("ResourceIds"), request.get("ScalableDimension")
-    limit = min(request.get("MaxResults", _PAGE), _PAGE)
-    token = request.get("NextToken")
-    position = read_token(token) if token is not None else None
-    if token is not None and position is None:
-        raise invalid_token()
-    shown: list[Shape] = []
-    for key, value in call.cloud.store.iterate(*page_bounds(call, {"ServiceNamespace": request["ServiceNamespace"]}, TARGETS, position)):
-        place = Place(*(str(part) for part in unpack(key)[1:6]))
-        if (wanted and place.resource not in wanted) or (dimension is not None and place.dimension != dimension):
-            continue
-        if len(shown) == limit:
-            return {"ScalableTargets": shown, "NextToken": make_token(key)}
-        target = decode(value, Target)
-        shown.append(
-            {
-                **place.shape,
-                "MinCapacity": target.min,
-                "MaxCapacity": target.max,
-                "RoleARN": target.role,
-                "CreationTime": target.created_at,
-                "SuspendedState": target.suspended,
-                "ScalableTargetARN": target_arn(place, target),
-            }
-        )
-    return {"ScalableTargets": shown}
+
+    def is_wanted(place: Place, _: Target) -> bool:
+        return (not wanted or place.resource in wanted) and (dimension is None or place.dimension == dimension)
+
+    shown, more = read_page(call, request, TARGETS, Target, is_wanted, _shown)
+    return {"ScalableTargets": shown, **more}
+
+
+def _shown(place: Place, target: Target) -> Shape:
+    return {
+        **place.shape,
+        "MinCapacity": target.min,
+        "MaxCapacity": target.max,
+        "RoleARN": target.role,
+        "CreationTime": target.created_at,
+        "SuspendedState": target.suspended,
+        "ScalableTargetARN": target_arn(place, target),
+    }
