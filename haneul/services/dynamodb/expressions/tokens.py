@@ -17,7 +17,7 @@ _TOKEN = re.compile(
 
 
 class Token(NamedTuple):
-    """`kind` is word, name, value, number, sign, end or strange; `upper` the text in capitals (for keywords)."""
+    """`kind` is word, name, value, number, sign, end or strange, in PartiQL also keyword, quoted or text; `upper` the text in capitals."""
 
     kind: str
     text: str
@@ -46,12 +46,12 @@ def tokenize(text: str) -> list[Token]:
         at = found.end()
 
 
-class Reader:
-    """Walks over the tokens of one expression."""
+class Walk:
+    """A way along tokens, one at a time; the last one, of kind `end`, is never left behind."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, tokens: list[Token]) -> None:
         self.text = text
-        self.tokens = tokenize(text)
+        self.tokens = tokens
         self.at = 0
 
     @property
@@ -71,6 +71,13 @@ class Reader:
             self.at += 1
             return True
         return False
+
+
+class Reader(Walk):
+    """Walks over the tokens of one expression."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, tokenize(text))
 
     def accept_word(self, word: str) -> bool:
         """Take the next token if it is this keyword, in any case."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from haneul.clock import DAY, HOUR
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.caller import Caller
+from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.history.past import Past
 from haneul.services.dynamodb.tables import TableRecord
@@ -111,6 +113,16 @@ def token_used(reader: Reader, call: Call, kind: str, token: str) -> Token | Non
     raw = reader.get(pack((TOKEN_SPACE, call.account, call.region, kind, token)))
     found = decode(raw, Token) if raw is not None else None
     return found if found is not None and found.ends_at > call.now else None
+
+
+def repeated(reader: Reader, call: Call, kind: str, space: str, token: str, digest: bytes, conflict: Callable[[str], ServiceError]) -> bytes | None:
+    """The stored record of the job that this token has begun already, None for a new one; raises what `conflict` makes when it was for another request."""
+    used = token_used(reader, call, kind, token)
+    if used is None:
+        return None
+    if used.digest != digest:
+        raise conflict(f"{kind.capitalize()} with client token {token} exists with different parameters")
+    return find_job(reader, call, used.arn, kind, space)
 
 
 def remember_token(service: DynamoDb, tx: Transaction, call: Call, kind: str, token: str, digest: bytes, arn: str) -> None:

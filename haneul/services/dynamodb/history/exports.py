@@ -25,7 +25,7 @@ from haneul.services.dynamodb.history.export_records import (
     find_job,
     key_of_export,
     remember_token,
-    token_used,
+    repeated,
 )
 from haneul.services.dynamodb.history.export_work import WRITE, payload_of
 from haneul.services.dynamodb.history.holding import earliest, hold
@@ -98,13 +98,9 @@ async def export_table_to_point_in_time(call: Call, request: Shape) -> Shape:
     token = request.get("ClientToken") or call.cloud.ids.uuid()
 
     def work(tx: Transaction) -> Shape:
-        used = token_used(tx, call, "export", token)
-        if used is not None:
-            known = find_job(tx, call, used.arn, "export", EXPORT_SPACE)
-            if used.digest != digest:
-                raise export_conflict(f"Export with client token {token} exists with different parameters")
-            if known is not None:
-                return describe_export(decode(known, Export))
+        known = repeated(tx, call, "export", EXPORT_SPACE, token, digest, export_conflict)
+        if known is not None:
+            return describe_export(decode(known, Export))
         record = find_table(tx, service, call, request["TableArn"])
         if record.status in ("CREATING", "DELETING"):
             raise table_in_use(record.name, "created" if record.status == "CREATING" else "deleted")

@@ -10,7 +10,7 @@ from haneul.services.dynamodb.arns import named_table_arn
 from haneul.services.dynamodb.create_table import new_record
 from haneul.services.dynamodb.errors import in_use, validation
 from haneul.services.dynamodb.history.errors import import_conflict, import_not_found
-from haneul.services.dynamodb.history.export_records import digest_of, find_job, job_key, remember_token, token_used
+from haneul.services.dynamodb.history.export_records import digest_of, find_job, job_key, remember_token, repeated
 from haneul.services.dynamodb.history.import_work import IMPORT_SPACE, LOG_GROUP, READ, Import, key_of_import, payload_of
 from haneul.services.dynamodb.history.records import job_id
 from haneul.services.dynamodb.service import DynamoDb
@@ -87,13 +87,9 @@ async def import_table(call: Call, request: Shape) -> Shape:
     token = request.get("ClientToken") or call.cloud.ids.uuid()
 
     def work(tx: Transaction) -> Shape:
-        used = token_used(tx, call, "import", token)
-        if used is not None:
-            known = find_job(tx, call, used.arn, "import", IMPORT_SPACE)
-            if used.digest != digest:
-                raise import_conflict(f"Import with client token {token} exists with different parameters")
-            if known is not None:
-                return describe_import(decode(known, Import))
+        known = repeated(tx, call, "import", IMPORT_SPACE, token, digest, import_conflict)
+        if known is not None:
+            return describe_import(decode(known, Import))
         if tx.get(table_key(account, region, name)) is not None:
             raise in_use(f"Table already exists: {name}")
         record = new_record(call, parameters, account, region, name)

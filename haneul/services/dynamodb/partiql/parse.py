@@ -6,8 +6,9 @@ What is wrong with a text is said in the real service's words, as far as they ar
 from __future__ import annotations
 
 from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.expressions.tokens import Token, Walk
 from haneul.services.dynamodb.partiql.syntax import Invocation, Literal, Operation, Parameter, Reference, Sequence, Star, Structure, Term, TypeTest
-from haneul.services.dynamodb.partiql.tokens import Token, malformed, position, tokenize
+from haneul.services.dynamodb.partiql.tokens import malformed, position, tokenize
 
 DEPTH_MAX = 100
 
@@ -30,33 +31,13 @@ _TYPE_NAMES = frozenset(_TYPE_WORDS.split())
 _SECOND_WORDS = {"DOUBLE": "PRECISION", "CHARACTER": "VARYING"}
 
 
-class Reader:
+class Reader(Walk):
     """Walks over the tokens of one statement."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = tokenize(text)
-        self.at = 0
+        super().__init__(text, tokenize(text))
         self.depth = 0
         self.parameters = 0
-
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.at]
-
-    def take(self) -> Token:
-        token = self.tokens[self.at]
-        if token.kind != "end":
-            self.at += 1
-        return token
-
-    def accept(self, sign: str) -> bool:
-        """Take the next token if it is this sign."""
-        token = self.tokens[self.at]
-        if token.kind == "sign" and token.text == sign:
-            self.at += 1
-            return True
-        return False
 
     def accept_word(self, *words: str) -> str | None:
         """Take the next token if it is one of these words, keywords or not; which it was."""

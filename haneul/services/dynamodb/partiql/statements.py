@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.expressions.tokens import Token
 from haneul.services.dynamodb.partiql.parse import Reader
 from haneul.services.dynamodb.partiql.syntax import (
     Assignment,
@@ -18,7 +19,7 @@ from haneul.services.dynamodb.partiql.syntax import (
     Statement,
     Term,
 )
-from haneul.services.dynamodb.partiql.tokens import Token, malformed
+from haneul.services.dynamodb.partiql.tokens import malformed
 
 _EXPECTED_NAME = "Expected identifier for simple path"
 _LEFTOVER = "Unexpected token after expression"

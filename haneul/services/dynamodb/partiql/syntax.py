@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from haneul.services.dynamodb.partiql.tokens import Token
+from haneul.services.dynamodb.expressions.tokens import Token
 
 
 class Literal(NamedTuple):

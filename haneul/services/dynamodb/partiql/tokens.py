@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.expressions.tokens import Token
 from haneul.services.dynamodb.partiql.keywords import KEYWORDS
 
 # Blanks and comments are taken for good, so that no other reading of them is tried.
@@ -20,16 +20,6 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _EXPONENT_MAX = 2**31 - 1
-
-
-class Token(NamedTuple):
-    """`kind`: number, word (a name), keyword, quoted (a name), text, sign or end. `text` is the plain content, `upper` a word's or sign's in capitals."""
-
-    kind: str
-    text: str
-    upper: str
-    start: int
-    end: int
 
 
 def malformed(detail: str) -> Exception:
