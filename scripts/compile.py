@@ -47,9 +47,8 @@ def digest(paths: list[str]) -> str:
 def remove() -> None:
     """Take away all that was compiled."""
     MANIFEST.unlink(missing_ok=True)
-    for folder in (ROOT / "haneul", Path(sysconfig.get_paths()["purelib"])):
-        for file in folder.rglob("*.so") if folder.name == "haneul" else folder.glob(f"{_GROUP}*.so"):
-            file.unlink()
+    for file in [*(ROOT / "haneul").rglob("*.so"), *Path(sysconfig.get_paths()["purelib"]).glob(f"{_GROUP}*.so")]:
+        file.unlink()
 
 
 def build(paths: list[str]) -> None:
@@ -60,7 +59,7 @@ def build(paths: list[str]) -> None:
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="haneul-compile-") as folder:
         options = ["--ignore-missing-imports", "--follow-imports=silent", f"--cache-dir={folder}/mypy"]
-        extensions = mypycify([*options, *paths], opt_level="2", debug_level="0", target_dir=f"{folder}/c", group_name=_GROUP.removesuffix("__mypyc"))
+        extensions = mypycify([*options, *paths], opt_level="2", debug_level="0", target_dir=f"{folder}/c", group_name=_GROUP)
         os.chdir(folder)
         setup(name="haneul-compiled", packages=[], ext_modules=extensions, script_args=["-q", "build_ext", "--build-lib", f"{folder}/lib", "--build-temp", f"{folder}/tmp", "--parallel", "2"])
         os.chdir(ROOT)
