@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         "_body",
         "_closing",
         "_current",
+        "_due",
         "_handler",
         "_head_bytes",
         "_headers",
@@ -85,6 +86,7 @@ class Connection(asyncio.Protocol):
         self._current: Incoming | None = None
         self._work: asyncio.Task[Any] | None = None
         self._closing = False
+        self._due = False
         self._lingering: asyncio.TimerHandle | None = None
         self._reading_paused = False
         self._writable: asyncio.Event | None = None
@@ -135,7 +137,14 @@ class Connection(asyncio.Protocol):
             if self._head_bytes > _HEADER_BYTES_MAX:
                 self._refuse(Refused(431, "Request Header Fields Too Large"))
                 return
-        if self._ready and self._current is None:
+        if self._ready and self._current is None and not self._due:
+            self._due = True
+            self._server.answer_soon(self)
+
+    def answer_ready(self) -> None:
+        """Answer what has been received, now that the loop has read what it could from every connection."""
+        self._due = False
+        if self._current is None:
             self._pump()
 
     def eof_received(self) -> bool:

@@ -46,6 +46,22 @@ class Server:
         self._servers: list[asyncio.Server] = []
         self.date = self._http_date()
         self._ticker: asyncio.TimerHandle | None = None
+        self._due: list[Connection] = []
+
+    def answer_soon(self, connection: Connection) -> None:
+        """Let a connection answer what it has received once the loop has read from all that are ready.
+
+        Reading from all first, then answering all, keeps what each does in the processor's caches: a system call between two answers costs
+        more than itself.
+        """
+        if not self._due:
+            asyncio.get_running_loop().call_soon(self._answer_due)
+        self._due.append(connection)
+
+    def _answer_due(self) -> None:
+        due, self._due = self._due, []
+        for connection in due:
+            connection.answer_ready()
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on an address; returns the port (chosen by the system when `port` is 0)."""
