@@ -59,7 +59,7 @@ def build(paths: list[str]) -> None:
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="haneul-compile-") as folder:
         options = ["--ignore-missing-imports", "--follow-imports=silent", f"--cache-dir={folder}/mypy"]
-        extensions = mypycify([*options, *paths], opt_level="2", debug_level="0", target_dir=f"{folder}/c", group_name=_GROUP)
+        extensions = mypycify([*options, *paths], opt_level="1", debug_level="0", target_dir=f"{folder}/c", group_name=_GROUP)
         os.chdir(folder)
         setup(name="haneul-compiled", packages=[], ext_modules=extensions, script_args=["-q", "build_ext", "--build-lib", f"{folder}/lib", "--build-temp", f"{folder}/tmp", "--parallel", "2"])
         os.chdir(ROOT)

@@ -15,8 +15,6 @@ Handler = Callable[["Call", Shape], Awaitable[Shape | None]]
 ResourceOf = Callable[["Call", Shape], str | tuple[str, ...]]
 ConditionsOf = Callable[["Call", Shape], Mapping[str, Any]]
 
-_MARK = "__haneul_operation__"
-
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -37,6 +35,18 @@ class Operation:
     partial: str
 
 
+class Marked:
+    """A function that implements operations. It is called like the function itself, which, compiled, could carry no marks of its own."""
+
+    def __init__(self, handler: Handler, operations: tuple[Operation, ...]) -> None:
+        self.handler = handler
+        self.operations = operations
+        self.__doc__ = handler.__doc__
+
+    def __call__(self, call: Call, request: Shape) -> Awaitable[Shape | None]:
+        return self.handler(call, request)
+
+
 def operation(
     full_name: str,
     *,
@@ -46,24 +56,23 @@ def operation(
     authorized_inside: bool = False,
     public: bool = False,
     partial: str = "",
-) -> Callable[[Handler], Handler]:
+) -> Callable[[Handler | Marked], Marked]:
     """Make a function the implementation of an operation: `@operation("dynamodb:PutItem", resource=table_arn)`.
 
     `partial` says, for the coverage page, what the operation does not do yet (and refuses).
     """
     service, _, name = full_name.partition(":")
 
-    def mark(handler: Handler) -> Handler:
+    def mark(given: Handler | Marked) -> Marked:
+        handler, known = (given.handler, given.operations) if isinstance(given, Marked) else (given, ())
         made = Operation(service, name, handler, action or full_name, resource, conditions, authorized_inside, public, partial)
-        marks: list[Operation] = getattr(handler, _MARK, [])
-        setattr(handler, _MARK, [*marks, made])
-        return handler
+        return Marked(handler, (*known, made))
 
     return mark
 
 
 def operations_in(module: ModuleType) -> Iterable[Operation]:
-    """The operations whose functions are defined in `module`."""
+    """The operations whose functions `module` defines or imports."""
     for value in vars(module).values():
-        if getattr(value, "__module__", None) == module.__name__:
-            yield from getattr(value, _MARK, ())
+        if isinstance(value, Marked):
+            yield from value.operations

@@ -6,16 +6,14 @@ Paths begin with a small letter at each step; elements of lists are `names.1.mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from haneul.core.errors import ServiceError
 from haneul.core.quirks import Quirks
 from haneul.wire.model import ServiceModel, Shape
 from haneul.wire.patterns import JavaPattern
 
-Check = Callable[[Any, str, list[str]], None]
-Constraint = Callable[[Any], bool]
 
 ERRORS_MAX = 10
 _NUMBERS = frozenset({"integer", "long", "float", "double"})
@@ -25,6 +23,15 @@ _LENGTHS = frozenset({"string", "blob", "list", "map"})
 def validate(shape: Shape, params: dict[str, Any], *, code: str = "ValidationException", opaque: frozenset[str] = frozenset()) -> None:
     """Check values against a shape; ServiceError `code` when a constraint is broken. For a one-off: a `Validator` compiles once."""
     _check(Compiler(opaque).compile(shape), params, code)
+
+
+class Check:
+    """Reports the broken constraints of one shape; made once for each shape that has any."""
+
+    __slots__ = ()
+
+    def run(self, value: Any, path: str, errors: list[str]) -> None:
+        raise NotImplementedError
 
 
 class Validator:
@@ -50,14 +57,14 @@ def _check(check: Check | None, params: dict[str, Any], code: str) -> None:
     if check is None:
         return
     errors: list[str] = []
-    check(params, "", errors)
+    check.run(params, "", errors)
     if errors:
         plural = "s" if len(errors) > 1 else ""
         raise ServiceError(code, f"{len(errors)} validation error{plural} detected: {'; '.join(errors[:ERRORS_MAX])}", 400)
 
 
 class Compiler:
-    """Makes, for each shape, the function that reports its broken constraints; None when the shape has none."""
+    """Makes, for each shape, what reports its broken constraints; None when the shape has none."""
 
     def __init__(self, opaque: frozenset[str] = frozenset()) -> None:
         self._opaque = opaque
@@ -72,12 +79,13 @@ class Compiler:
             return None
         if shape.type == "structure":
             return self._structure(shape)
-        own = _own_constraints(shape)
-        made: Check = _scalar(shape, own)
+        made: Check
         if shape.type == "list":
-            made = self._list(shape, made)
+            made = self._list(shape)
         elif shape.type == "map":
-            made = self._map(shape, made)
+            made = self._map(shape)
+        else:
+            made = _Scalar(shape)
         self._compiled[shape] = made
         return made
 
@@ -97,120 +105,233 @@ class Compiler:
         return False
 
     def _structure(self, shape: Shape) -> Check:
-        table: list[tuple[str, str, bool, Check | None]] = []
-
-        def check(value: Any, path: str, errors: list[str]) -> None:
-            if type(value) is not dict:
-                return  # The service checks such values itself (opaque shapes, streams).
-            for name, step, required, member in table:
-                item = value.get(name)
-                if item is None:
-                    if required:
-                        errors.append(f"Value null at '{path}{step}' failed to satisfy constraint: Member must not be null")
-                elif member is not None:
-                    member(item, path + step, errors)
-
-        def nested(value: Any, path: str, errors: list[str]) -> None:
-            check(value, path + "." if path else "", errors)
-
-        self._compiled[shape] = nested
+        made = self._compiled[shape] = _Structure()
         required = set(shape.required)
         for name, member in shape.members.items():
             compiled = self.compile(member)
             if compiled is not None or name in required:
-                table.append((name, name[:1].lower() + name[1:], name in required, compiled))
-        return nested
+                made.members.append(_Member(name, name[:1].lower() + name[1:], name in required, compiled))
+        return made
 
-    def _list(self, shape: Shape, own: Check) -> Check:
+    def _list(self, shape: Shape) -> Check:
         member = shape.member
         constraints = _own_constraints(member) if member.type not in ("list", "structure", "map") else []
-        inner = self.compile(member) if not constraints else None
+        return _List(shape, constraints, self.compile(member) if not constraints else None)
 
-        def check(value: Any, path: str, errors: list[str]) -> None:
-            if type(value) is not list:
-                return
-            own(value, path, errors)
-            if constraints and any(item is not None and not all(holds(item) for holds, _ in constraints) for item in value):
-                words = ", ".join(text for _, text in constraints)
-                errors.append(f"{_value(shape, value)} at '{path}' failed to satisfy constraint: Member must satisfy constraint: [{words}]")
-            for number, item in enumerate(value, 1):
-                if item is None:
-                    errors.append(f"Value null at '{path}.{number}.member' failed to satisfy constraint: Member must not be null")
-                elif inner is not None:
-                    inner(item, f"{path}.{number}.member", errors)
-
-        return check
-
-    def _map(self, shape: Shape, own: Check) -> Check:
-        of_keys = _own_constraints(shape.key)
+    def _map(self, shape: Shape) -> Check:
         of_values = _own_constraints(shape.value) if shape.value.type not in ("list", "structure", "map") else []
-        inner = self.compile(shape.value) if not of_values else None
-
-        def check(value: Any, path: str, errors: list[str]) -> None:
-            if not isinstance(value, Mapping):
-                return
-            own(value, path, errors)
-            for kind, constraints, items in (("keys", of_keys, value.keys()), ("value", of_values, value.values())):
-                if constraints and any(item is not None and not all(holds(item) for holds, _ in constraints) for item in items):
-                    words = ", ".join(text for _, text in constraints)
-                    errors.append(f"{_value(shape, value)} at '{path}' failed to satisfy constraint: Map {kind} must satisfy constraint: [{words}]")
-            for key, item in value.items():
-                if item is None:
-                    errors.append(f"Value null at '{path}.{key}.member' failed to satisfy constraint: Member must not be null")
-                elif inner is not None:
-                    inner(item, f"{path}.{key}.member", errors)
-
-        return check
+        return _Map(shape, of_values, self.compile(shape.value) if not of_values else None)
 
 
-def _scalar(shape: Shape, constraints: list[tuple[Constraint, str]]) -> Check:
-    def check(value: Any, path: str, errors: list[str]) -> None:
-        for holds, words in constraints:
-            if not holds(value):
-                errors.append(f"{_value(shape, value)} at '{path}' failed to satisfy constraint: {words}")
+class _Member(NamedTuple):
+    """A member of a structure: its name, its step in paths, whether it must be there, and its check."""
 
-    return check
+    name: str
+    step: str
+    required: bool
+    check: Check | None
 
 
-def _own_constraints(shape: Shape) -> list[tuple[Constraint, str]]:
-    """What a shape's own traits demand, with the framework's words for it."""
+class _Structure(Check):
+    __slots__ = ("members",)
+
+    def __init__(self) -> None:
+        self.members: list[_Member] = []
+
+    def run(self, value: Any, path: str, errors: list[str]) -> None:
+        if type(value) is not dict:
+            return  # The service checks such values itself (opaque shapes, streams).
+        for member in self.members:
+            item = value.get(member.name)
+            if item is None:
+                if member.required:
+                    errors.append(f"Value null at '{_below(path, member.step)}' failed to satisfy constraint: Member must not be null")
+            elif member.check is not None:
+                member.check.run(item, _below(path, member.step), errors)
+
+
+def _below(path: str, step: str) -> str:
+    return f"{path}.{step}" if path else step
+
+
+class _Scalar(Check):
+    __slots__ = ("_constraints", "_shape")
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._constraints = _own_constraints(shape)
+
+    def run(self, value: Any, path: str, errors: list[str]) -> None:
+        for constraint in self._constraints:
+            if not constraint.holds(value):
+                errors.append(f"{_value(self._shape, value)} at '{path}' failed to satisfy constraint: {constraint.words}")
+
+
+class _List(_Scalar):
+    __slots__ = ("_inner", "_of_members")
+
+    def __init__(self, shape: Shape, of_members: list[Constraint], inner: Check | None) -> None:
+        super().__init__(shape)
+        self._of_members = of_members
+        self._inner = inner
+
+    def run(self, value: Any, path: str, errors: list[str]) -> None:
+        if type(value) is not list:
+            return
+        super().run(value, path, errors)
+        if self._of_members and not all([_all_hold(self._of_members, item) for item in value]):
+            errors.append(f"{_value(self._shape, value)} at '{path}' failed to satisfy constraint: Member must satisfy constraint: [{_words(self._of_members)}]")
+        number = 0
+        for item in value:
+            number += 1
+            if item is None:
+                errors.append(f"Value null at '{path}.{number}.member' failed to satisfy constraint: Member must not be null")
+            elif self._inner is not None:
+                self._inner.run(item, f"{path}.{number}.member", errors)
+
+
+class _Map(_Scalar):
+    __slots__ = ("_inner", "_of_keys", "_of_values")
+
+    def __init__(self, shape: Shape, of_values: list[Constraint], inner: Check | None) -> None:
+        super().__init__(shape)
+        self._of_keys = _own_constraints(shape.key)
+        self._of_values = of_values
+        self._inner = inner
+
+    def run(self, value: Any, path: str, errors: list[str]) -> None:
+        if not isinstance(value, Mapping):
+            return
+        super().run(value, path, errors)
+        if self._of_keys and not all([_all_hold(self._of_keys, key) for key in value]):
+            self._report("keys", value, path, self._of_keys, errors)
+        if self._of_values and not all([_all_hold(self._of_values, item) for item in value.values()]):
+            self._report("value", value, path, self._of_values, errors)
+        for key, item in value.items():
+            if item is None:
+                errors.append(f"Value null at '{path}.{key}.member' failed to satisfy constraint: Member must not be null")
+            elif self._inner is not None:
+                self._inner.run(item, f"{path}.{key}.member", errors)
+
+    def _report(self, kind: str, value: Any, path: str, constraints: list[Constraint], errors: list[str]) -> None:
+        errors.append(f"{_value(self._shape, value)} at '{path}' failed to satisfy constraint: Map {kind} must satisfy constraint: [{_words(constraints)}]")
+
+
+def _all_hold(constraints: list[Constraint], item: Any) -> bool:
+    if item is not None:
+        for constraint in constraints:
+            if not constraint.holds(item):
+                return False
+    return True
+
+
+def _words(constraints: list[Constraint]) -> str:
+    return ", ".join([constraint.words for constraint in constraints])
+
+
+class Constraint:
+    """One thing that a shape's own traits demand; `words` are the framework's for it."""
+
+    __slots__ = ("words",)
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+    def holds(self, value: Any) -> bool:
+        raise NotImplementedError
+
+
+class _AtLeast(Constraint):
+    __slots__ = ("_limit",)
+
+    def __init__(self, limit: Any) -> None:
+        super().__init__(f"Member must have value greater than or equal to {_plain(limit)}")
+        self._limit = limit
+
+    def holds(self, value: Any) -> bool:
+        return bool(value >= self._limit)
+
+
+class _AtMost(Constraint):
+    __slots__ = ("_limit",)
+
+    def __init__(self, limit: Any) -> None:
+        super().__init__(f"Member must have value less than or equal to {_plain(limit)}")
+        self._limit = limit
+
+    def holds(self, value: Any) -> bool:
+        return bool(value <= self._limit)
+
+
+class _NotLonger(Constraint):
+    __slots__ = ("_limit",)
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"Member must have length less than or equal to {limit}")
+        self._limit = limit
+
+    def holds(self, value: Any) -> bool:
+        return _length(value) <= self._limit
+
+
+class _NotShorter(Constraint):
+    __slots__ = ("_limit",)
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"Member must have length greater than or equal to {limit}")
+        self._limit = limit
+
+    def holds(self, value: Any) -> bool:
+        return _length(value) >= self._limit
+
+
+class _Fits(Constraint):
+    __slots__ = ("_pattern",)
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"Member must satisfy regular expression pattern: {pattern}")
+        self._pattern = JavaPattern(pattern)
+
+    def holds(self, value: Any) -> bool:
+        return self._pattern.matches(value)
+
+
+class _OneOf(Constraint):
+    __slots__ = ("_values",)
+
+    def __init__(self, values: list[str]) -> None:
+        super().__init__(f"Member must satisfy enum value set: [{', '.join(values)}]")
+        self._values = frozenset(values)
+
+    def holds(self, value: Any) -> bool:
+        return value in self._values
+
+
+def _own_constraints(shape: Shape) -> list[Constraint]:
+    """What a shape's own traits demand."""
     traits = shape.traits
-    found: list[tuple[Constraint, str]] = []
+    found: list[Constraint] = []
     if shape.type in _NUMBERS:
         if "min" in traits:
-            found.append((_at_least(traits["min"]), f"Member must have value greater than or equal to {_plain(traits['min'])}"))
+            found.append(_AtLeast(traits["min"]))
         if "max" in traits:
-            found.append((_at_most(traits["max"]), f"Member must have value less than or equal to {_plain(traits['max'])}"))
+            found.append(_AtMost(traits["max"]))
     elif shape.type in _LENGTHS and not traits.get("streaming"):
         if traits.get("max") is not None:
-            found.append((_not_longer(traits["max"]), f"Member must have length less than or equal to {traits['max']}"))
+            found.append(_NotLonger(traits["max"]))
         if traits.get("min"):
-            found.append((_not_shorter(traits["min"]), f"Member must have length greater than or equal to {traits['min']}"))
+            found.append(_NotShorter(traits["min"]))
         if shape.type == "string" and "pattern" in traits:
-            found.append((JavaPattern(traits["pattern"]).matches, f"Member must satisfy regular expression pattern: {traits['pattern']}"))
+            found.append(_Fits(traits["pattern"]))
         if shape.type == "string" and "enum" in traits:
-            found.append((frozenset(traits["enum"]).__contains__, f"Member must satisfy enum value set: [{', '.join(traits['enum'])}]"))
+            found.append(_OneOf(traits["enum"]))
     return found
-
-
-def _at_least(limit: float) -> Constraint:
-    return lambda value: bool(value >= limit)
-
-
-def _at_most(limit: float) -> Constraint:
-    return lambda value: bool(value <= limit)
-
-
-def _not_shorter(limit: int) -> Constraint:
-    return lambda value: _length(value) >= limit
-
-
-def _not_longer(limit: int) -> Constraint:
-    return lambda value: _length(value) <= limit
 
 
 def _length(value: Any) -> int:
     """A stream has no length that could be checked before it is read."""
+    if isinstance(value, str):
+        return len(value)
     return len(value) if hasattr(value, "__len__") else 0
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from haneul.core.call import Call
-from haneul.core.operation import Handler, operation
+from haneul.core.operation import Handler, Marked, operation
 from haneul.core.ports import Shape
 
 
-def api_operation(name: str, method: str, path: str, *, partial: str = "") -> Callable[[Handler], Handler]:
+def api_operation(name: str, method: str, path: str, *, partial: str = "") -> Callable[[Handler | Marked], Marked]:
     """An operation allowed by `apigateway:METHOD` on `arn:aws:apigateway:REGION::PATH`; `{member}` in the path is a member of the request."""
 
     def resource(call: Call, request: Shape) -> str:

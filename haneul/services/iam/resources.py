@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from haneul.core.call import Call
-from haneul.core.operation import Handler, Shape, operation
+from haneul.core.operation import Handler, Marked, Shape, operation
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, USER, Entity, Kind, Named, arn_of
 
@@ -32,15 +32,15 @@ _ABOUT_CALLER = frozenset(
 _LISTS = {"ListUsers": "user", "ListGroups": "group", "ListRoles": "role", "ListInstanceProfiles": "instance-profile"}
 
 
-def iam_operation(*names: str, public: bool = False, authorized_inside: bool = False, partial: str = "") -> Callable[[Handler], Handler]:
+def iam_operation(*names: str, public: bool = False, authorized_inside: bool = False, partial: str = "") -> Callable[[Handler], Marked]:
     """Make a function the implementation of IAM operations: one, or a family that differs only in what it is about (users, groups, roles)."""
 
-    def mark(handler: Handler) -> Handler:
+    def mark(handler: Handler) -> Marked:
+        marked = Marked(handler, ())
         for name in names:
-            operation(
-                f"iam:{name}", resource=target_arn, conditions=condition_keys, public=public, authorized_inside=authorized_inside, partial=partial
-            )(handler)
-        return handler
+            more = operation(f"iam:{name}", resource=target_arn, conditions=condition_keys, public=public, authorized_inside=authorized_inside, partial=partial)
+            marked = more(marked)
+        return marked
 
     return mark
 
