@@ -95,9 +95,11 @@ class StandardAuthority:
         if found is None:
             return Identified(ANONYMOUS, "", {})
         signed, credential = found
-        if credential.caller.kind != "root":
-            self.identities.used(credential.caller, service, signed.grant.region)
-        return Identified(credential.caller, signed.grant.region, signed.context)
+        caller = credential.caller
+        # Of the root user's keys only IAM's have a last use; temporary and development keys do not begin so.
+        if caller.kind != "root" or caller.access_key_id.startswith("AKIA"):
+            self.identities.used(caller, service, signed.grant.region)
+        return Identified(caller, signed.grant.region, signed.context)
 
     def missing_credentials(self, request: HttpRequest, service: str) -> ServiceError:
         return SignatureProblem("missing").as_error(_spoken(request, self._protocols_of(service)))

@@ -138,7 +138,7 @@ class PasswordPolicy(msgspec.Struct):
 class Account(msgspec.Struct):
     """What an account has once. `report_at` is the time of the credential report, 0 without one; `root_keys` the ids of the root user's access keys.
 
-    `issuer_id` is the first label of the account's issuer of web identity tokens, empty before there was one.
+    `issuer` is the URL of the account's issuer of web identity tokens, empty before there was one.
     """
 
     alias: str = ""
@@ -147,7 +147,7 @@ class Account(msgspec.Struct):
     report: str = ""
     report_at: int = 0
     root_keys: list[str] = []
-    issuer_id: str = ""
+    issuer: str = ""
     issues_tokens: bool = False
 
 

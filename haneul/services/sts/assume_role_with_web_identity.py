@@ -16,12 +16,11 @@ from haneul.services.sts.service import Sts
 from haneul.services.sts.sessions import (
     authorize_by_trust,
     check_duration,
+    issued,
     packed_size_percent,
-    refuse_padding,
     role_session,
     session_policies,
     session_tags,
-    shown_credentials,
     tag_conditions,
 )
 from haneul.services.sts.web_tokens import WebToken, candidate_keys, is_signed_by, read_token
@@ -46,13 +45,12 @@ class WebIdentity:
     source_identity: str = ""
 
 
-@operation("sts:AssumeRoleWithWebIdentity", public=True, partial="ProviderId (OAuth 2.0 providers), MinimumSessionTokenSize")
+@operation("sts:AssumeRoleWithWebIdentity", public=True, partial="ProviderId (OAuth 2.0 providers)")
 async def assume_role_with_web_identity(call: Call, request: Shape) -> Shape:
     """Temporary credentials of a role whose trust policy allows the token's issuer, audience and subject.
 
     Errors: InvalidIdentityToken, ExpiredTokenException, IDPCommunicationError, AccessDenied, MalformedPolicyDocument, ValidationError.
     """
-    refuse_padding(request, "AssumeRoleWithWebIdentity")
     if "ProviderId" in request:
         raise NotBuilt("the parameter ProviderId of sts:AssumeRoleWithWebIdentity")
     arn = request["RoleArn"]
@@ -74,11 +72,14 @@ async def assume_role_with_web_identity(call: Call, request: Shape) -> Shape:
     seconds = request.get("DurationSeconds", _DURATION_SECONDS_DEFAULT)
     check_duration(seconds, role, chained=False)
     session = role_session(
-        role, request["RoleSessionName"], tags, source_identity=identity.source_identity, federated_provider=identity.provider
+        role,
+        request["RoleSessionName"],
+        tags,
+        source_identity=identity.source_identity,
+        federated_provider=identity.provider,
+        session_keys={f"{identity.url}:aud".lower(): identity.audience, f"{identity.url}:sub".lower(): identity.subject},
     )
-    keys = call.cloud.authority.mint_session(session, seconds, policies=policies)
-    answer: Shape = {
-        "Credentials": shown_credentials(keys),
+    answer = issued(call, request, session, seconds, policies=policies) | {
         "SubjectFromWebIdentityToken": identity.subject,
         "AssumedRoleUser": {"AssumedRoleId": session.principal_id, "Arn": session.arn},
         "Provider": identity.provider,
@@ -111,6 +112,8 @@ async def _verified(call: Call, text: str, account: str) -> WebIdentity:
     if not isinstance(issuer, str) or not isinstance(subject, str) or not subject:
         raise invalid_identity_token("Missing a required claim: " + ("sub" if isinstance(issuer, str) else "iss"))
     url = issuer.rstrip("/").removeprefix("https://").removeprefix("http://")
+    if ".tokens.sts." in url.partition("/")[0]:
+        raise invalid_identity_token("Tokens of GetWebIdentityToken are for services elsewhere and assume no roles.")
     arn = f"arn:aws:iam::{account}:oidc-provider/{url}"
     provider = await _provider(call, arn, account)
     if provider is None:
