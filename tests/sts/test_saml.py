@@ -15,7 +15,7 @@ from botocore.config import Config
 from lxml import etree
 
 from tests.iam.identities import allow, policy, refused, session_client, trust
-from tests.sts.saml_idp import ENDPOINT, ENTITY, NAMES, IdentityProvider, Said, coded, new_key, pem
+from tests.support.saml_idp import ENDPOINT, ENTITY, NAMES, IdentityProvider, Said, coded, new_key, pem
 from tests.support.running import ACCOUNT, Running
 
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:saml-provider/Corp"

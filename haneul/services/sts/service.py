@@ -10,6 +10,7 @@ from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.service import Service
 from haneul.services.sts.issuer_documents import issuer_document
 from haneul.services.sts.issuer_keys import IssuerKeys
+from haneul.services.sts.oauth_providers import OAuthProviders
 from haneul.services.sts.quirks import STS_QUIRKS
 from haneul.services.sts.saml_libraries import SamlLibraries
 from haneul.services.sts.token_keys import TokenKeys, label_of
@@ -24,6 +25,7 @@ class Sts(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.issuer_keys = IssuerKeys(cloud.clock)
+        self.oauth_providers = OAuthProviders()
         self.saml_libraries = SamlLibraries()
         self.token_keys = TokenKeys(cloud)
 
