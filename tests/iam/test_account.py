@@ -11,6 +11,7 @@ from typing import Any
 from tests.iam.identities import User, allow, policy, refused, trust
 from tests.support.running import ACCOUNT, Running
 
+
 def code(seed: bytes, at_seconds: int) -> str:
     """The six digits of RFC 6238, written down a second time as an oracle."""
     digest = hmac.digest(base64.b32decode(seed), (at_seconds // 30).to_bytes(8, "big"), "sha1")

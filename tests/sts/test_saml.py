@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,8 +17,8 @@ from botocore.config import Config
 from lxml import etree
 
 from tests.iam.identities import allow, policy, refused, session_client, trust
-from tests.support.saml_idp import ENDPOINT, ENTITY, NAMES, IdentityProvider, Said, coded, new_key, pem
 from tests.support.running import ACCOUNT, Running
+from tests.support.saml_idp import ENDPOINT, ENTITY, NAMES, IdentityProvider, Said, coded, new_key, pem
 
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:saml-provider/Corp"
 QUALIFIER = base64.b64encode(hashlib.sha1(f"{ENTITY}{ACCOUNT}/Corp".encode()).digest()).decode()
@@ -360,3 +362,12 @@ def test_required_encryption(encrypting: Any, cloud: Running, sts: Any) -> None:
     assert refused("InvalidIdentityToken", sts.assume_role_with_saml, **call, SAMLAssertion=coded(plain)) == "The SAML provider requires encrypted assertions."
     nameless = made.with_encrypted_assertion(made.with_signed_assertion(made.response(Said([f"{role},{arn}"]), cloud.clock.seconds())), key)
     refused("InvalidIdentityToken", sts.assume_role_with_saml, **call, SAMLAssertion=coded(nameless))
+
+
+def test_the_libraries_wait_until_they_are_needed() -> None:
+    """lxml and signxml take 7 MB and 30 ms that a start without SAML does not pay."""
+    code = (
+        "import sys; from haneul.services.registry import service_classes; [one.operations() for one in service_classes()];"
+        "sys.exit(bool({'lxml', 'signxml', 'cryptography.x509'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from haneul.clock import Ids
+from haneul.core.lazy import LazyModule
 from haneul.core.operation import Shape
 from haneul.services.iam.errors import invalid_input, limit_exceeded
 from haneul.services.iam.records import SamlPrivateKey, SamlProvider
 from haneul.store.vault import Vault
+
+serialization = LazyModule("cryptography.hazmat.primitives.serialization")
 
 KEYS_MAX = 2
 _KEY_ID_CHARACTERS = 22
@@ -27,7 +29,7 @@ def new_private_key(request: Shape, vault: Vault, ids: Ids, now: int) -> SamlPri
     if text is None:
         return None
     try:
-        found = load_pem_private_key(text.strip().encode(), None)
+        found = serialization.load_pem_private_key(text.strip().encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise invalid_input("Invalid private key.") from None
     if not isinstance(found, RSAPrivateKey):

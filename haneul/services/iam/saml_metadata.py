@@ -7,9 +7,10 @@ import binascii
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
-from cryptography import x509
-
+from haneul.core.lazy import LazyModule
 from haneul.services.iam.errors import invalid_input
+
+x509 = LazyModule("cryptography.x509")
 
 _METADATA = "{urn:oasis:names:tc:SAML:2.0:metadata}"
 _CERTIFICATE = ".//{http://www.w3.org/2000/09/xmldsig#}X509Certificate"

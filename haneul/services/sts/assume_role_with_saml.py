@@ -16,9 +16,7 @@ from haneul.core.ports import TrustedSamlProvider
 from haneul.services.sts.assume_role import checked_role_arn
 from haneul.services.sts.errors import invalid_identity_token
 from haneul.services.sts.saml_claims import SamlIdentity, read_claims
-from haneul.services.sts.saml_libraries import SamlLibraries
 from haneul.services.sts.saml_response import read_response
-from haneul.services.sts.service import Sts
 from haneul.services.sts.sessions import (
     authorize_by_trust,
     check_duration,
@@ -45,7 +43,7 @@ async def assume_role_with_saml(call: Call, request: Shape) -> Shape:
     provider = authority.saml_provider(request["PrincipalArn"])
     if provider is None:
         raise invalid_identity_token("Specified provider doesn't exist.")
-    identity = await asyncio.to_thread(_identity, call.service(Sts).saml_libraries, request["SAMLAssertion"], provider, call.now)
+    identity = await asyncio.to_thread(_identity, request["SAMLAssertion"], provider, call.now)
     policies = session_policies(call, request, account)
     # Whoever holds an assertion is nobody in AWS yet, as with a web identity's token.
     caller = Caller(kind="web-identity", account="", arn="", principal_id=identity.subject, federated_provider=provider.arn)
@@ -85,9 +83,9 @@ async def assume_role_with_saml(call: Call, request: Shape) -> Shape:
     return answer
 
 
-def _identity(xml: SamlLibraries, text: str, provider: TrustedSamlProvider, now: int) -> SamlIdentity:
+def _identity(text: str, provider: TrustedSamlProvider, now: int) -> SamlIdentity:
     """Verify and read; in a thread, because signatures and big documents take their time."""
-    return read_claims(read_response(xml, text, provider), provider, now)
+    return read_claims(read_response(text, provider), provider, now)
 
 
 def _end(identity: SamlIdentity, seconds: int, now: int) -> int:

@@ -18,8 +18,8 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape
 from haneul.core.ports import TrustedSamlProvider
 from haneul.services.sts.errors import invalid_identity_token
-from haneul.services.sts.saml_libraries import Element, text_of
 from haneul.services.sts.saml_response import ASSERTION
+from haneul.services.sts.saml_xml import Element, text_of
 
 _ATTRIBUTES = "https://aws.amazon.com/SAML/Attributes/"
 _TAG = f"{_ATTRIBUTES}PrincipalTag:"

@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from haneul.core.lazy import LazyModule
 from haneul.services.sts.errors import invalid_identity_token
-from haneul.services.sts.saml_libraries import Element, SamlLibraries
+from haneul.services.sts.saml_xml import Element, parse
+
+serialization = LazyModule("cryptography.hazmat.primitives.serialization")
 
 _NAMES = {"xenc": "http://www.w3.org/2001/04/xmlenc#", "xenc11": "http://www.w3.org/2009/xmlenc11#", "ds": "http://www.w3.org/2000/09/xmldsig#"}
 _OAEP_OLD = "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"
@@ -43,7 +45,7 @@ _NONCE_BYTES = 12
 _KEYS_TRIED_MAX = 8
 
 
-def opened_assertion(xml: SamlLibraries, encrypted: Element, private_keys: tuple[bytes, ...]) -> Element:
+def opened_assertion(encrypted: Element, private_keys: tuple[bytes, ...]) -> Element:
     """The assertion in an EncryptedAssertion. InvalidIdentityToken, in the same words whatever the reason, when no key opens it."""
     data = encrypted.find("xenc:EncryptedData", _NAMES)
     method = _algorithm(data, "xenc:EncryptionMethod")
@@ -55,7 +57,7 @@ def opened_assertion(xml: SamlLibraries, encrypted: Element, private_keys: tuple
         for pem in private_keys:
             key = _content_key(transported, pem)
             plain = _plain(method, key, content) if key is not None and len(key) == size else None
-            root = xml.parse(plain) if plain is not None else None
+            root = parse(plain) if plain is not None else None
             if root is not None:
                 return root
     raise _closed()
@@ -79,7 +81,7 @@ def _cipher_value(parent: Element) -> bytes:
 
 
 def _content_key(transported: Element, pem: bytes) -> bytes | None:
-    private: Any = load_pem_private_key(pem, None)
+    private: Any = serialization.load_pem_private_key(pem, None)
     scheme = _oaep(transported)
     if scheme is None or not isinstance(private, RSAPrivateKey):
         return None

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from haneul.core.errors import ServiceError
+from haneul.core.lazy import LazyModule
 from haneul.core.ports import TrustedSamlProvider
 from haneul.services.sts.errors import invalid_identity_token
 from haneul.services.sts.saml_encryption import opened_assertion
-from haneul.services.sts.saml_libraries import Element, SamlLibraries
+from haneul.services.sts.saml_xml import Element, detached, etree, parse
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+signxml = LazyModule("signxml")
+x509 = LazyModule("cryptography.x509")
 
 PROTOCOL = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 ASSERTION = "{urn:oasis:names:tc:SAML:2.0:assertion}"
@@ -28,23 +35,23 @@ _STRONG = frozenset(f"{kind}_SHA{bits}" for kind in ("RSA", "ECDSA") for bits in
 _STRONG_DIGESTS = frozenset({"SHA256", "SHA384", "SHA512"})
 
 
-def read_response(xml: SamlLibraries, text: str, provider: TrustedSamlProvider) -> Element:
+def read_response(text: str, provider: TrustedSamlProvider) -> Element:
     """The assertion of a response in base64. Errors: InvalidIdentityToken, IDPRejectedClaim."""
     try:
         document = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         raise invalid_identity_token("Invalid base64 SAMLResponse") from None
-    response = xml.parse(document)
+    response = parse(document)
     if response is None or response.tag != f"{PROTOCOL}Response":
         raise invalid_identity_token(_NO_ASSERTION)
     _check_status(response)
     is_signed = response.find(_SIGNATURE) is not None
     if is_signed:
-        response = _signed_part(xml, response, provider)
-    assertion = _only_assertion(xml, response, provider)
+        response = _signed_part(response, provider)
+    assertion = _only_assertion(response, provider)
     # What a response's signature covers is trusted; else the assertion must bring its own.
     if not is_signed:
-        assertion = _signed_part(xml, assertion, provider)
+        assertion = _signed_part(assertion, provider)
     if assertion.tag != f"{ASSERTION}Assertion":
         raise invalid_identity_token(_NO_ASSERTION)
     return assertion
@@ -57,31 +64,30 @@ def _check_status(response: Element) -> None:
         raise ServiceError("IDPRejectedClaim", f"The identity provider reported that authentication failed: {value or 'no status'}", 403)
 
 
-def _only_assertion(xml: SamlLibraries, response: Element, provider: TrustedSamlProvider) -> Element:
+def _only_assertion(response: Element, provider: TrustedSamlProvider) -> Element:
     plain, encrypted = response.findall(f"{ASSERTION}Assertion"), response.findall(f"{ASSERTION}EncryptedAssertion")
     if len(plain) + len(encrypted) != 1:
         raise invalid_identity_token(_NO_ASSERTION)
     if encrypted:
-        return opened_assertion(xml, encrypted[0], provider.private_keys)
+        return opened_assertion(encrypted[0], provider.private_keys)
     if provider.encryption_required:
         raise invalid_identity_token("The SAML provider requires encrypted assertions.")
     return plain[0]
 
 
-def _signed_part(xml: SamlLibraries, element: Element, provider: TrustedSamlProvider) -> Element:
+def _signed_part(element: Element, provider: TrustedSamlProvider) -> Element:
     """What the signature right below an element covers, which must be that element, signed by one of the provider's keys."""
-    root = xml.detached(element)
+    root = detached(element)
     if len(root.findall(_SIGNATURE)) == 1:
         for der in provider.certificates:
-            signed = _verified(xml, root, x509.load_der_x509_certificate(der))
+            signed = _verified(root, x509.load_der_x509_certificate(der))
             if signed is not None and signed.tag == root.tag and signed.get("ID") == root.get("ID"):
                 return signed
     raise invalid_identity_token(_BAD_SIGNATURE)
 
 
-def _verified(xml: SamlLibraries, root: Element, certificate: x509.Certificate) -> Element | None:
+def _verified(root: Element, certificate: Certificate) -> Element | None:
     """The content of a signature by a certificate's key; None when it is another's, or not sound."""
-    signxml = xml.signxml
     configuration = signxml.SignatureConfiguration(
         location="./",
         signature_methods=frozenset(one for one in signxml.SignatureMethod if one.name in _STRONG),
@@ -92,5 +98,5 @@ def _verified(xml: SamlLibraries, root: Element, certificate: x509.Certificate) 
     )
     try:
         return signxml.XMLVerifier().verify(root, x509_cert=certificate, id_attribute="ID", expect_config=configuration).signed_xml
-    except (signxml.exceptions.SignXMLException, xml.etree.LxmlError, ValueError, TypeError, AttributeError, KeyError, UnsupportedAlgorithm):
+    except (signxml.exceptions.SignXMLException, etree.LxmlError, ValueError, TypeError, AttributeError, KeyError, UnsupportedAlgorithm):
         return None

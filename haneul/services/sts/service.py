@@ -12,7 +12,6 @@ from haneul.services.sts.issuer_documents import issuer_document
 from haneul.services.sts.issuer_keys import IssuerKeys
 from haneul.services.sts.oauth_providers import OAuthProviders
 from haneul.services.sts.quirks import STS_QUIRKS
-from haneul.services.sts.saml_libraries import SamlLibraries
 from haneul.services.sts.token_keys import TokenKeys, label_of
 
 
@@ -26,7 +25,6 @@ class Sts(Service):
         super().__init__(cloud)
         self.issuer_keys = IssuerKeys(cloud.clock)
         self.oauth_providers = OAuthProviders()
-        self.saml_libraries = SamlLibraries()
         self.token_keys = TokenKeys(cloud)
 
     def resource_account(self, call: Call, arn: str) -> str | None:

@@ -8,15 +8,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from haneul.core.cloud import Cloud
+from haneul.core.lazy import LazyModule
 from haneul.services.sts.web_tokens import Jwk
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
+
+serialization = LazyModule("cryptography.hazmat.primitives.serialization")
 
 ALGORITHMS = ("RS256", "ES384")
 _SPACE = "sts-token-key"
@@ -106,7 +109,8 @@ def _new_key(algorithm: str) -> PrivateKey:
 
 
 def _der(key: PrivateKey) -> bytes:
-    return key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    der: bytes = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return der
 
 
 def _encoded(data: bytes) -> str:
