@@ -104,6 +104,11 @@ def test_audiences(enter: Any, audience: str) -> None:
         ),
         ("InvalidIdentityToken", "Role is required in AuthnResponse", {"roles": []}),
         ("InvalidIdentityToken", "SessionDuration in AuthnResponse must be an integer between 900 and 43200", {"attributes": {"SessionDuration": ["60"]}}),
+        (
+            "InvalidIdentityToken",
+            "A session tag in AuthnResponse must have a key of 1 to 128 and one value of at most 256 characters",
+            {"attributes": {"PrincipalTag:team": ["red", "blue"]}},
+        ),
         ("InvalidIdentityToken", "The SAML assertion is not valid yet", {"not_before": 3600, "ends": 7200}),
         ("ExpiredTokenException", "Response has expired", {"ends": -1}),
         ("ExpiredTokenException", "Response has expired", {"session_ends": -1}),
@@ -273,6 +278,28 @@ def test_a_strangers_signature(cloud: Running, idp: IdentityProvider, sts: Any) 
     assert message == "Response signature invalid"
 
 
+def test_new_keys_in_the_metadata(cloud: Running, sts: Any) -> None:
+    """Several may be good at a time; after an update only those of the new document are."""
+    old, new, iam = IdentityProvider(), IdentityProvider(), cloud.client("iam")
+    arn = iam.create_saml_provider(Name="Rotating", SAMLMetadataDocument=old.metadata)["SAMLProviderArn"]
+    iam.create_role(RoleName="rotating", AssumeRolePolicyDocument=trust({"Federated": arn}, "sts:AssumeRoleWithSAML"))
+    said = Said([f"{role_arn('rotating')},{arn}"])
+
+    def enter_by(idp: IdentityProvider) -> Any:
+        text = coded(idp.with_signed_assertion(idp.response(said, cloud.clock.seconds())))
+        return sts.assume_role_with_saml(RoleArn=role_arn("rotating"), PrincipalArn=arn, SAMLAssertion=text)
+
+    enter_by(old)
+    refused("InvalidIdentityToken", lambda: enter_by(new))
+    descriptor = new.metadata[new.metadata.index("<md:KeyDescriptor") : new.metadata.index("<md:SingleSignOnService")]
+    iam.update_saml_provider(SAMLProviderArn=arn, SAMLMetadataDocument=old.metadata.replace("<md:SingleSignOnService", descriptor + "<md:SingleSignOnService"))
+    enter_by(old)
+    enter_by(new)
+    iam.update_saml_provider(SAMLProviderArn=arn, SAMLMetadataDocument=new.metadata)
+    enter_by(new)
+    refused("InvalidIdentityToken", lambda: enter_by(old))
+
+
 def test_comments_cut_no_names(enter: Any) -> None:
     """A comment in a name is not there for the signature, so the name is read as a whole."""
 
@@ -365,7 +392,7 @@ def test_required_encryption(encrypting: Any, cloud: Running, sts: Any) -> None:
 
 
 def test_the_libraries_wait_until_they_are_needed() -> None:
-    """lxml and signxml take 7 MB and 30 ms that a start without SAML does not pay."""
+    """lxml and signxml take some 5 MB and 40 ms that a start without SAML does not pay."""
     code = (
         "import sys; from haneul.services.registry import service_classes; [one.operations() for one in service_classes()];"
         "sys.exit(bool({'lxml', 'signxml', 'cryptography.x509'} & set(sys.modules)))"

@@ -15,7 +15,7 @@ from haneul.services.iam.mfa_records import SEED_PURPOSE, matching_step
 from haneul.services.iam.provider_records import saml_arn, saml_provider
 from haneul.services.iam.records import GROUP, ROLE, USER, AccessKey, Entity, MfaDevice, User, arn_of
 from haneul.services.iam.saml_keys import opened_keys
-from haneul.services.iam.saml_metadata import read_metadata
+from haneul.services.iam.saml_metadata import SamlMetadata, read_metadata
 from haneul.store.keys import pack
 from haneul.store.records import decode
 
@@ -42,6 +42,7 @@ class Identities:
         self._credentials: dict[str, Credential] = {}
         self._policies: dict[str, IdentityPolicies] = {}
         self._roles: dict[str, TrustedRole] = {}
+        self._metadata: dict[str, SamlMetadata] = {}
         self._unwatch: list[Callable[[], None]] = []
 
     def start(self) -> None:
@@ -57,6 +58,7 @@ class Identities:
         self._credentials.clear()
         self._policies.clear()
         self._roles.clear()
+        self._metadata.clear()
 
     # ---- keys
 
@@ -165,15 +167,16 @@ class Identities:
         return found
 
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
-        """Read anew each time: sign-ins are rare, and private keys are not to lie about in memory."""
+        """The metadata is remembered, as anybody can ask for its sake; private keys are not to lie about in memory."""
         parsed = parse_arn(arn)
         if parsed is None or not parsed.account:
             return None
         try:
             provider, _ = saml_provider(Directory(self._cloud.store, parsed.account), arn)
-            metadata = read_metadata(provider.metadata)
+            metadata = self._metadata.get(arn) or read_metadata(provider.metadata)
         except ServiceError:
             return None
+        _remember(self._metadata, arn, metadata)
         return TrustedSamlProvider(
             saml_arn(parsed.account, provider.name),
             parsed.account,

@@ -29,6 +29,8 @@ _BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 _ENDPOINT = re.compile(r"https://(?:[a-z]{2}(?:-[a-z]+)+-\d\.)?signin\.aws\.amazon\.com/saml(?:/acs/(?P<provider>[A-Z0-9]+))?\Z")
 _AUDIENCE = "urn:amazon:webservices"
 _SESSION_NAME = re.compile(r"[a-zA-Z_0-9+=,.@-]{2,64}\Z")
+_TAG_KEY_CHARACTERS_MAX = 128
+_TAG_VALUE_CHARACTERS_MAX = 256
 _REDEEMED_WITHIN = 5 * MINUTE
 _SKEW = 5 * MINUTE
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -266,7 +268,8 @@ def _tags(attributes: dict[str, list[str]]) -> list[Shape]:
     tags = []
     for name, values in attributes.items():
         if name.startswith(_TAG):
-            if len(values) != 1:
-                raise invalid_identity_token("A session tag in AuthnResponse must have exactly one value")
-            tags.append({"Key": name.removeprefix(_TAG), "Value": values[0]})
+            key = name.removeprefix(_TAG)
+            if len(values) != 1 or not 1 <= len(key) <= _TAG_KEY_CHARACTERS_MAX or len(values[0]) > _TAG_VALUE_CHARACTERS_MAX:
+                raise invalid_identity_token("A session tag in AuthnResponse must have a key of 1 to 128 and one value of at most 256 characters")
+            tags.append({"Key": key, "Value": values[0]})
     return tags
