@@ -78,7 +78,7 @@ def _only_assertion(response: Element, provider: TrustedSamlProvider) -> Element
 def _signed_part(element: Element, provider: TrustedSamlProvider) -> Element:
     """What the signature right below an element covers, which must be that element, signed by one of the provider's keys."""
     root = detached(element)
-    if len(root.findall(_SIGNATURE)) == 1:
+    if root is not None and len(root.findall(_SIGNATURE)) == 1:
         for der in provider.certificates:
             signed = _verified(root, x509.load_der_x509_certificate(der))
             if signed is not None and signed.tag == root.tag and signed.get("ID") == root.get("ID"):
