@@ -19,7 +19,8 @@ from haneul.clock import Clock
 from haneul.core.caller import ANONYMOUS, Caller, service_caller
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.http import HttpRequest
-from haneul.core.ports import ManagedPolicyText, SessionKeys, Simulation, TrustedRole
+from haneul.core.key_ids import account_of_key
+from haneul.core.ports import ManagedPolicyText, SessionKeys, Simulation, TrustedRole, TrustedSamlProvider
 
 _NOBODY = IdentityPolicies()
 _GRANTS_NOTHING = '{"Version": "2012-10-17", "Statement": []}'
@@ -49,6 +50,9 @@ class UnknownIdentities:
         return None
 
     def role(self, role_arn: str) -> TrustedRole | None:
+        return None
+
+    def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
         return None
 
     def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
@@ -91,9 +95,11 @@ class StandardAuthority:
         if found is None:
             return Identified(ANONYMOUS, "", {})
         signed, credential = found
-        if credential.caller.kind != "root":
-            self.identities.used(credential.caller, service, signed.grant.region)
-        return Identified(credential.caller, signed.grant.region, signed.context)
+        caller = credential.caller
+        # Of the root user's keys only IAM's have a last use; temporary and development keys do not begin so.
+        if caller.kind != "root" or caller.access_key_id.startswith("AKIA"):
+            self.identities.used(caller, service, signed.grant.region)
+        return Identified(caller, signed.grant.region, signed.context)
 
     def missing_credentials(self, request: HttpRequest, service: str) -> ServiceError:
         return SignatureProblem("missing").as_error(_spoken(request, self._protocols_of(service)))
@@ -118,15 +124,22 @@ class StandardAuthority:
             raise SignatureProblem("unknown-key")
         return found
 
-    def mint_session(self, caller: Caller, duration_seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None) -> SessionKeys:
-        return self._sessions.mint(caller, duration_seconds, policies, expires_at)
+    def mint_session(
+        self, caller: Caller, duration_seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None, token_bytes_min: int = 0
+    ) -> SessionKeys:
+        return self._sessions.mint(caller, duration_seconds, policies, expires_at, token_bytes_min)
 
     def key_owner_account(self, access_key_id: str) -> str | None:
+        if access_key_id.startswith("ASIA"):
+            return account_of_key(access_key_id)
         found = self._root.credential(access_key_id, "") or self.identities.credential(access_key_id)
         return found.caller.account if found is not None else None
 
     def role(self, role_arn: str) -> TrustedRole | None:
         return self.identities.role(role_arn)
+
+    def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
+        return self.identities.saml_provider(arn)
 
     def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
         return self.identities.one_time_password_fits(caller, serial_number, code)

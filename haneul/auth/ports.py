@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from haneul.core.caller import Caller
-from haneul.core.ports import Credential, IdentityPolicies, TrustedRole
+from haneul.core.ports import Credential, IdentityPolicies, TrustedRole, TrustedSamlProvider
 
-__all__ = ["Credential", "IdentityPolicies", "IdentitySource", "TrustedRole"]
+__all__ = ["Credential", "IdentityPolicies", "IdentitySource", "TrustedRole", "TrustedSamlProvider"]
 
 
 class IdentitySource(Protocol):
@@ -25,6 +25,8 @@ class IdentitySource(Protocol):
         """The default version's document of a managed policy (a session names its policies by ARN)."""
 
     def role(self, role_arn: str) -> TrustedRole | None: ...
+
+    def saml_provider(self, arn: str) -> TrustedSamlProvider | None: ...
 
     def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
         """Whether `code` is what the caller's own multi-factor device shows now."""

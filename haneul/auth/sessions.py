@@ -12,6 +12,7 @@ import msgspec
 from haneul.auth.ports import Credential
 from haneul.clock import SECOND, Clock, Ids
 from haneul.core.caller import Caller
+from haneul.core.key_ids import access_key_id
 from haneul.core.ports import SessionKeys
 from haneul.store.vault import Vault
 
@@ -28,19 +29,25 @@ class Sessions:
         self._ids = ids
         self._read: dict[str, Credential] = {}
 
-    def mint(self, caller: Caller, duration_seconds: int, policies: tuple[str, ...], expires_at: int | None) -> SessionKeys:
-        """Keys that stand for `caller` until they expire."""
+    def mint(self, caller: Caller, duration_seconds: int, policies: tuple[str, ...], expires_at: int | None, token_bytes_min: int = 0) -> SessionKeys:
+        """Keys that stand for `caller` until they expire. The token is filled up to `token_bytes_min`."""
         now = self._clock.now()
         expires = expires_at if expires_at is not None else (now // SECOND + duration_seconds) * SECOND
-        key_id = self._ids.unique_id("ASIA")
+        key_id = access_key_id(self._ids, caller.account, "ASIA")
         secret = self._ids.secret_key()
         fields: dict[str, Any] = {name: getattr(caller, name) for name in Caller.__dataclass_fields__}
         fields["tags"] = dict(caller.tags)
         fields["access_key_id"] = key_id
         fields["token_issued_at_ns"] = now
+        fields["token_expires_at_ns"] = expires
         fields["session_policies"] = policies
-        body = msgspec.msgpack.encode({"id": key_id, "secret": secret, "caller": fields, "expires": expires})
-        token = base64.b64encode(self._vault.seal(body, _PURPOSE)).decode()
+        content: dict[str, Any] = {"id": key_id, "secret": secret, "caller": fields, "expires": expires}
+        sealed = self._vault.seal(msgspec.msgpack.encode(content), _PURPOSE)
+        missing = -(-token_bytes_min * 3 // 4) - len(sealed)
+        if missing > 0:
+            content["filling"] = bytes(missing)
+            sealed = self._vault.seal(msgspec.msgpack.encode(content), _PURPOSE)
+        token = base64.b64encode(sealed).decode()
         return SessionKeys(key_id, secret, token, expires)
 
     def read(self, access_key_id: str, token: str) -> Credential | None:

@@ -20,10 +20,11 @@ class Caller:
     - `principal_id`: the account id (root), `AIDA…`, `AROA…:SESSION`, `ACCOUNT:NAME` (federated); what `aws:userid` shows.
     - `role_arn`: the IAM ARN, path included, of the identity behind a session: the role, or the user (or root) who asked for a federation token.
     - `service`: the service principal, `lambda.amazonaws.com`. `federated_provider`: `accounts.google.com`, or the provider's ARN.
-    - `tags`: the principal's tags with the session's laid over them. `token_issued_at_ns`: None for long-term keys.
+    - `tags`: the principal's tags with the session's laid over them. `token_issued_at_ns` and `token_expires_at_ns`:
+      None for long-term keys.
     - `canonical_id`: the account's canonical user id, where a service (S3) knows it.
     - `session_policies`: JSON texts, or ARNs of managed policies, passed when the session began. `transitive_tags`: keys of the session tags that go on
-      to every role that the session assumes.
+      to every role that the session assumes. `session_keys`: condition keys that every request of the session has (`saml:sub`), names in lower case.
     """
 
     kind: CallerKind
@@ -38,10 +39,12 @@ class Caller:
     session_name: str = ""
     source_identity: str = ""
     token_issued_at_ns: int | None = None
+    token_expires_at_ns: int | None = None
     mfa: bool = False
     canonical_id: str = ""
     session_policies: tuple[str, ...] = ()
     transitive_tags: tuple[str, ...] = ()
+    session_keys: Mapping[str, str] = field(default_factory=dict)
 
 
 ANONYMOUS = Caller(kind="anonymous", account="", arn="", principal_id="anonymous")

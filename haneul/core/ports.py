@@ -42,11 +42,13 @@ class Authority(Protocol):
     def authenticate_form(self, fields: Mapping[str, str], service: str, remote: str) -> Identity:
         """Verify an S3 POST form by its signed `policy` field (names in lower case). `remote` is the client's address: development keys work from this machine only."""
 
-    def mint_session(self, caller: Caller, duration_seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None) -> SessionKeys:
+    def mint_session(
+        self, caller: Caller, duration_seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None, token_bytes_min: int = 0
+    ) -> SessionKeys:
         """Temporary credentials that stand for `caller`, limited by session policies. Self-contained: nothing is stored."""
 
     def key_owner_account(self, access_key_id: str) -> str | None:
-        """The account that an access key id belongs to."""
+        """The account that an access key id belongs to; those of temporary credentials carry it."""
 
     def authorize(
         self,
@@ -64,6 +66,9 @@ class Authority(Protocol):
 
     def role(self, role_arn: str) -> TrustedRole | None:
         """What a role is and whom it trusts."""
+
+    def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
+        """What signs and encrypts the assertions of a SAML identity provider."""
 
     def role_caller(self, role_arn: str, service: str, session_name: str, context: Mapping[str, Any] | None = None) -> Caller:
         """The session that `service` (`lambda.amazonaws.com`) has after assuming a role; AccessDenied when the role does not trust it or does not exist."""
@@ -116,6 +121,20 @@ class TrustedRole:
     trust: str
     tags: Mapping[str, str]
     max_session_seconds: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedSamlProvider:
+    """What STS must know of a SAML provider. `certificates` are DER, `private_keys` PEM, the newest first; `entity_id` is the issuer's name."""
+
+    arn: str
+    account: str
+    name: str
+    uuid: str
+    entity_id: str
+    certificates: tuple[bytes, ...]
+    private_keys: tuple[bytes, ...]
+    encryption_required: bool
 
 
 @dataclass(frozen=True, slots=True)

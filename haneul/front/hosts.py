@@ -1,4 +1,4 @@
-"""What a Host header names: a bucket, an API, a function URL, a service's endpoint, or just this cloud.
+"""What a Host header names: a bucket, an API, a function URL, an issuer of tokens, a service's endpoint, or just this cloud.
 
 Understood are the real `*.amazonaws.com` names, `*.localhost` and `*.localhost.localstack.cloud`.
 """
@@ -16,11 +16,12 @@ _BUCKET = re.compile(rf"^(?P<bucket>.+)\.s3(?:express-[a-z0-9-]+)?(?:[.-](?:dual
 _API = re.compile(rf"^(?P<id>[a-z0-9]+)(?:-vpce-[a-z0-9-]+)?\.execute-api(?:\.(?P<region>{_REGION}))?$")
 _FUNCTION = re.compile(rf"^(?P<id>[a-z0-9]+)\.lambda-url(?:\.(?P<region>{_REGION}))?$")
 _REGISTRY = re.compile(rf"^(?P<id>\d{{12}})\.dkr[.-]ecr(?:-fips)?\.(?P<region>{_REGION})$")
+_ISSUER = re.compile(r"^(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-\d{12})\.tokens\.sts(?P<region>)$")
 _SERVICE = re.compile(rf"^(?:\d{{12}}\.ddb|(?P<service>[a-z0-9.-]+?))(?:\.(?P<region>{_REGION}))?$")
 
 
 class Host(NamedTuple):
-    """`kind`: "bucket", "website", "api", "function", "registry", "service" or "" (nothing in particular). `name` is what it names."""
+    """`kind`: "bucket", "website", "api", "function", "registry", "issuer", "service" or "" (nothing in particular). `name` is what it names."""
 
     kind: str
     name: str
@@ -39,7 +40,7 @@ def read_host(header: str) -> Host:
     if found is None or not found["labels"]:
         return _PLAIN
     labels = found["labels"]
-    for kind, pattern, group in (("website", _WEBSITE, "bucket"), ("bucket", _BUCKET, "bucket"), ("api", _API, "id"), ("function", _FUNCTION, "id"), ("registry", _REGISTRY, "id")):
+    for kind, pattern, group in (("website", _WEBSITE, "bucket"), ("bucket", _BUCKET, "bucket"), ("api", _API, "id"), ("function", _FUNCTION, "id"), ("registry", _REGISTRY, "id"), ("issuer", _ISSUER, "id")):
         if matched := pattern.match(labels):
             return Host(kind, matched[group], matched["region"] or "")
     if found["suffix"].startswith("localhost") and "." not in labels and labels not in _SERVICE_LABELS:

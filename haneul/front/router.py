@@ -37,7 +37,7 @@ _CREDENTIAL_QUERY = re.compile(r"X-Amz-Credential=[^&]*?(?:%2F|/)([a-z0-9-]+)(?:
 
 
 class Route(NamedTuple):
-    """`kind`: "aws" (an API call of `name`), "admin", "api", "function", "website", "registry" (`account/region`, or empty), or "unknown" (a service that is not here)."""
+    """`kind`: "aws" (an API call of `name`), "admin", "api", "function", "website", "issuer", "registry" (`account/region`, or empty), or "unknown" (a service that is not here)."""
 
     kind: str
     name: str
@@ -88,7 +88,7 @@ class Router:
             if service is not None:
                 return Route("aws", service)
         host = read_host(request.host)
-        if host.kind in ("api", "function", "website"):
+        if host.kind in ("api", "function", "website", "issuer"):
             return Route(host.kind, host.name, host.region)
         if host.kind == "registry":
             return Route("registry", f"{host.name}/{host.region}", host.region)

@@ -11,12 +11,6 @@ from typing import Any
 from tests.iam.identities import User, allow, policy, refused, trust
 from tests.support.running import ACCOUNT, Running
 
-METADATA = (
-    '<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://idp.example.com"><IDPSSODescriptor><KeyDescriptor><X509Certificate>'
-    + "A" * 1000
-    + "</X509Certificate></KeyDescriptor></IDPSSODescriptor></EntityDescriptor>"
-)
-
 
 def code(seed: bytes, at_seconds: int) -> str:
     """The six digits of RFC 6238, written down a second time as an oracle."""
@@ -89,17 +83,6 @@ def test_oidc_providers(iam: Any) -> None:
     assert message == "Thumbprint list must contain fewer than 5 entries."
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
     assert refused("NoSuchEntity", iam.get_open_id_connect_provider, OpenIDConnectProviderArn=arn) == f"OpenIDConnect Provider not found for arn {arn}"
-
-
-def test_saml_providers(iam: Any) -> None:
-    """Kept by name with their metadata."""
-    arn = iam.create_saml_provider(Name="Idp", SAMLMetadataDocument=METADATA)["SAMLProviderArn"]
-    assert arn == f"arn:aws:iam::{ACCOUNT}:saml-provider/Idp"
-    assert iam.get_saml_provider(SAMLProviderArn=arn)["SAMLMetadataDocument"] == METADATA
-    assert [one["Arn"] for one in iam.list_saml_providers()["SAMLProviderList"]] == [arn]
-    refused("InvalidInput", iam.create_saml_provider, Name="Bad", SAMLMetadataDocument="x" * 1000)
-    iam.delete_saml_provider(SAMLProviderArn=arn)
-    assert refused("NoSuchEntity", iam.get_saml_provider, SAMLProviderArn=arn) == f"Manifest not found for arn {arn}"
 
 
 def test_virtual_devices(cloud: Running, iam: Any) -> None:

@@ -97,4 +97,4 @@ def test_smaller_operations(cloud: Running) -> None:
     sts = cloud.client("sts")
     assert refused("ValidationError", sts.get_access_key_info, AccessKeyId="AKIAIOSFODNN7EXAMPLE") == "Invalid Access key: AKIAIOSFODNN7EXAMPLE"
     refused("InvalidAuthorizationMessageException", sts.decode_authorization_message, EncodedMessage="abc")
-    refused("NotImplemented", sts.assume_root, TargetPrincipal=ACCOUNT, TaskPolicyArn={"arn": "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"})
+    refused("NotImplemented", sts.get_delegated_access_token, TradeInToken="token")

@@ -183,3 +183,59 @@ def test_a_provider_that_cannot_be_reached(cloud: Running, sts: Any, issuer: Iss
     token = silent.token(cloud.clock.seconds())
     silent.close()
     assert refused("IDPCommunicationError", lambda **_: assume(sts, token)).startswith("Couldn't retrieve verification key from your identity provider")
+
+
+# ---- OAuth 2.0
+
+
+@pytest.fixture
+def oauth(cloud: Running, sts: Any) -> Iterator[Any]:
+    """Both OAuth 2.0 providers on this machine; they know one token."""
+    answers = {"/auth/o2/tokeninfo": {"user_id": "amzn1.account.A", "app_id": "app-1", "aud": "client"}, "/app": {"id": "app-2"}, "/me": {"id": "fb-7"}}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path, _, query = self.path.partition("?")
+            right = query == "access_token=Atza%7Cgood"
+            body = json.dumps(answers[path] if right else {"error": "invalid_token"}).encode()
+            self.send_response(200 if right else 400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            return None
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    addresses = cloud.app.cloud.services["sts"].oauth_providers.addresses  # type: ignore[attr-defined]
+    kept = dict(addresses)
+    addresses.update(dict.fromkeys(addresses, f"http://127.0.0.1:{server.server_port}"))
+    yield lambda role, provider, token="Atza|good": assume(sts, token, role, ProviderId=provider)
+    addresses.update(kept)
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("provider", "conditions", "subject", "audience"),
+    [
+        ("www.amazon.com", {"www.amazon.com:app_id": "app-1", "www.amazon.com:user_id": "amzn1.account.A"}, "amzn1.account.A", "app-1"),
+        ("graph.facebook.com", {"graph.facebook.com:app_id": "app-2", "graph.facebook.com:id": "fb-7"}, "fb-7", "app-2"),
+    ],
+)
+def test_access_tokens_of_oauth_providers(cloud: Running, oauth: Any, provider: str, conditions: Any, subject: str, audience: str) -> None:
+    """The provider is asked whose they are; trust policies know it by name, permissions policies see its keys in the session."""
+    iam, name = cloud.client("iam"), provider.partition(".")[2].replace(".", "-")
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust({"Federated": provider}, "sts:AssumeRoleWithWebIdentity", when={"StringEquals": conditions}))
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy(allow("iam:ListUsers", when={"StringEquals": conditions})))
+    answer = oauth(name, provider)
+    assert (answer["SubjectFromWebIdentityToken"], answer["Audience"], answer["Provider"]) == (subject, audience, provider)
+    session_client(cloud, "iam", answer["Credentials"]).list_users()
+    refused("IDPRejectedClaim", lambda: oauth(name, provider, "Atza|bad"))
+    refused("AccessDenied", lambda: oauth("web", provider))
+
+
+def test_other_oauth_providers(oauth: Any, issuer: Issuer) -> None:
+    """There are only two."""
+    assert refused("ValidationError", lambda: oauth("web", "www.example.com")) == "Unsupported ProviderId: www.example.com"

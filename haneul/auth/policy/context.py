@@ -79,7 +79,9 @@ def _derived(key: str, context: Context) -> ContextValue | None:
     if key.startswith("aws:principaltag/"):
         return _tag(context.caller.tags, key.partition("/")[2])
     rule = _DERIVED.get(key)
-    return rule(context) if rule is not None else None
+    if rule is None:
+        return context.caller.session_keys.get(key)
+    return rule(context)
 
 
 def _tag(tags: Mapping[str, str], name: str) -> str | None:

@@ -68,7 +68,10 @@ def _report(call: Call, directory: Directory) -> str:
     writer = csv.writer(out, lineterminator="\n")
     out.write(_HEADER + "\n")
     root = ["<root_account>", f"arn:aws:iam::{call.account}:root", "N/A", "not_supported", "N/A", "not_supported", "not_supported", "false"]
-    writer.writerow([*root, "true", *["N/A"] * 4, "false", *["N/A"] * 4, "false", "N/A", "false", "N/A"])
+    root_keys = directory.account_record().root_keys
+    # Where IAM has made no key for the root user, the installation's own is the one there is.
+    columns = _key_columns(call, directory, root_keys) if root_keys else ["true", *["N/A"] * 4, "false", *["N/A"] * 4]
+    writer.writerow([*root, *columns, "false", "N/A", "false", "N/A"])
     for _, value in directory.rows("user"):
         writer.writerow(_line(call, directory, decode(value, User)))
     return out.getvalue().rstrip("\n")
@@ -79,13 +82,18 @@ def _line(call: Call, directory: Directory, user: User) -> list[str]:
     line = [user.name, arn_of(call.account, USER, user), _date(user.created_at), "true" if password is not None else "false"]
     line += ["no_information" if password is not None else "N/A", _date(password.changed_at) if password is not None else "N/A", "N/A"]
     line.append("true" if user.mfa_devices else "false")
+    return [*line, *_key_columns(call, directory, user.keys), "false", "N/A", "false", "N/A"]
+
+
+def _key_columns(call: Call, directory: Directory, key_ids: list[str]) -> list[str]:
+    columns: list[str] = []
     for number in range(_KEYS):
-        key_id = user.keys[number] if number < len(user.keys) else ""
+        key_id = key_ids[number] if number < len(key_ids) else ""
         key = directory.get(key_row(key_id), AccessKey) if key_id else None
         if key is None:
-            line += ["false", "N/A", "N/A", "N/A", "N/A"]
+            columns += ["false", "N/A", "N/A", "N/A", "N/A"]
             continue
         use = call.service(Iam).last_uses.of(key_id)
         used = [_date(use.at), use.region, use.service] if use is not None else ["N/A", "N/A", "N/A"]
-        line += ["true" if key.active else "false", _date(key.created_at), *used]
-    return [*line, "false", "N/A", "false", "N/A"]
+        columns += ["true" if key.active else "false", _date(key.created_at), *used]
+    return columns

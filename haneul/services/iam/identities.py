@@ -8,10 +8,14 @@ from typing import Any
 from haneul.core.arn import parse_arn
 from haneul.core.caller import Caller
 from haneul.core.cloud import Cloud
-from haneul.core.ports import Credential, IdentityPolicies, TrustedRole
+from haneul.core.errors import ServiceError
+from haneul.core.ports import Credential, IdentityPolicies, TrustedRole, TrustedSamlProvider
 from haneul.services.iam.directory import SPACE, Directory
 from haneul.services.iam.mfa_records import SEED_PURPOSE, matching_step
+from haneul.services.iam.provider_records import saml_arn, saml_provider
 from haneul.services.iam.records import GROUP, ROLE, USER, AccessKey, Entity, MfaDevice, User, arn_of
+from haneul.services.iam.saml_keys import opened_keys
+from haneul.services.iam.saml_metadata import SamlMetadata, read_metadata
 from haneul.store.keys import pack
 from haneul.store.records import decode
 
@@ -38,6 +42,7 @@ class Identities:
         self._credentials: dict[str, Credential] = {}
         self._policies: dict[str, IdentityPolicies] = {}
         self._roles: dict[str, TrustedRole] = {}
+        self._metadata: dict[str, SamlMetadata] = {}
         self._unwatch: list[Callable[[], None]] = []
 
     def start(self) -> None:
@@ -53,6 +58,7 @@ class Identities:
         self._credentials.clear()
         self._policies.clear()
         self._roles.clear()
+        self._metadata.clear()
 
     # ---- keys
 
@@ -69,9 +75,16 @@ class Identities:
         if row is None:
             return None
         key = decode(row, AccessKey)
-        user = Directory(self._cloud.store, key.account).by_id(USER, key.user_id)
         secret = self._cloud.vault.unseal(key.secret, KEY_PURPOSE + access_key_id)
-        if user is None or secret is None:
+        if secret is None:
+            return None
+        if key.user_id == key.account:  # The root user's id is its account's.
+            root = Caller(
+                kind="root", account=key.account, arn=f"arn:aws:iam::{key.account}:root", principal_id=key.account, access_key_id=access_key_id
+            )
+            return Credential(secret.decode(), root, active=key.active)
+        user = Directory(self._cloud.store, key.account).by_id(USER, key.user_id)
+        if user is None:
             return None
         caller = Caller(
             kind="user", account=key.account, arn=arn_of(key.account, USER, user), principal_id=user.id, access_key_id=access_key_id, tags=user.tags
@@ -152,6 +165,28 @@ class Identities:
             found = TrustedRole(role_arn, prefix, role.id, parsed.account, role.trust, role.tags, role.max_session_seconds)
             _remember(self._roles, role_arn, found)
         return found
+
+    def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
+        """The metadata is remembered, as anybody can ask for its sake; private keys are not to lie about in memory."""
+        parsed = parse_arn(arn)
+        if parsed is None or not parsed.account:
+            return None
+        try:
+            provider, _ = saml_provider(Directory(self._cloud.store, parsed.account), arn)
+            metadata = self._metadata.get(arn) or read_metadata(provider.metadata)
+        except ServiceError:
+            return None
+        _remember(self._metadata, arn, metadata)
+        return TrustedSamlProvider(
+            saml_arn(parsed.account, provider.name),
+            parsed.account,
+            provider.name,
+            provider.uuid,
+            metadata.entity_id,
+            metadata.certificates,
+            opened_keys(provider, self._cloud.vault),
+            provider.encryption_mode == "Required",
+        )
 
     def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
         """Whether the device is the caller's and shows this code."""

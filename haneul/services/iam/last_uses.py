@@ -24,7 +24,7 @@ class LastUses:
 
     def note(self, caller: Caller, service: str, region: str) -> None:
         """A request of this caller came in."""
-        if caller.kind == "user":
+        if caller.kind == "user" or caller.kind == "root":
             name = caller.access_key_id
         elif caller.kind == "role":
             name = caller.principal_id.partition(":")[0]

@@ -136,13 +136,19 @@ class PasswordPolicy(msgspec.Struct):
 
 
 class Account(msgspec.Struct):
-    """What an account has once. `report_at` is the time of the credential report, 0 without one."""
+    """What an account has once. `report_at` is the time of the credential report, 0 without one; `root_keys` the ids of the root user's access keys.
+
+    `issuer` is the URL of the account's issuer of web identity tokens, empty before there was one.
+    """
 
     alias: str = ""
     password_policy: PasswordPolicy | None = None
     token_version: int = 1
     report: str = ""
     report_at: int = 0
+    root_keys: list[str] = []
+    issuer: str = ""
+    issues_tokens: bool = False
 
 
 class Counts(msgspec.Struct):
@@ -170,6 +176,14 @@ class OidcProvider(msgspec.Struct, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class SamlPrivateKey(msgspec.Struct, kw_only=True):
+    """A key that opens encrypted assertions; `sealed` is its PEM, sealed."""
+
+    id: str
+    sealed: bytes
+    created_at: int
+
+
 class SamlProvider(msgspec.Struct, kw_only=True):
     name: str
     uuid: str
@@ -177,6 +191,7 @@ class SamlProvider(msgspec.Struct, kw_only=True):
     created_at: int
     valid_until: int
     encryption_mode: str = "Allowed"
+    private_keys: list[SamlPrivateKey] = []
     tags: dict[str, str] = {}
 
 

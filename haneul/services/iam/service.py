@@ -5,7 +5,7 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.caller import Caller
 from haneul.core.cloud import Cloud
-from haneul.core.ports import Credential, IdentityPolicies, TrustedRole
+from haneul.core.ports import Credential, IdentityPolicies, TrustedRole, TrustedSamlProvider
 from haneul.core.service import Service
 from haneul.services.iam.identities import Identities
 from haneul.services.iam.last_uses import LastUses
@@ -50,6 +50,9 @@ class Iam(Service):
 
     def role(self, role_arn: str) -> TrustedRole | None:
         return self.identities.role(role_arn)
+
+    def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
+        return self.identities.saml_provider(arn)
 
     def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
         return self.identities.one_time_password_fits(caller, serial_number, code)

@@ -9,7 +9,7 @@ from typing import Any
 
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
-from haneul.core.errors import AccessDenied, NotBuilt
+from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.core.ports import TrustedRole
 from haneul.services.sts.errors import access_denied, validation_error
@@ -18,12 +18,11 @@ from haneul.services.sts.sessions import (
     check_duration,
     checked_mfa,
     has_session_credentials,
+    issued,
     packed_size_percent,
-    refuse_padding,
     role_session,
     session_policies,
     session_tags,
-    shown_credentials,
     tag_conditions,
 )
 
@@ -38,18 +37,16 @@ def checked_role_arn(arn: str) -> str:
     return parsed.account
 
 
-@operation("sts:AssumeRole", authorized_inside=True, partial="ProvidedContexts, MinimumSessionTokenSize")
+@operation("sts:AssumeRole", authorized_inside=True)
 async def assume_role(call: Call, request: Shape) -> Shape:
     """Temporary credentials of a role.
 
     The role's trust policy must allow the caller; where it names only the caller's account, or the role is another account's, an identity policy of the
-    caller must allow it too. Errors: ValidationError, AccessDenied, MalformedPolicyDocument, PackedPolicyTooLarge, InvalidParameterValue.
+    caller must allow it too. Errors: ValidationError, AccessDenied, MalformedPolicyDocument, PackedPolicyTooLarge, InvalidParameterValue,
+    InvalidContextAssertion.
     """
     arn, caller = request["RoleArn"], call.caller
     account = checked_role_arn(arn)
-    refuse_padding(request, "AssumeRole")
-    if request.get("ProvidedContexts"):
-        raise NotBuilt("the parameter ProvidedContexts of sts:AssumeRole")
     if caller.kind == "root" and not _is_development_key(call):
         raise access_denied("Roles may not be assumed by root accounts.")
     policies = session_policies(call, request, account)
@@ -65,8 +62,8 @@ async def assume_role(call: Call, request: Shape) -> Shape:
     if caller.kind != "service":
         check_duration(seconds, role, chained=has_session_credentials(caller))
     session = role_session(role, request["RoleSessionName"], tags, source_identity=source_identity, mfa=mfa)
-    keys = call.cloud.authority.mint_session(session, seconds, policies=policies)
-    answer: Shape = {"Credentials": shown_credentials(keys), "AssumedRoleUser": {"AssumedRoleId": session.principal_id, "Arn": session.arn}}
+    answer = issued(call, request, session, seconds, policies=policies)
+    answer |= {"AssumedRoleUser": {"AssumedRoleId": session.principal_id, "Arn": session.arn}}
     if policies or request.get("Tags"):
         answer["PackedPolicySize"] = packed
     if source_identity:
@@ -99,4 +96,9 @@ def _authorize(call: Call, request: Shape, role: TrustedRole, mfa: bool) -> str:
         if caller.source_identity and source_identity != caller.source_identity:
             raise AccessDenied(f"User: {caller.arn} is not authorized to perform: sts:SetSourceIdentity on resource: {role.arn}")
         authorize_by_trust(call, caller, "sts:SetSourceIdentity", role, conditions)
+    if provided := request.get("ProvidedContexts"):
+        providers = [one.get("ProviderArn", "") for one in provided]
+        authorize_by_trust(call, caller, "sts:SetContext", role, conditions | {"sts:RequestContextProviders": providers})
+        # Context assertions are made by IAM Identity Center, for its own users. There is none here, so nobody can have a valid one.
+        raise ServiceError("InvalidContextAssertion", "The context assertion provided is not valid.", 400)
     return source_identity

@@ -8,7 +8,7 @@ from typing import Any
 from haneul.clock import SECOND
 from haneul.core.call import Call
 from haneul.core.caller import Caller
-from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
+from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.sts.assume_role import checked_role_arn
 from haneul.services.sts.errors import invalid_identity_token
@@ -16,25 +16,29 @@ from haneul.services.sts.service import Sts
 from haneul.services.sts.sessions import (
     authorize_by_trust,
     check_duration,
+    issued,
     packed_size_percent,
-    refuse_padding,
     role_session,
     session_policies,
     session_tags,
-    shown_credentials,
     tag_conditions,
 )
 from haneul.services.sts.web_tokens import WebToken, candidate_keys, is_signed_by, read_token
 
 _DURATION_SECONDS_DEFAULT = 3_600
 _SKEW_SECONDS = 300
+# The claims that permissions policies see in every request of the session.
+_SESSION_CLAIMS = frozenset({"aud", "sub", "app_id", "user_id", "id"})
 _TAGS_CLAIM = "https://aws.amazon.com/tags"
 _SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
 
 
 @dataclass
 class WebIdentity:
-    """Whom a verified token speaks of. `provider` is the ARN of the provider in the role's account; `url` the issuer without its scheme."""
+    """Whom a verified token speaks of. `provider` is the ARN of the provider in the role's account; `url` the issuer without its scheme.
+
+    Of an OAuth 2.0 provider both are its name.
+    """
 
     provider: str
     url: str
@@ -46,18 +50,18 @@ class WebIdentity:
     source_identity: str = ""
 
 
-@operation("sts:AssumeRoleWithWebIdentity", public=True, partial="ProviderId (OAuth 2.0 providers), MinimumSessionTokenSize")
+@operation("sts:AssumeRoleWithWebIdentity", public=True)
 async def assume_role_with_web_identity(call: Call, request: Shape) -> Shape:
     """Temporary credentials of a role whose trust policy allows the token's issuer, audience and subject.
 
-    Errors: InvalidIdentityToken, ExpiredTokenException, IDPCommunicationError, AccessDenied, MalformedPolicyDocument, ValidationError.
+    Errors: InvalidIdentityToken, ExpiredTokenException, IDPCommunicationError, IDPRejectedClaim, AccessDenied, MalformedPolicyDocument, ValidationError.
     """
-    refuse_padding(request, "AssumeRoleWithWebIdentity")
-    if "ProviderId" in request:
-        raise NotBuilt("the parameter ProviderId of sts:AssumeRoleWithWebIdentity")
     arn = request["RoleArn"]
     account = checked_role_arn(arn)
-    identity = await _verified(call, request["WebIdentityToken"], account)
+    if "ProviderId" in request:
+        identity = await _held(call, request["ProviderId"], request["WebIdentityToken"])
+    else:
+        identity = await _verified(call, request["WebIdentityToken"], account)
     policies = session_policies(call, request, account)
     caller = Caller(kind="web-identity", account="", arn="", principal_id=identity.subject, federated_provider=identity.provider)
     tags = session_tags(caller, identity.tags, identity.transitive)
@@ -74,11 +78,14 @@ async def assume_role_with_web_identity(call: Call, request: Shape) -> Shape:
     seconds = request.get("DurationSeconds", _DURATION_SECONDS_DEFAULT)
     check_duration(seconds, role, chained=False)
     session = role_session(
-        role, request["RoleSessionName"], tags, source_identity=identity.source_identity, federated_provider=identity.provider
+        role,
+        request["RoleSessionName"],
+        tags,
+        source_identity=identity.source_identity,
+        federated_provider=identity.provider,
+        session_keys={f"{identity.url}:{name}".lower(): value for name, value in identity.claims.items() if name in _SESSION_CLAIMS and isinstance(value, str)},
     )
-    keys = call.cloud.authority.mint_session(session, seconds, policies=policies)
-    answer: Shape = {
-        "Credentials": shown_credentials(keys),
+    answer = issued(call, request, session, seconds, policies=policies) | {
         "SubjectFromWebIdentityToken": identity.subject,
         "AssumedRoleUser": {"AssumedRoleId": session.principal_id, "Arn": session.arn},
         "Provider": identity.provider,
@@ -100,8 +107,13 @@ def _conditions(identity: WebIdentity, session_name: str) -> dict[str, Any]:
     for name, value in identity.claims.items():
         if isinstance(value, str | bool | int) or (isinstance(value, list) and all(isinstance(one, str) for one in value)):
             conditions[f"{identity.url}:{name}"] = value
-    conditions[f"{identity.url}:aud"] = identity.audience
     return conditions
+
+
+async def _held(call: Call, provider: str, token: str) -> WebIdentity:
+    """Whom an OAuth 2.0 provider's access token is of. Such a provider is known by its name alone, to trust policies too."""
+    holder = await call.service(Sts).oauth_providers.holder(provider, token)
+    return WebIdentity(provider, provider, holder.subject, holder.application, dict(holder.keys))
 
 
 async def _verified(call: Call, text: str, account: str) -> WebIdentity:
@@ -111,6 +123,8 @@ async def _verified(call: Call, text: str, account: str) -> WebIdentity:
     if not isinstance(issuer, str) or not isinstance(subject, str) or not subject:
         raise invalid_identity_token("Missing a required claim: " + ("sub" if isinstance(issuer, str) else "iss"))
     url = issuer.rstrip("/").removeprefix("https://").removeprefix("http://")
+    if ".tokens.sts." in url.partition("/")[0]:
+        raise invalid_identity_token("Tokens of GetWebIdentityToken are for services elsewhere and assume no roles.")
     arn = f"arn:aws:iam::{account}:oidc-provider/{url}"
     provider = await _provider(call, arn, account)
     if provider is None:
@@ -123,7 +137,7 @@ async def _verified(call: Call, text: str, account: str) -> WebIdentity:
         raise invalid_identity_token("Token signature invalid")
     audience = _audience(token, provider["ClientIDList"])
     _check_times(token, call.now // SECOND)
-    identity = WebIdentity(arn, url, subject, audience, token.claims)
+    identity = WebIdentity(arn, url, subject, audience, token.claims | {"aud": audience})
     _read_session_claims(identity)
     return identity
 

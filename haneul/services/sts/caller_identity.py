@@ -13,7 +13,7 @@ async def get_caller_identity(call: Call, request: Shape) -> Shape:
     return {"UserId": call.caller.principal_id, "Account": call.caller.account, "Arn": call.caller.arn}
 
 
-@operation("sts:GetAccessKeyInfo", partial="ids of temporary credentials")
+@operation("sts:GetAccessKeyInfo")
 async def get_access_key_info(call: Call, request: Shape) -> Shape:
     """The account that an access key id belongs to, whosever it is."""
     key_id = request["AccessKeyId"]

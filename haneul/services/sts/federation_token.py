@@ -10,12 +10,11 @@ from haneul.core.caller import Caller
 from haneul.core.operation import Shape, operation
 from haneul.services.sts.session_token import long_term_caller_seconds
 from haneul.services.sts.sessions import (
+    issued,
     laid_over,
     packed_size_percent,
-    refuse_padding,
     session_policies,
     session_tags,
-    shown_credentials,
     tag_conditions,
 )
 
@@ -30,13 +29,12 @@ def _conditions(call: Call, request: Shape) -> Mapping[str, Any]:
     return tag_conditions(request.get("Tags", []), [])
 
 
-@operation("sts:GetFederationToken", resource=_federated_user_arn, conditions=_conditions, partial="MinimumSessionTokenSize")
+@operation("sts:GetFederationToken", resource=_federated_user_arn, conditions=_conditions)
 async def get_federation_token(call: Call, request: Shape) -> Shape:
     """Temporary credentials for a federated user: what both the caller's policies and the session's allow.
 
     Without session policies the session may do nothing by itself. Errors: AccessDenied, MalformedPolicyDocument, PackedPolicyTooLarge.
     """
-    refuse_padding(request, "GetFederationToken")
     seconds = long_term_caller_seconds(call, request, _DURATION_SECONDS_DEFAULT)
     arn = _federated_user_arn(call, request)
     policies = session_policies(call, request, call.account)
@@ -53,9 +51,7 @@ async def get_federation_token(call: Call, request: Shape) -> Shape:
         session_name=request["Name"],
     )
     packed = packed_size_percent(policies, tags.tags)
-    keys = call.cloud.authority.mint_session(session, seconds, policies=policies)
-    return {
-        "Credentials": shown_credentials(keys),
+    return issued(call, request, session, seconds, policies=policies) | {
         "FederatedUser": {"FederatedUserId": session.principal_id, "Arn": arn},
         "PackedPolicySize": packed,
     }

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import json
-import urllib.error
-import urllib.request
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from haneul.clock import HOUR, MINUTE, Clock
-from haneul.core.errors import ServiceError
+from haneul.services.sts.fetching import Refused, fetch_object, unreachable
 from haneul.services.sts.web_tokens import Jwk
 
 _KEPT = 1 * HOUR
 _AGAIN_AFTER = 1 * MINUTE
-_TIMEOUT_SECONDS = 5
-_BYTES_MAX = 1_048_576
 _ISSUERS_MAX = 1_000
 
 
@@ -43,53 +35,11 @@ class IssuerKeys:
 
 
 def _fetched(issuer: str) -> list[Jwk]:
-    discovery = _json(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-    address = discovery.get("jwks_uri")
-    if not isinstance(address, str):
-        _unreachable()
-    keys = _json(address).get("keys")
+    try:
+        address = fetch_object(f"{issuer.rstrip('/')}/.well-known/openid-configuration").get("jwks_uri")
+        keys = fetch_object(address).get("keys") if isinstance(address, str) else None
+    except Refused:
+        raise unreachable() from None
     if not isinstance(keys, list):
-        _unreachable()
+        raise unreachable()
     return [key for key in keys if isinstance(key, dict)]
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-def _json(address: str) -> dict[str, Any]:
-    """A JSON object from an https address, or from an http address on this machine."""
-    parts = urlsplit(address)
-    local = _is_local(parts.hostname or "")
-    if not (parts.scheme == "https" or (parts.scheme == "http" and local)):
-        _unreachable()
-    handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
-    if local:
-        handlers.append(urllib.request.ProxyHandler({}))
-    try:
-        with urllib.request.build_opener(*handlers).open(address, timeout=_TIMEOUT_SECONDS) as response:
-            body = response.read(_BYTES_MAX + 1)
-        found = json.loads(body) if len(body) <= _BYTES_MAX else None
-    except (OSError, ValueError, RecursionError, urllib.error.URLError):
-        _unreachable()
-    if not isinstance(found, dict):
-        _unreachable()
-    return found
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _unreachable() -> NoReturn:
-    raise ServiceError(
-        "IDPCommunicationError",
-        "Couldn't retrieve verification key from your identity provider, please reference AssumeRoleWithWebIdentity documentation for requirements",
-        400,
-    )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.sts.errors import access_denied
-from haneul.services.sts.sessions import checked_mfa, has_session_credentials, refuse_padding, shown_credentials
+from haneul.services.sts.sessions import checked_mfa, has_session_credentials, issued
 
 _DURATION_SECONDS_DEFAULT = 43_200
 ROOT_DURATION_SECONDS_MAX = 3_600
@@ -21,10 +21,9 @@ def long_term_caller_seconds(call: Call, request: Shape, default: int) -> int:
     return min(seconds, ROOT_DURATION_SECONDS_MAX) if call.caller.kind == "root" else seconds
 
 
-@operation("sts:GetSessionToken", authorized_inside=True, partial="MinimumSessionTokenSize")
+@operation("sts:GetSessionToken", authorized_inside=True)
 async def get_session_token(call: Call, request: Shape) -> Shape:
     """Temporary credentials of the caller. Needs no permission. Errors: AccessDenied."""
-    refuse_padding(request, "GetSessionToken")
     seconds = long_term_caller_seconds(call, request, _DURATION_SECONDS_DEFAULT)
     session = replace(call.caller, mfa=checked_mfa(call, request))
-    return {"Credentials": shown_credentials(call.cloud.authority.mint_session(session, seconds))}
+    return issued(call, request, session, seconds)

@@ -10,9 +10,9 @@ from typing import Any
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call, RequestContext
 from haneul.core.caller import Caller
-from haneul.core.errors import NotBuilt, ServiceError
+from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape
-from haneul.core.ports import SessionKeys, TrustedRole
+from haneul.core.ports import TrustedRole
 from haneul.services.sts.errors import access_denied, invalid_parameter, validation_error
 
 POLICY_ARNS_MAX = 10
@@ -113,11 +113,6 @@ def checked_mfa(call: Call, request: Shape) -> bool:
     return True
 
 
-def refuse_padding(request: Shape, name: str) -> None:
-    if request.get("MinimumSessionTokenSize"):
-        raise NotBuilt(f"the parameter MinimumSessionTokenSize of sts:{name}")
-
-
 def has_session_credentials(caller: Caller) -> bool:
     """Whether the caller uses temporary credentials."""
     return caller.token_issued_at_ns is not None
@@ -161,10 +156,17 @@ def role_session(role: TrustedRole, session_name: str, tags: SessionTags, **fiel
     )
 
 
-def shown_credentials(keys: SessionKeys) -> Shape:
-    return {
+def issued(call: Call, request: Shape, session: Caller, seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None) -> Shape:
+    """New credentials as every answer shows them, with a token as long as the request wants it at least.
+
+    Tokens have no longest size here that a SessionTokenUtilization could be a share of.
+    """
+    least = request.get("MinimumSessionTokenSize", 0)
+    keys = call.cloud.authority.mint_session(session, seconds, policies=policies, expires_at=expires_at, token_bytes_min=least)
+    credentials = {
         "AccessKeyId": keys.access_key_id,
         "SecretAccessKey": keys.secret_access_key,
         "SessionToken": keys.session_token,
         "Expiration": keys.expires_at,
     }
+    return {"Credentials": credentials, "SessionTokenSize": len(keys.session_token)}
