@@ -13,6 +13,7 @@ demo: setup      ## Start the cloud, deploy the photo application, drive it, kee
 	@.venv/bin/python examples/photos/demo.py $(if $(ONCE),--once)
 
 test: setup      ## Run every test
+	@scripts/clients
 	@$(PYTEST) -n 2 --dist loadfile
 
 setup:           ## Make .venv with .venv/bin/haneul
