@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import data_plane, functions, peers, process
+from bench import contest, data_plane, functions, process
 from bench.servers import pin_load
 from bench.table import Table
 
@@ -15,8 +15,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each load lasts (default: 3)")
-    parser.add_argument("--only", choices=["data", "functions", "process"], help="one part only; docs/performance.md is then left alone")
-    parser.add_argument("--peers", action="store_true", help="measure other emulators too, where they can be installed")
+    parser.add_argument("--only", choices=["data", "functions", "process", "peers"], help="one part only; docs/performance.md is then left alone")
+    parser.add_argument("--peers", action="store_true", help="measure other servers too, where they can be installed (as --only peers does)")
     options = parser.parse_args()
     table = Table()
     if options.only in (None, "process"):
@@ -26,8 +26,8 @@ def main() -> None:
         data_plane.run(table, options.seconds)
     if options.only in (None, "functions"):
         functions.run(table, options.seconds)
-    if options.peers:
-        peers.run(table, options.seconds)
+    if options.peers or options.only == "peers":
+        contest.run(table, options.seconds)
     if options.only is None:
         PAGE.write_text(table.markdown())
         print(f"\nwrote {PAGE.name}")
