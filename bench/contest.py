@@ -14,8 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from bench import requests, servers
 from bench.data_plane import client, list_queries, make_lists, measure
 from bench.functions import TRUST, create, invoke_request
-from bench.load import Client, HttpClient, RedisClient
+from bench.load import HttpClient, RedisClient
 from bench.peers import FAILURES, Peer, installed, peers
+from bench.speed import Speed, in_turns, speed
 from bench.table import Table
 
 _ITEMS = 1000
@@ -27,8 +28,9 @@ _LOGGING = "def handler(event, context):\n    print('a line in the log of the fu
 class Contestant:
     """A running server, given what an operation needs when it is first measured with it."""
 
-    def __init__(self, port: int, keys: Any) -> None:
-        self.port = port
+    def __init__(self, target: servers.Target, keys: Any) -> None:
+        self.target = target
+        self.port = target.port
         self.keys = keys
 
     def client(self, service: str) -> Any:
@@ -91,8 +93,7 @@ _OPERATIONS: dict[str, tuple[Callable[[Contestant], list[bytes]], int]] = {
     "warm invoke, quiet": (Contestant.quiet, 1),
     "warm invoke, one line logged": (Contestant.logging, 1),
 }
-_SET = "SET of 300 bytes"
-_TURNS = 4
+_SET = "SET of 300 bytes with fsync always"
 _WARM_UP_SECONDS = 0.3
 
 
@@ -104,20 +105,20 @@ class Haneul:
         self._unpinned = unpinned
         self._requests: dict[str, list[bytes]] = {}
 
-    def rate(self, operation: str, seconds: float) -> float:
-        """Requests a second."""
+    def speed(self, operation: str, seconds: float) -> Speed:
+        """How fast an operation is answered."""
         make, connections = _OPERATIONS[operation]
         contestant = self._unpinned if "invoke" in operation else self._pinned
         if operation not in self._requests:
             self._requests[operation] = make(contestant)
-        return measure(contestant.port, self._requests[operation], seconds, connections).rate
+        return speed(contestant.target, self._requests[operation], connections, seconds)
 
 
 def run(table: Table, seconds: float) -> None:
     """Measure all peers."""
     print("peers")
     with servers.haneul() as pinned, servers.haneul(pinned=False) as unpinned:
-        ours = Haneul(Contestant(pinned.port, requests.KEYS), Contestant(unpinned.port, requests.KEYS))
+        ours = Haneul(Contestant(pinned, requests.KEYS), Contestant(unpinned, requests.KEYS))
         for peer in peers():
             try:
                 folder = installed(peer)
@@ -126,28 +127,31 @@ def run(table: Table, seconds: float) -> None:
                 table.add(f"against {peer.name}", f"not measured: it cannot be installed here ({type(error).__name__})")
                 continue
             for operation, at_least in peer.targets.items():
-                is_redis = operation == _SET
                 try:
-                    rate, theirs = _compare(peer, folder, operation, ours, "PutItem" if is_redis else operation, seconds)
+                    mine, theirs = _compare(peer, folder, operation, ours, seconds)
                 except (*FAILURES, BotoCoreError, ClientError) as error:
                     table.add(f"{operation}, against {name}", f"not measured: {str(error).splitlines()[0][:90]}")
                     continue
-                against = f"{name}: {operation}, fsync always" if is_redis else name
-                table.add("PutItem (durable)" if is_redis else operation, f"{rate:,.0f}/s", ratio=rate / theirs, against=f"{against} ({theirs:,.0f}/s)", at_least=at_least)
+                against = f"{name}{f', {operation}' if operation == _SET else ''} ({theirs.rate:,.0f}/s; for the same processor time {mine.per_cpu_second / theirs.per_cpu_second:.2f} x)"
+                table.add(_ours(operation), f"{mine.rate:,.0f}/s", ratio=mine.rate / theirs.rate, against=against, at_least=at_least)
 
 
-def _compare(peer: Peer, folder: Path, operation: str, ours: Haneul, our_operation: str, seconds: float) -> tuple[float, float]:
-    """Our rate and a peer's, the best of several turns of each, because a machine has other things to do. The peer's process is started for this operation alone."""
-    ours.rate(our_operation, _WARM_UP_SECONDS)
+def _ours(operation: str) -> str:
+    """The operation of Haneul that a peer's is compared with."""
+    return "PutItem" if operation == _SET else operation
+
+
+def _compare(peer: Peer, folder: Path, operation: str, ours: Haneul, seconds: float) -> tuple[Speed, Speed]:
+    """Our speed and a peer's, whose process is started for this operation alone."""
+    ours.speed(_ours(operation), _WARM_UP_SECONDS)
     with tempfile.TemporaryDirectory(prefix=f"haneul-peer-{peer.name}-", ignore_cleanup_errors=True) as data:
         port = servers.free_port()
         with servers.process(peer.name, peer.command(folder, Path(data), port), port=port, pinned="invoke" not in operation) as target:
-            if operation == _SET:
-                prepared = [b"*3\r\n$3\r\nSET\r\n$11\r\nitem-%06d\r\n$300\r\n%b\r\n" % (i, b"x" * 300) for i in range(_ITEMS)]
-                kind: type[Client] = RedisClient
-                connections = _OPERATIONS["PutItem"][1]
-            else:
-                make, connections = _OPERATIONS[operation]
-                kind, prepared = HttpClient, make(Contestant(port, peer.keys))
-            turns = [(ours.rate(our_operation, seconds / _TURNS), measure(target.port, prepared, seconds / _TURNS, connections, kind).rate) for _ in range(_TURNS)]
-    return max(rate for rate, _ in turns), max(rate for _, rate in turns)
+            contestant = Contestant(target, peer.keys)
+            make, connections = _OPERATIONS[_ours(operation)]
+            prepared, kind = (_redis_sets(), RedisClient) if operation == _SET else (make(contestant), HttpClient)
+            return in_turns(lambda part: ours.speed(_ours(operation), part), lambda part: speed(target, prepared, connections, part, kind), seconds)
+
+
+def _redis_sets() -> list[bytes]:
+    return [b"*3\r\n$3\r\nSET\r\n$11\r\nitem-%06d\r\n$300\r\n%b\r\n" % (i, b"x" * 300) for i in range(_ITEMS)]

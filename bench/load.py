@@ -46,7 +46,7 @@ class Client(asyncio.Protocol):
         self.load.latencies.append(now - self.began)
         self.load.failures += failed
         self.waiting = False
-        if now < self.load.deadline and keep:
+        if keep and self.load.goes_on(self):
             self.send()
         else:
             self.transport.close()
@@ -80,7 +80,7 @@ class RedisClient(Client):
 
 
 class _Load:
-    def __init__(self, requests: Sequence[bytes], connections: int, seconds: float, address: tuple[str, int]) -> None:
+    def __init__(self, requests: Sequence[bytes], connections: int, seconds: float, address: tuple[str, int], once: bool) -> None:
         self.requests = requests
         self.connections = connections
         self.latencies: list[float] = []
@@ -88,6 +88,7 @@ class _Load:
         self.bytes = 0
         self.deadline = time.perf_counter() + seconds
         self.address = address
+        self.once = once
         self.open = connections
         self.done = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -99,10 +100,14 @@ class _Load:
             self.failures += 1
             self.end()
 
+    def goes_on(self, client: Client) -> bool:
+        """Whether a connection has more to send: until the time is over, or each request has been sent once."""
+        return client.at < len(self.requests) if self.once else time.perf_counter() < self.deadline
+
     def lost(self, client: Client) -> None:
         """The server closed a connection, or the load is over."""
         self.failures += client.waiting
-        if time.perf_counter() < self.deadline:
+        if self.goes_on(client):
             task = asyncio.ensure_future(self.connect(client))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
@@ -116,10 +121,10 @@ class _Load:
 
 
 async def load(
-    port: int, requests: Sequence[bytes], *, connections: int = 64, seconds: float = 3.0, host: str = "127.0.0.1", kind: type[Client] = HttpClient
+    port: int, requests: Sequence[bytes], *, connections: int = 64, seconds: float = 3.0, host: str = "127.0.0.1", kind: type[Client] = HttpClient, once: bool = False
 ) -> Result:
-    """Send `requests` in turn over `connections` connections for `seconds`."""
-    state = _Load(requests, connections, seconds, (host, port))
+    """Send `requests` in turn over `connections` connections for `seconds`, or each of them `once`."""
+    state = _Load(requests, connections, seconds, (host, port), once)
     began = time.perf_counter()
     for i in range(connections):
         await state.connect(kind(state, i))

@@ -80,7 +80,7 @@ def peers() -> list[Peer]:
             {"S3 GET of 1 KB": None},
             Credentials("S3RVER", "S3RVER"),
         ),
-        Peer("redis", _redis, _redis_command, _redis_version, {"SET of 300 bytes": 0.5}),
+        Peer("redis", _redis, _redis_command, _redis_version, {"SET of 300 bytes with fsync always": 0.5}),
     ]
 
 
