@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import contest, data_plane, functions, process, size
+from bench import contest, data_plane, functions, process, size, starts
 from bench.servers import pin_load
 from bench.table import Table
 
@@ -27,6 +27,7 @@ def main() -> None:
         data_plane.run(table, options.seconds)
     if options.only in (None, "functions"):
         functions.run(table, options.seconds)
+        starts.run(table, options.seconds)
     if options.peers or options.only == "peers":
         contest.run(table, options.seconds)
     if options.only == "size":
