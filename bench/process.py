@@ -50,12 +50,9 @@ def start_once(folder: Path) -> float:
         server.wait(15)
 
 
-def tree_pss(pid: int) -> int:
-    """Kilobytes of memory of a process and all its descendants, shared pages counted by their share."""
-    total = pss(pid)
-    for child in children(pid):
-        total += tree_pss(child)
-    return total
+def tree_pss(pid: int, kind: str = "Pss") -> int:
+    """Kilobytes of memory of a process and all its descendants, shared pages counted by their share. `Pss_Anon` leaves out what is mapped from files."""
+    return pss(pid, kind) + sum(tree_pss(child, kind) for child in children(pid))
 
 
 def tree_cpu_seconds(pid: int) -> float:
@@ -74,8 +71,8 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def pss(pid: int) -> int:
+def pss(pid: int, kind: str = "Pss") -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(f"{kind}:"):
             return int(line.split()[1])
     return 0
