@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -50,8 +49,8 @@ def run(table: Table, seconds: float, items: int) -> None:
             table.add("pages of the store that are mapped", f"{tree_pss(large.pid, 'Pss_File') / 1024:.0f} MB (the kernel takes them back)")
         size = sum(file.stat().st_size for file in (root / "large").rglob("*") if file.is_file())
         table.add("data directory", f"{size / 1e6:,.0f} MB, {size / items:.0f} bytes an item")
-        begun, ended = (statistics.median(start_once(root / name) for _ in range(_STARTS)) for name in ("small", "large"))
-        table.add(f"start to first answer with {items:,} items", f"{ended * 1000:.0f} ms (median of {_STARTS})", ratio=ended / begun, against=f"with {_SMALL:,} items ({begun * 1000:.0f} ms)", at_most=1.25)
+        begun, ended = (min(start_once(root / name) for _ in range(_STARTS)) for name in ("small", "large"))
+        table.add(f"start to first answer with {items:,} items", f"{ended * 1000:.0f} ms (best of {_STARTS})", ratio=ended / begun, against=f"with {_SMALL:,} items ({begun * 1000:.0f} ms)", at_most=1.25)
     finally:
         shutil.rmtree(root, ignore_errors=True)
 

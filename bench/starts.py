@@ -71,11 +71,11 @@ def run(table: Table, seconds: float) -> None:
     with servers.haneul(pinned=False) as target:
         _stream(table, _Cloud(target))
     with tempfile.TemporaryDirectory(prefix="haneul-bench-many-", ignore_cleanup_errors=True) as folder:
-        fresh = statistics.median(start_once(Path(folder, "few")) for _ in range(_STARTS))
+        fresh = min(start_once(Path(folder, "few")) for _ in range(_STARTS))
         with servers.haneul(pinned=False, kept=Path(folder, "many")) as target:
             _many(table, _Cloud(target), seconds)
-        start = statistics.median(start_once(Path(folder, "many")) for _ in range(_STARTS))
-        table.add(f"start to first answer with {_MANY:,} functions", f"{start * 1000:.0f} ms (median of {_STARTS})", ratio=start / fresh, against=f"with none ({fresh * 1000:.0f} ms)", at_most=1.25)
+        start = min(start_once(Path(folder, "many")) for _ in range(_STARTS))
+        table.add(f"start to first answer with {_MANY:,} functions", f"{start * 1000:.0f} ms (best of {_STARTS})", ratio=start / fresh, against=f"with none ({fresh * 1000:.0f} ms)", at_most=1.25)
 
 
 def _cold_starts(table: Table, name: str, cloud: _Cloud, request: bytes, limit: float) -> None:
