@@ -84,7 +84,7 @@ def peers() -> list[Peer]:
     ]
 
 
-# ---- PyPI, npm, Debian
+# ---- packages for Python, for Node.js, of Debian
 
 
 def _pip(package: str) -> Callable[[Path], None]:
