@@ -4,7 +4,7 @@ PYTEST := .venv/bin/python -m pytest
 ONCE ?=
 PEERS ?=
 
-.PHONY: help demo test setup start bench check coverage interpreted clean
+.PHONY: help demo test setup start bench stubs check coverage interpreted clean
 
 help:            ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -13,6 +13,7 @@ demo: setup      ## Start the cloud, deploy the photo application, drive it, kee
 	@.venv/bin/python examples/photos/demo.py $(if $(ONCE),--once)
 
 test: setup      ## Run every test
+	@scripts/clients
 	@$(PYTEST) -n 2 --dist loadfile
 
 setup:           ## Make .venv with .venv/bin/haneul
@@ -24,7 +25,10 @@ start: setup     ## Run the cloud on port 4566 until Ctrl-C
 bench: setup     ## Measure, as ratios in one run (PEERS=1: against other emulators too)
 	@.venv/bin/python -m bench $(if $(PEERS),--peers)
 
-check: setup     ## ruff, mypy (strict) and the tidy test
+stubs: setup     ## Generate typings/haneul_shapes, the types of requests and answers
+	@.venv/bin/python scripts/stubs.py
+
+check: stubs     ## ruff, mypy (strict) and the tidy test
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@$(PYTEST) -n 0 tests/test_tidy.py
@@ -37,4 +41,4 @@ interpreted:     ## Take away the compiled modules, to work on their sources
 
 clean:           ## Remove .venv and caches
 	@find haneul -name '*.so' -delete; rm -f haneul/compiled.json
-	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv typings .mypy_cache .ruff_cache .hypothesis

@@ -21,13 +21,14 @@ class Result:
     failures: int
 
 
-class _Client(asyncio.Protocol):
+class Client(asyncio.Protocol):
+    """One connection. A subclass reads the answers, and calls `answered` at the end of each."""
+
     def __init__(self, load: _Load, at: int) -> None:
         self.load = load
         self.at = at
-        self.parser = httptools.HttpResponseParser(self)
         self.began = 0.0
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -38,43 +39,96 @@ class _Client(asyncio.Protocol):
         self.began = time.perf_counter()
         self.transport.write(requests[self.at % len(requests)])  # type: ignore[attr-defined]
         self.at += self.load.connections
+        self.waiting = True
+
+    def answered(self, *, failed: bool, keep: bool = True) -> None:
+        now = time.perf_counter()
+        self.load.latencies.append(now - self.began)
+        self.load.failures += failed
+        self.waiting = False
+        if keep and self.load.goes_on(self):
+            self.send()
+        else:
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.load.lost(self)
+
+
+class HttpClient(Client):
+    """HTTP/1.1, keeping the connection as long as the server does."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.parser = httptools.HttpResponseParser(self)
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         self.load.bytes += len(data)
         self.parser.feed_data(data)
 
     def on_message_complete(self) -> None:
-        now = time.perf_counter()
-        self.load.latencies.append(now - self.began)
-        if self.parser.get_status_code() >= 300:
-            self.load.failures += 1
-        if now < self.load.deadline:
-            self.send()
-        else:
-            self.transport.close()
+        self.answered(failed=self.parser.get_status_code() >= 300, keep=self.parser.should_keep_alive())
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.closed.done():
-            self.closed.set_result(None)
+
+class RedisClient(Client):
+    """Redis, for commands that are answered with one line."""
+
+    def data_received(self, data: bytes) -> None:
+        self.load.bytes += len(data)
+        if data.endswith(b"\n"):
+            self.answered(failed=not data.startswith(b"+"))
 
 
 class _Load:
-    def __init__(self, requests: Sequence[bytes], connections: int, seconds: float) -> None:
+    def __init__(self, requests: Sequence[bytes], connections: int, seconds: float, address: tuple[str, int], once: bool) -> None:
         self.requests = requests
         self.connections = connections
         self.latencies: list[float] = []
         self.failures = 0
         self.bytes = 0
         self.deadline = time.perf_counter() + seconds
+        self.address = address
+        self.once = once
+        self.open = connections
+        self.done = asyncio.Event()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def connect(self, client: Client) -> None:
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: client, *self.address)
+        except OSError:
+            self.failures += 1
+            self.end()
+
+    def goes_on(self, client: Client) -> bool:
+        """Whether a connection has more to send: until the time is over, or each request has been sent once."""
+        return client.at < len(self.requests) if self.once else time.perf_counter() < self.deadline
+
+    def lost(self, client: Client) -> None:
+        """The server closed a connection, or the load is over."""
+        self.failures += client.waiting
+        if self.goes_on(client):
+            task = asyncio.ensure_future(self.connect(client))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        else:
+            self.end()
+
+    def end(self) -> None:
+        self.open -= 1
+        if not self.open:
+            self.done.set()
 
 
-async def load(port: int, requests: Sequence[bytes], *, connections: int = 64, seconds: float = 3.0, host: str = "127.0.0.1") -> Result:
-    """Send `requests` in turn over `connections` connections for `seconds`."""
-    state = _Load(requests, connections, seconds)
+async def load(
+    port: int, requests: Sequence[bytes], *, connections: int = 64, seconds: float = 3.0, host: str = "127.0.0.1", kind: type[Client] = HttpClient, once: bool = False
+) -> Result:
+    """Send `requests` in turn over `connections` connections for `seconds`, or each of them `once`."""
+    state = _Load(requests, connections, seconds, (host, port), once)
     began = time.perf_counter()
-    loop = asyncio.get_running_loop()
-    clients = [(await loop.create_connection(lambda i=i: _Client(state, i), host, port))[1] for i in range(connections)]
-    await asyncio.gather(*[client.closed for client in clients])
+    for i in range(connections):
+        await state.connect(kind(state, i))
+    await state.done.wait()
     elapsed = time.perf_counter() - began
     ordered = sorted(state.latencies)
     count = len(ordered)

@@ -22,11 +22,11 @@ def raw(method: str, port: int, path: str, body: bytes, headers: dict[str, str])
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def signed(service: str, method: str, port: int, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
-    """A request signed with the development keys."""
+def signed(service: str, method: str, port: int, path: str, body: bytes = b"", headers: dict[str, str] | None = None, keys: Credentials = KEYS) -> bytes:
+    """A request signed with the development keys, unless others are given."""
     request = AWSRequest(method, f"http://127.0.0.1:{port}{path}", data=body, headers={"User-Agent": _AGENT, **(headers or {})})
     signer = S3SigV4Auth if service == "s3" else SigV4Auth
-    signer(KEYS, service, REGION).add_auth(request)
+    signer(keys, service, REGION).add_auth(request)
     return raw(method, port, path, body, dict(request.headers.items()))
 
 

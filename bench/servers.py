@@ -63,7 +63,7 @@ def process(name: str, command: list[str], *, port: int | None = None, folder: P
     finally:
         running.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            running.wait(15)
+            running.wait(60)
         running.kill()
 
 
@@ -92,16 +92,17 @@ def front() -> contextlib.AbstractContextManager[Target]:
 
 
 @contextlib.contextmanager
-def haneul(*, pinned: bool = True) -> Iterator[Target]:
-    """A whole Haneul on a fresh data directory."""
-    folder = Path(tempfile.mkdtemp(prefix="haneul-bench-"))
+def haneul(*, pinned: bool = True, kept: Path | None = None) -> Iterator[Target]:
+    """A whole Haneul on a fresh data directory, or on one that is `kept`."""
+    folder = kept or Path(tempfile.mkdtemp(prefix="haneul-bench-"))
     try:
         # Without capacity limits: a table that throttles would measure patience.
         command = [str(Path(sys.executable).parent / "haneul"), "start", "--port", "0", "--data-dir", str(folder), "--capacity", "unlimited"]
         with process("haneul", command, folder=folder, pinned=pinned) as target:
             yield target
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -31,17 +31,23 @@ class Table:
     def __init__(self) -> None:
         self.rows: list[Row] = []
 
+    def add_limit(self, name: str, value: str, target: str, met: bool) -> None:
+        """A figure with a limit of its own, against nothing else."""
+        self._show(Row(name, value, None, "", target, met))
+
     def add(self, name: str, value: str, *, ratio: float | None = None, against: str = "", at_least: float | None = None, at_most: float | None = None) -> None:
         target, met = "", None
         if at_least is not None and ratio is not None:
             target, met = f">= {at_least:g}", ratio >= at_least
         if at_most is not None and ratio is not None:
             target, met = f"<= {at_most:g}", ratio <= at_most
-        row = Row(name, value, ratio, against, target, met)
+        self._show(Row(name, value, ratio, against, target, met))
+
+    def _show(self, row: Row) -> None:
         self.rows.append(row)
-        shown = "" if ratio is None else f"{ratio:8.3f} x {against}"
-        mark = {True: "ok", False: "MISSED", None: ""}[met]
-        print(f"  {name:44} {value:>26}  {shown:40} {target:>9} {mark}", flush=True)
+        shown = "" if row.ratio is None else f"{row.ratio:8.3f} x {row.against}"
+        mark = {True: "ok", False: "MISSED", None: ""}[row.met]
+        print(f"  {row.name:44} {row.value:>26}  {shown:40} {row.target:>9} {mark}", flush=True)
 
     def markdown(self) -> str:
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()

@@ -26,7 +26,7 @@ def main() -> int:
     """Run until told to stop. Exit codes: 0 stopped, 1 could not start."""
     wish = json.loads(sys.argv[1])
     tls = wish.pop("tls", None)
-    keys = tuple((str(a), str(b), str(c)) for a, b, c in wish.pop("root_keys", ()))
+    keys = _root_keys(wish.pop("root_keys_descriptor", None))
     settings = Settings(data_dir=Path(wish.pop("data_dir")), root_keys=keys, **wish)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
@@ -52,6 +52,14 @@ def main() -> int:
     finally:
         facts.unlink(missing_ok=True)
     return 0
+
+
+def _root_keys(descriptor: int | None) -> tuple[tuple[str, str, str], ...]:
+    """The keys that `haneul start` left in a pipe, which is closed before anything else is started."""
+    if descriptor is None:
+        return ()
+    with open(descriptor, "rb") as pipe:
+        return tuple((str(key_id), str(secret), str(account)) for key_id, secret, account in json.load(pipe))
 
 
 def _tls(files: dict[str, str] | None) -> ssl.SSLContext | None:

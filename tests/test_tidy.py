@@ -121,7 +121,7 @@ def test_imports_go_downwards() -> None:
         own = ".".join(name.split("/")[:2]) if row == "services" else row.replace("/", ".").removesuffix(".py")
         allowed = [*MAY_IMPORT[row], own] if name != "services/registry.py" else ["core"]
         for module in imported(tree_of(path)):
-            if not module.startswith("haneul") or module == "haneul.__version__":
+            if not module.startswith("haneul.") or module == "haneul.__version__":
                 continue
             inner = module.removeprefix("haneul.")
             if not any(inner == one or inner.startswith(one + ".") for one in allowed):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from haneul.cli.connection import DEFAULT_DATA_DIR, Connection, add_connection_options, env
 from haneul.cli.output import Trouble, show
+from haneul.cli.root_keys import VARIABLE, hand_over, root_keys
 
 _STOP_SECONDS = 30.0
 _CAPACITIES = ("enforced", "unlimited")
@@ -31,7 +32,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="append",
         default=[key for key in str(env("root-key", "")).split() if key],
         metavar="ID:SECRET[:ACCOUNT]",
-        help="a key that is root of the account; may be given several times",
+        help="a key that is root of the account; may be given several times. The started server hides it; a file never shows it at all",
+    )
+    command.add_argument(
+        "--root-key-file",
+        default=env("root-key-file"),
+        metavar="PATH",
+        help="a file with such keys, one a line, that only its owner may read (mode 0600)",
     )
     command.add_argument(
         "--no-dev-keys", action="store_true", default=env("no-dev-keys", "") not in ("", "0"), help="refuse the development keys (test/test and 12-digit key ids)"
@@ -64,12 +71,6 @@ def start(options: argparse.Namespace) -> int:
         raise Trouble(f"--region takes a region's name such as us-east-1, not {options.region!r}")
     if options.capacity not in _CAPACITIES:
         raise Trouble(f"--capacity takes {' or '.join(_CAPACITIES)}, not {options.capacity!r}")
-    keys = []
-    for text in options.root_key:
-        parts = text.split(":")
-        if len(parts) not in (2, 3) or not all(parts) or (len(parts) == 3 and not re.fullmatch(r"\d{12}", parts[2])):
-            raise Trouble(f"--root-key takes ID:SECRET or ID:SECRET:ACCOUNT (12 digits), not {text!r}")
-        keys.append([*parts, ""][:3])
     if bool(options.tls_certificate) != bool(options.tls_key):
         raise Trouble("--tls-certificate and --tls-key go together")
     wish = {
@@ -78,14 +79,15 @@ def start(options: argparse.Namespace) -> int:
         "data_dir": str(Path(options.data_dir).expanduser().absolute()),
         "account": options.account,
         "region": options.region,
-        "root_keys": keys,
+        "root_keys_descriptor": hand_over(root_keys(options)),
         "dev_keys": not options.no_dev_keys,
         "capacity_unlimited": options.capacity == "unlimited",
     }
     if options.tls_certificate:
         wish["tls"] = {"certificate": options.tls_certificate, "key": options.tls_key}
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "haneul", json.dumps(wish)])
+    kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    os.execve(sys.executable, [sys.executable, "-m", "haneul", json.dumps(wish)], kept)
 
 
 def stop(options: argparse.Namespace) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from haneul.core.call import Call
 
 Shape = dict[str, Any]
 Handler = Callable[["Call", Shape], Awaitable[Shape | None]]
+# What may stand under @operation: requests and answers may also have the types of the generated stubs (CONTRIBUTING.md).
+TypedHandler = Callable[["Call", Any], Awaitable[Mapping[str, Any] | None]]
 ResourceOf = Callable[["Call", Shape], str | tuple[str, ...]]
 ConditionsOf = Callable[["Call", Shape], Mapping[str, Any]]
 
@@ -56,15 +58,15 @@ def operation(
     authorized_inside: bool = False,
     public: bool = False,
     partial: str = "",
-) -> Callable[[Handler | Marked], Marked]:
+) -> Callable[[TypedHandler | Marked], Marked]:
     """Make a function the implementation of an operation: `@operation("dynamodb:PutItem", resource=table_arn)`.
 
     `partial` says, for the coverage page, what the operation does not do yet (and refuses).
     """
     service, _, name = full_name.partition(":")
 
-    def mark(given: Handler | Marked) -> Marked:
-        handler, known = (given.handler, given.operations) if isinstance(given, Marked) else (given, ())
+    def mark(given: TypedHandler | Marked) -> Marked:
+        handler, known = (given.handler, given.operations) if isinstance(given, Marked) else (cast(Handler, given), ())
         made = Operation(service, name, handler, action or full_name, resource, conditions, authorized_inside, public, partial)
         return Marked(handler, (*known, made))
 

@@ -101,9 +101,9 @@ class Process:
         self._log.close()
 
 
-def client(service: str, endpoint: str, **config: Any) -> Any:
-    """A boto3 client with the development keys, that tries once."""
+def client(service: str, endpoint: str, *, keys: tuple[str, str] = ("test", "test"), **config: Any) -> Any:
+    """A boto3 client, with the development keys unless others are given, that tries once."""
     verify = config.pop("verify", None)
     options = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30, **config)
-    session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    session = boto3.session.Session(aws_access_key_id=keys[0], aws_secret_access_key=keys[1], region_name="us-east-1")
     return session.client(service, endpoint_url=endpoint, config=options, verify=verify)
