@@ -75,7 +75,7 @@ def test_archives_that_want_out(tmp_path: Path, entries: list[tuple[tarfile.TarI
     try:
         layer = unpack(tmp_path, raw(*entries))
     except BadLayer:
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["layer.tar"]
+        assert list(tmp_path.iterdir()) == []
     else:  # A name that the format itself cuts short.
         assert all(path.is_relative_to(layer) for path in layer.rglob("*"))
 

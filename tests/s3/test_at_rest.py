@@ -130,23 +130,6 @@ def test_a_damaged_part_is_an_internal_error(place: tuple[Running, Any]) -> None
     assert refusal(lambda: s3.head_object(Bucket="kept", Key="copy")) == ("404", 404)
 
 
-def test_a_vault_key_that_is_not_the_bodies_opens_none(place: tuple[Running, Any]) -> None:
-    """The key is the one file that must be kept apart from a copy of the disk."""
-    cloud, s3 = place
-    for size in (100, 10_000, 100_000):
-        s3.put_object(Bucket="kept", Key=f"k{size}", Body=body(size))
-    cloud.stop()
-    key = (cloud.data_dir / "vault.key").read_bytes()
-    (cloud.data_dir / "vault.key").write_bytes(bytes([key[0] ^ 1]) + key[1:])
-    with pytest.raises(Exception, match="vault|root|key"):
-        cloud.start()
-    (cloud.data_dir / "vault.key").write_bytes(key)
-    cloud.start()
-    s3 = cloud.client("s3")
-    for size in (100, 10_000, 100_000):
-        assert s3.get_object(Bucket="kept", Key=f"k{size}")["Body"].read() == body(size)
-
-
 RANGED = bytes(range(256)) * 1100  # Four frames and a bit.
 
 

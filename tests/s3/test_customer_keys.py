@@ -110,7 +110,10 @@ def test_headers_that_do_not_fit_together(cloud: Running, bucket: str, change: d
 
 def test_a_customers_key_and_the_clouds_exclude_each_other(s3: Any, bucket: str) -> None:
     """A body lies under one key."""
-    put = lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption="AES256", **sse())  # noqa: E731
+
+    def put() -> None:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption="AES256", **sse())
+
     assert refusal(put) == ("InvalidArgument", 400)
     assert message(put) == "Server Side Encryption with Customer provided key is incompatible with the encryption method specified"
 

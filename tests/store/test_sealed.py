@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def content(size: int) -> bytes:
 def write(path: Path, data: bytes, cuts: list[int] | None = None, vault: Vault = VAULT) -> None:
     writer = SealedWriter(path, vault)
     edges = [0, *sorted(cuts or []), len(data)]
-    for start, end in zip(edges, edges[1:]):
+    for start, end in pairwise(edges):
         writer.write(data[start:end])
     writer.finish()
 
