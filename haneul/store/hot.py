@@ -13,7 +13,7 @@ TOTAL_BYTES_MAX = 64 << 20
 # Each takes a descriptor, of which a process may have but a thousand.
 _FILES_MAX = 128
 _COUNTED_MAX = 1024
-_LOAD_BYTES = 1 << 20
+_LOAD_BYTES = 1 << 18
 
 
 class PlainFile:

@@ -124,12 +124,8 @@ class SealedFile:
         if not length:
             return b""
         first, last = offset // FRAME_BYTES, (offset + length - 1) // FRAME_BYTES
-        stored = memoryview(os.pread(self._handle, (last - first + 1) * _SEALED_FRAME_BYTES, _HEADER_BYTES + first * _SEALED_FRAME_BYTES))
-        decrypt = self._cipher.decrypt
         try:
-            frames = [
-                decrypt(_nonce(first + number), stored[start : start + _SEALED_FRAME_BYTES], None) for number, start in enumerate(range(0, len(stored), _SEALED_FRAME_BYTES))
-            ]
+            frames = [self._frame(number) for number in range(first, last + 1)]
         except (InvalidTag, ValueError):
             raise Damaged(f"the file {self._name} is damaged") from None
         plain = frames[0] if len(frames) == 1 else b"".join(frames)
@@ -138,3 +134,6 @@ class SealedFile:
         if len(found) != length:
             raise Damaged(f"the file {self._name} is shorter than it was")
         return found
+
+    def _frame(self, number: int) -> bytes:
+        return self._cipher.decrypt(_nonce(number), os.pread(self._handle, _SEALED_FRAME_BYTES, _HEADER_BYTES + number * _SEALED_FRAME_BYTES), None)

@@ -18,7 +18,7 @@ from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
 ABANDONED_UPLOAD = "ecr-abandoned-upload"
-_COPY_BYTES = 1 << 20
+_COPY_BYTES = 1 << 18
 _RUNNING_HASHES_MAX = 256
 
 

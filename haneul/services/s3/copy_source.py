@@ -27,7 +27,7 @@ def find_source(call: Call, request: Shape) -> Source:
     if "ExpectedSourceBucketOwner" in request:
         wanted["ExpectedBucketOwner"] = request["ExpectedSourceBucketOwner"]
     bucket, found = _found(call, wanted)
-    return Source(bucket, key, found, key_to_read(request, found.customer_key, call.cloud.ids, "CopySource"))
+    return Source(bucket, key, found, key_to_read(request, found.customer_key, call.cloud.ids, of_source=True))
 
 
 def _found(call: Call, wanted: Shape) -> tuple[Bucket, Object]:

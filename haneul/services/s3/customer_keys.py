@@ -21,6 +21,8 @@ from haneul.store.vault import KEY_BYTES, Vault
 ALGORITHM = "AES256"
 _HEADER = "x-amz-server-side-encryption"
 _SALT_BYTES = 16
+_MEMBERS = ("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
+_SOURCE_MEMBERS = tuple(f"CopySource{name}" for name in _MEMBERS)
 _WITH_KEYS = "Requests specifying Server Side Encryption with Customer provided keys must provide"
 
 
@@ -47,14 +49,14 @@ class CustomerKey:
         return {"SSECustomerAlgorithm": ALGORITHM, "SSECustomerKeyMD5": self.md5}
 
 
-def read_key(request: Shape, ids: Ids, prefix: str = "") -> CustomerKey | None:
-    """The key that a request brings for its object, or with the prefix `CopySource` for its source. Errors: InvalidArgument, InvalidEncryptionAlgorithmError."""
-    algorithm, text = request.get(f"{prefix}SSECustomerAlgorithm"), request.get(f"{prefix}SSECustomerKey")
-    digest = request.get(f"{prefix}SSECustomerKeyMD5")
+def read_key(request: Shape, ids: Ids, *, of_source: bool = False) -> CustomerKey | None:
+    """The key that a request brings for its object, or for the source that it copies. Errors: InvalidArgument, InvalidEncryptionAlgorithmError."""
+    members = _SOURCE_MEMBERS if of_source else _MEMBERS
+    algorithm, text, digest = request.get(members[0]), request.get(members[1]), request.get(members[2])
     if algorithm is None and text is None and digest is None:
         return None
     method = request.get("ServerSideEncryption")
-    if method is not None and not prefix:
+    if method is not None and not of_source:
         raise invalid_argument("Server Side Encryption with Customer provided key is incompatible with the encryption method specified", _HEADER, method)
     if algorithm is None:
         raise _refused(f"{_WITH_KEYS} a valid encryption algorithm.")
@@ -87,9 +89,9 @@ def new_hash(key: CustomerKey | None, ids: Ids) -> bytes:
     return key.hash(ids.bytes(_SALT_BYTES)) if key is not None else b""
 
 
-def key_to_read(request: Shape, kept: bytes, ids: Ids, prefix: str = "") -> CustomerKey | None:
+def key_to_read(request: Shape, kept: bytes, ids: Ids, *, of_source: bool = False) -> CustomerKey | None:
     """The key that opens an object (None for one that has none), once it is the right one. Errors: InvalidRequest, AccessDenied."""
-    key = read_key(request, ids, prefix)
+    key = read_key(request, ids, of_source=of_source)
     if not kept:
         if key is not None:
             raise invalid_request("The encryption parameters are not applicable to this object.")
