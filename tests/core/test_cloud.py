@@ -122,6 +122,14 @@ def test_a_reset_forgets_everything_but_the_keys(alone: Running) -> None:
     assert own.get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
 
 
+def test_a_cloud_that_was_reset_starts_again(alone: Running) -> None:
+    """What is kept over a reset must not look like a data directory of another layout."""
+    alone.run(alone.app.reset())
+    alone.stop()
+    alone.start()
+    assert alone.client("iam").list_users()["Users"] == []
+
+
 def test_a_reset_keeps_the_clock(alone: Running) -> None:
     """Because time does not run backwards under a client's feet."""
     alone.advance("2h")

@@ -11,6 +11,8 @@ import pytest
 
 from tests.s3.support import MEGABYTE, PART, files_left, message, refusal, signed, upload_parts
 from tests.s3.test_at_rest import MARK, body, found_in
+from tests.s3.test_presigned import post
+from tests.s3.test_web import page, site
 from tests.support.running import Running
 
 KEY = b"k" * 16 + b"e" * 16
@@ -219,6 +221,24 @@ def test_a_policy_can_ask_for_a_key(s3: Any, bucket: str, user: Any) -> None:
     one = user("s3:PutObject", condition={"Null": {"s3:x-amz-server-side-encryption-customer-algorithm": "false"}})
     assert refusal(lambda: one.put_object(Bucket=bucket, Key="k", Body=b"x")) == ("AccessDenied", 403)
     one.put_object(Bucket=bucket, Key="k", Body=b"x", **sse())
+
+
+def test_a_website_has_no_key_to_show_such_an_object(cloud: Running, s3: Any, bucket: str) -> None:
+    """No browser sends one with a page."""
+    site(s3, bucket)
+    s3.put_object(Bucket=bucket, Key="index.html", Body=MARK, **sse())
+    status, _, answer = page(cloud, bucket, "/")
+    assert status == 400 and MARK not in answer
+
+
+def test_a_form_brings_a_key_in_its_fields(cloud: Running, s3: Any, bucket: str) -> None:
+    """POST Object: the fields have the names of the headers, and so has the answer."""
+    names = {f"x-amz-server-side-encryption-customer-{name}": value for name, value in (("algorithm", "AES256"), ("key", base64.b64encode(KEY).decode()), ("key-MD5", md5()))}
+    signer = cloud.client("s3", signature_version="s3v4")
+    made = signer.generate_presigned_post(bucket, "k", Fields=names, Conditions=[{name: value} for name, value in names.items()])
+    status, headers, _ = post(cloud, bucket, made["fields"], MARK)
+    assert status == 204 and headers["x-amz-server-side-encryption-customer-key-md5"] == md5() and "x-amz-server-side-encryption" not in headers
+    assert s3.get_object(Bucket=bucket, Key="k", **sse())["Body"].read() == MARK
 
 
 def test_kms_is_still_refused(s3: Any, bucket: str) -> None:

@@ -52,8 +52,6 @@ async def complete_multipart_upload(call: Call, request: Shape) -> Shape:
     bucket, written = await call.cloud.store.transact(work)
     host = call.http.host if call.http is not None and call.http.host else f"s3.{bucket.region}.amazonaws.com"
     shown = show_written(bucket, written, None)
-    if written.customer_key:
-        del shown["ServerSideEncryption"]  # The client need not have sent its key again, and there is no member that would tell of it.
     return {**shown, "Location": f"http://{host}/{bucket.name}/{request['Key']}", "Bucket": bucket.name, "Key": request["Key"]}
 
 

@@ -115,8 +115,11 @@ def show_encryption(key: CustomerKey | None) -> Shape:
 
 
 def show_written(bucket: Bucket, written: Object, key: CustomerKey | None) -> Shape:
-    """What the answers to all writes say of the new version."""
-    shown: Shape = {"ETag": f'"{written.etag}"', **show_encryption(key), **checksums.show(written.checksums)}
+    """What the answers to all writes say of the new version. Where an object has a customer's key and `key` is None, nothing tells of it (the
+    answer to CompleteMultipartUpload has no members for it)."""
+    shown: Shape = {"ETag": f'"{written.etag}"', **checksums.show(written.checksums)}
+    if key is not None or not written.customer_key:
+        shown.update(show_encryption(key))
     if written.checksums:
         shown["ChecksumType"] = written.checksum_type
     if bucket.versioning:
@@ -131,11 +134,8 @@ def show_object(call: Call, bucket: Bucket, found: Object, key: CustomerKey | No
         "LastModified": found.modified,
         "ETag": f'"{found.etag}"',
         "ContentType": DEFAULT_CONTENT_TYPE,
+        **show_encryption(key),
     }
-    if key is None:
-        shown["ServerSideEncryption"] = ENCRYPTION
-    else:
-        shown.update(key.shown())
     if found.headers:
         for name, value in found.headers.items():
             if name == "Expires":
