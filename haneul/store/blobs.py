@@ -45,11 +45,11 @@ class BlobWriter:
 
     async def finish(self) -> str:
         """Make the bytes durable; the blob's id, ready to be adopted."""
-        await asyncio.get_running_loop().run_in_executor(None, self._sync)
+        await asyncio.get_running_loop().run_in_executor(None, self._sync, self._file.head())
         return self.id
 
-    def _sync(self) -> None:
-        self._file.finish()
+    def _sync(self, head: bytes) -> None:
+        self._file.finish(head)
         _sync_folder(self._folder)
 
     async def abort(self) -> None:

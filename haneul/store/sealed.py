@@ -75,13 +75,17 @@ class SealedWriter:
         self._file.write(self._cipher.encrypt(_nonce(self._frames), frame, None))
         self._frames += 1
 
-    def finish(self) -> None:
+    def head(self) -> bytes:
+        """What `finish` puts in front, once everything is written. On the vault's own thread: chance is drawn for it, and never by two threads at once."""
+        secret = self._key + self.size.to_bytes(_SIZE_BYTES, "big")
+        return _MARK + self._vault.seal(secret, _purpose(self._name))
+
+    def finish(self, head: bytes) -> None:
         """Blocking: the bytes are on the disk when it returns."""
         if self._rest:
             self._put(self._rest)
         self._file.flush()
-        secret = self._key + self.size.to_bytes(_SIZE_BYTES, "big")
-        os.pwrite(self._file.fileno(), _MARK + self._vault.seal(secret, _purpose(self._name)), 0)
+        os.pwrite(self._file.fileno(), head, 0)
         os.fsync(self._file.fileno())
         self._file.close()
 

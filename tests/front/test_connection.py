@@ -165,7 +165,7 @@ def seal(path: Path) -> bytes:
     data = bytes(range(251)) * (SIZE // 251 + 1)
     writer = SealedWriter(path, VAULT)
     writer.write(data[:SIZE])
-    writer.finish()
+    writer.finish(writer.head())
     return data[:SIZE]
 
 

@@ -15,7 +15,6 @@ from tests.support.running import Running
 
 MARK = b"the marker that nobody may find"
 FRAME = 64 * 1024
-PUBLIC = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::open/*"}]}
 
 
 def body(size: int) -> bytes:

@@ -23,7 +23,7 @@ BODY = b"0123456789" * 10_000
 def plain(folder: Path, name: str, data: bytes) -> PlainFile:
     writer = SealedWriter(folder / name, VAULT)
     writer.write(data)
-    writer.finish()
+    writer.finish(writer.head())
     found = copy_to_memory(SealedFile(folder / name, VAULT))
     assert found is not None
     return found

@@ -30,7 +30,7 @@ def write(path: Path, data: bytes, cuts: list[int] | None = None, vault: Vault =
     edges = [0, *sorted(cuts or []), len(data)]
     for start, end in pairwise(edges):
         writer.write(data[start:end])
-    writer.finish()
+    writer.finish(writer.head())
 
 
 @given(sizes, st.data())
