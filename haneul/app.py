@@ -29,6 +29,8 @@ from haneul.services.registry import service_classes
 from haneul.store.blobs import Blobs, delete_keys
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.keys import pack, prefix_range
+from haneul.store.layout import LAYOUT_KEY, claim_layout
+from haneul.store.port import StoreError
 from haneul.store.vault import Vault
 from haneul.wire.codec import ServiceCodec
 from haneul.wire.model import load_service
@@ -68,11 +70,16 @@ class App:
         settings.extra.setdefault("node_modules_dir", _NODE_MODULES)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = EmbeddedStore(data / "store" / "haneul.db")
+        try:
+            await claim_layout(store)
+        except StoreError:
+            await store.close()
+            raise
         saved = store.get(_CLOCK_KEY)
         if saved is not None and not clock.frozen:
             clock.set_offset(int(saved))
         vault = Vault.open_or_create(data / "vault.key", Ids())
-        blobs = Blobs(store, data / "blobs", ids)
+        blobs = Blobs(store, data / "blobs", ids, vault)
         await blobs.start()
         self._outbox = StoredOutbox(store, clock, ids)
         self._usage = StoredUsage(store, clock)
@@ -153,7 +160,7 @@ class App:
         for service in self.cloud.services.values():
             await service.stop()
         await self._outbox.stop()
-        keep = (pack(("root-key",)), _CLOCK_KEY)
+        keep = (pack(("root-key",)), _CLOCK_KEY, LAYOUT_KEY)
         start, end = prefix_range(b"\x02")
         while rows := [key for key, _ in self._store.range(start, end, 1000) if key not in keep]:
             await delete_keys(self._store, rows)

@@ -53,13 +53,25 @@ class HttpRequest:
         self.host = self.headers.get("host", "")
 
 
+class StoredFile(Protocol):
+    """A file open for reading, which closes when nobody refers to it any more."""
+
+    @property
+    def descriptor(self) -> int | None:
+        """From which the system can send the bytes as they are; None when they have to be read."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Blocking: exactly these bytes, or an error."""
+
+
 @dataclass(slots=True)
 class FileBody:
-    """A part of a file, sent without passing through memory."""
+    """A part of a file. `begun` are its first bytes, where they have been read already."""
 
-    path: str
+    file: StoredFile
     offset: int
     length: int
+    begun: bytes = b""
 
 
 @dataclass(slots=True)

@@ -8,42 +8,31 @@ import socket
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from haneul.core.bodies import chunks_of
 from haneul.core.http import FileBody
 
 if TYPE_CHECKING:
     from haneul.front.connection import Connection
 
-_FILE_CHUNK_BYTES = 1 << 18
 _SENDFILE_BYTES = 1 << 22
 
 
 async def send_file(connection: Connection, head: bytes, body: FileBody) -> None:
-    """Send a part of a file: by sendfile on a plain socket, in chunks under TLS."""
-    file = os.open(body.path, os.O_RDONLY)
+    """Send a part of a file: by sendfile, where its bytes lie as they are to be sent and the socket is a plain one; in chunks otherwise."""
+    sock = connection.plain_socket()
+    file = body.file.descriptor
+    if sock is None or file is None:
+        connection.write(head)
+        await send_stream(connection, chunks_of(body), chunked=False)
+        return
+    await connection.flush()
+    # The transport owns the descriptor; a duplicate lets the loop watch it for us while the transport has nothing to write.
+    duplicate = os.dup(sock.fileno())
     try:
-        sock = connection.plain_socket()
-        if sock is None:
-            connection.write(head)
-            offset, left = body.offset, body.length
-            while left:
-                data = os.pread(file, min(left, _FILE_CHUNK_BYTES), offset)
-                if not data:
-                    raise ConnectionError("the file is shorter than announced")
-                connection.write(data)
-                offset += len(data)
-                left -= len(data)
-                await connection.drain()
-            return
-        await connection.flush()
-        # The transport owns the descriptor; a duplicate lets the loop watch it for us while the transport has nothing to write.
-        duplicate = os.dup(sock.fileno())
-        try:
-            await _send_all(duplicate, head)
-            await _sendfile(duplicate, file, body.offset, body.length)
-        finally:
-            os.close(duplicate)
+        await _send_all(duplicate, head)
+        await _sendfile(duplicate, file, body.offset, body.length)
     finally:
-        os.close(file)
+        os.close(duplicate)
 
 
 async def _send_all(descriptor: int, data: bytes) -> None:

@@ -80,18 +80,17 @@ class _Source:
         return self.hasher.hexdigest()
 
 
-def unpack_layer(path: str, folder: str, limit_bytes: int) -> tuple[str, int]:
-    """Unpack the layer in the file `path` into `folder`, which must not exist; returns the SHA-256 (hexadecimal) and the size of the uncompressed archive.
+def unpack_layer(file: IO[bytes], folder: str, limit_bytes: int) -> tuple[str, int]:
+    """Unpack the layer in a file (one that can be rewound) into `folder`, which must not exist; returns the SHA-256 (hexadecimal) and the size of the uncompressed archive.
 
     Blocking. Raises BadLayer, TooLarge, or OSError when the machine cannot; leaves nothing behind then.
     """
     try:
         os.mkdir(folder, 0o755)
         os.chmod(folder, 0o755)
-        with open(path, "rb") as file:
-            source = _Source(file, limit_bytes)
-            _unpack(source, _Tree(folder, limit_bytes))
-            return source.finish(), source.size
+        source = _Source(file, limit_bytes)
+        _unpack(source, _Tree(folder, limit_bytes))
+        return source.finish(), source.size
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         damaged = isinstance(error, tarfile.TarError | zlib.error | EOFError | zstandard.ZstdError | ValueError | UnicodeError | OverflowError)

@@ -1,4 +1,6 @@
-"""Bodies too large for the store: files, fsynced, each under an id of its own.
+"""Bodies too large for the store: files, encrypted and fsynced, each under an id of its own.
+
+No one but this module knows where a blob lies, because its file is of no use to anybody without the key (`sealed.py`).
 
 A new blob is first noted as pending in the store; the transaction that refers to it adopts it. Whoever drops the last reference
 releases it in the same transaction. So a crash at any moment leaves either a referenced file or a note of what to remove,
@@ -14,8 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haneul.clock import Ids
+from haneul.store.hot import HotFiles, PlainFile, copy_to_memory
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Store, Transaction
+from haneul.store.sealed import SealedFile, SealedWriter
+from haneul.store.vault import Vault
 
 _PENDING = "blob-pending"
 _GARBAGE = "blob-garbage"
@@ -24,27 +29,28 @@ _GARBAGE = "blob-garbage"
 class BlobWriter:
     """One blob being written. End with `finish` or `abort`."""
 
-    def __init__(self, blobs: Blobs, blob_id: str, path: Path) -> None:
+    def __init__(self, blobs: Blobs, blob_id: str, path: Path, vault: Vault) -> None:
         self.id = blob_id
-        self.size = 0
         self._blobs = blobs
-        self._path = path
-        self._file = open(path, "wb", buffering=1 << 16)  # noqa: SIM115 - closed by finish or abort
+        self._folder = path.parent
+        self._file = SealedWriter(path, vault)
+
+    @property
+    def size(self) -> int:
+        """How many bytes were written."""
+        return self._file.size
 
     def write(self, data: bytes) -> None:
         self._file.write(data)
-        self.size += len(data)
 
     async def finish(self) -> str:
         """Make the bytes durable; the blob's id, ready to be adopted."""
-        self._file.flush()
-        await asyncio.get_running_loop().run_in_executor(None, self._sync)
+        await asyncio.get_running_loop().run_in_executor(None, self._sync, self._file.head())
         return self.id
 
-    def _sync(self) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
-        _sync_folder(self._path.parent)
+    def _sync(self, head: bytes) -> None:
+        self._file.finish(head)
+        _sync_folder(self._folder)
 
     async def abort(self) -> None:
         """Forget the blob."""
@@ -53,12 +59,14 @@ class BlobWriter:
 
 
 class Blobs:
-    """The blobs below one folder, accounted for in `store`."""
+    """The blobs below one folder, accounted for in `store`, encrypted with keys that `vault` seals unless whoever writes a blob brings another."""
 
-    def __init__(self, store: Store, folder: Path, ids: Ids) -> None:
+    def __init__(self, store: Store, folder: Path, ids: Ids, vault: Vault) -> None:
         self._store = store
         self._folder = folder
         self._ids = ids
+        self._vault = vault
+        self._hot = HotFiles()
         self._made: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
         self._unwatch = store.watch(pack((_GARBAGE,)), self._collect)
@@ -68,7 +76,7 @@ class Blobs:
         for kind in (_PENDING, _GARBAGE):
             rows = self._store.range(*prefix_range(pack((kind,))))
             for key, _ in rows:
-                self.path(str(unpack(key)[1])).unlink(missing_ok=True)
+                self._path(str(unpack(key)[1])).unlink(missing_ok=True)
             if rows:
                 keys = [key for key, _ in rows]
                 await delete_keys(self._store, keys)
@@ -78,21 +86,45 @@ class Blobs:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(exist_ok=True)
         self._made.clear()
+        self._hot.clear()
 
-    def path(self, blob_id: str) -> Path:
-        """Where a blob's bytes are."""
+    def _path(self, blob_id: str) -> Path:
         return self._folder / blob_id[:2] / blob_id
 
-    async def create(self) -> BlobWriter:
+    def open(self, blob_id: str, vault: Vault | None = None) -> SealedFile:
+        """A blob, to be read by threads; `vault` is the one that it was created with, if any. Raises Damaged, FileNotFoundError."""
+        return SealedFile(self._path(blob_id), vault or self._vault)
+
+    async def open_hot(self, blob_id: str, length: int) -> SealedFile | PlainFile:
+        """A blob, of which `length` bytes are going to be read: from memory when it is read again and again. Raises as `open`.
+
+        For blobs without a vault of their own: whose key is somebody else's is not kept in the clear.
+        """
+        hot = self._hot
+        plain = hot.find(blob_id)
+        if plain is not None:
+            return plain
+        sealed = self.open(blob_id)
+        if not hot.begin(blob_id, sealed.size, length):
+            return sealed
+        try:
+            plain = await asyncio.get_running_loop().run_in_executor(None, copy_to_memory, sealed)
+        except BaseException:
+            hot.drop(blob_id)
+            raise
+        hot.put(blob_id, plain)
+        return plain or sealed
+
+    async def create(self, vault: Vault | None = None) -> BlobWriter:
         """Begin a new blob."""
         blob_id = self._ids.hex(32)
         await self._store.transact(lambda tx: tx.put(pack((_PENDING, blob_id)), b""))
-        path = self.path(blob_id)
+        path = self._path(blob_id)
         if blob_id[:2] not in self._made:
             path.parent.mkdir(exist_ok=True)
             _sync_folder(self._folder)
             self._made.add(blob_id[:2])
-        return BlobWriter(self, blob_id, path)
+        return BlobWriter(self, blob_id, path, vault or self._vault)
 
     def adopt(self, tx: Transaction, blob_id: str) -> None:
         """The transaction refers to this finished blob from now on."""
@@ -120,7 +152,9 @@ class Blobs:
     async def _remove(self, keys: list[bytes]) -> None:
         for key in keys:
             # A file that is still being sent stays readable through its open descriptor.
-            self.path(str(unpack(key)[1])).unlink(missing_ok=True)
+            blob_id = str(unpack(key)[1])
+            self._hot.drop(blob_id)
+            self._path(blob_id).unlink(missing_ok=True)
         await delete_keys(self._store, keys)
 
 

@@ -1,4 +1,7 @@
-"""Encryption at rest for secrets: AES-256-GCM under a key that lies beside the data, readable by its owner only."""
+"""Encryption at rest: AES-256-GCM under a key that lies beside the data, readable by its owner only.
+
+Secrets are sealed with that key itself. Bodies have a key each, which is sealed in front of them: whole ones here, files in `sealed.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,21 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from haneul.clock import Ids
 
+KEY_BYTES = 32
 _NONCE_BYTES = 12
+_TAG_BYTES = 16
+SEAL_BYTES = _NONCE_BYTES + _TAG_BYTES
+"""How much longer a sealed secret is."""
+
+_SEALED_KEY_BYTES = KEY_BYTES + SEAL_BYTES
+_BODY_KEY = "body key"
+# A body's key encrypts one body only, so that the nonce needs no chance.
+_ONLY_NONCE = bytes(_NONCE_BYTES)
+_CIPHERS_KEPT = 1024
+
+
+class Damaged(Exception):
+    """What lies on the disk is not what was written there, or not with this key."""
 
 
 class Vault:
@@ -19,6 +36,7 @@ class Vault:
     def __init__(self, key: bytes, ids: Ids) -> None:
         self._cipher = AESGCM(key)
         self._ids = ids
+        self._ciphers: dict[bytes, AESGCM] = {}
 
     @classmethod
     def open_or_create(cls, path: Path, ids: Ids) -> Vault:
@@ -52,3 +70,31 @@ class Vault:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
         except (InvalidTag, ValueError):
             return None
+
+    def new_key(self) -> bytes:
+        """A key for one body."""
+        return self._ids.bytes(KEY_BYTES)
+
+    def seal_body(self, plain: bytes, place: str) -> bytes:
+        """A body under a key of its own, bound to the place where it is going to lie."""
+        key = self.new_key()
+        return self.seal(key, _BODY_KEY) + AESGCM(key).encrypt(_ONLY_NONCE, plain, place.encode())
+
+    def open_body(self, sealed: bytes, place: str) -> bytes:
+        """What `seal_body` sealed for the same place. Raises Damaged."""
+        sealed_key = sealed[:_SEALED_KEY_BYTES]
+        cipher = self._ciphers.get(sealed_key) or self._body_cipher(sealed_key)
+        try:
+            return cipher.decrypt(_ONLY_NONCE, sealed[_SEALED_KEY_BYTES:], place.encode())
+        except (InvalidTag, ValueError):
+            raise Damaged(f"the body at {place} is damaged") from None
+
+    def _body_cipher(self, sealed_key: bytes) -> AESGCM:
+        """Opened once for the bodies that are read again and again."""
+        key = self.unseal(sealed_key, _BODY_KEY)
+        if key is None:
+            raise Damaged("the key of a body is damaged, or was sealed by another vault")
+        if len(self._ciphers) >= _CIPHERS_KEPT:
+            self._ciphers.clear()
+        cipher = self._ciphers[sealed_key] = AESGCM(key)
+        return cipher

@@ -68,6 +68,31 @@ def test_deleting_the_recovery_point_removes_the_copies(cloud: Running) -> None:
     assert len([one for one in (cloud.data_dir / "blobs").rglob("*") if one.is_file()]) == files
 
 
+def test_copies_are_encrypted_too(cloud: Running) -> None:
+    """A recovery point that held a body in the clear would undo what its object's bucket does."""
+    role, bucket, mark = make_role(cloud), make_bucket(cloud, "source"), b"the marker that nobody may find"
+    s3 = cloud.client("s3")
+    for key, times in (("small", 1), ("row", 1000), ("large", 10_000)):
+        s3.put_object(Bucket="source", Key=key, Body=mark * times)
+    before = content(cloud, "source")
+    point = back_up(cloud, "vault", bucket, role)["RecoveryPointArn"]
+    assert [path for path in cloud.data_dir.rglob("*") if path.is_file() and mark in path.read_bytes()] == []
+    restore(cloud, point, role, {"DestinationBucketName": "new", "NewBucket": "true"})
+    assert content(cloud, "new") == before
+
+
+def test_objects_under_their_owners_keys_are_left_out(cloud: Running) -> None:
+    """The service has no such key (AWS Backup Developer Guide, "Amazon S3 backups": SSE-C is not supported); everything else is kept."""
+    role, bucket = make_role(cloud), make_bucket(cloud, "source")
+    s3 = cloud.client("s3")
+    s3.put_object(Bucket="source", Key="a", Body=b"theirs", SSECustomerAlgorithm="AES256", SSECustomerKey=b"k" * 32)
+    s3.put_object(Bucket="source", Key="b", Body=b"ours")
+    job = back_up(cloud, "vault", bucket, role)
+    assert job["State"] == "COMPLETED"
+    restore(cloud, job["RecoveryPointArn"], role, {"DestinationBucketName": "new", "NewBucket": "true"})
+    assert set(content(cloud, "new")) == {"b"}
+
+
 def test_what_cannot_be_backed_up(cloud: Running) -> None:
     """A bucket without versioning, or none at all, ends the job as FAILED; a restore into a bucket that is missing too."""
     role = make_role(cloud)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,9 +11,15 @@ from typing import Any
 
 import pytest
 
-from haneul.clock import Clock
+from haneul.clock import Clock, Ids
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.server import Server
+from haneul.store.hot import PlainFile
+from haneul.store.sealed import SealedFile, SealedWriter
+from haneul.store.vault import Vault
+
+SIZE = 3_000_000
+VAULT = Vault(bytes(32), Ids(1))
 
 
 class Wire:
@@ -23,13 +30,21 @@ class Wire:
         self.server = Server(self.handle, Clock(), header_timeout_seconds=0.2, body_timeout_seconds=0.2, idle_timeout_seconds=60, tick_seconds=0.05)
         self.release = asyncio.Event()
         self.big = folder / "big"
+        self.sealed = folder / "sealed"
+
+    def stored(self) -> PlainFile:
+        return PlainFile(os.open(self.big, os.O_RDONLY), self.big.stat().st_size)
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         if request.path == "/slow":
             await self.release.wait()
             return HttpResponse(200, {}, b"slow")
         if request.path == "/file":
-            return HttpResponse(200, {"Content-Type": "x"}, FileBody(str(self.big), 1, self.big.stat().st_size - 1))
+            return HttpResponse(200, {"Content-Type": "x"}, FileBody(self.stored(), 1, self.big.stat().st_size - 1))
+        if request.path == "/sealed":
+            body = FileBody(SealedFile(self.sealed, VAULT), 1, SIZE - 1)
+            body.begun = body.file.read(1, 10)
+            return HttpResponse(200, {}, body)
         if request.path == "/stream":
             return HttpResponse(200, {}, self.parts())
         if request.path == "/inject":
@@ -144,6 +159,34 @@ async def test_a_file_is_sent_from_its_offset(wire: Wire) -> None:
     assert b"Content-Length: 5119999" in head
     assert rest[:5119999] == (bytes(range(256)) * 20_000)[1:]
     assert b"X-Path: /next" in rest[5119999:]
+
+
+def seal(path: Path) -> bytes:
+    data = bytes(range(251)) * (SIZE // 251 + 1)
+    writer = SealedWriter(path, VAULT)
+    writer.write(data[:SIZE])
+    writer.finish(writer.head())
+    return data[:SIZE]
+
+
+async def test_an_encrypted_file_is_sent_opened(wire: Wire) -> None:
+    """What lies encrypted goes out as it was, without what was read ahead of the answer being sent twice."""
+    data = seal(wire.sealed)
+    answer = await wire.raw(b"GET /sealed HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n", responses=2)
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert f"Content-Length: {SIZE - 1}".encode() in head
+    assert rest[: SIZE - 1] == data[1:] and b"X-Path: /next" in rest[SIZE - 1 :]
+
+
+async def test_a_damaged_file_cuts_the_connection(wire: Wire) -> None:
+    """The status is out by then: that the body ends early is all that can be told, and no byte of the damaged frame goes out."""
+    data = seal(wire.sealed)
+    with wire.sealed.open("r+b") as file:
+        file.seek(2_500_000)
+        file.write(b"damage")
+    answer = await wire.raw(b"GET /sealed HTTP/1.1\r\nHost: a\r\n\r\n", until_close=True)
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200") and len(rest) < SIZE - 1 and data[1:].startswith(rest)
 
 
 async def test_head_and_no_content_carry_no_body(wire: Wire) -> None:

@@ -81,6 +81,5 @@ def _libraries(path: str) -> set[str]:
 
 def unpack(folder: Path, data: bytes, limit_bytes: int = 64 << 20, name: str = "layer") -> Path:
     """The folder of an unpacked layer."""
-    (folder / f"{name}.tar").write_bytes(data)
-    unpack_layer(str(folder / f"{name}.tar"), str(folder / name), limit_bytes)
+    unpack_layer(io.BytesIO(data), str(folder / name), limit_bytes)
     return folder / name

@@ -41,8 +41,7 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, *, content: bytes = b"", lin
 def test_plain_gzip_and_zstd(tmp_path: Path, compress: Any) -> None:
     """Builders compress layers in any of three ways; the digest is of what is inside, and times stay, because compiled Python is checked by them."""
     data = tar({"a/b": b"hello", "link": "a/b", "folder": None})
-    (tmp_path / "layer.tar").write_bytes(compress(data))
-    digest, size = unpack_layer(str(tmp_path / "layer.tar"), str(tmp_path / "layer"), MEBIBYTE)
+    digest, size = unpack_layer(io.BytesIO(compress(data)), str(tmp_path / "layer"), MEBIBYTE)
     assert digest == hashlib.sha256(data).hexdigest() and size == len(data)
     assert (tmp_path / "layer" / "link").read_bytes() == b"hello"
     assert (tmp_path / "layer" / "a" / "b").stat().st_mtime == 1_000_000_000
@@ -76,7 +75,7 @@ def test_archives_that_want_out(tmp_path: Path, entries: list[tuple[tarfile.TarI
     try:
         layer = unpack(tmp_path, raw(*entries))
     except BadLayer:
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["layer.tar"]
+        assert list(tmp_path.iterdir()) == []
     else:  # A name that the format itself cuts short.
         assert all(path.is_relative_to(layer) for path in layer.rglob("*"))
 

@@ -48,9 +48,9 @@ def fetch(cloud: Running, method: str, url: str, body: bytes = b"", headers: dic
         connection.close()
 
 
-def signed(cloud: Running, method: str, path: str, body: bytes = b"", sent: bytes | None = None) -> tuple[int, dict[str, str], bytes]:
+def signed(cloud: Running, method: str, path: str, body: bytes = b"", sent: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
     """A request signed by root as an SDK signs it; `sent` is the body that goes out instead of the signed one."""
-    request = AWSRequest(method, f"http://127.0.0.1:{cloud.port}{path}", data=body)
+    request = AWSRequest(method, f"http://127.0.0.1:{cloud.port}{path}", data=body, headers=headers)
     # Nothing but the hash in the header says that the body is signed, as over TLS or plain HTTP alike.
     request.context["client_config"] = Config(s3={"payload_signing_enabled": True})
     S3SigV4Auth(Credentials("test", "test"), "s3", "us-east-1").add_auth(request)

@@ -13,6 +13,8 @@ from haneul.store.blobs import Blobs
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.vault import Vault
 
+VAULT = Vault(bytes(32), Ids(3))
+
 
 def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
@@ -21,7 +23,7 @@ def files(folder: Path) -> list[Path]:
 @pytest.fixture
 async def parts(tmp_path: Path) -> AsyncIterator[Any]:
     store = EmbeddedStore(tmp_path / "haneul.db")
-    blobs = Blobs(store, tmp_path / "blobs", Ids(1))
+    blobs = Blobs(store, tmp_path / "blobs", Ids(1), VAULT)
     yield store, blobs, tmp_path / "blobs"
     await store.close()
 
@@ -33,8 +35,8 @@ async def test_an_adopted_blob_stays_over_a_restart(parts: Any) -> None:
     writer.write(b"hello")
     await writer.finish()
     await store.transact(lambda tx: blobs.adopt(tx, writer.id))
-    await Blobs(store, folder, Ids(2)).start()
-    assert blobs.path(writer.id).read_bytes() == b"hello"
+    await Blobs(store, folder, Ids(2), VAULT).start()
+    assert blobs.open(writer.id).read(0, 5) == b"hello"
 
 
 async def test_a_blob_that_nobody_adopted_is_gone_after_a_restart(parts: Any) -> None:
@@ -43,7 +45,7 @@ async def test_a_blob_that_nobody_adopted_is_gone_after_a_restart(parts: Any) ->
     writer = await blobs.create()
     writer.write(b"hello")
     await writer.finish()
-    await Blobs(store, folder, Ids(2)).start()
+    await Blobs(store, folder, Ids(2), VAULT).start()
     assert files(folder) == []
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
 import msgspec
 
+from haneul.core.bodies import blob_body, chunks_of
 from haneul.core.cloud import Cloud
-from haneul.core.http import FileBody
+from haneul.core.errors import ServiceError
 from haneul.services.backup.records import JOB_SPACE, PART_SPACE, Job, job_key, key, put_job
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
@@ -20,13 +19,12 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 # Bodies up to here lie in the copy's row, larger ones in files.
 INLINE_BYTES_MAX = 64 * 1024
 _LISTED_AT_ONCE = 100
-_CHUNK_BYTES = 1 << 20
 # What of a GetObject's answer a PutObject takes back.
 _KEPT = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "WebsiteRedirectLocation", "Metadata", "StorageClass")
 
 
 class Copy(msgspec.Struct):
-    """One object: its headers and metadata as PutObject takes them, its tags, and its body, here or in a file."""
+    """One object: its headers and metadata as PutObject takes them, its tags, and its body, sealed here or in a blob."""
 
     name: str
     headers: dict[str, Any]
@@ -40,6 +38,11 @@ def _prefix(account: str, region: str, point_arn: str) -> bytes:
     return key(PART_SPACE, account, region, point_arn)
 
 
+def _place(point_arn: str, name: str) -> str:
+    """What a body in a copy's row is bound to."""
+    return f"backup {point_arn} {name}"
+
+
 async def copy_some(cloud: Cloud, job: Job, bucket: str, ask: Ask) -> bool:
     """Copy the next objects behind the job's cursor; whether there are more."""
     listed = await ask("ListObjectsV2", Bucket=bucket, MaxKeys=_LISTED_AT_ONCE, **({"StartAfter": job.cursor} if job.cursor else {}))
@@ -49,17 +52,23 @@ async def copy_some(cloud: Cloud, job: Job, bucket: str, ask: Ask) -> bool:
 
 
 async def _copy(cloud: Cloud, job: Job, bucket: str, name: str, ask: Ask) -> None:
-    found = await ask("GetObject", Bucket=bucket, Key=name)
+    try:
+        found = await ask("GetObject", Bucket=bucket, Key=name)
+    except ServiceError as problem:
+        if problem.code != "InvalidRequest":
+            raise
+        job.cursor = name  # An object under its owner's key (SSE-C), which the service cannot read: it is left out.
+        return
     headers = {part: found[part] for part in _KEPT if part in found}
     tags = (await ask("GetObjectTagging", Bucket=bucket, Key=name))["TagSet"] if found.get("TagCount") else []
     copy = Copy(name, headers, tags, 0)
     body = found.get("Body", b"")
     if isinstance(body, bytes) and len(body) <= INLINE_BYTES_MAX:
-        copy.body, copy.size = body, len(body)
+        copy.body, copy.size = cloud.vault.seal_body(body, _place(job.point_arn, name)), len(body)
     else:
         writer = await cloud.blobs.create()
         try:
-            async for data in _stream(body):
+            async for data in chunks_of(body):
                 writer.write(data)
             copy.blob, copy.size = await writer.finish(), writer.size
         except BaseException:
@@ -87,33 +96,6 @@ def _release(cloud: Cloud, tx: Transaction, raw: bytes | None) -> None:
         cloud.blobs.release(tx, blob)
 
 
-async def _stream(body: bytes | FileBody | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """A body, piece by piece."""
-    if isinstance(body, bytes):
-        yield body
-    elif isinstance(body, FileBody):
-        async for data in _pieces(body.path, body.offset, body.length):
-            yield data
-    else:
-        async for data in body:
-            yield data
-
-
-async def _pieces(path: str, offset: int, length: int) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
-    # The file may be removed at any moment; an open one stays readable.
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        while length:
-            data = await loop.run_in_executor(None, os.pread, handle, min(length, _CHUNK_BYTES), offset)
-            if not data:
-                raise ConnectionError("a stored file is shorter than it should be")
-            yield data
-            offset, length = offset + len(data), length - len(data)
-    finally:
-        os.close(handle)
-
-
 def copies(cloud: Cloud, account: str, region: str, point_arn: str, behind: str, count: int) -> list[Copy]:
     """The next copies behind the object `behind`."""
     prefix = _prefix(account, region, point_arn)
@@ -123,9 +105,13 @@ def copies(cloud: Cloud, account: str, region: str, point_arn: str, behind: str,
     return [decode(raw, Copy) for _, raw in cloud.store.range(start, end, count)]
 
 
-async def put_back(cloud: Cloud, copy: Copy, bucket: str, ask: Ask) -> None:
+async def put_back(cloud: Cloud, point_arn: str, copy: Copy, bucket: str, ask: Ask) -> None:
     """Write an object as it was into a bucket."""
-    body = _pieces(str(cloud.blobs.path(copy.blob)), 0, copy.size) if copy.blob else copy.body
+    body: bytes | AsyncIterable[bytes]
+    if copy.blob:
+        body = chunks_of(await blob_body(cloud.blobs, copy.blob, 0, copy.size))
+    else:
+        body = cloud.vault.open_body(copy.body, _place(point_arn, copy.name))
     await ask("PutObject", Bucket=bucket, Key=copy.name, Body=body, **copy.headers)
     if copy.tags:
         await ask("PutObjectTagging", Bucket=bucket, Key=copy.name, Tagging={"TagSet": copy.tags})

@@ -81,7 +81,7 @@ async def _bucket(cloud: Cloud, job: RestoreJob) -> None:
     while copies := bucket_copies.copies(cloud, job.account, job.region, job.point_arn, job.cursor, _AT_ONCE):
         for copy in copies:
             if not wanted or any(copy.name == one or copy.name.startswith(one.rstrip("/") + "/") for one in wanted):
-                await bucket_copies.put_back(cloud, copy, bucket, ask)
+                await bucket_copies.put_back(cloud, job.point_arn, copy, bucket, ask)
         job.cursor = copies[-1].name
         await cloud.store.transact(lambda tx: put_job(tx, RESTORE_SPACE, job))
     await _end(cloud, job, "COMPLETED", "")

@@ -13,11 +13,12 @@ from haneul.services.ecr.contents import Contents
 from haneul.services.ecr.limits import LAYER_BYTES_MAX, PARTS_MAX, UPLOAD_KEPT
 from haneul.services.ecr.names import Place
 from haneul.services.ecr.records import Upload, find_layer, repository_in
+from haneul.store.blobs import Blobs, BlobWriter
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
 ABANDONED_UPLOAD = "ecr-abandoned-upload"
-_COPY_BYTES = 1 << 20
+_COPY_BYTES = 1 << 18
 _RUNNING_HASHES_MAX = 256
 
 
@@ -158,22 +159,23 @@ class Uploads:
         """The blob with all parts in it, and its digest."""
         known, running = self._hashes.get(upload_id, (0, None))
         loop = asyncio.get_running_loop()
-        paths = [self._cloud.blobs.path(blob_id) for blob_id, _ in upload.parts]
-        if len(paths) == 1:
-            hasher = running if running is not None and known == upload.size else await loop.run_in_executor(None, _copy, paths, None)
-            return upload.parts[0][0], f"sha256:{hasher.hexdigest()}"
-        writer = await self._cloud.blobs.create()
-        hasher = await loop.run_in_executor(None, _copy, paths, writer)
+        blobs, parts = self._cloud.blobs, [blob_id for blob_id, _ in upload.parts]
+        if len(parts) == 1:
+            hasher = running if running is not None and known == upload.size else await loop.run_in_executor(None, _copy, blobs, parts, None)
+            return parts[0], f"sha256:{hasher.hexdigest()}"
+        writer = await blobs.create()
+        hasher = await loop.run_in_executor(None, _copy, blobs, parts, writer)
         return await writer.finish(), f"sha256:{hasher.hexdigest()}"
 
 
-def _copy(paths: list[Any], writer: Any) -> Any:
-    """Blocking. Append files to a blob, if there is one, and hash them."""
+def _copy(blobs: Blobs, parts: list[str], writer: BlobWriter | None) -> Any:
+    """Blocking. Append blobs to another, if there is one, and hash them."""
     hasher = hashlib.sha256()
-    for path in paths:
-        with open(path, "rb") as file:
-            while chunk := file.read(_COPY_BYTES):
-                hasher.update(chunk)
-                if writer is not None:
-                    writer.write(chunk)
+    for part in parts:
+        file = blobs.open(part)
+        for offset in range(0, file.size, _COPY_BYTES):
+            chunk = file.read(offset, min(_COPY_BYTES, file.size - offset))
+            hasher.update(chunk)
+            if writer is not None:
+                writer.write(chunk)
     return hasher

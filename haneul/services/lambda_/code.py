@@ -10,10 +10,11 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from haneul.core.bodies import blob_body, chunks_of
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
-from haneul.core.http import BodyStream, FileBody
+from haneul.core.http import FileBody
 from haneul.services.lambda_.errors import invalid
 from haneul.services.lambda_.image_layers import ImageLayers
 from haneul.services.lambda_.limits import CODE_STORAGE_BYTES_MAX, CODE_UNZIPPED_BYTES_MAX, CODE_ZIPPED_BYTES_MAX
@@ -85,10 +86,13 @@ class CodeStore:
         writer.write(description)
         return Package(sha256, 0, unpacked_size, await writer.finish(), tuple(layers.items()))
 
-    def package_file(self, sha256: str) -> Path | None:
-        """The file of a package as it came."""
+    def description(self, sha256: str) -> bytes | None:
+        """What `add_image` wrote."""
         code = self._read(sha256)
-        return self._cloud.blobs.path(code.blob_id) if code is not None else None
+        if code is None:
+            return None
+        file = self._cloud.blobs.open(code.blob_id)
+        return file.read(0, file.size)
 
     def hold(self, tx: Transaction, space: Space, package: Package) -> None:
         """One more reference to a package, counted against the account's storage."""
@@ -152,14 +156,14 @@ class CodeStore:
                     code = self._read(sha256)
                     if code is None:
                         raise ServiceError("CodeArtifactUserDeletedException", "The code of the function was deleted.", 409)
-                    path = self._cloud.blobs.path(code.blob_id)
-                    await _in_thread(lambda: self._unpack(path.read_bytes(), sha256))
+                    file = self._cloud.blobs.open(code.blob_id)
+                    await _in_thread(lambda: self._unpack(file.read(0, file.size), sha256))
         return folder
 
-    def download(self, sha256: str) -> FileBody | None:
-        """The package as it was uploaded."""
+    async def download(self, sha256: str) -> tuple[int, bytes | FileBody] | None:
+        """The package as it was uploaded, behind its size in bytes."""
         code = self._read(sha256)
-        return FileBody(str(self._cloud.blobs.path(code.blob_id)), 0, code.size) if code is not None else None
+        return (code.size, await blob_body(self._cloud.blobs, code.blob_id, 0, code.size)) if code is not None else None
 
     def _read(self, sha256: str) -> Code | None:
         known = self._cloud.store.get(code_key(sha256))
@@ -233,23 +237,8 @@ async def fetch_package(call: Call, request: dict[str, Any], operation: str) -> 
     size = found.get("ContentLength", 0)
     if size > CODE_UNZIPPED_BYTES_MAX:
         raise invalid(f"Unzipped size must be smaller than {CODE_UNZIPPED_BYTES_MAX} bytes")
-    return await _read_body(found["Body"], size)
-
-
-async def _read_body(body: bytes | FileBody | BodyStream, size: int) -> bytes:
-    if isinstance(body, bytes | bytearray):
-        return bytes(body)
-    if isinstance(body, FileBody):
-        part = body
-
-        def read() -> bytes:
-            with open(part.path, "rb") as file:
-                file.seek(part.offset)
-                return file.read(part.length)
-
-        return bytes(await _in_thread(read))
     parts, total = [], 0
-    async for chunk in body:
+    async for chunk in chunks_of(found["Body"]):
         total += len(chunk)
         if total > CODE_UNZIPPED_BYTES_MAX:
             raise invalid(f"Unzipped size must be smaller than {CODE_UNZIPPED_BYTES_MAX} bytes")

@@ -32,7 +32,7 @@ def code_location(call: Call, sha256: str) -> str:
     return f"{scheme}://{host}/_aws/lambda-url/{LABEL}/{sha256}.zip?token={token}"
 
 
-def answer_download(cloud: Cloud, code: CodeStore, request: HttpRequest) -> HttpResponse:
+async def answer_download(cloud: Cloud, code: CodeStore, request: HttpRequest) -> HttpResponse:
     """What a link leads to."""
     token = parse_qs(request.query).get("token", [""])[0]
     try:
@@ -44,10 +44,11 @@ def answer_download(cloud: Cloud, code: CodeStore, request: HttpRequest) -> Http
     sha256, expires = orjson.loads(plain)
     if expires * SECOND <= cloud.clock.now():
         return _refused("Request has expired")
-    body = code.download(sha256)
-    if body is None:
+    found = await code.download(sha256)
+    if found is None:
         return HttpResponse(404, {"Content-Type": "text/plain"}, b"The code is gone.")
-    return HttpResponse(200, {"Content-Type": "application/zip", "Content-Length": str(body.length)}, body)
+    size, body = found
+    return HttpResponse(200, {"Content-Type": "application/zip", "Content-Length": str(size)}, body)
 
 
 def _refused(message: str) -> HttpResponse:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from haneul.core.cloud import Cloud
 from haneul.runtime.images_unpack import BadLayer, unpack_layer
@@ -38,8 +39,8 @@ class ImageLayers:
     def is_there(self, layer: str) -> bool:
         return self.folder_of(layer).is_dir()
 
-    async def unpack(self, layer: str, archive: str, limit_bytes: int) -> int:
-        """Unpack the file `archive`, whose content must have the SHA-256 `layer`; returns its uncompressed size. Raises BadLayer, TooLarge, OSError."""
+    async def unpack(self, layer: str, archive: IO[bytes], limit_bytes: int) -> int:
+        """Unpack and close `archive`, whose content must have the SHA-256 `layer`; returns its uncompressed size. Raises BadLayer, TooLarge, OSError."""
         if len(self._locks) > _LOCKS_KEPT:
             self._locks = {name: lock for name, lock in self._locks.items() if lock.locked()}
         async with self._locks.setdefault(layer, asyncio.Lock()):
@@ -50,12 +51,13 @@ class ImageLayers:
         rows = self._cloud.store.range(*prefix_range(image_layer_prefix(layer)), 1)
         return decode(rows[0][1], int) if rows and self.is_there(layer) else None
 
-    def _unpack(self, layer: str, archive: str, limit_bytes: int) -> int:
+    def _unpack(self, layer: str, archive: IO[bytes], limit_bytes: int) -> int:
         """Blocking. What has the final name is complete and on the disk."""
         self._folder.mkdir(parents=True, exist_ok=True)
         fresh = self._folder / f"{layer}.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        digest, size = unpack_layer(archive, str(fresh), limit_bytes)
+        with archive:
+            digest, size = unpack_layer(archive, str(fresh), limit_bytes)
         if digest != layer:
             shutil.rmtree(fresh)
             raise BadLayer("the content of a layer is not what the image's configuration says")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import orjson
 
+from haneul.core.bodies import readable
 from haneul.core.call import Call, call_as
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
@@ -135,13 +136,8 @@ class ImageReader:
         return orjson.loads(image["imageManifest"]), image["imageManifestMediaType"], image["imageId"]["imageDigest"]
 
     async def _config(self, digest: str) -> dict[str, Any]:
-        path = await self.layer_path(digest)
-
-        def read() -> bytes:
-            with open(path, "rb") as file:
-                return file.read(_CONFIG_BYTES_MAX + 1)
-
-        data = await asyncio.get_running_loop().run_in_executor(None, read)
+        with await self.layer(digest) as file:
+            data = await asyncio.get_running_loop().run_in_executor(None, file.read, _CONFIG_BYTES_MAX + 1)
         try:
             config = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -160,13 +156,13 @@ class ImageReader:
         pairs = [(str(layer["digest"]), str(content).removeprefix("sha256:")) for layer, content in zip(layers, contents)]
         return Description(digest, pairs, _checked_settings(settings, self._source.uri))
 
-    async def layer_path(self, digest: str) -> str:
-        """The file that holds a layer's archive."""
+    async def layer(self, digest: str) -> IO[bytes]:
+        """A layer's archive, for a thread to read."""
         link = urlsplit((await self._ask("GetDownloadUrlForLayer", layerDigest=digest))["downloadUrl"])
         answer = await self._cloud.services["ecr"].serve(HttpRequest("GET", link.path, link.query), "")
-        if not isinstance(answer.body, FileBody):
+        if answer.status != 200 or not isinstance(answer.body, bytes | FileBody):
             raise _missing(self._source.uri)
-        return answer.body.path
+        return readable(answer.body)
 
 
 def _is_for(descriptor: Any, architecture: str) -> bool:

@@ -56,7 +56,7 @@ async def _unpack_all(code: CodeStore, reader: ImageReader, source: Source, imag
         try:
             if left < 0:
                 raise TooLarge
-            sizes[content] = known if known is not None else await code.image_layers.unpack(content, await reader.layer_path(digest), left)
+            sizes[content] = known if known is not None else await code.image_layers.unpack(content, await reader.layer(digest), left)
         except TooLarge:
             raise invalid(f"Source image {source.uri} exceeds the maximum allowed uncompressed size of {IMAGE_BYTES_MAX} bytes.") from None
         except (BadLayer, FileNotFoundError):
@@ -88,10 +88,10 @@ class Images:
 
     async def spec(self, version: Version, function_arn: str) -> ImageSpec:
         """What the runtime needs to know. Layers that are missing (after a restore of the data without them) are fetched again."""
-        found = self._code.package_file(version.sha256)
+        found = self._code.description(version.sha256)
         if found is None:
             raise ServiceError("CodeArtifactUserDeletedException", "The image of the function was deleted.", 409)
-        image = orjson.loads(found.read_bytes())
+        image = orjson.loads(found)
         folders = [self._code.image_layers.folder_of(content) for _, content in image["layers"]]
         if not all(os.path.isdir(folder) for folder in folders):
             await self._fetch_again(image, function_arn)

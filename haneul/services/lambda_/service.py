@@ -76,5 +76,5 @@ class Lambda(Service):
     async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
         """A request to a function URL."""
         if label == LABEL:
-            return answer_download(self.cloud, self.code, request)
+            return await answer_download(self.cloud, self.code, request)
         return await self.urls.answer(request, label)

@@ -32,6 +32,7 @@ _KEYS = {
     "ObjectOwnership": "s3:x-amz-object-ownership",
     "Prefix": "s3:prefix",
     "ServerSideEncryption": "s3:x-amz-server-side-encryption",
+    "SSECustomerAlgorithm": "s3:x-amz-server-side-encryption-customer-algorithm",
     "StorageClass": "s3:x-amz-storage-class",
     "VersionId": "s3:versionid",
     "WebsiteRedirectLocation": "s3:x-amz-website-redirect-location",

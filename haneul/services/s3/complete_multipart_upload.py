@@ -12,6 +12,7 @@ from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.access import conditions, object_arn
 from haneul.services.s3.create_multipart_upload import find_upload
+from haneul.services.s3.customer_keys import key_of_upload
 from haneul.services.s3.errors import bad_digest, invalid_request, malformed_xml
 from haneul.services.s3.metadata import refuse_unbuilt, show_written
 from haneul.services.s3.records import Bucket, Object, Part, Piece, Upload, part_key, parts_base, upload_key
@@ -26,7 +27,7 @@ PART_BYTES_MIN = 5 * 1024 * 1024
 OBJECT_BYTES_MAX = 50 * 1024**4
 
 
-@operation("s3:CompleteMultipartUpload", action="s3:PutObject", resource=object_arn, conditions=conditions, partial="no SSE-C")
+@operation("s3:CompleteMultipartUpload", action="s3:PutObject", resource=object_arn, conditions=conditions)
 async def complete_multipart_upload(call: Call, request: Shape) -> Shape:
     """Make one object of an upload's parts. No byte is moved: the parts become the object's body.
 
@@ -40,6 +41,7 @@ async def complete_multipart_upload(call: Call, request: Shape) -> Shape:
     def work(tx: Transaction) -> tuple[Bucket, Object]:
         fresh = bucket_in(tx, bucket.name, bucket.id)
         upload = find_upload(tx, fresh, request)
+        key_of_upload(request, upload.customer_key, call.cloud.ids, required=not upload.defaulted)
         parts = _chosen(tx, upload, listed)
         written = _assembled(call, request, upload, parts)
         _drop_the_rest(tx, call, upload, {part.number for part in parts})
@@ -49,7 +51,7 @@ async def complete_multipart_upload(call: Call, request: Shape) -> Shape:
 
     bucket, written = await call.cloud.store.transact(work)
     host = call.http.host if call.http is not None and call.http.host else f"s3.{bucket.region}.amazonaws.com"
-    shown = show_written(bucket, written)
+    shown = show_written(bucket, written, None)
     return {**shown, "Location": f"http://{host}/{bucket.name}/{request['Key']}", "Bucket": bucket.name, "Key": request["Key"]}
 
 
@@ -120,6 +122,7 @@ def _assembled(call: Call, request: Shape, upload: Upload, parts: list[Part]) ->
         storage_class=upload.storage_class,
         checksums=found,
         checksum_type=upload.checksum_type,
+        customer_key=upload.customer_key,
     )
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from haneul.core.bodies import chunks_of
 from haneul.core.call import Call
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.access import authorize, conditions, object_arn, split_copy_source
 from haneul.services.s3.copy_source import find_source
+from haneul.services.s3.customer_keys import new_hash, read_key
 from haneul.services.s3.errors import invalid_argument, invalid_request
 from haneul.services.s3.incoming import UPLOAD_BYTES_MAX, received
-from haneul.services.s3.metadata import ENCRYPTION, check_new_object, read_headers, read_metadata, storage_class
-from haneul.services.s3.outgoing import chunks_of
+from haneul.services.s3.metadata import check_new_object, read_headers, read_metadata, show_encryption, storage_class
+from haneul.services.s3.outgoing import body_of
 from haneul.services.s3.preconditions import check_copy
 from haneul.services.s3.put_object import finish
 from haneul.services.s3.records import Object
@@ -21,7 +23,7 @@ from haneul.services.s3.tags import read_tag_header
 _DIRECTIVES = ("COPY", "REPLACE")
 
 
-@operation("s3:CopyObject", action="s3:PutObject", resource=object_arn, conditions=conditions, partial="no SSE-KMS, SSE-C, object lock; no access points as the source")
+@operation("s3:CopyObject", action="s3:PutObject", resource=object_arn, conditions=conditions, partial="no SSE-KMS, object lock; no access points as the source")
 async def copy_object(call: Call, request: Shape) -> Shape:
     """Copy an object of up to 5 GB, with its metadata and tags or with new ones.
 
@@ -29,7 +31,9 @@ async def copy_object(call: Call, request: Shape) -> Shape:
     """
     bucket = find_bucket(call, request)
     check_new_object(request)
-    source_bucket, source = find_source(call, request)
+    key = read_key(request, call.cloud.ids)
+    origin = find_source(call, request)
+    source = origin.found
     _check_directives(request)
     if source.size > UPLOAD_BYTES_MAX:
         raise invalid_request(f"The specified copy source is larger than the maximum allowable size for a copy source: {UPLOAD_BYTES_MAX}")
@@ -38,13 +42,14 @@ async def copy_object(call: Call, request: Shape) -> Shape:
     written = _described(call, request, source)
     algorithm = _algorithm(request, source)
     written.checksum_type = checksums.FULL_OBJECT
-    async with received(call.cloud, chunks_of(state_of(call), source, 0, source.size), {algorithm}) as taken:
+    written.customer_key = new_hash(key, call.cloud.ids)
+    async with received(call.cloud, chunks_of(await body_of(state_of(call), origin, 0, source.size)), {algorithm}, key) as taken:
         bucket = await finish(call, request, bucket, written, taken, "ObjectCreated:Copy")
     result: Shape = {"ETag": f'"{written.etag}"', "LastModified": written.modified, **checksums.show(written.checksums), "ChecksumType": written.checksum_type}
-    shown: Shape = {"CopyObjectResult": result, "ServerSideEncryption": ENCRYPTION}
+    shown: Shape = {"CopyObjectResult": result, **show_encryption(key)}
     if bucket.versioning:
         shown["VersionId"] = written.version_id
-    if source_bucket.versioning:
+    if origin.bucket.versioning:
         shown["CopySourceVersionId"] = source.version_id
     return shown
 
@@ -57,7 +62,7 @@ def _check_directives(request: Shape) -> None:
 
 def _check_onto_itself(request: Shape, source: Object) -> None:
     name, key, version_id = split_copy_source(request["CopySource"])
-    changes = request.get("MetadataDirective") == "REPLACE" or any(one in request for one in ("StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption"))
+    changes = request.get("MetadataDirective") == "REPLACE" or any(one in request for one in ("StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption", "SSECustomerKey", "CopySourceSSECustomerKey"))
     if (name, key) == (request["Bucket"], request["Key"]) and version_id is None and not changes:
         raise invalid_request(
             "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, "

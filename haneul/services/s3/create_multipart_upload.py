@@ -8,8 +8,9 @@ from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.access import authorize, conditions, object_arn
+from haneul.services.s3.customer_keys import new_hash, read_key
 from haneul.services.s3.errors import invalid_request, no_such_upload
-from haneul.services.s3.metadata import ENCRYPTION, check_new_object, read_headers, read_metadata, storage_class
+from haneul.services.s3.metadata import check_new_object, read_headers, read_metadata, show_encryption, storage_class
 from haneul.services.s3.purge import drop_upload
 from haneul.services.s3.records import Bucket, Upload, upload_key
 from haneul.services.s3.state import bucket_in, canonical_id, find_bucket, state_of
@@ -30,11 +31,12 @@ _TYPES = {
 }
 
 
-@operation("s3:CreateMultipartUpload", action="s3:PutObject", resource=object_arn, conditions=conditions, partial="no SSE-KMS, SSE-C or object lock")
+@operation("s3:CreateMultipartUpload", action="s3:PutObject", resource=object_arn, conditions=conditions, partial="no SSE-KMS or object lock")
 async def create_multipart_upload(call: Call, request: Shape) -> Shape:
     """Begin an upload in parts. API Reference: CreateMultipartUpload."""
     bucket = find_bucket(call, request)
     check_new_object(request)
+    key = read_key(request, call.cloud.ids)
     tags = read_tag_header(request.get("Tagging"))
     if tags:
         authorize(call, "s3:PutObjectTagging", request)
@@ -53,6 +55,7 @@ async def create_multipart_upload(call: Call, request: Shape) -> Shape:
         algorithm=algorithm or checksums.DEFAULT,
         checksum_type=kind or checksums.FULL_OBJECT,
         defaulted=not algorithm,
+        customer_key=new_hash(key, call.cloud.ids),
     )
 
     def work(tx: Transaction) -> None:
@@ -60,7 +63,7 @@ async def create_multipart_upload(call: Call, request: Shape) -> Shape:
         tx.put(upload_key(bucket.id, upload.key, upload.id), encode(upload))
 
     await call.cloud.store.transact(work)
-    shown: Shape = {"Bucket": bucket.name, "Key": upload.key, "UploadId": upload.id, "ServerSideEncryption": ENCRYPTION}
+    shown: Shape = {"Bucket": bucket.name, "Key": upload.key, "UploadId": upload.id, **show_encryption(key)}
     if algorithm:
         shown["ChecksumAlgorithm"], shown["ChecksumType"] = algorithm, kind
     return shown

@@ -65,5 +65,9 @@ def bad_digest(message: str) -> ServiceError:
     return ServiceError("BadDigest", message, 400)
 
 
+def internal_error() -> ServiceError:
+    return ServiceError("InternalError", "We encountered an internal error. Please try again.", 500)
+
+
 def acls_not_supported() -> ServiceError:
     return ServiceError("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)

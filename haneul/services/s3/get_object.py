@@ -10,9 +10,10 @@ from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.access import Conditions, may_list
+from haneul.services.s3.customer_keys import CustomerKey, key_to_read
 from haneul.services.s3.errors import invalid_argument, invalid_request, no_such_key, no_such_version
 from haneul.services.s3.metadata import refuse_unbuilt, show_object
-from haneul.services.s3.outgoing import body_of
+from haneul.services.s3.outgoing import Source, body_of
 from haneul.services.s3.preconditions import check_read
 from haneul.services.s3.records import NULL, Bucket, Object, newest, one_version, order_of_version
 from haneul.services.s3.state import find_bucket, state_of
@@ -28,25 +29,27 @@ _OVERRIDES = {
 }
 
 
-@operation("s3:GetObject", authorized_inside=True, partial="no SSE-C, archived objects or torrents")
+@operation("s3:GetObject", authorized_inside=True, partial="no archived objects or torrents")
 async def get_object(call: Call, request: Shape) -> Shape:
     """Read an object, a range of it or one of its parts.
 
     Errors: NoSuchKey (AccessDenied for those who may not list the bucket), NoSuchVersion, InvalidRange, PreconditionFailed. API Reference: GetObject.
     """
     bucket, found = find_object(call, request, "s3:GetObject", "s3:GetObjectVersion")
-    shown, first, length = _answer(call, request, bucket, found)
-    shown["Body"] = body_of(state_of(call), found, first, length)
+    key = key_to_read(request, found.customer_key, call.cloud.ids)
+    shown, first, length = _answer(call, request, bucket, found, key)
+    shown["Body"] = await body_of(state_of(call), Source(bucket, request["Key"], found, key), first, length)
     if not isinstance(shown["Body"], bytes):
         shown["ContentLength"] = length
     return shown
 
 
-@operation("s3:HeadObject", action="s3:GetObject", authorized_inside=True, partial="no SSE-C or archived objects")
+@operation("s3:HeadObject", action="s3:GetObject", authorized_inside=True, partial="no archived objects")
 async def head_object(call: Call, request: Shape) -> Shape:
     """The headers of GetObject without the body. API Reference: HeadObject."""
     bucket, found = find_object(call, request, "s3:GetObject", "s3:GetObjectVersion")
-    shown, _, length = _answer(call, request, bucket, found)
+    key = key_to_read(request, found.customer_key, call.cloud.ids)
+    shown, _, length = _answer(call, request, bucket, found, key)
     shown["ContentLength"] = length
     return shown
 
@@ -83,11 +86,11 @@ def _find_version(call: Call, bucket: Bucket, key: str, version_id: str) -> Obje
     return found
 
 
-def _answer(call: Call, request: Shape, bucket: Bucket, found: Object) -> tuple[Shape, int, int]:
+def _answer(call: Call, request: Shape, bucket: Bucket, found: Object, key: CustomerKey | None) -> tuple[Shape, int, int]:
     """The headers of the answer, and which bytes its body has: the first and how many."""
     refuse_unbuilt(request)
     check_read(request, found, bool(bucket.versioning))
-    shown = show_object(call, bucket, found)
+    shown = show_object(call, bucket, found, key)
     _override(call, request, shown)
     first, length = 0, found.size
     if "PartNumber" in request:

@@ -13,10 +13,12 @@ from haneul.core.errors import ServiceError
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.checksums import Digest, Expected
+from haneul.services.s3.customer_keys import CustomerKey
 from haneul.services.s3.errors import bad_digest, entity_too_large, incomplete_body
-from haneul.services.s3.records import Piece, body_key
+from haneul.services.s3.records import Piece, body_key, row_place
 from haneul.store.blobs import BlobWriter
 from haneul.store.port import Transaction
+from haneul.store.vault import Vault
 
 UPLOAD_BYTES_MAX = 5 * 1024**3
 # Up to here a body lies in its object's row, so that a GET is one read; listings read past it, so it may not be large.
@@ -28,34 +30,38 @@ _THREAD_FROM_BYTES = 256 * 1024
 
 
 class Received:
-    """A whole body, not yet part of any object. `checksums` is {algorithm: base64}."""
+    """A whole body, not yet part of any object. `checksums` is {algorithm: base64}; `etag` is the MD5, but for a body under a customer's key."""
 
-    def __init__(self, size: int, md5: str, found: dict[str, str], body: bytes, blob: str, row: str) -> None:
+    def __init__(self, size: int, md5: str, etag: str, found: dict[str, str], vault: Vault, body: bytes, blob: str, row: str) -> None:
         self.size = size
         self.md5 = md5
+        self.etag = etag
         self.checksums = found
+        self._vault = vault
         self._body = body
         self._blob = blob
         self._row = row
 
-    def keep_inline(self) -> bytes | None:
-        """The body for its object's row, when it is small enough."""
-        return self._body if not self._blob and self.size <= INLINE_BYTES_MAX else None
+    def keep_inline(self, place: str) -> bytes | None:
+        """The body, sealed for its object's row, when it is small enough."""
+        return self._vault.seal_body(self._body, place) if not self._blob and self.size <= INLINE_BYTES_MAX else None
 
     def keep(self, tx: Transaction, cloud: Cloud) -> Piece:
         """Make the body durable with the transaction."""
         if self._blob:
             cloud.blobs.adopt(tx, self._blob)
             return Piece(self.size, blob=self._blob)
-        tx.put(body_key(self._row), self._body)
+        tx.put(body_key(self._row), self._vault.seal_body(self._body, row_place(self._row)))
         return Piece(self.size, row=self._row)
 
 
 class _Absorber:
     """Hashes a body, and writes it to a file once it has grown too large for memory."""
 
-    def __init__(self, cloud: Cloud, algorithms: Iterable[str]) -> None:
+    def __init__(self, cloud: Cloud, algorithms: Iterable[str], key: CustomerKey | None) -> None:
         self._cloud = cloud
+        self._key = key
+        self._vault = key.vault if key is not None else cloud.vault
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._digests: dict[str, Digest] = {algorithm: checksums.new_digest(algorithm) for algorithm in algorithms}
         self._waiting: list[bytes] = []
@@ -75,7 +81,7 @@ class _Absorber:
         """Let a thread hash and write what waits, while the next bytes come in."""
         await self._settle()
         if self._writer is None:
-            self._writer = await self._cloud.blobs.create()
+            self._writer = await self._cloud.blobs.create(self._vault)
         batch, self._waiting, self._waiting_bytes = self._waiting, [], 0
         if sum(map(len, batch)) < _THREAD_FROM_BYTES:
             self._absorb(batch)
@@ -107,7 +113,10 @@ class _Absorber:
 
     def _received(self, body: bytes, blob: str, row: str) -> Received:
         found = {algorithm: checksums.to_text(digest.digest()) for algorithm, digest in self._digests.items()}
-        return Received(self.size, self._md5.hexdigest(), found, body, blob, row)
+        md5 = self._md5.hexdigest()
+        # An MD5 would tell whoever has no key something of the body.
+        etag = md5 if self._key is None else self._cloud.ids.hex(len(md5))
+        return Received(self.size, md5, etag, found, self._vault, body, blob, row)
 
     async def abort(self) -> None:
         """Forget everything. The file's thread must be done with it first."""
@@ -118,9 +127,9 @@ class _Absorber:
 
 
 @asynccontextmanager
-async def received(cloud: Cloud, body: bytes | AsyncIterable[bytes], algorithms: Iterable[str], limit: int = UPLOAD_BYTES_MAX) -> AsyncIterator[Received]:
-    """Take in a body. When the block is left by an error, nothing of it stays."""
-    absorber = _Absorber(cloud, algorithms)
+async def received(cloud: Cloud, body: bytes | AsyncIterable[bytes], algorithms: Iterable[str], key: CustomerKey | None, limit: int = UPLOAD_BYTES_MAX) -> AsyncIterator[Received]:
+    """Take in a body, to lie under a customer's key or the cloud's own. When the block is left by an error, nothing of it stays."""
+    absorber = _Absorber(cloud, algorithms, key)
     try:
         if isinstance(body, bytes | bytearray | memoryview):
             if len(body) > limit:
@@ -138,14 +147,14 @@ async def received(cloud: Cloud, body: bytes | AsyncIterable[bytes], algorithms:
 
 
 @asynccontextmanager
-async def upload(call: Call, request: Shape, wanted: Expected, algorithm: str) -> AsyncIterator[Received]:
+async def upload(call: Call, request: Shape, wanted: Expected, algorithm: str, key: CustomerKey | None) -> AsyncIterator[Received]:
     """Take in the body of a PutObject or UploadPart, and check everything that the request says of it. `algorithm`: the checksum to compute in any case."""
     headers: Mapping[str, str] = call.http.headers if call.http is not None else {}
     body = request.get("Body", b"")
     announced = _announced_bytes(body, headers) if call.http is not None else None
     md5 = checksums.read_md5(request["ContentMD5"]) if "ContentMD5" in request else None
     try:
-        async with received(call.cloud, body, {wanted.algorithm or algorithm, algorithm}) as taken:
+        async with received(call.cloud, body, {wanted.algorithm or algorithm, algorithm}, key) as taken:
             if announced is not None and taken.size != announced:
                 raise incomplete_body()
             if md5 is not None and md5 != taken.md5:

@@ -8,6 +8,7 @@ from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.access import bucket_arn, conditions, object_arn
 from haneul.services.s3.create_multipart_upload import find_upload
+from haneul.services.s3.customer_keys import key_of_upload
 from haneul.services.s3.listing import Cursor, encoded, fold, page_size
 from haneul.services.s3.records import Part, Upload, behind_key, part_key, parts_base, text_in, text_start, upload_key, uploads_base
 from haneul.services.s3.state import find_bucket, owner
@@ -21,6 +22,7 @@ async def list_parts(call: Call, request: Shape) -> Shape:
     bucket = find_bucket(call, request)
     store = call.cloud.store
     upload = find_upload(store, bucket, request)
+    key_of_upload(request, upload.customer_key, call.cloud.ids, required=not upload.defaulted)
     limit = page_size(request.get("MaxParts"), "max-parts")
     marker = int(request.get("PartNumberMarker") or 0)
     rows = store.range(part_key(upload.id, marker + 1), after(parts_base(upload.id)), limit + 1)

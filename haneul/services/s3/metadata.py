@@ -6,6 +6,7 @@ from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
+from haneul.services.s3.customer_keys import CustomerKey
 from haneul.services.s3.errors import acls_not_supported, invalid_argument
 from haneul.services.s3.records import Bucket, Object
 
@@ -20,9 +21,6 @@ _STORAGE_CLASSES = frozenset({"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "
 _ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"})
 _OWNERS_ACLS = frozenset({"private", "bucket-owner-full-control"})
 _NOT_BUILT = {
-    "SSECustomerAlgorithm": "SSE-C (customer-provided keys)",
-    "SSECustomerKey": "SSE-C (customer-provided keys)",
-    "CopySourceSSECustomerAlgorithm": "SSE-C (customer-provided keys)",
     "SSEKMSKeyId": "the parameter SSEKMSKeyId",
     "SSEKMSEncryptionContext": "the parameter SSEKMSEncryptionContext",
     "ObjectLockMode": "object lock",
@@ -111,9 +109,17 @@ def read_metadata(request: Shape) -> dict[str, str]:
     return {name.lower(): value for name, value in metadata.items()}
 
 
-def show_written(bucket: Bucket, written: Object) -> Shape:
-    """What the answers to all writes say of the new version."""
-    shown: Shape = {"ETag": f'"{written.etag}"', "ServerSideEncryption": ENCRYPTION, **checksums.show(written.checksums)}
+def show_encryption(key: CustomerKey | None) -> Shape:
+    """What answers say of how a body lies on the disk."""
+    return {"ServerSideEncryption": ENCRYPTION} if key is None else key.shown()
+
+
+def show_written(bucket: Bucket, written: Object, key: CustomerKey | None) -> Shape:
+    """What the answers to all writes say of the new version. Where an object has a customer's key and `key` is None, nothing tells of it (the
+    answer to CompleteMultipartUpload has no members for it)."""
+    shown: Shape = {"ETag": f'"{written.etag}"', **checksums.show(written.checksums)}
+    if key is not None or not written.customer_key:
+        shown.update(show_encryption(key))
     if written.checksums:
         shown["ChecksumType"] = written.checksum_type
     if bucket.versioning:
@@ -121,14 +127,14 @@ def show_written(bucket: Bucket, written: Object) -> Shape:
     return shown
 
 
-def show_object(call: Call, bucket: Bucket, found: Object) -> Shape:
+def show_object(call: Call, bucket: Bucket, found: Object, key: CustomerKey | None) -> Shape:
     """The headers of a GetObject or HeadObject answer, but for those about ranges."""
     shown: Shape = {
         "AcceptRanges": "bytes",
         "LastModified": found.modified,
         "ETag": f'"{found.etag}"',
         "ContentType": DEFAULT_CONTENT_TYPE,
-        "ServerSideEncryption": ENCRYPTION,
+        **show_encryption(key),
     }
     if found.headers:
         for name, value in found.headers.items():

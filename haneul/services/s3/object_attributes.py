@@ -7,6 +7,7 @@ from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.access import authorize
+from haneul.services.s3.customer_keys import key_to_read
 from haneul.services.s3.errors import invalid_argument
 from haneul.services.s3.get_object import find_object
 from haneul.services.s3.listing import page_size
@@ -16,13 +17,14 @@ from haneul.services.s3.records import Object
 _KNOWN = frozenset({"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"})
 
 
-@operation("s3:GetObjectAttributes", authorized_inside=True, partial="no SSE-C")
+@operation("s3:GetObjectAttributes", authorized_inside=True)
 async def get_object_attributes(call: Call, request: Shape) -> Shape:
     """Facts of an object without its body, its parts among them. API Reference: GetObjectAttributes."""
     version = "VersionId" in request
     bucket, found = find_object(call, request, "s3:GetObject", "s3:GetObjectVersion")
     authorize(call, "s3:GetObjectVersionAttributes" if version else "s3:GetObjectAttributes", request)
     refuse_unbuilt(request)
+    key_to_read(request, found.customer_key, call.cloud.ids)
     wanted = request.get("ObjectAttributes") or []
     if not wanted or not _KNOWN.issuperset(wanted):
         raise invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", ",".join(wanted))

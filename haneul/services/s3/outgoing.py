@@ -1,29 +1,48 @@
-"""Bodies going out: from the row, from one file by sendfile, or from several pieces one after another."""
+"""Bodies going out: opened from the row, from one blob, or from several pieces one after another."""
 
 from __future__ import annotations
 
-import asyncio
-import os
+import logging
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
+from haneul.core.bodies import blob_body, chunks_of
 from haneul.core.http import FileBody
-from haneul.services.s3.records import Object, Piece, body_key
+from haneul.services.s3.customer_keys import CustomerKey
+from haneul.services.s3.errors import internal_error
+from haneul.services.s3.records import Bucket, Object, Piece, body_key, body_place, row_place
 from haneul.services.s3.state import State
+from haneul.store.vault import Damaged, Vault
 
-_CHUNK_BYTES = 1 << 20
+_log = logging.getLogger("haneul")
 
 
-def body_of(state: State, found: Object, first: int, length: int) -> bytes | FileBody | AsyncIterator[bytes]:
-    """The bytes [first, first + length) of an object."""
-    if not found.pieces:
-        return found.body if length == found.size else found.body[first : first + length]
-    spans = _spans(found.pieces, first, length)
-    if len(spans) == 1:
-        piece, start, count = spans[0]
-        if piece.blob:
-            return FileBody(str(state.cloud.blobs.path(piece.blob)), start, count)
-        return _row(state, piece)[start : start + count]
-    return _stream(state, spans)
+@dataclass(slots=True)
+class Source:
+    """An object that is going to be read: where it is, and the key that opens it when the cloud's own vault does not."""
+
+    bucket: Bucket
+    key: str
+    found: Object
+    customer_key: CustomerKey | None
+
+
+async def body_of(state: State, source: Source, first: int, length: int) -> bytes | FileBody | AsyncIterator[bytes]:
+    """The bytes [first, first + length) of an object. InternalError when they are not what was written; a stream may find that out later."""
+    found = source.found
+    vault = source.customer_key.vault if source.customer_key is not None else None
+    try:
+        if not found.pieces:
+            body = (vault or state.cloud.vault).open_body(found.body, body_place(source.bucket.id, source.key))
+            return body if length == found.size else body[first : first + length]
+        spans = _spans(found.pieces, first, length)
+        if len(spans) == 1:
+            return await _span(state, vault, *spans[0])
+        stream = _stream(state, vault, spans)
+        return _Begun(await anext(stream, b""), stream)
+    except (Damaged, FileNotFoundError) as problem:
+        _log.error("%s/%s cannot be read: %s", source.bucket.name, source.key, problem)
+        raise internal_error() from problem
 
 
 def _spans(pieces: Sequence[Piece], first: int, length: int) -> list[tuple[Piece, int, int]]:
@@ -40,43 +59,37 @@ def _spans(pieces: Sequence[Piece], first: int, length: int) -> list[tuple[Piece
     return spans
 
 
-def _row(state: State, piece: Piece) -> bytes:
+async def _span(state: State, vault: Vault | None, piece: Piece, start: int, count: int) -> bytes | FileBody:
+    if piece.blob:
+        return await blob_body(state.cloud.blobs, piece.blob, start, count, vault)
     value = state.cloud.store.get(body_key(piece.row))
     if value is None:
         raise ConnectionError("the object was replaced while it was being read")
-    return value
+    return (vault or state.cloud.vault).open_body(value, row_place(piece.row))[start : start + count]
 
 
-async def _stream(state: State, spans: list[tuple[Piece, int, int]]) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
+async def _stream(state: State, vault: Vault | None, spans: list[tuple[Piece, int, int]]) -> AsyncIterator[bytes]:
     with state.reading([piece for piece, _, _ in spans]):
-        for piece, start, count in spans:
-            if piece.row:
-                yield _row(state, piece)[start : start + count]
-                continue
-            handle = os.open(state.cloud.blobs.path(piece.blob), os.O_RDONLY)
-            try:
-                while count:
-                    data = await loop.run_in_executor(None, os.pread, handle, min(count, _CHUNK_BYTES), start)
-                    if not data:
-                        raise ConnectionError("a stored file is shorter than it should be")
-                    yield data
-                    start += len(data)
-                    count -= len(data)
-            finally:
-                os.close(handle)
+        for span in spans:
+            async for data in chunks_of(await _span(state, vault, *span)):
+                yield data
 
 
-async def chunks_of(state: State, found: Object, first: int, length: int) -> AsyncIterator[bytes]:
-    """The same bytes as a stream, whatever they are kept in (copies inside S3)."""
-    body = body_of(state, found, first, length)
-    if isinstance(body, bytes):
-        if body:
-            yield body
-    elif isinstance(body, FileBody):
-        spans = _spans(found.pieces, first, length)
-        async for data in _stream(state, spans):
-            yield data
-    else:
-        async for data in body:
-            yield data
+class _Begun:
+    """A stream whose first bytes have been read already, so that what fails at once fails before anything is answered."""
+
+    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        self._first = first
+        self._rest = rest
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        return await anext(self._rest)
+
+    async def aclose(self) -> None:
+        await self._rest.aclose()  # type: ignore[attr-defined]

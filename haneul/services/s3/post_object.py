@@ -12,7 +12,7 @@ from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.ports import Shape
 from haneul.services.s3.access import conditions
-from haneul.services.s3.errors import access_denied, invalid_argument
+from haneul.services.s3.errors import access_denied, internal_error, invalid_argument
 from haneul.services.s3.forms import Form, is_form
 from haneul.services.s3.incoming import UPLOAD_BYTES_MAX
 from haneul.services.s3.post_policy import check_policy
@@ -37,9 +37,16 @@ _MEMBERS = {
     "x-amz-checksum-sha256": "ChecksumSHA256",
     "x-amz-server-side-encryption": "ServerSideEncryption",
     "x-amz-server-side-encryption-customer-algorithm": "SSECustomerAlgorithm",
+    "x-amz-server-side-encryption-customer-key": "SSECustomerKey",
+    "x-amz-server-side-encryption-customer-key-md5": "SSECustomerKeyMD5",
     "x-amz-storage-class": "StorageClass",
     "x-amz-tagging": "Tagging",
     "x-amz-website-redirect-location": "WebsiteRedirectLocation",
+}
+_ENCRYPTION_HEADERS = {
+    "x-amz-server-side-encryption": "ServerSideEncryption",
+    "x-amz-server-side-encryption-customer-algorithm": "SSECustomerAlgorithm",
+    "x-amz-server-side-encryption-customer-key-MD5": "SSECustomerKeyMD5",
 }
 _META = "x-amz-meta-"
 _log = logging.getLogger("haneul")
@@ -56,7 +63,7 @@ async def post_object(state: State, request: HttpRequest) -> HttpResponse:
         problem = ServiceError("AccessDenied", error.message, 403)
     except Exception as error:  # The boundary, as in the pipeline: whatever happened becomes an answer.
         _log.exception("request %s to s3 failed inside", request_id, exc_info=error)
-        problem = ServiceError("InternalError", "We encountered an internal error. Please try again.", 500)
+        problem = internal_error()
     return state.cloud.codec_for("s3").error(None, problem, request_id, request)
 
 
@@ -121,7 +128,8 @@ def _parameters(fields: dict[str, str], bucket: str) -> Shape:
 def _answer(request: HttpRequest, request_id: str, fields: dict[str, str], bucket: str, done: Shape) -> HttpResponse:
     key, etag = fields["key"], done["ETag"]
     location = f"{'https' if request.secure else 'http'}://{request.host}/{bucket}/{quote(key)}"
-    headers = {"x-amz-request-id": request_id, "ETag": etag, "Location": location, "x-amz-server-side-encryption": done["ServerSideEncryption"]}
+    headers = {"x-amz-request-id": request_id, "ETag": etag, "Location": location}
+    headers.update({header: done[name] for header, name in _ENCRYPTION_HEADERS.items() if name in done})
     if "VersionId" in done:
         headers["x-amz-version-id"] = done["VersionId"]
     redirect = fields.get("success_action_redirect") or fields.get("redirect")

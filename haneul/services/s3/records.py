@@ -87,9 +87,10 @@ class Piece(msgspec.Struct, array_like=True):
 class Object(msgspec.Struct, array_like=True):
     """A version of an object, or a delete marker.
 
-    The body is `body` itself, or the pieces one after another. `order` and `modified` are nanoseconds; orders of one key only grow.
+    The body is `body`, sealed for its bucket and key (`body_place`), or the pieces one after another, each sealed for itself. `order` and `modified` are nanoseconds; orders of one key only grow.
     `version` is empty for the null version. `headers` holds the system metadata as the header names that it goes out with.
-    `checksums` is {algorithm: base64}, `checksum_type` COMPOSITE or FULL_OBJECT.
+    `checksums` is {algorithm: base64}, `checksum_type` COMPOSITE or FULL_OBJECT. `customer_key` is the hash of the key that the client keeps
+    (SSE-C), empty when the cloud's own vault seals the body.
     """
 
     order: int
@@ -107,6 +108,7 @@ class Object(msgspec.Struct, array_like=True):
     storage_class: str = "STANDARD"
     checksums: dict[str, str] = {}
     checksum_type: str = ""
+    customer_key: bytes = b""
 
     @property
     def version_id(self) -> str:
@@ -115,7 +117,7 @@ class Object(msgspec.Struct, array_like=True):
 
 
 class Upload(msgspec.Struct):
-    """A multipart upload in progress: what the object will be, and who began it."""
+    """A multipart upload in progress: what the object will be, and who began it. `customer_key` as in Object."""
 
     id: str
     key: str
@@ -128,6 +130,7 @@ class Upload(msgspec.Struct):
     algorithm: str = ""
     checksum_type: str = ""
     defaulted: bool = False
+    customer_key: bytes = b""
 
 
 class Part(msgspec.Struct, array_like=True):
@@ -191,6 +194,16 @@ def null_key(bucket_id: str, key: str) -> bytes:
 
 def body_key(row: str) -> bytes:
     return pack(("s3-body", row))
+
+
+def body_place(bucket_id: str, key: str) -> str:
+    """What a body in its object's row is bound to."""
+    return f"s3-object {bucket_id} {key}"
+
+
+def row_place(row: str) -> str:
+    """What a body in a row of its own is bound to."""
+    return f"s3-body {row}"
 
 
 def upload_key(bucket_id: str, key: str, upload_id: str) -> bytes:

@@ -10,10 +10,11 @@ from haneul.core.caller import ANONYMOUS
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.ports import Shape
+from haneul.services.s3.customer_keys import key_to_read
 from haneul.services.s3.errors import no_such_bucket
 from haneul.services.s3.get_object import find_object
 from haneul.services.s3.metadata import DEFAULT_CONTENT_TYPE
-from haneul.services.s3.outgoing import body_of
+from haneul.services.s3.outgoing import Source, body_of
 from haneul.services.s3.preconditions import check_read
 from haneul.services.s3.records import Bucket, Object
 from haneul.services.s3.state import State
@@ -39,12 +40,12 @@ async def serve(state: State, request: HttpRequest, name: str) -> HttpResponse:
             raise no_such_bucket(name)
         if bucket.website is None:
             raise ServiceError("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration", 404)
-        return _page(state, request, bucket, bucket.website, request_id)
+        return await _page(state, request, bucket, bucket.website, request_id)
     except ServiceError as error:
         return _error_page(error, request_id)
 
 
-def _page(state: State, request: HttpRequest, bucket: Bucket, website: Shape, request_id: str) -> HttpResponse:
+async def _page(state: State, request: HttpRequest, bucket: Bucket, website: Shape, request_id: str) -> HttpResponse:
     path = unquote(request.path)[1:]
     if "RedirectAllRequestsTo" in website:
         return _redirect(request, website["RedirectAllRequestsTo"], path)
@@ -54,7 +55,7 @@ def _page(state: State, request: HttpRequest, bucket: Bucket, website: Shape, re
     call = Call(state.cloud, state.cloud.operations["s3:GetObject"], ANONYMOUS, bucket.region, request_id, http=request)
     suffix = website["IndexDocument"]["Suffix"]
     try:
-        return _object(state, call, bucket, path + suffix if not path or path.endswith("/") else path)
+        return await _object(state, call, bucket, path + suffix if not path or path.endswith("/") else path)
     except (ServiceError, AccessDenied) as problem:
         error = problem if isinstance(problem, ServiceError) else ServiceError("AccessDenied", "Access Denied", 403)
     if error.status == 304:
@@ -66,7 +67,7 @@ def _page(state: State, request: HttpRequest, bucket: Bucket, website: Shape, re
             return _rule_redirect(request, rule, path)
     if "ErrorDocument" in website:
         try:
-            page = _object(state, call, bucket, website["ErrorDocument"]["Key"])
+            page = await _object(state, call, bucket, website["ErrorDocument"]["Key"])
         except (ServiceError, AccessDenied):
             raise error from None
         page.status = error.status or 404
@@ -74,9 +75,10 @@ def _page(state: State, request: HttpRequest, bucket: Bucket, website: Shape, re
     raise error
 
 
-def _object(state: State, call: Call, bucket: Bucket, key: str) -> HttpResponse:
+async def _object(state: State, call: Call, bucket: Bucket, key: str) -> HttpResponse:
     """One object as a page. The usual permission decides: s3:GetObject for everybody."""
     _, found = find_object(call, {"Bucket": bucket.name, "Key": key}, "s3:GetObject", "s3:GetObjectVersion")
+    key_to_read({}, found.customer_key, state.cloud.ids)  # No browser brings a key.
     redirect = found.headers.get("WebsiteRedirectLocation")
     if redirect is not None:
         return HttpResponse(301, {"Location": redirect})
@@ -90,7 +92,7 @@ def _object(state: State, call: Call, bucket: Bucket, key: str) -> HttpResponse:
     headers["Content-Length"] = str(found.size)
     if call.http.method == "HEAD":
         return HttpResponse(200, headers)
-    return HttpResponse(200, headers, body_of(state, found, 0, found.size))
+    return HttpResponse(200, headers, await body_of(state, Source(bucket, key, found, None), 0, found.size))
 
 
 def _content_type(found: Object) -> str:

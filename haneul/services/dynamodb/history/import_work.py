@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import tempfile
 from collections.abc import AsyncIterable
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -15,6 +14,7 @@ import msgspec
 import orjson
 
 from haneul.clock import MILLISECOND
+from haneul.core.bodies import readable
 from haneul.core.call import call_as
 from haneul.core.caller import Caller
 from haneul.core.errors import AccessDenied, SerializationError, ServiceError
@@ -253,19 +253,10 @@ def _checked(table: Table, item: Item) -> tuple[bytes, bytes, Item]:
 
 async def _file_of(body: bytes | FileBody | AsyncIterable[bytes]) -> IO[bytes]:
     """An object's body as something that a thread can read."""
-    if isinstance(body, bytes):
-        return io.BytesIO(body)
-    if isinstance(body, FileBody):
-        return _opened(body)
+    if isinstance(body, bytes | FileBody):
+        return readable(body)
     spool = cast(IO[bytes], tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115 - closed by the reader
     async for part in body:
         spool.write(part)
     spool.seek(0)
     return spool
-
-
-def _opened(body: FileBody) -> IO[bytes]:
-    # The object may be replaced at any moment; an open file stays what it was.
-    file = open(body.path, "rb")  # noqa: SIM115 - closed by the reader
-    file.seek(body.offset)
-    return file

@@ -9,9 +9,10 @@ from urllib.parse import parse_qs
 import orjson
 
 from haneul.clock import HOUR, SECOND
+from haneul.core.bodies import blob_body
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
-from haneul.core.http import FileBody, HttpRequest, HttpResponse
+from haneul.core.http import HttpRequest, HttpResponse
 from haneul.services.ecr.names import registry_host
 from haneul.services.ecr.records import find_blob
 
@@ -27,7 +28,7 @@ def layer_link(call: Call, digest: str) -> str:
     return f"{scheme}://{registry_host(call, call.account, call.region)}{LINKS}{digest}?token={token}"
 
 
-def answer_link(cloud: Cloud, request: HttpRequest) -> HttpResponse:
+async def answer_link(cloud: Cloud, request: HttpRequest) -> HttpResponse:
     """What a link leads to."""
     token = parse_qs(request.query).get("token", [""])[0]
     try:
@@ -43,7 +44,7 @@ def answer_link(cloud: Cloud, request: HttpRequest) -> HttpResponse:
     if blob is None:
         return HttpResponse(404, {"Content-Type": "text/plain"}, b"The layer is gone.")
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
-    return HttpResponse(200, headers, FileBody(str(cloud.blobs.path(blob.blob_id)), 0, blob.size))
+    return HttpResponse(200, headers, await blob_body(cloud.blobs, blob.blob_id, 0, blob.size))
 
 
 def _refused(message: str) -> HttpResponse:

@@ -6,7 +6,8 @@ import re
 
 import orjson
 
-from haneul.core.http import FileBody, HttpResponse
+from haneul.core.bodies import blob_body
+from haneul.core.http import HttpResponse
 from haneul.services.ecr.batch_get_image import record_pull
 from haneul.services.ecr.distribution.exchange import VERSION_HEADER, Exchange, Problem
 from haneul.services.ecr.image_ids import Failure, Found, find
@@ -74,7 +75,7 @@ async def get_blob(exchange: Exchange, digest: str) -> HttpResponse:
         status = 206
         headers["Content-Range"] = f"bytes {first}-{last}/{blob.size}"
         headers["Content-Length"] = str(last - first + 1)
-    return HttpResponse(status, headers, FileBody(str(exchange.cloud.blobs.path(blob.blob_id)), first, last - first + 1))
+    return HttpResponse(status, headers, await blob_body(exchange.cloud.blobs, blob.blob_id, first, last - first + 1))
 
 
 def _range(header: str | None, size: int) -> tuple[int, int]:

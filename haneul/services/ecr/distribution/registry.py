@@ -52,7 +52,7 @@ class Registry:
         """The response to one request. `label` is the account and region that the host names (`account/region`), or empty: then they are the caller's."""
         try:
             if request.path.startswith(LINKS) and request.method in ("GET", "HEAD"):
-                return answer_link(self._cloud, request)
+                return await answer_link(self._cloud, request)
             return await self._dispatch(request, label, self._authenticate(request))
         except Problem as problem:
             return problem.response()
