@@ -38,7 +38,7 @@ def build(kind: Kind, spec: FunctionSpec, credentials: Credentials, log_stream_n
     environment.update(_reserved(kind, spec, credentials, log_stream_name, api_address))
     argv = list(kind.argv)
     if kind.family == "python" and _needs_fresh_python(spec):
-        argv = [kind.executable, *_PYTHON_ARGUMENTS]
+        argv = fresh_python(kind)
     elif kind.family == "node":  # V8 sizes its heap by the machine's memory unless told; this leaves some room for buffers and code.
         argv[1:1] = [f"--max-old-space-size={max(64, spec.memory_mb * 9 // 10 - 24)}"]
     candidates = list(kind.candidates)
@@ -64,6 +64,11 @@ def _for_image(
     argv = list(image.argv)
     candidates = argv[:1] if "/" in argv[0] else [f"{folder}/{argv[0]}" for folder in environment["PATH"].split(":") if folder.startswith("/")]
     return {"environment": environment, "argv": argv, "candidates": candidates, "channel": False, "directory": image.directory}
+
+
+def fresh_python(kind: Kind) -> list[str]:
+    """The command of a function's process that is not forked off a zygote of its Python."""
+    return [kind.executable, *_PYTHON_ARGUMENTS]
 
 
 def _needs_fresh_python(spec: FunctionSpec) -> bool:

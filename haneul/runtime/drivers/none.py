@@ -1,7 +1,8 @@
-"""The driver for machines without namespaces (macOS): plain processes, NO ISOLATION.
+"""The driver for machines without namespaces (macOS), and for who says that there is to be none: plain processes, NO ISOLATION.
 
 A function runs as the user who runs Haneul, sees all files and the whole network, and no limit but the time-out holds. `Runtime.start` says so
-loudly. Layers, ephemeral storage, memory and CPU limits cannot be honoured: a function with layers is refused.
+loudly. What it is promised and cannot be given is refused: layers, extensions, container images. Its own directory for temporary files is named by
+TMPDIR; memory, CPU and disk are not limited.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import asyncio
 import contextlib
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 
 from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox
@@ -23,16 +26,17 @@ from haneul.runtime.port import RuntimeUnavailable
 _INSIDE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inside")
 
 
-class BareSandbox(Sandbox):
+class PlainSandbox(Sandbox):
     """A process group."""
 
-    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket, log: int, status: int, api: socket.socket) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket, log: int, status: int, api: socket.socket, directory: str) -> None:
         self.process = process
         self.channel = channel
         self.log = log
         self.status = status
         self.api = api
         self.endpoint = None
+        self._directory = directory
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
@@ -64,20 +68,24 @@ class BareSandbox(Sandbox):
             self.status = -1
         if self.api is not None:
             self.api.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
 
-class BareDriver(Driver):
+class NoIsolationDriver(Driver):
     """Starts plain processes."""
 
-    name = "bare"
+    name = "none"
     isolated = False
 
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
     async def start(self) -> None:
-        """Nothing to get ready."""
+        os.makedirs(self._directory, exist_ok=True)
 
     async def stop(self) -> None:
         """The runtime destroys the environments one by one; there is nothing else."""
@@ -98,12 +106,8 @@ class BareDriver(Driver):
         status, status_inside = os.pipe()
         os.set_blocking(log, False)
         os.set_blocking(status, False)
-        environment = {
-            **plan.configuration["environment"],
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.getsockname()[1]}",
-            "LAMBDA_TASK_ROOT": plan.code_dir,
-            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry.endswith("site-packages")),
-        }
+        temporary = tempfile.mkdtemp(prefix="tmp-", dir=self._directory)
+        environment = _environment(plan, api.getsockname()[1], temporary)
         try:
             process = await asyncio.to_thread(_start, _command(plan), environment, plan.code_dir, inside.fileno(), log_inside, status_inside)
         except OSError as error:
@@ -111,12 +115,25 @@ class BareDriver(Driver):
                 os.close(fd)
             channel.close()
             api.close()
+            shutil.rmtree(temporary)
             raise RuntimeUnavailable(f"The function's process could not be started: {error}") from None
         finally:
             inside.close()
             os.close(log_inside)
             os.close(status_inside)
-        return BareSandbox(process, channel, log, status, api)
+        return PlainSandbox(process, channel, log, status, api, temporary)
+
+
+def _environment(plan: Plan, port: int, temporary: str) -> dict[str, str]:
+    """The function's variables, where they name places corrected to those that there are."""
+    environment: dict[str, str] = dict(plan.configuration["environment"])
+    packages = [entry for entry in sys.path if entry.endswith("site-packages")]  # There, the SDK is in none of the runtime's directories.
+    own = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != "/var/runtime"]
+    environment.update(AWS_LAMBDA_RUNTIME_API=f"127.0.0.1:{port}", LAMBDA_TASK_ROOT=plan.code_dir, LAMBDA_RUNTIME_DIR=_INSIDE, TMPDIR=temporary)
+    environment["PYTHONPATH"] = os.pathsep.join([*own, *packages])
+    environment["PATH"] = os.pathsep.join([environment["PATH"], os.environ.get("PATH", "")])
+    environment.pop("LD_LIBRARY_PATH", None)
+    return environment
 
 
 def _start(command: list[str], environment: dict[str, str], directory: str, channel: int, log: int, status: int) -> subprocess.Popen[bytes]:
