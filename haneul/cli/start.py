@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from haneul.cli.output import Trouble, show
 
 _STOP_SECONDS = 30.0
 _CAPACITIES = ("enforced", "unlimited")
+_SANDBOXES = ("auto", "namespaces", "bubblewrap", "none")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,6 +44,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=env("capacity", _CAPACITIES[0]),
         help="whether throughput is limited as in AWS, provisioned or on demand (default: enforced), or only counted (unlimited)",
     )
+    command.add_argument(
+        "--sandbox",
+        choices=_SANDBOXES,
+        default=env("sandbox", _SANDBOXES[0]),
+        help="what functions are held in: Linux namespaces (default: auto, which is namespaces), bubblewrap, or none: no isolation at all, for machines that have no other",
+    )
     command.add_argument("--tls-certificate", default=env("tls-certificate"), metavar="FILE", help="serve HTTPS with this certificate (PEM)")
     command.add_argument("--tls-key", default=env("tls-key"), metavar="FILE", help="the certificate's key (PEM)")
     command.set_defaults(run=start)
@@ -64,6 +72,10 @@ def start(options: argparse.Namespace) -> int:
         raise Trouble(f"--region takes a region's name such as us-east-1, not {options.region!r}")
     if options.capacity not in _CAPACITIES:
         raise Trouble(f"--capacity takes {' or '.join(_CAPACITIES)}, not {options.capacity!r}")
+    if options.sandbox not in _SANDBOXES:
+        raise Trouble(f"--sandbox takes {', '.join(_SANDBOXES[:-1])} or {_SANDBOXES[-1]}, not {options.sandbox!r}")
+    if options.sandbox == "bubblewrap" and shutil.which("bwrap") is None:
+        raise Trouble("--sandbox bubblewrap needs the program bwrap in the PATH (Debian's package is bubblewrap)")
     keys = []
     for text in options.root_key:
         parts = text.split(":")
@@ -81,6 +93,7 @@ def start(options: argparse.Namespace) -> int:
         "root_keys": keys,
         "dev_keys": not options.no_dev_keys,
         "capacity_unlimited": options.capacity == "unlimited",
+        "sandbox": options.sandbox,
     }
     if options.tls_certificate:
         wish["tls"] = {"certificate": options.tls_certificate, "key": options.tls_key}

@@ -22,8 +22,8 @@ _STAGE = "/tmp"
 _RUNTIME = "/run/haneul"
 """Where the keeper's program lies inside."""
 _IMAGE_RUNTIME = "/sys/haneul"
-"""In a container image it lies here, and with it the machine's own interpreter and shared objects (`_LIBRARIES`)."""
-_LIBRARIES = "/libraries"
+"""In a container image it lies here, and with it the machine's own interpreter and shared objects."""
+_STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
 _START = "import sys; sys.path.insert(0, sys.argv.pop()); from haneul.runtime.inside.keeper import main; main()"
 _INSIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inside")
 _SECCOMP = 40
@@ -170,19 +170,23 @@ def _keeper_command(zygote: dict[str, Any], options: dict[str, Any]) -> list[str
     if not zygote.get("image"):
         return [zygote["interpreter"], *arguments, _RUNTIME]
     # The image has another C library, or none: the machine's own loader is started by name, and told where the machine's libraries are.
-    libraries = f"{_IMAGE_RUNTIME}{_LIBRARIES}"
-    loader = next(name for name in map(os.path.basename, _mapped()) if name.startswith("ld"))
+    loader = next(path for path in _mapped() if os.path.basename(path).startswith("ld"))
+    folders = [f"{_IMAGE_RUNTIME}{inside}" for _, inside in _library_folders()]
     interpreter = f"{_IMAGE_RUNTIME}{os.path.realpath(zygote['interpreter'])}"
-    return [f"{libraries}/{loader}", "--library-path", libraries, interpreter, *arguments, _IMAGE_RUNTIME]
+    start = f"{_IMAGE_RUNTIME}{dict(_library_folders())[os.path.dirname(loader)]}/{os.path.basename(loader)}"
+    return [start, "--library-path", ":".join(folders), interpreter, *arguments, _IMAGE_RUNTIME]
 
 
 def _support(interpreter: str) -> list[tuple[str, int]]:
-    """What the machine's interpreter needs to run in an image: itself, its library and the shared objects that this process, which runs under the same,
-    has mapped."""
-    interpreter = os.path.realpath(interpreter)
-    library = sysconfig.get_paths()["stdlib"]
-    out = [(path, linux.clone_mount(path, _READ_ONLY)) for path in (interpreter, library)]
-    return out + [(f"{_LIBRARIES}/{os.path.basename(path)}", linux.clone_mount(path, _READ_ONLY)) for path in _mapped() if not path.startswith(f"{library}/")]
+    """What the machine's interpreter needs to run in an image: itself, its standard library and the folders of shared objects."""
+    own = [(path, path) for path in (os.path.realpath(interpreter), _STANDARD_LIBRARY)]
+    return [(inside, linux.clone_mount(outside, _READ_ONLY)) for outside, inside in [*own, *_library_folders()]]
+
+
+def _library_folders() -> list[tuple[str, str]]:
+    """Where the shared objects lie that this process has mapped, which runs under the same interpreter; and where they are shown below `_IMAGE_RUNTIME`."""
+    folders = sorted({os.path.dirname(path) for path in _mapped() if not path.startswith(f"{_STANDARD_LIBRARY}/")})
+    return [(folder, f"/libraries{number}") for number, folder in enumerate(folders)]
 
 
 def _mapped() -> list[str]:

@@ -164,7 +164,8 @@ class NamespaceDriver(Driver):
             with contextlib.suppress(ConnectionResetError):
                 answer = json.loads(connection.recv(_MESSAGE_BYTES_MAX) or b"{}")
         if not answer.get("ready"):
-            raise RuntimeUnavailable(f"The sandbox cannot be set up on this machine: {answer.get('unavailable', 'the spawner did not start')}")
+            reason = answer.get("unavailable", "the spawner did not start")
+            raise RuntimeUnavailable(f"The sandbox {self.name} cannot be set up on this machine: {reason}. `haneul start --sandbox` chooses another.")
         return answer
 
     def _start_process(self, connection: socket.socket) -> subprocess.Popen[bytes]:
