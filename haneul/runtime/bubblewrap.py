@@ -107,6 +107,11 @@ def _arguments(zygote: dict[str, Any], mounts: list[tuple[str, int]]) -> list[st
         out += _system()
         os.mkdir(f"{_STAGE}/etc")
         root.fill_etc(f"{_STAGE}/etc")
+        for inside, fd in shown:
+            if inside.startswith("/etc/"):  # Once it is shown, nothing can be mounted into it any more.
+                os.mkdir(_STAGE + inside)
+                linux.attach_mount(fd, _STAGE + inside)
+        shown = [(inside, fd) for inside, fd in shown if not inside.startswith("/etc/")]
         out += ["--ro-bind", f"{_STAGE}/etc", "/etc"]
         out += [word for name in root.EMPTY if name not in ("etc", "dev", "proc", "tmp") for word in ("--dir", f"/{name}")]
     out += ["--size", "65536", "--tmpfs", "/dev"]

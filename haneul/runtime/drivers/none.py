@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
+from haneul.runtime.configuration import fresh_python
 from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox
 from haneul.runtime.interpreters import Kind
 from haneul.runtime.port import RuntimeUnavailable
@@ -151,11 +152,20 @@ def _start(command: list[str], environment: dict[str, str], directory: str, chan
 
 
 def _command(plan: Plan) -> list[str]:
-    if plan.kind.family == "python":
-        return [plan.kind.executable, "-S", "-X", "utf8", f"{_INSIDE}/bootstrap.py"]
-    if plan.kind.family == "node":
-        return [plan.kind.executable, f"{_INSIDE}/bootstrap.cjs"]
-    return [os.path.join(plan.code_dir, "bootstrap")]
+    """The program, with the places where a sandbox would show things changed back into those where they are."""
+    argv: list[str] = list(plan.configuration["argv"])
+    if plan.kind.family == "provided":
+        return [os.path.join(plan.code_dir, "bootstrap")]
+    shown = [*plan.kind.zygote["shared"], (plan.code_dir, "/var/task")]
+    links = dict(plan.kind.zygote["links"])
+    return [_outside(links.get(word, word), shown) for word in argv or fresh_python(plan.kind)]
+
+
+def _outside(word: str, shown: list[tuple[str, str]]) -> str:
+    for outside, inside in sorted(shown, key=lambda pair: -len(pair[1])):
+        if word == inside or word.startswith(f"{inside}/"):
+            return outside + word[len(inside) :]
+    return word
 
 
 def _descriptor_mover(channel: int) -> Callable[[], None]:
