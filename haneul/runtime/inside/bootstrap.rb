@@ -131,7 +131,7 @@ class HaneulRuntime
   def invoke(call, invocation)
     body = invocation.body.force_encoding(Encoding::UTF_8)
     result = call.call(body.empty? ? nil : JSON.parse(body), LambdaContext.new(invocation.headers))
-    answer = result.is_a?(StringIO) || result.is_a?(IO) ? result.read : JSON.generate(result)
+    answer = result.respond_to?(:read) ? result.read : JSON.generate(result)
     OUT.flush
     @api.respond(HaneulRuntime.request_id, answer)
   rescue SystemExit
