@@ -33,7 +33,7 @@ class Validator:
     def __init__(self, model: ServiceModel, quirks: Quirks) -> None:
         self._model = model
         self._quirks = quirks
-        self._compiler = Compiler(quirks.opaque_shapes)
+        self._compiler = Compiler(quirks.opaque_shapes, quirks.enum_values)
         self._checks: dict[str, Check | None] = {}
 
     def validate_operation(self, name: str, params: dict[str, Any]) -> None:
@@ -59,8 +59,9 @@ def _check(check: Check | None, params: dict[str, Any], code: str) -> None:
 class Compiler:
     """Makes, for each shape, the function that reports its broken constraints; None when the shape has none."""
 
-    def __init__(self, opaque: frozenset[str] = frozenset()) -> None:
+    def __init__(self, opaque: frozenset[str] = frozenset(), enum_values: Mapping[str, frozenset[str]] | None = None) -> None:
         self._opaque = opaque
+        self._enum_values = enum_values or {}
         self._compiled: dict[Shape, Check | None] = {}
 
     def compile(self, shape: Shape) -> Check | None:
@@ -72,7 +73,7 @@ class Compiler:
             return None
         if shape.type == "structure":
             return self._structure(shape)
-        own = _own_constraints(shape)
+        own = self._own(shape)
         made: Check = _scalar(shape, own)
         if shape.type == "list":
             made = self._list(shape, made)
@@ -81,6 +82,9 @@ class Compiler:
         self._compiled[shape] = made
         return made
 
+    def _own(self, shape: Shape) -> list[tuple[Constraint, str]]:
+        return _own_constraints(shape, self._enum_values.get(shape.name, frozenset()))
+
     def _has_constraints(self, shape: Shape) -> bool:
         """Whether a shape, or anything that it is made of, can break a constraint. Lists and maps always can: an element may be null."""
         waiting, seen = [shape], {shape}
@@ -88,7 +92,7 @@ class Compiler:
             one = waiting.pop()
             if one.name in self._opaque or one.is_document or one.is_event_stream:
                 continue
-            if one.type in ("list", "map") or one.required or _own_constraints(one):
+            if one.type in ("list", "map") or one.required or self._own(one):
                 return True
             if one.type == "structure":
                 found = [member for member in one.members.values() if member not in seen]
@@ -123,7 +127,7 @@ class Compiler:
 
     def _list(self, shape: Shape, own: Check) -> Check:
         member = shape.member
-        constraints = _own_constraints(member) if member.type not in ("list", "structure", "map") else []
+        constraints = self._own(member) if member.type not in ("list", "structure", "map") else []
         inner = self.compile(member) if not constraints else None
 
         def check(value: Any, path: str, errors: list[str]) -> None:
@@ -142,8 +146,8 @@ class Compiler:
         return check
 
     def _map(self, shape: Shape, own: Check) -> Check:
-        of_keys = _own_constraints(shape.key)
-        of_values = _own_constraints(shape.value) if shape.value.type not in ("list", "structure", "map") else []
+        of_keys = self._own(shape.key)
+        of_values = self._own(shape.value) if shape.value.type not in ("list", "structure", "map") else []
         inner = self.compile(shape.value) if not of_values else None
 
         def check(value: Any, path: str, errors: list[str]) -> None:
@@ -172,8 +176,8 @@ def _scalar(shape: Shape, constraints: list[tuple[Constraint, str]]) -> Check:
     return check
 
 
-def _own_constraints(shape: Shape) -> list[tuple[Constraint, str]]:
-    """What a shape's own traits demand, with the framework's words for it."""
+def _own_constraints(shape: Shape, enum_values: frozenset[str]) -> list[tuple[Constraint, str]]:
+    """What a shape's own traits demand, with the framework's words for it. `enum_values` are allowed besides those of the model."""
     traits = shape.traits
     found: list[tuple[Constraint, str]] = []
     if shape.type in _NUMBERS:
@@ -189,7 +193,7 @@ def _own_constraints(shape: Shape) -> list[tuple[Constraint, str]]:
         if shape.type == "string" and "pattern" in traits:
             found.append((JavaPattern(traits["pattern"]).matches, f"Member must satisfy regular expression pattern: {traits['pattern']}"))
         if shape.type == "string" and "enum" in traits:
-            found.append((frozenset(traits["enum"]).__contains__, f"Member must satisfy enum value set: [{', '.join(traits['enum'])}]"))
+            found.append((enum_values.union(traits["enum"]).__contains__, f"Member must satisfy enum value set: [{', '.join(traits['enum'])}]"))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -46,8 +45,10 @@ async def test_variables(functions: Functions, monkeypatch: pytest.MonkeyPatch) 
 @every
 async def test_the_sdk_is_there(functions: Functions) -> None:
     """boto3 is part of the Python runtime, and finds the cloud by the endpoint's variable."""
-    source = "import boto3\ndef handler(e, c):\n    return boto3.client('sqs').meta.endpoint_url"
-    assert await functions.result(source, endpoint_port=4999, timeout_ms=30_000) == "http://127.0.0.1:4999"
+    source = "import boto3, os\ndef handler(e, c):\n    return [boto3.client('sqs').meta.endpoint_url, os.environ['AWS_ENDPOINT_URL']]"
+    used, named = await functions.result(source, endpoint_port=4999, timeout_ms=30_000)
+    assert used == named and (named == "http://127.0.0.1:4999" or not functions.runtime.driver.isolated)
+    assert (await functions.result(source, environment={"AWS_ENDPOINT_URL": "http://mine"}, timeout_ms=30_000))[0] == "http://mine"
 
 
 @every

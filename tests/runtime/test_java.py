@@ -141,6 +141,10 @@ def compile_java(directory: Path, sources: dict[str, str], release: str = "11") 
     return str(out)
 
 
+def make_jar(path: Path, classes: str) -> None:
+    subprocess.run(["jar", "--create", "--file", str(path), "-C", classes, "."], check=True)
+
+
 @pytest.fixture(scope="session")
 def classes(plain_directory: Path) -> str:
     (plain_directory / "java").mkdir()
@@ -241,7 +245,7 @@ async def test_own_interfaces_come_first(functions: Functions, classes: str, pla
     folder = plain_directory / "own"
     (folder / "lib").mkdir(parents=True)
     shutil.copytree(classes, folder, dirs_exist_ok=True)
-    subprocess.run(["jar", "--create", "--file", str(folder / "lib" / "aws-lambda-java-core.jar"), "-C", str(_CORE), "."], check=True)
+    make_jar(folder / "lib" / "aws-lambda-java-core.jar", str(_CORE))
     assert await result(functions, str(folder), "example.Where::run") == "/var/task/lib/aws-lambda-java-core.jar"
 
 

@@ -30,13 +30,12 @@ _INSIDE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 class PlainSandbox(Sandbox):
     """A process group."""
 
-    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket, log: int, status: int, api: socket.socket, directory: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket, log: int, status: int, listeners: list[socket.socket], directory: str) -> None:
         self.process = process
         self.channel = channel
         self.log = log
         self.status = status
-        self.api = api
-        self.endpoint = None
+        self.api, self.endpoint = listeners
         self._directory = directory
 
     def kill(self) -> None:
@@ -67,8 +66,9 @@ class PlainSandbox(Sandbox):
         if self.status >= 0:
             os.close(self.status)
             self.status = -1
-        if self.api is not None:
-            self.api.close()
+        for listener in (self.api, self.endpoint):
+            if listener is not None:
+                listener.close()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _signal(self, number: int) -> None:
@@ -99,8 +99,9 @@ class NoIsolationDriver(Driver):
             raise RuntimeUnavailable("A container image cannot be the root directory without namespaces.")
         if plan.layer_dirs:
             raise RuntimeUnavailable("Layers cannot be shown at /opt without namespaces.")
-        api = socket.create_server(("127.0.0.1", 0))
-        api.setblocking(False)
+        listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        for listener in listeners:
+            listener.setblocking(False)
         channel, inside = socket.socketpair()
         channel.setblocking(False)
         log, log_inside = os.pipe()
@@ -108,29 +109,33 @@ class NoIsolationDriver(Driver):
         os.set_blocking(log, False)
         os.set_blocking(status, False)
         temporary = tempfile.mkdtemp(prefix="tmp-", dir=self._directory)
-        environment = _environment(plan, api.getsockname()[1], temporary)
+        environment = _environment(plan, [listener.getsockname()[1] for listener in listeners], temporary)
         try:
             process = await asyncio.to_thread(_start, _command(plan), environment, plan.code_dir, inside.fileno(), log_inside, status_inside)
         except OSError as error:
             for fd in (log, status):
                 os.close(fd)
             channel.close()
-            api.close()
+            for listener in listeners:
+                listener.close()
             shutil.rmtree(temporary)
             raise RuntimeUnavailable(f"The function's process could not be started: {error}") from None
         finally:
             inside.close()
             os.close(log_inside)
             os.close(status_inside)
-        return PlainSandbox(process, channel, log, status, api, temporary)
+        return PlainSandbox(process, channel, log, status, listeners, temporary)
 
 
-def _environment(plan: Plan, port: int, temporary: str) -> dict[str, str]:
+def _environment(plan: Plan, ports: list[int], temporary: str) -> dict[str, str]:
     """The function's variables, where they name places corrected to those that there are."""
+    api_port, endpoint_port = ports
     environment: dict[str, str] = dict(plan.configuration["environment"])
     packages = [entry for entry in sys.path if entry.endswith("site-packages")]  # There, the SDK is in none of the runtime's directories.
     own = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != "/var/runtime"]
-    environment.update(AWS_LAMBDA_RUNTIME_API=f"127.0.0.1:{port}", LAMBDA_TASK_ROOT=plan.code_dir, LAMBDA_RUNTIME_DIR=_INSIDE, TMPDIR=temporary)
+    environment.update(AWS_LAMBDA_RUNTIME_API=f"127.0.0.1:{api_port}", LAMBDA_TASK_ROOT=plan.code_dir, LAMBDA_RUNTIME_DIR=_INSIDE, TMPDIR=temporary)
+    if environment.get("AWS_ENDPOINT_URL") == f"http://127.0.0.1:{plan.endpoint_port}":
+        environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{endpoint_port}"
     environment["PYTHONPATH"] = os.pathsep.join([*own, *packages])
     environment["PATH"] = os.pathsep.join([environment["PATH"], os.environ.get("PATH", "")])
     environment.pop("LD_LIBRARY_PATH", None)
