@@ -38,7 +38,7 @@ _ISOLATION = (
 
 def check(program: str, user: int | None) -> None:
     """Try it, as the user that environments will have. Raises OSError with bubblewrap's own words when it does not work here."""
-    command = [program, *_ISOLATION, "--unshare-net", "--ro-bind", "/", "/", "--proc", "/proc", "--", "/bin/true"]
+    command = [program, *_ISOLATION, "--unshare-net", "--ro-bind", "/", "/", "--proc", "/proc", "--size", "4096", "--tmpfs", "/tmp", "--", "/bin/true"]
     identity: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
     try:
         tried = subprocess.run(command, capture_output=True, timeout=_TRY_SECONDS_MAX, check=False, stdin=subprocess.DEVNULL, cwd="/", **identity)

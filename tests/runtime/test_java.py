@@ -51,6 +51,7 @@ SOURCES = {
                 private String name; private BigDecimal price; public int amount;
                 public String getName() { return name; }
                 public void setName(String value) { name = value; }
+                public String getURLPath() { return "/" + name; }
                 public BigDecimal getPrice() { return price; }
                 public void setPrice(BigDecimal value) { price = value; }
             }
@@ -106,6 +107,18 @@ SOURCES = {
                 Map<String, Attribute> image = one.getDynamodb().getNewImage();
                 return Arrays.asList(one.getEventID(), image.get("a").getS(), image.get("b").getN(), image.get("c").getBOOL(), one.getDynamodb().getApproximateCreationDateTime().getTime());
             }
+        }""",
+    "Values": """
+        public class Values {
+            public static class Entity { private final String key; private final Long size; private final String xAmzId;
+                public Entity(String key, Long size, String id) { this.key = key; this.size = size; this.xAmzId = id; }
+                public Entity(String key, Integer size, String id) { this(key, size == null ? null : size.longValue(), id + "?"); }
+                public String getKey() { return key; } public Long getSize() { return size; } public String getXAmzId() { return xAmzId; } }
+            public static class Notification { private final List<Entity> records;
+                public Notification(List<Entity> records) { this.records = records; }
+                public List<Entity> getRecords() { return records; } }
+            public static class Event extends Notification { public Event() { super(new ArrayList<>()); } }
+            public String handle(Event event) { Entity one = event.getRecords().get(0); return one.getKey() + one.getSize() + one.getXAmzId(); }
         }""",
     "Failures": """
         public class Failures {
@@ -197,15 +210,16 @@ async def test_every_version(functions: Functions, classes: str, version: str) -
     ],
 )
 async def test_handlers(functions: Functions, classes: str, handler: str, event: Any, answer: Any) -> None:
-    """Interfaces, methods of any name, static ones, with and without context; of several the one with the most parameters."""
-    assert await result(functions, classes, f"example.{handler}", event) == answer
+    """Interfaces, methods of any name, static ones, with and without context; of several the one with the most parameters. All have room
+    enough in the smallest memory size."""
+    assert await result(functions, classes, f"example.{handler}", event, memory_mb=128) == answer
 
 
 async def test_beans(functions: Functions, classes: str) -> None:
     """Setters and getters, public fields, enums, dates, lists and maps of beans; members that are missing are null in the answer."""
     event = {"items": [{"name": "n", "price": 1.50, "amount": 2}], "state": "PAID", "at": 1700000000123, "byName": {"k": {"amount": 1}}, "done": True}
     got = await result(functions, classes, "example.Orders::same", event)
-    assert got["items"] == [{"amount": 2, "name": "n", "price": 1.5}] and got["gift"] is None and got["byName"]["k"] == {"amount": 1, "name": None, "price": None}
+    assert got["items"] == [{"amount": 2, "name": "n", "price": 1.5, "urlpath": "/n"}] and got["gift"] is None and got["byName"]["k"] == {"amount": 1, "name": None, "price": None, "urlpath": "/null"}
     assert (got["state"], got["at"], got["done"]) == ("PAID", 1700000000123, True)
 
 
@@ -214,6 +228,11 @@ async def test_event_classes(functions: Functions, classes: str) -> None:
     image = {"a": {"S": "text"}, "b": {"N": "1"}, "c": {"BOOL": True}}
     event = {"Records": [{"eventID": "e", "dynamodb": {"NewImage": image, "ApproximateCreationDateTime": 1700000000}}]}
     assert await result(functions, classes, "example.Records::handle", event) == ["e", "text", "1", True, 1700000000000]
+
+
+async def test_classes_of_values(functions: Functions, classes: str) -> None:
+    """Without setters there are a constructor with all fields, or fields that have getters: the events of S3 are such classes."""
+    assert await result(functions, classes, "example.Values::handle", {"Records": [{"key": "k", "size": 7, "x-amz-id": "i", "more": 1}]}) == "k7i"
 
 
 async def test_records(functions: Functions, plain_directory: Path) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 
 from haneul.runtime.configuration import fresh_python
 from haneul.runtime.drivers.port import Driver, Ending, Plan, Sandbox
+from haneul.runtime.inside import linux
 from haneul.runtime.interpreters import Kind
 from haneul.runtime.port import RuntimeUnavailable
 
@@ -178,6 +179,8 @@ def _descriptor_mover(channel: int) -> Callable[[], None]:
 
     def move() -> None:
         os.dup2(channel, 3)
+        if sys.platform == "linux":  # Elsewhere a function that is stopped when the server is killed stays so.
+            linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     return move

@@ -1,12 +1,9 @@
 package haneul;
 
-import java.beans.Introspector;
 import java.lang.reflect.Array;
 import java.lang.reflect.Constructor;
-import java.lang.reflect.Executable;
 import java.lang.reflect.Field;
 import java.lang.reflect.GenericArrayType;
-import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.ParameterizedType;
@@ -34,16 +31,11 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Between what {@link Json} makes and the types that handlers declare: texts, numbers, enums, maps, collections, arrays, records, and beans with setters
+ * From what {@link Json} makes to the types that handlers declare: texts, numbers, enums, maps, collections, arrays, records, and beans with setters
  * and getters or public fields. A member whose name differs in capitals only is taken all the same, as event classes need it.
  */
 final class Binder {
-    private static final Map<Class<?>, Map<String, Method>> GETTERS = new ConcurrentHashMap<>();
-    private static final Map<Class<?>, Map<String, Method>> SETTERS = new ConcurrentHashMap<>();
-
     private Binder() {}
-
-    // ---- from JSON
 
     /** Throws IllegalArgumentException for a value that the type cannot take. */
     static Object bind(Object value, Type type, Map<TypeVariable<?>, Type> known) {
@@ -153,7 +145,7 @@ final class Binder {
         }
         Map<Object, Object> out = wanted.isAssignableFrom(LinkedHashMap.class) ? new LinkedHashMap<>()
             : wanted.isAssignableFrom(TreeMap.class) ? new TreeMap<>()
-            : wanted.isAssignableFrom(ConcurrentHashMap.class) ? new ConcurrentHashMap<>() : (Map<Object, Object>) make(wanted);
+            : wanted.isAssignableFrom(ConcurrentHashMap.class) ? new ConcurrentHashMap<>() : (Map<Object, Object>) Beans.make(wanted);
         Type[] arguments = type instanceof ParameterizedType ? ((ParameterizedType) type).getActualTypeArguments() : new Type[0];
         boolean both = arguments.length == 2;
         for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
@@ -169,7 +161,7 @@ final class Binder {
         }
         Collection<Object> out = wanted.isAssignableFrom(ArrayList.class) ? new ArrayList<>()
             : wanted.isAssignableFrom(LinkedHashSet.class) || wanted == Set.class ? new LinkedHashSet<>()
-            : wanted == Queue.class || wanted.isAssignableFrom(ArrayDeque.class) ? new ArrayDeque<>() : (Collection<Object>) make(wanted);
+            : wanted == Queue.class || wanted.isAssignableFrom(ArrayDeque.class) ? new ArrayDeque<>() : (Collection<Object>) Beans.make(wanted);
         for (Object one : (List<?>) value) {
             out.add(bind(one, element, known));
         }
@@ -194,7 +186,7 @@ final class Binder {
                 try {
                     Method method = wanted.getMethod(factory, parameter);
                     if (Modifier.isStatic(method.getModifiers()) && wanted.isAssignableFrom(method.getReturnType())) {
-                        return call(method, null, value.toString());
+                        return Beans.call(method, null, value.toString());
                     }
                 } catch (NoSuchMethodException error) {
                     continue;
@@ -203,7 +195,7 @@ final class Binder {
         }
         for (Class<?> parameter : new Class<?>[] {String.class, Object.class}) {
             try {
-                return call(wanted.getConstructor(parameter), null, value.toString());
+                return Beans.call(wanted.getConstructor(parameter), null, value.toString());
             } catch (NoSuchMethodException error) {
                 continue;
             }
@@ -214,20 +206,25 @@ final class Binder {
     private static Object object(Map<?, ?> values, Class<?> wanted, Type type, Map<TypeVariable<?>, Type> known) {
         Map<TypeVariable<?>, Type> inner = new HashMap<>(known);
         inner.putAll(variables(type));
-        Object[] components = components(wanted);
+        Object[] components = Beans.components(wanted);
         if (components != null) {
             return record(values, wanted, components, inner);
         }
-        Object out = make(wanted);
-        Map<String, Method> setters = SETTERS.computeIfAbsent(wanted, Binder::settersOf);
+        Constructor<?> whole = Beans.byFields(wanted);
+        if (whole != null) {
+            return constructed(values, Beans.fieldsOf(wanted), whole, inner);
+        }
+        Object out = Beans.make(wanted);
+        Map<String, Method> setters = Beans.setters(wanted);
         for (Map.Entry<?, ?> entry : values.entrySet()) {
             String name = entry.getKey().toString();
             Method setter = setters.getOrDefault(name, setters.get(name.toLowerCase(Locale.ROOT)));
-            Field field = setter == null ? publicField(wanted, name) : null;
+            Field field = setter == null ? Beans.settable(wanted, name) : null;
             if (setter != null) {
-                call(setter, out, bind(entry.getValue(), setter.getGenericParameterTypes()[0], inner));
-            } else if (field != null && !Modifier.isFinal(field.getModifiers())) {
+                Beans.call(setter, out, bind(entry.getValue(), setter.getGenericParameterTypes()[0], inner));
+            } else if (field != null) {
                 try {
+                    field.setAccessible(true);
                     field.set(out, bind(entry.getValue(), field.getGenericType(), inner));
                 } catch (IllegalAccessException error) {
                     throw new IllegalArgumentException(error);
@@ -237,158 +234,37 @@ final class Binder {
         return out;
     }
 
+    private static Object constructed(Map<?, ?> values, List<Field> fields, Constructor<?> constructor, Map<TypeVariable<?>, Type> known) {
+        Map<String, Object> byName = new HashMap<>();
+        values.forEach((name, value) -> byName.put(letters(name.toString()), value));
+        Object[] arguments = new Object[fields.size()];
+        for (int index = 0; index < arguments.length; index++) {
+            arguments[index] = bind(byName.get(letters(fields.get(index).getName())), constructor.getGenericParameterTypes()[index], known);
+        }
+        return Beans.call(constructor, null, arguments);
+    }
+
+    /** A name without what tells members of JSON from Java's: capitals and hyphens. */
+    private static String letters(String name) {
+        return name.replaceAll("[^A-Za-z0-9]", "").toLowerCase(Locale.ROOT);
+    }
+
     private static Object record(Map<?, ?> values, Class<?> wanted, Object[] components, Map<TypeVariable<?>, Type> known) {
         Class<?>[] types = new Class<?>[components.length];
         Object[] arguments = new Object[components.length];
         for (int index = 0; index < components.length; index++) {
-            types[index] = (Class<?>) property(components[index], "getType");
-            Object value = values.get(property(components[index], "getName"));
-            arguments[index] = bind(value, (Type) property(components[index], "getGenericType"), known);
+            types[index] = (Class<?>) Beans.property(components[index], "getType");
+            Object value = values.get(Beans.property(components[index], "getName"));
+            arguments[index] = bind(value, (Type) Beans.property(components[index], "getGenericType"), known);
         }
         try {
-            return call(wanted.getDeclaredConstructor(types), null, arguments);
+            return Beans.call(wanted.getDeclaredConstructor(types), null, arguments);
         } catch (NoSuchMethodException error) {
             throw new IllegalArgumentException(error);
         }
     }
 
-    private static Object make(Class<?> wanted) {
-        try {
-            return call(wanted.getDeclaredConstructor(), null);
-        } catch (NoSuchMethodException error) {
-            throw new IllegalArgumentException("Cannot make an instance of " + wanted.getName() + ": it has no constructor without parameters");
-        }
-    }
-
-    static Object call(Executable executable, Object target, Object... arguments) {
-        try {
-            executable.setAccessible(true);
-            return executable instanceof Method ? ((Method) executable).invoke(target, arguments) : ((Constructor<?>) executable).newInstance(arguments);
-        } catch (InvocationTargetException error) {
-            throw new IllegalArgumentException(error.getCause().toString(), error.getCause());
-        } catch (ReflectiveOperationException error) {
-            throw new IllegalArgumentException(error.toString(), error);
-        }
-    }
-
-    // ---- to JSON
-
-    /** What {@link Json#write} takes. */
-    static Object plain(Object value) {
-        if (value == null || value instanceof String || value instanceof Number || value instanceof Boolean) {
-            return value;
-        }
-        Class<?> kind = value.getClass();
-        if (value instanceof Map) {
-            Map<String, Object> out = new LinkedHashMap<>();
-            ((Map<?, ?>) value).forEach((key, element) -> out.put(String.valueOf(key), plain(element)));
-            return out;
-        }
-        if (value instanceof Iterable && !(value instanceof java.nio.file.Path)) {
-            List<Object> out = new ArrayList<>();
-            ((Iterable<?>) value).forEach(element -> out.add(plain(element)));
-            return out;
-        }
-        if (value instanceof Optional) {
-            return plain(((Optional<?>) value).orElse(null));
-        }
-        if (value instanceof byte[]) {
-            return Base64.getEncoder().encodeToString((byte[]) value);
-        }
-        if (value instanceof ByteBuffer) {
-            byte[] bytes = new byte[((ByteBuffer) value).remaining()];
-            ((ByteBuffer) value).duplicate().get(bytes);
-            return Base64.getEncoder().encodeToString(bytes);
-        }
-        if (kind.isArray()) {
-            List<Object> out = new ArrayList<>();
-            for (int index = 0; index < Array.getLength(value); index++) {
-                out.add(plain(Array.get(value, index)));
-            }
-            return out;
-        }
-        if (value instanceof Date) {
-            return ((Date) value).getTime();
-        }
-        String name = kind.getName();
-        boolean text = value instanceof Enum || value instanceof CharSequence || value instanceof Character;
-        return text || name.startsWith("java.") || name.startsWith("org.joda.time.") ? value.toString() : properties(value, kind);
-    }
-
-    private static Object properties(Object value, Class<?> kind) {
-        Map<String, Object> out = new LinkedHashMap<>();
-        Object[] components = components(kind);
-        if (components != null) {
-            for (Object component : components) {
-                out.put((String) property(component, "getName"), plain(call((Method) property(component, "getAccessor"), value)));
-            }
-            return out;
-        }
-        for (Field field : kind.getFields()) {
-            if (!Modifier.isStatic(field.getModifiers())) {
-                try {
-                    out.put(field.getName(), plain(field.get(value)));
-                } catch (IllegalAccessException error) {
-                    throw new IllegalArgumentException(error);
-                }
-            }
-        }
-        GETTERS.computeIfAbsent(kind, Binder::gettersOf).forEach((name, getter) -> out.put(name, plain(call(getter, value))));
-        return out;
-    }
-
-    // ---- beans, records and types
-
-    private static Map<String, Method> gettersOf(Class<?> kind) {
-        Map<String, Method> out = new TreeMap<>();
-        for (Method method : kind.getMethods()) {
-            String name = method.getName();
-            boolean logical = name.startsWith("is") && name.length() > 2 && method.getReturnType() == boolean.class;
-            boolean any = name.startsWith("get") && name.length() > 3 && method.getReturnType() != void.class;
-            if ((logical || any) && method.getParameterCount() == 0 && !Modifier.isStatic(method.getModifiers()) && method.getDeclaringClass() != Object.class) {
-                out.put(Introspector.decapitalize(name.substring(logical ? 2 : 3)), method);
-            }
-        }
-        return out;
-    }
-
-    private static Map<String, Method> settersOf(Class<?> kind) {
-        Map<String, Method> out = new HashMap<>();
-        for (Method method : kind.getMethods()) {
-            String name = method.getName();
-            if (name.startsWith("set") && name.length() > 3 && method.getParameterCount() == 1 && !method.isBridge()) {
-                out.put(Introspector.decapitalize(name.substring(3)), method);
-                out.putIfAbsent(name.substring(3).toLowerCase(Locale.ROOT), method);
-            }
-        }
-        return out;
-    }
-
-    private static Field publicField(Class<?> kind, String name) {
-        for (Field field : kind.getFields()) {
-            if (field.getName().equalsIgnoreCase(name) && !Modifier.isStatic(field.getModifiers())) {
-                return field;
-            }
-        }
-        return null;
-    }
-
-    /** A record's components, null for what is no record: asked for by name, as the oldest Java that this runs on has none. */
-    private static Object[] components(Class<?> kind) {
-        try {
-            return (Object[]) Class.class.getMethod("getRecordComponents").invoke(kind);
-        } catch (ReflectiveOperationException error) {
-            return null;
-        }
-    }
-
-    private static Object property(Object component, String name) {
-        try {
-            return component.getClass().getMethod(name).invoke(component);
-        } catch (ReflectiveOperationException error) {
-            throw new IllegalArgumentException(error);
-        }
-    }
+    // ---- types
 
     static Class<?> rawClass(Type type) {
         if (type instanceof Class) {

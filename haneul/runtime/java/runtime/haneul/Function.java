@@ -147,7 +147,7 @@ final class Function {
     private Object convert(byte[] event, Type type) throws Throwable {
         if (serializer != null) {
             Method from = method(serializer, "fromJson", InputStream.class, Type.class);
-            return Binder.call(from, serializer, new ByteArrayInputStream(event), Binder.resolve(type, variables));
+            return Beans.call(from, serializer, new ByteArrayInputStream(event), Binder.resolve(type, variables));
         }
         try {
             return Binder.bind(Json.parse(new String(event, StandardCharsets.UTF_8)), type, variables);
@@ -160,11 +160,11 @@ final class Function {
         if (serializer != null && method.getReturnType() != void.class) {
             ByteArrayOutputStream output = new ByteArrayOutputStream();
             Type type = Binder.resolve(method.getGenericReturnType(), variables);
-            Binder.call(method(serializer, "toJson", Object.class, OutputStream.class, Type.class), serializer, result, output, type);
+            Beans.call(method(serializer, "toJson", Object.class, OutputStream.class, Type.class), serializer, result, output, type);
             return output.toByteArray();
         }
         try {
-            return Json.write(Binder.plain(result)).getBytes(StandardCharsets.UTF_8);
+            return Json.write(Plain.plain(result)).getBytes(StandardCharsets.UTF_8);
         } catch (IllegalArgumentException | StackOverflowError error) {
             throw new Fault("java.lang.RuntimeException", "An error occurred during JSON serialization of response: " + error.getMessage());
         }
