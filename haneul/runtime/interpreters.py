@@ -121,7 +121,7 @@ def _nodes(node_modules_dir: str | None) -> list[Kind]:
 
 def _javas() -> list[Kind]:
     """Every Java from 11 on in the usual places, if the runtime for it has been compiled."""
-    if not os.path.isdir(f"{_JAVA_CLASSES}/runtime"):
+    if not all(os.path.exists(f"{_JAVA_CLASSES}/{name}.class") for name in ("runtime/haneul/Bootstrap", "core/com/amazonaws/services/lambda/runtime/Context")):
         return []
     found = shutil.which("java")
     homes = [os.environ.get("JAVA_HOME", ""), *sorted(glob.glob(_JAVA_HOMES)), os.path.dirname(os.path.dirname(os.path.realpath(found))) if found else ""]

@@ -95,6 +95,7 @@ async def test_trace(functions: Functions) -> None:
     assert outcome.log.startswith(b'Error raised from handler method\n{\n  "errorMessage": "no"') and len(functions.lines) == 1
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
 async def test_gems_of_the_package(functions: Functions) -> None:
     """What Bundler has put into vendor/bundle is found."""
     place = f"vendor__bundle__ruby__{_RUBIES[-1].removeprefix('ruby')}.0"

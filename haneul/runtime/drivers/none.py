@@ -27,6 +27,9 @@ from haneul.runtime.port import RuntimeUnavailable
 
 _INSIDE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inside")
 
+_PATHS = frozenset(("GEM_PATH", "JAVA_HOME", "NODE_PATH", "RUBYLIB"))
+"""Variables that name places inside a sandbox."""
+
 
 class PlainSandbox(Sandbox):
     """A process group."""
@@ -137,6 +140,8 @@ def _environment(plan: Plan, ports: list[int], temporary: str) -> dict[str, str]
     environment.update(AWS_LAMBDA_RUNTIME_API=f"127.0.0.1:{api_port}", LAMBDA_TASK_ROOT=plan.code_dir, LAMBDA_RUNTIME_DIR=_INSIDE, TMPDIR=temporary)
     if environment.get("AWS_ENDPOINT_URL") == f"http://127.0.0.1:{plan.endpoint_port}":
         environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{endpoint_port}"
+    for name in _PATHS.intersection(environment):
+        environment[name] = os.pathsep.join(_outside(place, _shown(plan)) for place in environment[name].split(os.pathsep))
     environment["PYTHONPATH"] = os.pathsep.join([*own, *packages])
     environment["PATH"] = os.pathsep.join([environment["PATH"], os.environ.get("PATH", "")])
     environment.pop("LD_LIBRARY_PATH", None)
@@ -162,9 +167,13 @@ def _command(plan: Plan) -> list[str]:
     argv: list[str] = list(plan.configuration["argv"])
     if plan.kind.family == "provided":
         return [os.path.join(plan.code_dir, "bootstrap")]
-    shown = [*plan.kind.zygote["shared"], (plan.code_dir, "/var/task")]
     links = dict(plan.kind.zygote["links"])
-    return [_outside(links.get(word, word), shown) for word in argv or fresh_python(plan.kind)]
+    return [_outside(links.get(word, word), _shown(plan)) for word in argv or fresh_python(plan.kind)]
+
+
+def _shown(plan: Plan) -> list[tuple[str, str]]:
+    """(path outside, path inside) of what a sandbox would show."""
+    return [*plan.kind.zygote["shared"], (plan.code_dir, "/var/task")]
 
 
 def _outside(word: str, shown: list[tuple[str, str]]) -> str:
