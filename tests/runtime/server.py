@@ -21,7 +21,7 @@ async def main(driver: str, directory: Path) -> None:
     spec = FunctionSpec("k", "f", "1", "arn", "python3.11", "app.handler", str(code))
     for _ in range(3):
         environment = await runtime.create(spec, Credentials("a", "b", "c"), "s")
-        await environment.invoke(Invocation("id", f'"{directory.name[-8:].encode().hex()}"'.encode(), "arn"))
+        await environment.invoke(Invocation("id", f'"{int.from_bytes(directory.name[-8:].encode())}"'.encode(), "arn"))
     assert isinstance(runtime.driver, NamespaceDriver) and runtime.driver.spawner_pid is not None
     print(runtime.driver.spawner_pid, flush=True)
     await asyncio.Event().wait()
