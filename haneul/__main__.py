@@ -29,6 +29,8 @@ def main() -> int:
     keys = _root_keys(wish.pop("root_keys_descriptor", None))
     settings = Settings(data_dir=Path(wish.pop("data_dir")), root_keys=keys, **wish)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    if settings.sandbox == "none":
+        logging.warning("FUNCTIONS WILL RUN WITHOUT ISOLATION (--sandbox none): they can read and change whatever this user can, and reach the whole network.")
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = open(settings.data_dir / _LOCK, "w")  # noqa: SIM115 - held until the process ends

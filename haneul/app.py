@@ -25,6 +25,7 @@ from haneul.front.entrance import Entrance
 from haneul.front.router import Endpoint, Router
 from haneul.front.server import Server
 from haneul.metering.usage import StoredUsage
+from haneul.runtime.drivers.choice import driver_name
 from haneul.services.registry import service_classes
 from haneul.store.blobs import Blobs, delete_keys
 from haneul.store.embedded import EmbeddedStore
@@ -68,6 +69,7 @@ class App:
         clock, ids = clock or Clock(), ids or Ids()
         data = settings.data_dir
         settings.extra.setdefault("node_modules_dir", _NODE_MODULES)
+        settings.sandbox = driver_name(settings.sandbox)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = EmbeddedStore(data / "store" / "haneul.db")
         try:
@@ -142,6 +144,7 @@ class App:
             "region": cloud.settings.region,
             "data_dir": str(cloud.settings.data_dir),
             "development_keys": cloud.settings.dev_keys,
+            "isolation": cloud.settings.sandbox,
             "services": sorted(cloud.services),
             "connections": len(self.server.connections),
         }

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from haneul.cli.root_keys import VARIABLE, hand_over, root_keys
 
 _STOP_SECONDS = 30.0
 _CAPACITIES = ("enforced", "unlimited")
+_SANDBOXES = ("auto", "namespaces", "bubblewrap", "none")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,6 +51,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=env("capacity", _CAPACITIES[0]),
         help="whether throughput is limited as in AWS, provisioned or on demand (default: enforced), or only counted (unlimited)",
     )
+    command.add_argument(
+        "--sandbox",
+        choices=_SANDBOXES,
+        default=env("sandbox", _SANDBOXES[0]),
+        help="what functions are held in: Linux namespaces (default: auto, which is namespaces), bubblewrap, or none: no isolation at all, for machines that have no other",
+    )
     command.add_argument("--tls-certificate", default=env("tls-certificate"), metavar="FILE", help="serve HTTPS with this certificate (PEM)")
     command.add_argument("--tls-key", default=env("tls-key"), metavar="FILE", help="the certificate's key (PEM)")
     command.set_defaults(run=start)
@@ -71,6 +79,10 @@ def start(options: argparse.Namespace) -> int:
         raise Trouble(f"--region takes a region's name such as us-east-1, not {options.region!r}")
     if options.capacity not in _CAPACITIES:
         raise Trouble(f"--capacity takes {' or '.join(_CAPACITIES)}, not {options.capacity!r}")
+    if options.sandbox not in _SANDBOXES:
+        raise Trouble(f"--sandbox takes {', '.join(_SANDBOXES[:-1])} or {_SANDBOXES[-1]}, not {options.sandbox!r}")
+    if options.sandbox == "bubblewrap" and shutil.which("bwrap") is None:
+        raise Trouble("--sandbox bubblewrap needs the program bwrap in the PATH (Debian's package is bubblewrap)")
     if bool(options.tls_certificate) != bool(options.tls_key):
         raise Trouble("--tls-certificate and --tls-key go together")
     wish = {
@@ -82,6 +94,7 @@ def start(options: argparse.Namespace) -> int:
         "root_keys_descriptor": hand_over(root_keys(options)),
         "dev_keys": not options.no_dev_keys,
         "capacity_unlimited": options.capacity == "unlimited",
+        "sandbox": options.sandbox,
     }
     if options.tls_certificate:
         wish["tls"] = {"certificate": options.tls_certificate, "key": options.tls_key}

@@ -31,7 +31,7 @@ class AdoptListener(Protocol):
 
 @dataclass
 class Settings:
-    """What `haneul start` was told. `root_keys` are (key id, secret, account)."""
+    """What `haneul start` was told. `root_keys` are (key id, secret, account); `sandbox` is what functions are held in (docs/runtime.md)."""
 
     data_dir: Path
     account: str = "000000000000"
@@ -41,6 +41,7 @@ class Settings:
     root_keys: tuple[tuple[str, str, str], ...] = ()
     dev_keys: bool = True
     capacity_unlimited: bool = False
+    sandbox: str = "auto"
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -12,6 +12,7 @@ class Quirks:
 
     `error_namespace` is put before `#Code` in the JSON protocols' `__type`; `error_types` names other full types for single codes.
     `opaque_shapes` are passed between the JSON wire and the service as they stand (JSON values), because the service checks them itself.
+    `enum_values` are values that a shape takes besides those of the model's enumeration.
     `status` gives HTTP statuses by error code where the model is silent or wrong. `crc32`: answers carry `x-amz-crc32`.
     `validation_code` is the code of the wire's "1 validation error detected" error, `validation` False for services that check by themselves.
     `serialization_code` is the code for bytes that cannot be read. `access_denied` is the code (and `access_denied_status` the status) of a refused permission.
@@ -21,6 +22,7 @@ class Quirks:
     error_namespace: str = ""
     error_types: Mapping[str, str] = field(default_factory=dict)
     opaque_shapes: frozenset[str] = frozenset()
+    enum_values: Mapping[str, frozenset[str]] = field(default_factory=dict)
     status: Mapping[str, int] = field(default_factory=dict)
     crc32: bool = False
     validation: bool = True

@@ -60,7 +60,8 @@ class Admin:
     async def answer(self, request: HttpRequest, name: str) -> HttpResponse:
         """Answer a request for `/_haneul/<name>`."""
         if name == "health":
-            return _json(200, {"status": "running", "version": __version__, "services": sorted(self._cloud.services)})
+            isolation = self._cloud.settings.sandbox
+            return _json(200, {"status": "running", "version": __version__, "isolation": isolation, "services": sorted(self._cloud.services)})
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal

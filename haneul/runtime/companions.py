@@ -48,6 +48,7 @@ class Companions:
         self.extensions = Extensions(spec, self._progress, self._failed, new_id)
         self.telemetry: Telemetry | None = None
         self._logs: LogReader | None = None
+        self._ended_early: list[str] = []
         self._runtime_started = False
         self._shutting_down = False
 
@@ -88,14 +89,18 @@ class Companions:
         if self.extensions.too_many:
             self._environment.companion_failed("Extension.TooManyExtensions", "Too many extensions")
         self._progress()
+        while self._ended_early:
+            self.extensions.exited(self._ended_early.pop())
 
     def on_status(self, text: str) -> None:
         """Lines of the keeper's: an extension has ended, or the runtime while extensions still run."""
         for line in text.splitlines():
             word, _, rest = line.partition(" ")
-            if word == "extension":
+            if word == "extension" and not self:  # Its start is told by another way, and has not arrived yet.
+                self._ended_early.append(rest)
+            elif word == "extension":
                 self.extensions.exited(rest)
-            elif not self._shutting_down:
+            elif self and not self._shutting_down:
                 self._environment.runtime_ended()
 
     # ---- requests on port 9001 that are not the Runtime API's

@@ -34,13 +34,21 @@ def build(kind: Kind, spec: FunctionSpec, credentials: Credentials, log_stream_n
         environment["NODE_PATH"] = f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
     elif kind.family == "python":
         environment["PYTHONPATH"] = "/var/runtime"
+    elif kind.family == "ruby":
+        version = f"{kind.name.removeprefix('ruby')}.0"  # Of the library's interface, which is the same for all releases of a version.
+        environment["GEM_PATH"] = f"/var/task/vendor/bundle/ruby/{version}:/opt/ruby/gems/{version}"
+        environment["RUBYLIB"] = "/var/task:/var/runtime/lib:/opt/ruby/lib"
+    elif kind.family == "java":
+        environment["JAVA_HOME"] = "/var/lang"
     environment.update(spec.environment)
     environment.update(_reserved(kind, spec, credentials, log_stream_name, api_address))
     argv = list(kind.argv)
     if kind.family == "python" and _needs_fresh_python(spec):
-        argv = [kind.executable, *_PYTHON_ARGUMENTS]
+        argv = fresh_python(kind)
     elif kind.family == "node":  # V8 sizes its heap by the machine's memory unless told; this leaves some room for buffers and code.
         argv[1:1] = [f"--max-old-space-size={max(64, spec.memory_mb * 9 // 10 - 24)}"]
+    elif kind.family == "java":
+        argv[1:1] = _java_options(spec.memory_mb)
     candidates = list(kind.candidates)
     wrapper = spec.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
     if wrapper and argv and kind.family != "provided":
@@ -64,6 +72,17 @@ def _for_image(
     argv = list(image.argv)
     candidates = argv[:1] if "/" in argv[0] else [f"{folder}/{argv[0]}" for folder in environment["PATH"].split(":") if folder.startswith("/")]
     return {"environment": environment, "argv": argv, "candidates": candidates, "channel": False, "directory": image.directory}
+
+
+def _java_options(memory_mb: int) -> list[str]:
+    """As the managed runtimes start it: a heap that leaves room for the rest, no more compilation than pays off in a short life, shared classes."""
+    heap_mb = max(48, memory_mb - max(64, memory_mb * 3 // 20))
+    return [f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:-UsePerfData"]
+
+
+def fresh_python(kind: Kind) -> list[str]:
+    """The command of a function's process that is not forked off a zygote of its Python."""
+    return [kind.executable, *_PYTHON_ARGUMENTS]
 
 
 def _needs_fresh_python(spec: FunctionSpec) -> bool:

@@ -402,8 +402,7 @@ class Environment(Answering):
             data = os.read(self._sandbox.status, 4096)
             if data:
                 self._status_text = (self._status_text + data)[:8192]
-                if self._companions:
-                    self._companions.on_status(data.decode("utf-8", "replace"))
+                self._companions.on_status(data.decode("utf-8", "replace"))
                 return
             self._loop.remove_reader(self._sandbox.status)
             self._ending_task = self._loop.create_task(self._end())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import json
 import os
@@ -16,7 +17,12 @@ from typing import Any, Literal
 _INSIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inside")
 _SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 _SPARES = 2
+_JAVA_CLASSES = os.path.join(sys.prefix, "share", "haneul", "java")
+"""Where `scripts/setup` puts the Java runtime that it has compiled (`haneul/runtime/java`)."""
+_JAVA_HOMES = "/usr/lib/jvm/*"
+_JAVA_MAJOR_MIN = 11
 _LIBRARY_PATH = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+_DESCRIBE_RUBY = "puts RUBY_VERSION, RbConfig::CONFIG['prefix'], File.realpath(RbConfig.ruby)"
 _DESCRIBE = "import json,sys,sysconfig; print(json.dumps([sys.version_info[:2], sys.base_prefix, sys.base_exec_prefix, sysconfig.get_paths()['stdlib']]))"
 
 
@@ -28,7 +34,7 @@ class Kind:
     """
 
     name: str
-    family: Literal["python", "node", "provided"]
+    family: Literal["python", "node", "java", "ruby", "provided"]
     executable: str
     zygote: dict[str, Any] = field(compare=False)
     argv: tuple[str, ...] = ()
@@ -39,7 +45,7 @@ class Kind:
 def discover(*, node_modules_dir: str | None = None) -> dict[str, Kind]:
     """Every runtime that can be offered here, by its AWS name."""
     kinds: dict[str, Kind] = {}
-    for kind in [*_pythons(), *_nodes(node_modules_dir), *_provided()]:
+    for kind in [*_pythons(), *_nodes(node_modules_dir), *_javas(), *_rubies(), *_provided()]:
         kinds.setdefault(kind.name, kind)
     return kinds
 
@@ -111,6 +117,55 @@ def _nodes(node_modules_dir: str | None) -> list[Kind]:
         argv = ("/var/lang/bin/node", "/var/runtime/bootstrap.cjs")
         out.append(Kind(name, "node", found, _program_zygote(shared, links), argv))
     return out
+
+
+def _javas() -> list[Kind]:
+    """Every Java from 11 on in the usual places, if the runtime for it has been compiled."""
+    if not all(os.path.exists(f"{_JAVA_CLASSES}/{name}.class") for name in ("runtime/haneul/Bootstrap", "core/com/amazonaws/services/lambda/runtime/Context")):
+        return []
+    found = shutil.which("java")
+    homes = [os.environ.get("JAVA_HOME", ""), *sorted(glob.glob(_JAVA_HOMES)), os.path.dirname(os.path.dirname(os.path.realpath(found))) if found else ""]
+    out = []
+    for home in dict.fromkeys(os.path.realpath(home) for home in homes if home):
+        try:
+            with open(f"{home}/release") as file:
+                match = re.search(r'^JAVA_VERSION="(\d+)', file.read(), re.MULTILINE)
+        except OSError:
+            continue  # No Java, or one that does not say which.
+        if match is None or int(match[1]) < _JAVA_MAJOR_MIN or not os.path.exists(f"{home}/bin/java"):
+            continue
+        # Debian's has its settings in /etc, which links lead to.
+        settings = {os.path.dirname(os.path.realpath(path)) for path in (f"{home}/conf/logging.properties", f"{home}/conf/security/java.security")}
+        shared = [(home, "/var/lang"), (_JAVA_CLASSES, "/var/runtime/java")]
+        shared += [(_below_etc(path), _below_etc(path)) for path in sorted(settings) if path.startswith("/etc/")][:1]
+        argv = ("/var/lang/bin/java", "-cp", "/var/runtime/java/runtime", "haneul.Bootstrap", "/var/runtime/java/core")
+        out.append(Kind(f"java{match[1]}", "java", f"{home}/bin/java", _program_zygote(shared, []), argv, channel=False))
+    return out
+
+
+def _below_etc(path: str) -> str:
+    """The folder in /etc that `path` lies in."""
+    return "/".join(path.split("/")[:3])
+
+
+def _rubies() -> list[Kind]:
+    """The Ruby in the PATH, from 3.0 on."""
+    found = shutil.which("ruby")
+    if found is None:
+        return []
+    try:
+        answer = subprocess.run([found, "--disable-gems", "-rrbconfig", "-e", _DESCRIBE_RUBY], capture_output=True, timeout=20, check=True, text=True)
+        version, prefix, executable = answer.stdout.splitlines()
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return []
+    major, minor, *_ = version.split(".")
+    if int(major) < 3:
+        return []
+    shared = [(f"{_INSIDE}/bootstrap.rb", "/var/runtime/bootstrap.rb")]
+    if prefix != "/usr":
+        shared.append((prefix, prefix))
+    argv = ("/var/lang/bin/ruby", "/var/runtime/bootstrap.rb")
+    return [Kind(f"ruby{major}.{minor}", "ruby", executable, _program_zygote(shared, [("/var/lang/bin/ruby", executable)]), argv, channel=False)]
 
 
 def _provided() -> list[Kind]:

@@ -98,8 +98,8 @@ class Runtime:
     async def snapshot(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None) -> Environment:
         """Make an environment that is never invoked: others are forked off it once it is `prepared`. Raises RuntimeUnavailable."""
         kind, plan = self._plan(spec, credentials, log_stream_name)
-        if kind.family != "python" or plan.configuration["argv"] or not self.driver.isolated:
-            raise RuntimeUnavailable("SnapStart is there for Python functions that need no interpreter of their own, in isolated sandboxes.")
+        if kind.family != "python" or plan.configuration["argv"] or not self.driver.snapshots:
+            raise RuntimeUnavailable("SnapStart is there for Python functions that need no interpreter of their own, in sandboxes of the kind namespaces.")
         plan = replace(plan, snapshot=True, configuration={**plan.configuration, "snapshot": True})
         environment = Environment(kind, plan, spec, self._surroundings, on_log)
         await environment.launch()

@@ -7,6 +7,8 @@ environment, removes its control groups and ends. Messages are JSON, one a packe
 From the server: `prepare` a runtime, `create` an environment (with its three descriptors), `throttle` it once it is initialised, let it
 `hurry` once it is killed (to end takes CPU time, too), `forget` it once its status pipe has closed. To the server: `ready`, `peak` (with a
 descriptor to read the memory peak from), `gone`, `failed`.
+
+With the option `bubblewrap` (the program's path) each environment is a process of that program's instead of a zygote's fork.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from haneul.runtime import bubblewrap
 from haneul.runtime.cgroups import Cgroups, Group, identity
 from haneul.runtime.disks import Disks
 from haneul.runtime.inside import jail, linux, root
@@ -54,6 +57,8 @@ class Environment:
 
     group: Group
     memory_mb: int
+    process: int = -1
+    """Of bubblewrap, where that makes the sandboxes."""
 
 
 class Spawner:
@@ -75,7 +80,7 @@ class Spawner:
         os.makedirs(self.mount_point, exist_ok=True)
         self.zygotes: dict[str, Zygote] = {}
         self.environments: dict[int, Environment] = {}
-        self.leaving: list[Group] = []
+        self.leaving: list[Environment] = []
         self.processes_max: int = options["processes_max"]
         self.poll = select.poll()
 
@@ -90,7 +95,7 @@ class Spawner:
                         return
                 else:
                     self.hear_zygote(fd)
-            self.leaving = [group for group in self.leaving if not self.cgroups.remove(group)]
+            self.leaving = [environment for environment in self.leaving if not self.remove(environment)]
 
     def send(self, message: dict[str, Any], fds: list[int] | None = None) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # The next `receive` notices.
@@ -125,7 +130,6 @@ class Spawner:
     # ---- environments
 
     def create(self, identifier: int, message: dict[str, Any], fds: list[int]) -> None:
-        zygote = self.zygote(message["runtime"], message["zygote"])
         memory_bytes = message["memory_mb"] << 20
         group = self.cgroups.create(str(identifier), memory_bytes, self.processes_max)
         self.environments[identifier] = Environment(group, message["memory_mb"])
@@ -142,16 +146,23 @@ class Spawner:
                 "snapshot": message["snapshot"],
                 "restore": message["restore"],
             }
-            try:
-                socket.send_fds(zygote.connection, [json.dumps(request).encode()], [*fds, *(fd for _, fd in mounts), *entrances])
-            except (BrokenPipeError, ConnectionResetError):  # The server notices, as its end of the channel closes, and asks again.
-                self.lose_zygote(message["runtime"])
+            self.begin(self.environments[identifier], message, request, fds, mounts, entrances)
         finally:
             for fd in opened:
                 os.close(fd)
         if (peak := self.cgroups.open_peak(group)) is not None:
             self.send({"peak": identifier}, [peak])
             os.close(peak)
+
+    def begin(
+        self, environment: Environment, message: dict[str, Any], request: dict[str, Any], fds: list[int], mounts: list[tuple[str, int]], entrances: list[int]
+    ) -> None:
+        """Have the sandbox made."""
+        zygote = self.zygote(message["runtime"], message["zygote"])
+        try:
+            socket.send_fds(zygote.connection, [json.dumps(request).encode()], [*fds, *(fd for _, fd in mounts), *entrances])
+        except (BrokenPipeError, ConnectionResetError):  # The server notices, as its end of the channel closes, and asks again.
+            self.lose_zygote(message["runtime"])
 
     def mounts(self, message: dict[str, Any], opened: list[int]) -> list[tuple[str, int]]:
         if images := message["image_dirs"]:
@@ -178,8 +189,12 @@ class Spawner:
             self.send({"gone": identifier, "kills": 0})
             return
         self.send({"gone": identifier, "kills": self.cgroups.kills(environment.group)})
-        if not self.cgroups.remove(environment.group):
-            self.leaving.append(environment.group)
+        if not self.remove(environment):
+            self.leaving.append(environment)
+
+    def remove(self, environment: Environment) -> bool:
+        """Remove what is left of an environment; False while its processes are still ending."""
+        return self.cgroups.remove(environment.group)
 
     # ---- zygotes
 
@@ -247,6 +262,39 @@ class Spawner:
             select.select([], [], [], 0.02)
 
 
+class BubblewrapSpawner(Spawner):
+    """Leaves the making of sandboxes to bubblewrap: there are no zygotes."""
+
+    def __init__(self, server: socket.socket, options: dict[str, Any]) -> None:
+        super().__init__(server, options)
+        self.program: str = options["bubblewrap"]
+        self.user_next = int.from_bytes(os.urandom(4), "big") % _USERS
+        bubblewrap.check(self.program, self.next_user())
+
+    def next_user(self) -> int | None:
+        """The user outside that an environment is to have: none other has the same, where we may choose."""
+        if not self.root:
+            return None
+        self.user_next = (self.user_next + 1) % _USERS
+        return _FIRST_USER + self.user_next
+
+    def begin(
+        self, environment: Environment, message: dict[str, Any], request: dict[str, Any], fds: list[int], mounts: list[tuple[str, int]], entrances: list[int]
+    ) -> None:
+        user = self.next_user()
+        environment.process = os.fork()
+        if environment.process == 0:
+            bubblewrap.become(self.program, user, {**request, "processes_max": self.processes_max}, message["zygote"], fds, mounts, entrances)
+
+    def remove(self, environment: Environment) -> bool:
+        if environment.process >= 0:  # Nothing in its sandbox lives any more, or is to.
+            os.kill(environment.process, signal.SIGKILL)
+            if not os.waitpid(environment.process, os.WNOHANG)[0]:
+                return False
+            environment.process = -1
+        return super().remove(environment)
+
+
 def _children() -> list[int]:
     """The processes whose parent this one is."""
     found = []
@@ -298,7 +346,7 @@ def main() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        spawner = Spawner(server, options)
+        spawner = BubblewrapSpawner(server, options) if options["bubblewrap"] else Spawner(server, options)
     except OSError as error:
         server.send(json.dumps({"unavailable": str(error)}).encode())
         return

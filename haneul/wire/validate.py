@@ -14,7 +14,6 @@ from haneul.core.quirks import Quirks
 from haneul.wire.model import ServiceModel, Shape
 from haneul.wire.patterns import JavaPattern
 
-
 ERRORS_MAX = 10
 _NUMBERS = frozenset({"integer", "long", "float", "double"})
 _LENGTHS = frozenset({"string", "blob", "list", "map"})
@@ -40,7 +39,7 @@ class Validator:
     def __init__(self, model: ServiceModel, quirks: Quirks) -> None:
         self._model = model
         self._quirks = quirks
-        self._compiler = Compiler(quirks.opaque_shapes)
+        self._compiler = Compiler(quirks.opaque_shapes, quirks.enum_values)
         self._checks: dict[str, Check | None] = {}
 
     def validate_operation(self, name: str, params: dict[str, Any]) -> None:
@@ -66,8 +65,9 @@ def _check(check: Check | None, params: dict[str, Any], code: str) -> None:
 class Compiler:
     """Makes, for each shape, what reports its broken constraints; None when the shape has none."""
 
-    def __init__(self, opaque: frozenset[str] = frozenset()) -> None:
+    def __init__(self, opaque: frozenset[str] = frozenset(), enum_values: Mapping[str, frozenset[str]] | None = None) -> None:
         self._opaque = opaque
+        self._enum_values = enum_values or {}
         self._compiled: dict[Shape, Check | None] = {}
 
     def compile(self, shape: Shape) -> Check | None:
@@ -85,9 +85,12 @@ class Compiler:
         elif shape.type == "map":
             made = self._map(shape)
         else:
-            made = _Scalar(shape)
+            made = _Scalar(shape, self._own(shape))
         self._compiled[shape] = made
         return made
+
+    def _own(self, shape: Shape) -> list[Constraint]:
+        return _own_constraints(shape, self._enum_values.get(shape.name, frozenset()))
 
     def _has_constraints(self, shape: Shape) -> bool:
         """Whether a shape, or anything that it is made of, can break a constraint. Lists and maps always can: an element may be null."""
@@ -96,7 +99,7 @@ class Compiler:
             one = waiting.pop()
             if one.name in self._opaque or one.is_document or one.is_event_stream:
                 continue
-            if one.type in ("list", "map") or one.required or _own_constraints(one):
+            if one.type in ("list", "map") or one.required or self._own(one):
                 return True
             if one.type == "structure":
                 found = [member for member in one.members.values() if member not in seen]
@@ -115,12 +118,12 @@ class Compiler:
 
     def _list(self, shape: Shape) -> Check:
         member = shape.member
-        constraints = _own_constraints(member) if member.type not in ("list", "structure", "map") else []
-        return _List(shape, constraints, self.compile(member) if not constraints else None)
+        constraints = self._own(member) if member.type not in ("list", "structure", "map") else []
+        return _List(shape, self._own(shape), constraints, self.compile(member) if not constraints else None)
 
     def _map(self, shape: Shape) -> Check:
-        of_values = _own_constraints(shape.value) if shape.value.type not in ("list", "structure", "map") else []
-        return _Map(shape, of_values, self.compile(shape.value) if not of_values else None)
+        of_values = self._own(shape.value) if shape.value.type not in ("list", "structure", "map") else []
+        return _Map(shape, self._own(shape), self._own(shape.key), of_values, self.compile(shape.value) if not of_values else None)
 
 
 class _Member(NamedTuple):
@@ -157,9 +160,9 @@ def _below(path: str, step: str) -> str:
 class _Scalar(Check):
     __slots__ = ("_constraints", "_shape")
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, constraints: list[Constraint]) -> None:
         self._shape = shape
-        self._constraints = _own_constraints(shape)
+        self._constraints = constraints
 
     def run(self, value: Any, path: str, errors: list[str]) -> None:
         for constraint in self._constraints:
@@ -170,8 +173,8 @@ class _Scalar(Check):
 class _List(_Scalar):
     __slots__ = ("_inner", "_of_members")
 
-    def __init__(self, shape: Shape, of_members: list[Constraint], inner: Check | None) -> None:
-        super().__init__(shape)
+    def __init__(self, shape: Shape, own: list[Constraint], of_members: list[Constraint], inner: Check | None) -> None:
+        super().__init__(shape, own)
         self._of_members = of_members
         self._inner = inner
 
@@ -181,9 +184,7 @@ class _List(_Scalar):
         super().run(value, path, errors)
         if self._of_members and not all([_all_hold(self._of_members, item) for item in value]):
             errors.append(f"{_value(self._shape, value)} at '{path}' failed to satisfy constraint: Member must satisfy constraint: [{_words(self._of_members)}]")
-        number = 0
-        for item in value:
-            number += 1
+        for number, item in enumerate(value, 1):
             if item is None:
                 errors.append(f"Value null at '{path}.{number}.member' failed to satisfy constraint: Member must not be null")
             elif self._inner is not None:
@@ -193,9 +194,9 @@ class _List(_Scalar):
 class _Map(_Scalar):
     __slots__ = ("_inner", "_of_keys", "_of_values")
 
-    def __init__(self, shape: Shape, of_values: list[Constraint], inner: Check | None) -> None:
-        super().__init__(shape)
-        self._of_keys = _own_constraints(shape.key)
+    def __init__(self, shape: Shape, own: list[Constraint], of_keys: list[Constraint], of_values: list[Constraint], inner: Check | None) -> None:
+        super().__init__(shape, own)
+        self._of_keys = of_keys
         self._of_values = of_values
         self._inner = inner
 
@@ -299,16 +300,16 @@ class _Fits(Constraint):
 class _OneOf(Constraint):
     __slots__ = ("_values",)
 
-    def __init__(self, values: list[str]) -> None:
+    def __init__(self, values: list[str], more: frozenset[str]) -> None:
         super().__init__(f"Member must satisfy enum value set: [{', '.join(values)}]")
-        self._values = frozenset(values)
+        self._values = more.union(values)
 
     def holds(self, value: Any) -> bool:
         return value in self._values
 
 
-def _own_constraints(shape: Shape) -> list[Constraint]:
-    """What a shape's own traits demand."""
+def _own_constraints(shape: Shape, enum_values: frozenset[str]) -> list[Constraint]:
+    """What a shape's own traits demand. `enum_values` are allowed besides those of the model."""
     traits = shape.traits
     found: list[Constraint] = []
     if shape.type in _NUMBERS:
@@ -324,7 +325,7 @@ def _own_constraints(shape: Shape) -> list[Constraint]:
         if shape.type == "string" and "pattern" in traits:
             found.append(_Fits(traits["pattern"]))
         if shape.type == "string" and "enum" in traits:
-            found.append(_OneOf(traits["enum"]))
+            found.append(_OneOf(traits["enum"], enum_values))
     return found
 
 

@@ -66,6 +66,7 @@ def test_secrets_in_the_environment_are_sealed_at_rest(cloud: Running) -> None:
 @pytest.mark.parametrize(
     ("change", "code", "message"),
     [
+        ({"Runtime": "cobol1"}, "ValidationException", "1 validation error detected: Value 'cobol1' at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: ["),
         ({"Runtime": "dotnet8"}, "InvalidParameterValueException", "The runtime parameter of dotnet8 is not supported on this machine. It has these runtimes: "),
         ({"Role": "arn:aws:iam::000000000000:role/nobody"}, "InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda."),
         ({"Role": "arn:aws:iam::111111111111:role/functions"}, "AccessDeniedException", "Cross-account pass role is not allowed."),

@@ -73,6 +73,7 @@ def test_a_port_that_is_taken(running: Process, tmp_path: Path) -> None:
         (("--host", "no.such.host.invalid"), 1, "cannot start"),
         (("--nonsense",), 2, "unrecognized arguments"),
         (("--region", "nowhere:at:all"), 1, "--region"),
+        (("--sandbox", "docker"), 2, "invalid choice"),
     ],
 )
 def test_bad_options_are_named(tmp_path: Path, options: tuple[str, ...], code: int, word: str) -> None:
@@ -116,6 +117,30 @@ def test_options_from_the_environment(tmp_path: Path) -> None:
         allowed = command("status", data_dir=tmp_path, AWS_ACCESS_KEY_ID="AKIAMINE", AWS_SECRET_ACCESS_KEY="sesame")
         assert json.loads(allowed.stdout)["account"] == "111122223333"
         assert process.stop() == 0
+
+
+def test_no_isolation_is_said_loudly(tmp_path: Path) -> None:
+    """Because nobody may take a cloud without isolation for one that has it: its log, its health and its status say so. It is `namespaces` unless told."""
+    with Process(tmp_path / "none", HANEUL_SANDBOX="none") as process, Process(tmp_path / "auto") as usual:
+        assert "FUNCTIONS WILL RUN WITHOUT ISOLATION" in process.log() and "ISOLATION" not in usual.log()
+        assert [isolation(process), isolation(usual)] == ["none", "namespaces"]
+        assert json.loads(command("status", data_dir=tmp_path / "none").stdout)["isolation"] == "none"
+
+
+def isolation(process: Process) -> str:
+    connection = http.client.HTTPConnection("localhost", process.port)
+    connection.request("GET", "/_haneul/health")
+    found: str = json.loads(connection.getresponse().read())["isolation"]
+    connection.close()
+    return found
+
+
+def test_bubblewrap_that_is_not_there(tmp_path: Path) -> None:
+    """Because a cloud that cannot run functions should not start as if it could; a word that is no sandbox's is named, also in the environment."""
+    found = command("start", "--port", "0", "--sandbox", "bubblewrap", data_dir=tmp_path, PATH="/nonexistent")
+    assert found.returncode == 1 and "bwrap" in found.stderr
+    found = command("start", "--port", "0", data_dir=tmp_path, HANEUL_SANDBOX="docker")
+    assert found.returncode == 1 and "--sandbox takes" in found.stderr
 
 
 def test_stop_waits_until_it_has_stopped(tmp_path: Path) -> None:

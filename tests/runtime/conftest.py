@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from haneul.runtime.drivers.choice import make_driver
 from haneul.runtime.environment import Environment
 from haneul.runtime.port import Credentials, FunctionSpec, Invocation, LogLine, Outcome
 from haneul.runtime.runtime import Runtime
 
+ISOLATING_DRIVERS = ("namespaces", "bubblewrap")
+DRIVERS = (*ISOLATING_DRIVERS, "none")
 CREDENTIALS = Credentials("ASIATESTTESTTESTTEST", "the-secret-key", "the-session-token")
 
 
@@ -74,12 +78,45 @@ def plain_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
+class Runtimes:
+    """One runtime for each driver, started when a test first wants it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._made: dict[str, Runtime] = {}
+
+    async def of(self, driver: str) -> Runtime:
+        """Skips the test where the driver does not work."""
+        if driver == "bubblewrap" and shutil.which("bwrap") is None:
+            pytest.skip("bubblewrap is not installed")
+        if driver not in self._made:
+            directory = str(self._directory / f"runtime-{driver}")
+            made = Runtime(directory, driver=make_driver(driver, directory))
+            await made.start()
+            self._made[driver] = made
+        return self._made[driver]
+
+    async def stop(self) -> None:
+        while self._made:
+            await self._made.popitem()[1].stop()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def runtime(plain_directory: Path) -> AsyncIterator[Runtime]:
-    made = Runtime(str(plain_directory / "runtime"))
-    await made.start()
+async def runtimes(plain_directory: Path) -> AsyncIterator[Runtimes]:
+    made = Runtimes(plain_directory)
     yield made
     await made.stop()
+
+
+@pytest.fixture
+def driver() -> str:
+    """The driver that `functions` run under; tests of several drivers parametrise it."""
+    return "namespaces"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def runtime(runtimes: Runtimes, driver: str) -> Runtime:
+    return await runtimes.of(driver)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from haneul.runtime.cgroups import Cgroups, identity
-from haneul.runtime.drivers.bare import BareDriver
+from haneul.runtime.drivers.none import NoIsolationDriver
+from haneul.runtime.inside import linux
 from haneul.runtime.port import FunctionSpec, RuntimeUnavailable
 from haneul.runtime.runtime import Runtime
 from tests.runtime.conftest import CREDENTIALS, Functions
@@ -27,9 +30,9 @@ def place() -> Iterator[Path]:
         yield Path(directory)
 
 
-async def test_bare(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_none(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Without namespaces functions run as plain processes, and the start says loudly that nothing isolates them."""
-    runtime = Runtime(str(place / "runtime"), driver=BareDriver())
+    runtime = Runtime(str(place / "runtime"), driver=NoIsolationDriver(str(place / "runtime")))
     await runtime.start()
     assert "WITHOUT ISOLATION" in caplog.text and not runtime.stats.isolated
     functions = Functions(runtime, place)
@@ -40,6 +43,17 @@ async def test_bare(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert (await functions.run("import time\ndef handler(e, c):\n    time.sleep(60)", timeout_ms=200)).status == "timeout"
     with pytest.raises(RuntimeUnavailable, match="Layers"):
         await functions.create("", layer_dirs=("/x",))
+    await runtime.stop()
+
+
+async def test_none_needs_nothing_of_linux(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other systems do not have (macOS has neither of these) is not used."""
+    for module, name in ((os, "pidfd_open"), (os, "memfd_create"), (os, "O_TMPFILE"), (signal, "sigtimedwait"), (resource, "prlimit"), (linux, "unshare")):
+        monkeypatch.delattr(module, name)
+    runtime = Runtime(str(place / "runtime"), driver=NoIsolationDriver(str(place / "runtime")))
+    await runtime.start()
+    functions = Functions(runtime, place)
+    assert await functions.result("def handler(e, c):\n    return e", [1]) == [1]
     await runtime.stop()
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from haneul.runtime.companions import Companions
 from haneul.runtime.environment import Environment
 from tests.runtime.conftest import Functions
 from tests.runtime.test_runtime_api import provided
@@ -92,6 +94,18 @@ async def test_extension_that_fails_to_start(functions: Functions) -> None:
     ):
         outcome = await functions.invoke(await with_extensions(functions, ECHO, {"bad": source}))
         assert (outcome.status, outcome.error_type) == ("init_error", kind), outcome
+
+
+async def test_an_end_that_is_told_before_the_start(functions: Functions) -> None:
+    """Start and end come by two ways, and an extension that ends at once may be heard of in the wrong order: it has failed all the same."""
+    failures: list[tuple[str, str]] = []
+    environment = SimpleNamespace(companion_failed=lambda kind, name: failures.append((kind, name)), runtime_ended=lambda: failures.append(("ended", "")), start_runtime=None)
+    companions = Companions(functions.spec(""), environment, lambda: 0, lambda: "id")
+    companions.on_status("extension hasty\n")
+    companions.on_status("signal 9\n")
+    assert failures == []
+    companions.started(b'["hasty"]')
+    assert [kind for kind, _ in failures] == ["Extension.Crash"]
 
 
 async def test_extension_that_crashes_later(functions: Functions) -> None:

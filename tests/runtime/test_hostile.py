@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.conftest import CREDENTIALS, Functions
+from tests.runtime.conftest import CREDENTIALS, ISOLATING_DRIVERS, Functions
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.parametrize("driver", ISOLATING_DRIVERS)]
 
 _EPERM, _ENOENT, _EACCES, _ENOSYS = 1, 2, 13, 38
 

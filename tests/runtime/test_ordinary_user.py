@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[2]
-_TESTS = ("test_hostile", "test_limits", "test_python", "test_node", "test_runtime_api", "test_snapshots", "test_crash", "test_images", "test_images_unpack")
+_TESTS = ("test_hostile", "test_every_driver", "test_limits", "test_python", "test_node", "test_runtime_api", "test_snapshots", "test_crash", "test_images", "test_images_unpack")
 
 
 def _interpreter() -> str | None:

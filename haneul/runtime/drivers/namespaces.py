@@ -114,9 +114,12 @@ class NamespaceDriver(Driver):
 
     name = "namespaces"
     isolated = True
+    snapshots = True
 
     def __init__(self, directory: str, *, set_up_seconds_max: float = _SET_UP_SECONDS_MAX, end_seconds_max: float = _END_SECONDS_MAX) -> None:
         self._directory = directory
+        self._bubblewrap = ""
+        """The path of the program that makes the sandboxes in the spawner's stead; empty for none."""
         self.set_up_seconds_max = set_up_seconds_max
         self.end_seconds_max = end_seconds_max
         self._process: subprocess.Popen[bytes] | None = None
@@ -161,11 +164,12 @@ class NamespaceDriver(Driver):
             with contextlib.suppress(ConnectionResetError):
                 answer = json.loads(connection.recv(_MESSAGE_BYTES_MAX) or b"{}")
         if not answer.get("ready"):
-            raise RuntimeUnavailable(f"The sandbox cannot be set up on this machine: {answer.get('unavailable', 'the spawner did not start')}")
+            reason = answer.get("unavailable", "the spawner did not start")
+            raise RuntimeUnavailable(f"The sandbox {self.name} cannot be set up on this machine: {reason}. `haneul start --sandbox` chooses another.")
         return answer
 
     def _start_process(self, connection: socket.socket) -> subprocess.Popen[bytes]:
-        options = {"directory": self._directory, "processes_max": PROCESSES_MAX}
+        options = {"directory": self._directory, "processes_max": PROCESSES_MAX, "bubblewrap": self._bubblewrap}
         return subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _START, json.dumps(options), _PACKAGE_ROOT],
             stdin=connection.fileno(),

@@ -1,4 +1,4 @@
-"""What makes sandboxes: the port that `namespaces`, `bubblewrap` and `bare` implement."""
+"""What makes sandboxes: the port that `namespaces`, `bubblewrap` and `none` implement."""
 
 from __future__ import annotations
 
@@ -97,7 +97,10 @@ class Driver(ABC):
     """A way to make sandboxes on this machine."""
 
     name: str
+    """As `haneul start --sandbox` names it."""
     isolated: bool
+    snapshots: bool = False
+    """Whether a sandbox can be the origin of others (`Plan.snapshot`, `Plan.origin`)."""
 
     @abstractmethod
     async def start(self) -> None:
@@ -117,7 +120,8 @@ class Driver(ABC):
 
 
 def read_ending(status: bytes) -> Ending:
-    """From the keeper's words: `exit N`, `signal N`, `out_of_memory`, `setup <reason>`; not counting `extension <name>`."""
+    """From the keeper's words: `exit N`, `signal N`, `out_of_memory`, `setup <reason>`; not counting `extension <name>`. Any other words are complaints of what
+    should have become the keeper, of which the last line says most."""
     lines = status.decode("utf-8", "replace").splitlines()
     text = next((line for line in lines if not line.startswith("extension ")), "")
     word, _, rest = text.partition(" ")
@@ -129,7 +133,7 @@ def read_ending(status: bytes) -> Ending:
         return Ending(signal=9, out_of_memory=True)
     if word == "setup":
         return Ending(setup_error=rest)
-    return Ending()
+    return Ending(setup_error=lines[-1] if text else "")
 
 
 async def readable(fd: int, seconds: float | None = None) -> bool:

@@ -42,7 +42,7 @@ _OPEN_FILES_MAX = 1024
 _SAMPLE_SECONDS = 0.02
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
-_HIDDEN = ("kcore", "keys", "key-users", "kallsyms", "kmsg", "modules", "sched_debug", "sysrq-trigger", "timer_list", "config.gz", "vmallocinfo", "iomem")
+HIDDEN = ("kcore", "keys", "key-users", "kallsyms", "kmsg", "modules", "sched_debug", "sysrq-trigger", "timer_list", "config.gz", "vmallocinfo", "iomem")
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         if function == 0:
             go.close()
             requests.close()
-            _become_function(waiting, user, processes_max, program, snapshot)
+            become_function(waiting, lambda: _lower_function(user, processes_max, snapshot), program, snapshot)
         waiting.close()
         message, fds, _, _ = socket.recv_fds(requests, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
         if not message:
@@ -151,23 +151,28 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         extras: list[int] = []
         if snapshot and go.recv(1):  # The function's process has entered its user namespace.
             extras = [os.open(f"/proc/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in (f"{function}/ns/user", "self/ns/pid")]
-        extension_log = _prepare_function(request, function, extras)
+        extension_log = prepare_function(request, function, extras)
         _lower_keeper(user)
         die_with_parent(lifeline)
-        socket.send_fds(go, [b"G" if extension_log < 0 else b"X"], [request.channel, request.log, *request.cgroups])
-        children: dict[int, str] = {}
-        if extension_log >= 0:
-            socket.send_fds(go, [b"L"], [extension_log])
-            children = extensions.decode(go.recv(_MESSAGE_BYTES_MAX))
-            os.close(extension_log)
-        for fd in (request.channel, request.log, go.detach(), *request.cgroups):
-            os.close(fd)
-        watch(0 if snapshot else request.watch_bytes, function, children, status, alone=snapshot)
+        oversee(request, function, go, extension_log)
         os._exit(0)
     except Exception as error:
         report(status, f"setup {type(error).__name__} {error}")
     finally:
         os._exit(1)
+
+
+def oversee(request: Request, function: int, go: socket.socket, extension_log: int) -> None:
+    """Let the function's process go, by `go`, and watch over it until it is gone. `extension_log` is what `prepare_function` returned."""
+    socket.send_fds(go, [b"G" if extension_log < 0 else b"X"], [request.channel, request.log, *request.cgroups])
+    children: dict[int, str] = {}
+    if extension_log >= 0:
+        socket.send_fds(go, [b"L"], [extension_log])
+        children = extensions.decode(go.recv(_MESSAGE_BYTES_MAX))
+        os.close(extension_log)
+    for fd in (request.channel, request.log, go.detach(), *request.cgroups):
+        os.close(fd)
+    watch(0 if request.snapshot else request.watch_bytes, function, children, request.status, alone=request.snapshot)
 
 
 def die_with_parent(lifeline: int) -> None:
@@ -183,8 +188,9 @@ def enter_cgroups(entrances: list[int]) -> None:
         os.write(fd, b"0")
 
 
-def _prepare_function(request: Request, function: int, extras: list[int]) -> int:
-    """Returns the descriptor that extensions write their log to, -1 if there are none."""
+def prepare_function(request: Request, function: int, extras: list[int], listeners: list[socket.socket] | None = None) -> int:
+    """Make the sandbox complete and hand it over to the server. `listeners` are the request's ports', where they are open already. Returns the
+    descriptor that extensions write their log to, -1 if there are none."""
     enter_cgroups(request.cgroups)
     for target, fd in request.mounts:
         if target == "/":
@@ -195,12 +201,13 @@ def _prepare_function(request: Request, function: int, extras: list[int]) -> int
     if request.watch_bytes:  # The second line, should memory be taken faster than it is watched.
         limit = request.watch_bytes + request.watch_bytes // 4 + (64 << 20) + request.reserved_bytes
         resource.prlimit(function, resource.RLIMIT_DATA, (limit, limit))
+    listeners = listeners or listen(request.ports)
     if extras or not extensions.found():
-        hand_over(request.channel, listen(request.ports), extras)
+        hand_over(request.channel, listeners, extras)
         return -1
     log, log_inside = os.pipe()
     outlet = socket.socket(socket.AF_INET, socket.SOCK_STREAM)  # The server connects it to those who subscribe to telemetry.
-    hand_over(request.channel, listen(request.ports), [log, outlet.detach()])
+    hand_over(request.channel, listeners, [log, outlet.detach()])
     return log_inside
 
 
@@ -210,7 +217,7 @@ def mount_proc() -> None:
         linux.unmount("/proc")
     linux.attach_mount(proc, "/proc")
     os.close(proc)
-    for name in _HIDDEN:
+    for name in HIDDEN:
         if os.path.exists(f"/proc/{name}"):
             linux.mount("/dev/null", f"/proc/{name}", "", linux.MS_BIND)
 
@@ -224,10 +231,15 @@ def _lower_keeper(user: int) -> None:
     lock()
 
 
-def _lower_function(user: int, processes_max: int, snapshot: bool) -> None:
+def limit_function(processes_max: int) -> None:
+    """What no control group limits."""
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES_MAX)
     _limit(resource.RLIMIT_NPROC, processes_max)
+
+
+def _lower_function(user: int, processes_max: int, snapshot: bool) -> None:
+    limit_function(processes_max)
     become_user(user)
     outside_user, outside_group = os.geteuid(), os.getegid()
     linux.prctl(linux.PR_SET_DUMPABLE, 1)  # Otherwise the files in /proc/self belong to root.
@@ -316,26 +328,34 @@ def _anonymous_bytes(shared: bool) -> int:
         if name.isdigit() and name != "1":
             with contextlib.suppress(OSError, ValueError):  # It may end at any moment.
                 if shared:
-                    with open(f"/proc/{name}/statm") as file:
-                        fields = file.read().split()
-                    total += (int(fields[1]) - int(fields[2])) * resource.getpagesize()
-                else:
+                    total += _resident_bytes(name)
+                    continue
+                try:
                     with open(f"/proc/{name}/smaps_rollup") as file:
                         total += sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss_Anon:"))
+                except PermissionError:  # It does not let itself be looked into; what it shares is then its own.
+                    total += _resident_bytes(name)
     return total
+
+
+def _resident_bytes(name: str) -> int:
+    with open(f"/proc/{name}/statm") as file:
+        fields = file.read().split()
+    return (int(fields[1]) - int(fields[2])) * resource.getpagesize()
 
 
 # ---- the function's process
 
 
-def _become_function(waiting: socket.socket, user: int, processes_max: int, program: Program, snapshot: bool) -> None:
+def become_function(waiting: socket.socket, lower: Callable[[], None], program: Program, snapshot: bool = False) -> None:
+    """The function's process: `lower` takes its privileges, then it waits for the keeper to let it go. Does not return."""
     try:
         os.setsid()  # Otherwise a signal to the process group would reach out of the sandbox.
         linux.set_name("bootstrap")
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):  # The spawner ignores some, and a fork inherits that.
             signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _lower_function(user, processes_max, snapshot)
+        lower()
         if snapshot:
             waiting.send(b"L")
         os.umask(0o022)

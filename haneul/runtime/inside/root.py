@@ -8,9 +8,9 @@ from haneul.runtime.inside import linux
 from haneul.runtime.inside.jail import GROUP_ID, USER_ID, USER_NAME
 
 _READ_ONLY = linux.ATTR_RDONLY | linux.ATTR_NOSUID
-_SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_DEVICES = ("null", "zero", "full", "random", "urandom")
-_DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+DEVICES = ("null", "zero", "full", "random", "urandom")
+DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 _ETC_SHARED = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl", "pki", "ca-certificates", "alternatives", "mime.types", "localtime", "os-release", "crypto-policies")
 ETC_FILES = {
     "passwd": f"root:x:0:0:root:/root:/sbin/nologin\n{USER_NAME}:x:{USER_ID}:{GROUP_ID}::/home/{USER_NAME}:/sbin/nologin\n",
@@ -22,7 +22,7 @@ ETC_FILES = {
 }
 _IMAGE_FOLDERS = ("proc", "sys", "dev", "tmp")
 _IMAGE_FILES = ("hosts", "hostname", "resolv.conf")
-_EMPTY = ("proc", "tmp", "var/task/lib", "opt/lib", "var/runtime", "var/lang/bin", "var/tmp", "sys", "run", "dev", "etc", f"home/{USER_NAME}")
+EMPTY = ("proc", "tmp", "var/task/lib", "opt/lib", "var/runtime", "var/lang/bin", "var/tmp", "sys", "run", "dev", "etc", f"home/{USER_NAME}")
 
 
 def enter(mount_point: str, shared: list[tuple[str, str]], links: list[tuple[str, str]]) -> None:
@@ -35,30 +35,30 @@ def enter(mount_point: str, shared: list[tuple[str, str]], links: list[tuple[str
     linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
     root = linux.new_filesystem("tmpfs", {"size": "1m", "mode": "0755"}, linux.ATTR_NOSUID)
     linux.attach_mount(root, mount_point)
-    for name in _EMPTY:
+    for name in EMPTY:
         os.makedirs(f"{mount_point}/{name}", exist_ok=True)
-    _show("/usr", f"{mount_point}/usr")
+    show("/usr", f"{mount_point}/usr")
     if os.path.isdir("/usr/local"):  # What administrators put there is none of a function's business.
         hidden = linux.new_filesystem("tmpfs", {"size": "4k", "mode": "0755"}, _READ_ONLY)
         linux.attach_mount(hidden, f"{mount_point}/usr/local")
         os.close(hidden)
-    for name in _SYSTEM:
+    for name in SYSTEM:
         if os.path.islink(f"/{name}"):
             os.symlink(os.readlink(f"/{name}"), f"{mount_point}/{name}")
         elif os.path.isdir(f"/{name}"):
-            _show(f"/{name}", f"{mount_point}/{name}")
-    _fill_etc(f"{mount_point}/etc")
-    for name in _DEVICES:
-        _show(f"/dev/{name}", f"{mount_point}/dev/{name}", linux.ATTR_NOSUID)
-    for name, target in _DEVICE_LINKS.items():
+            show(f"/{name}", f"{mount_point}/{name}")
+    fill_etc(f"{mount_point}/etc")
+    for name in DEVICES:
+        show(f"/dev/{name}", f"{mount_point}/dev/{name}", linux.ATTR_NOSUID)
+    for name, target in DEVICE_LINKS.items():
         os.symlink(target, f"{mount_point}/dev/{name}")
     for outside, inside in shared:
         if not inside.startswith("/usr/") or inside.startswith("/usr/local/"):
-            _show(outside, mount_point + inside)
+            show(outside, mount_point + inside)
     for inside, target in links:
         os.makedirs(os.path.dirname(mount_point + inside), exist_ok=True)
         os.symlink(target, mount_point + inside)
-    _show("/proc", f"{mount_point}/proc", linux.ATTR_NOSUID)
+    show("/proc", f"{mount_point}/proc", linux.ATTR_NOSUID)
     linux.set_mount_attributes_at(mount_point, _READ_ONLY)
     os.close(root)
     linux.enter_root(mount_point)
@@ -80,7 +80,8 @@ def make_image_top(directory: str) -> None:
             os.fchmod(file.fileno(), 0o644)
 
 
-def _show(outside: str, inside: str, attributes: int = _READ_ONLY) -> None:
+def show(outside: str, inside: str, attributes: int = _READ_ONLY) -> None:
+    """Show a file or directory at another place, which is made if it is not there."""
     if os.path.isdir(outside):
         os.makedirs(inside, exist_ok=True)
     elif not os.path.lexists(inside):
@@ -90,10 +91,11 @@ def _show(outside: str, inside: str, attributes: int = _READ_ONLY) -> None:
     linux.bind(outside, inside, attributes)
 
 
-def _fill_etc(etc: str) -> None:
+def fill_etc(etc: str) -> None:
+    """Put into the directory `etc` what sandboxes have in /etc: files of their own, and what they share with the machine."""
     for name, text in ETC_FILES.items():
         with open(f"{etc}/{name}", "w") as file:
             file.write(text)
     for name in _ETC_SHARED:
         if os.path.exists(f"/etc/{name}"):
-            _show(os.path.realpath(f"/etc/{name}"), f"{etc}/{name}")
+            show(os.path.realpath(f"/etc/{name}"), f"{etc}/{name}")

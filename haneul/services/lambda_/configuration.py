@@ -117,7 +117,7 @@ def apply_configuration(call: Call, version: Version, request: Shape) -> None:
         version.sealed_environment = seal_environment(call.cloud.vault, variables) if variables else None
     if "SnapStart" in request:
         version.snap_start = request["SnapStart"].get("ApplyOn", "None") != "None"
-    _check_snap_start(version)
+    _check_snap_start(version, call.cloud.settings.sandbox)
     if "TracingConfig" in request:
         version.tracing = request["TracingConfig"].get("Mode", "PassThrough")
     if "DeadLetterConfig" in request:
@@ -130,12 +130,14 @@ def apply_configuration(call: Call, version: Version, request: Shape) -> None:
         version.log_format = "Text"
 
 
-def _check_snap_start(version: Version) -> None:
+def _check_snap_start(version: Version, sandbox: str) -> None:
     """What a function with SnapStart may not be ("Improving startup performance with Lambda SnapStart", supported features)."""
     if not version.snap_start:
         return
     if not version.runtime.startswith("python"):
         raise invalid(f"{version.runtime or 'A container image'} is not supported for SnapStart enabled functions.")
+    if sandbox != "namespaces":
+        raise invalid(f"SnapStart is not supported while functions are held in the sandbox {sandbox}; it needs `haneul start --sandbox namespaces`.")
     if version.ephemeral_storage_mb > EPHEMERAL_STORAGE_MB_DEFAULT:
         raise invalid(f"Ephemeral storage larger than {EPHEMERAL_STORAGE_MB_DEFAULT} MB is not supported for SnapStart enabled functions.")
 

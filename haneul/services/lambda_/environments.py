@@ -16,6 +16,7 @@ from pathlib import Path
 from haneul.clock import HOUR, SECOND
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
+from haneul.runtime.drivers.choice import make_driver
 from haneul.runtime.environment import Environment
 from haneul.runtime.interpreters import discover
 from haneul.runtime.pool import Pool, PoolFull
@@ -94,7 +95,8 @@ class Environments:
             if self._pool is None:
                 shutil.rmtree(self._folder, ignore_errors=True)
                 os.makedirs(self._folder)
-                runtime = Runtime(str(self._folder), adopt_listener=self._adopt, node_modules_dir=self._node_modules_dir())
+                driver = make_driver(self._cloud.settings.sandbox, str(self._folder))
+                runtime = Runtime(str(self._folder), adopt_listener=self._adopt, node_modules_dir=self._node_modules_dir(), driver=driver)
                 await runtime.start()
                 self._runtime = runtime
                 self._pool = Pool(runtime, self._cloud.clock, self._cloud.ids)
