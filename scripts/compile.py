@@ -16,8 +16,10 @@ import sys
 import sysconfig
 import tempfile
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "haneul" / "compiled.json"
@@ -55,13 +57,28 @@ def build(paths: list[str]) -> None:
     """Compile into a temporary folder, then put the results where Python finds them. Raises what the compiler or mypyc raises."""
     from mypyc.build import mypycify  # noqa: PLC0415  Only where it is installed.
     from setuptools import setup  # noqa: PLC0415
+    from setuptools.command.build_ext import build_ext  # noqa: PLC0415
+
+    class Parallel(build_ext):
+        """Compiles the files of an extension side by side, one on each core."""
+
+        def build_extensions(self) -> None:
+            one_by_one = self.compiler.compile
+
+            def compile_all(sources: list[str], **options: Any) -> list[str]:
+                with ThreadPoolExecutor(os.cpu_count()) as pool:
+                    return [made for objects in pool.map(lambda source: one_by_one([source], **options), sources) for made in objects]
+
+            self.compiler.compile = compile_all
+            super().build_extensions()
 
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="haneul-compile-") as folder:
         options = ["--ignore-missing-imports", "--follow-imports=silent", f"--cache-dir={folder}/mypy"]
-        extensions = mypycify([*options, *paths], opt_level="1", debug_level="0", target_dir=f"{folder}/c", group_name=_GROUP)
+        extensions = mypycify([*options, *paths], opt_level="1", debug_level="0", target_dir=f"{folder}/c", group_name=_GROUP, multi_file=True)
         os.chdir(folder)
-        setup(name="haneul-compiled", packages=[], ext_modules=extensions, script_args=["-q", "build_ext", "--build-lib", f"{folder}/lib", "--build-temp", f"{folder}/tmp", "--parallel", "2"])
+        arguments = ["-q", "build_ext", "--build-lib", f"{folder}/lib", "--build-temp", f"{folder}/tmp"]
+        setup(name="haneul-compiled", packages=[], ext_modules=extensions, script_args=arguments, cmdclass={"build_ext": Parallel})
         os.chdir(ROOT)
         built = Path(folder) / "lib"
         for file in built.glob(f"*{_SUFFIX}"):

@@ -130,8 +130,9 @@ def check_value_kinds(table: Table, item: Item) -> None:
 
 def checked_key(request: Shape) -> Item:
     """The request's Key, with its values checked."""
-    key: Item = request["Key"]
-    check_item(key)
+    given: Any = request["Key"]
+    check_item(given)
+    key: Item = given
     return key
 
 

@@ -89,7 +89,7 @@ class KeySchema:
             suffix += packed(part(kind, item[name][kind]))
         return suffix
 
-    def quick_suffix(self, key: Item) -> bytes | None:
+    def quick_suffix(self, key: Any) -> bytes | None:
         """`suffix` of a key as it came, if everything about it is as usual: the schema's attributes, texts and whole numbers. None leaves it to the rest."""
         if type(key) is not dict or len(key) != len(self._quick):
             return None

@@ -69,10 +69,12 @@ def source_of(service: DynamoDb, call: Call, request: Shape) -> Source:
 
 def check_start_key(request: Shape) -> Item | None:
     """The values of the ExclusiveStartKey."""
-    start: Item | None = request.get("ExclusiveStartKey")
-    if start is not None:
-        check_map(start)
-    for value in start.values() if start else ():
+    given: Any = request.get("ExclusiveStartKey")
+    if given is None:
+        return None
+    check_map(given)
+    start: Item = given
+    for value in start.values():
         try:
             check(value)
         except ServiceError as error:
