@@ -38,6 +38,14 @@ def throttled(reason: str, message: str = "Rate Exceeded.") -> ServiceError:
     return ServiceError("TooManyRequestsException", message, 429, fields={"Type": "User", "Reason": reason, "retryAfterSeconds": "1"})
 
 
+class MachineFull(ServiceError):
+    """This machine has no room for another environment now, or starts as many as it can: for the caller a throttle like any other."""
+
+    def __init__(self) -> None:
+        like = throttled("ConcurrentInvocationLimitExceeded")
+        super().__init__(like.code, like.message, like.status, fields=like.fields)
+
+
 def too_large(limit: int, operation: str) -> ServiceError:
     return ServiceError("RequestTooLargeException", f"Request must be smaller than {limit} bytes for the {operation} operation", 413, fields=_USER)
 

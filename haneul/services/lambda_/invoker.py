@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from haneul.core.cloud import Cloud
+from haneul.core.errors import ServiceError
 from haneul.runtime.port import Invocation, Outcome, ResponseStream, RuntimeUnavailable
 from haneul.services.lambda_.environments import Environments, Lease
 from haneul.services.lambda_.errors import throttled
@@ -14,6 +15,7 @@ from haneul.services.lambda_.limits import ACCOUNT_CONCURRENCY, UNRESERVED_CONCU
 from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.platform_log import end_lines, start_line
 from haneul.services.lambda_.provisioned_environments import ProvisionedEnvironments
+from haneul.services.lambda_.rates import Rates
 from haneul.services.lambda_.records import reserved_key
 from haneul.services.lambda_.snap_start import check_active
 from haneul.services.lambda_.traces import LOOPS_MAX, hash_of, loops, passed_on, recursive
@@ -24,23 +26,26 @@ _ATTEMPTS = 3
 class Invoker:
     """Counts what runs at once (in this process, where the environments are) and runs it."""
 
-    def __init__(self, cloud: Cloud, functions: Functions, environments: Environments, provisioned: ProvisionedEnvironments, meters: Meters) -> None:
+    def __init__(self, cloud: Cloud, functions: Functions, environments: Environments, provisioned: ProvisionedEnvironments, meters: Meters, rates: Rates) -> None:
         self._cloud = cloud
         self._provisioned = provisioned
         self.meters = meters
         self._functions = functions
         self._environments = environments
+        self._rates = rates
         self.stopping = False
         self._running: dict[tuple[str, str, str], int] = {}
         self._unreserved: dict[tuple[str, str], int] = {}
 
     async def run(
-        self, found: Resolution, payload: bytes, request_id: str, *, client_context: str | None = None, with_log: bool = False, trace_id: str = ""
+        self, found: Resolution, payload: bytes, request_id: str, *, client_context: str | None = None, with_log: bool = False, trace_id: str = "", paced: bool = True
     ) -> Invoked:
         """Run the version that `found` names. A function's failure is an outcome; TooManyRequestsException, RecursiveInvocationException (by the
-        lineage in `trace_id`) and what keeps it from running are raised."""
+        lineage in `trace_id`) and what keeps it from running are raised. Not `paced` are asynchronous events: their rate is not limited."""
         check_active(found)
         trace_id = self._trace(found, trace_id)
+        if paced:
+            self._pace(found)
         self._enter(found)
         try:
             invocation = Invocation(request_id, payload, found.arn, client_context, None, trace_id)
@@ -67,6 +72,7 @@ class Invoker:
         """As `run`, with the answer read while the function makes it. The answer has begun, or the invocation is over, when this returns."""
         check_active(found)
         invocation = Invocation(request_id, payload, found.arn, client_context, None, self._trace(found, trace_id))
+        self._pace(found)
         for attempt in range(_ATTEMPTS):
             self._enter(found)
             try:
@@ -104,7 +110,14 @@ class Invoker:
 
     async def _lease(self, found: Resolution) -> Lease:
         """A provisioned environment if there is a free one, else one of the function's others."""
-        return self._provisioned.lease(found) or await self._environments.acquire(found)
+        if (lease := self._provisioned.lease(found)) is not None:
+            return lease
+        try:
+            return await self._environments.acquire(found)
+        except ServiceError as error:
+            if error.code == "TooManyRequestsException":
+                self.meters.throttled(found)
+            raise
 
     async def _give_back(self, lease: Lease) -> None:
         if not self._provisioned.take_back(lease):
@@ -141,6 +154,11 @@ class Invoker:
             del self._running[place]
         if found.function.reserved_concurrency is None:
             self._unreserved[account, region] -= 1
+
+    def _pace(self, found: Resolution) -> None:
+        """Refuse one synchronous request too many of this second."""
+        if found.function.reserved_concurrency != 0 and (reason := self._rates.refuses(found)):
+            self._throttle(found, reason)
 
     def _throttle(self, found: Resolution, reason: str) -> None:
         self.meters.throttled(found)
