@@ -8,6 +8,7 @@ from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.service import Service
+from haneul.services.lambda_.absent import ABSENT
 from haneul.services.lambda_.asynchronous import Asynchronous
 from haneul.services.lambda_.code import CodeStore
 from haneul.services.lambda_.destinations import Destinations
@@ -32,6 +33,7 @@ class Lambda(Service):
 
     name = "lambda"
     quirks = QUIRKS
+    absent = ABSENT
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
