@@ -143,18 +143,21 @@ class FakeInvoker:
         self.meters, self.new_trace = real.meters, real.new_trace
         self.running: list[tuple[str, asyncio.Future[None]]] = []
         self.most: dict[str, int] = {}
+        self._began = asyncio.Condition()
 
     async def run(self, found: Any, *_: Any, **__: Any) -> Invoked:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         name = found.target.name
         self.running.append((name, future))
         self.most[name] = max(self.most.get(name, 0), sum(one == name for one, _ in self.running))
+        async with self._began:
+            self._began.notify_all()
         await future
         return Invoked(Outcome("success", b"null", None, 1, None, 0, b""), "$LATEST", "")
 
     async def until(self, count: int) -> list[str]:
-        while len(self.running) < count:
-            await asyncio.sleep(0)
+        async with self._began:
+            await self._began.wait_for(lambda: len(self.running) >= count)
         return [name for name, _ in self.running]
 
     async def end(self) -> None:
