@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -61,11 +62,11 @@ FAILURES = (BotoCoreError, ClientError, OSError)
 class Soak:
     """One run. Ids begin with the load that they belong to: `accepted` are those that were answered, `ran` counts how often one ran."""
 
-    def __init__(self, folder: Path, seed: int, *, small: bool) -> None:
+    def __init__(self, folder: Path, seed: int, faults: list[str], *, small: bool) -> None:
         self.folder = folder
         self.chance = random.Random(seed)
         self.port = free_port()
-        self.faults = ["environment", "spawner", "server", *(["disk"] if small else [])]
+        self.faults = [one for one in faults if small or one != "disk"]
         self.watch = Watch(folder, own_mount=small)
         self.accepted: set[str] = set()
         self.ran: Counter[str] = Counter()
@@ -260,9 +261,22 @@ class Soak:
         return [f"the server has {now} descriptors open, and had {self.descriptors_first} at first"] if now > self.descriptors_first + DESCRIPTORS_MORE else []
 
 
-def run(folder: Path, disk: str, minutes: float, seed: int) -> list[str]:
+def errors_in(log: str) -> Counter[str]:
+    """What went wrong inside of the server, each kind once with how often: the line that ends a traceback, after what it happened to."""
+    found: Counter[str] = Counter()
+    what = ""
+    for line in log.splitlines():
+        if " ERROR " in line:
+            what = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", line.partition(" ERROR ")[2])
+        elif what and re.match(r"[A-Za-z_.]+(: |$)", line):
+            found[f"{what}: {line[:120]}"] += 1
+            what = ""
+    return found
+
+
+def run(folder: Path, disk: str, options: argparse.Namespace) -> list[str]:
     """Loads and faults for so long; the problems."""
-    soak = Soak(folder, seed, small=bool(disk))
+    soak = Soak(folder, options.seed, options.faults.split(","), small=bool(disk))
     print(f"data directory: {disk or 'on the machine`s own file system, so that the fault of a full disk is SKIPPED (mounting wants root)'}", flush=True)
     if not soak.watch.adopts:
         print("orphans cannot be adopted here: processes are found by their command line only", flush=True)
@@ -271,7 +285,7 @@ def run(folder: Path, disk: str, minutes: float, seed: int) -> list[str]:
         threads = [threading.Thread(target=soak.load, args=(kind,)) for kind in ("synchronous", "synchronous", *_PAUSE_SECONDS, *["collect"] * 3)]
         for thread in threads:
             thread.start()
-        end = time.monotonic() + minutes * 60
+        end = time.monotonic() + options.minutes * 60
         faults: Counter[str] = Counter()
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(FAULT_EVERY_SECONDS, left))
@@ -290,9 +304,8 @@ def run(folder: Path, disk: str, minutes: float, seed: int) -> list[str]:
         return soak.problems()
     finally:
         soak.stopping.set()
-        log = soak.server.log()
-        if "Traceback" in log:
-            print(log[-4000:], file=sys.stderr)
+        for error, count in errors_in(soak.server.log()).most_common(20):
+            print(f"since the last start, {count} times: {error}")
         soak.server.__exit__()
 
 
@@ -300,12 +313,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long the loads last (default: 10)")
     parser.add_argument("--seed", type=int, default=1, help="which faults come when (default: 1)")
+    parser.add_argument("--faults", default="environment,spawner,server,disk", help="which there are (default: all)")
     options = parser.parse_args()
     parent = Path(tempfile.mkdtemp(prefix="haneul-soak-"))
     os.chmod(parent, 0o755)  # Functions are users of their own, who have to reach their code.
     try:
         with small_disk(parent) as (folder, disk):
-            problems = run(folder, disk, options.minutes, options.seed)
+            problems = run(folder, disk, options)
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(parent)

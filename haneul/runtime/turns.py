@@ -81,20 +81,18 @@ class Turns(Generic[T]):
 
     async def wait(self, key: str, charge_mb: int, deadline: float) -> T | None:
         """Wait for room and a start (None: they are taken), or for something of `key` that is released. Raises Crowded at `deadline` of the loop."""
-        waiter: _Waiter[T] = _Waiter(key, charge_mb, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiter: _Waiter[T] = _Waiter(key, charge_mb, loop.create_future())
         self._waiting.setdefault(key, deque()).append(waiter)
         self.next()
+        timer = loop.call_at(deadline, _give_up, waiter)  # Not asyncio.timeout: who waits here need not be a task.
         try:
-            async with asyncio.timeout_at(deadline):
-                return await waiter.answer
-        except TimeoutError:
-            if waiter.answer.cancelled():
-                raise Crowded from None
-            return waiter.answer.result()  # It came in the very last moment.
+            return await waiter.answer
         except BaseException:
             self._undo(waiter)
             raise
         finally:
+            timer.cancel()
             self._leave(waiter)
 
     def _undo(self, waiter: _Waiter[T]) -> None:
@@ -112,8 +110,7 @@ class Turns(Generic[T]):
         """Nobody gets anything any more: who waits is told so."""
         for waiting in self._waiting.values():
             for waiter in waiting:
-                if not waiter.answer.done():
-                    waiter.answer.set_exception(Crowded())
+                _give_up(waiter)
         self._waiting.clear()
 
     @property
@@ -186,6 +183,11 @@ class Turns(Generic[T]):
         del self._waiting[waiter.key]
         if waiting:
             self._waiting[waiter.key] = waiting  # To the end: of those that hold the same, each has its turn.
+
+
+def _give_up(waiter: _Waiter[T]) -> None:
+    if not waiter.answer.done():
+        waiter.answer.set_exception(Crowded())
 
 
 def _less(counts: dict[str, int], key: str, amount: int) -> None:

@@ -9,7 +9,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from haneul.clock import SECOND
-from haneul.runtime.pool import PoolFull
 from haneul.runtime.port import Outcome
 from haneul.services.lambda_.asynchronous import Asynchronous
 from haneul.services.lambda_.invoked import Invoked
@@ -109,18 +108,18 @@ def test_a_full_machine_is_a_throttle(fresh_cloud: Running) -> None:
     """Because a caller that tries again a moment later is what helps; the throttles show that the machine is too small."""
     cloud = fresh_cloud
     function(cloud, "crowded")
+    function(cloud, "cold")
     invoke(cloud, "crowded")
     pool = _service(cloud).environments._pool
     assert pool is not None
-
-    async def full(*_: object) -> None:
-        raise PoolFull("full")
-
-    pool.acquire = full  # type: ignore[method-assign, assignment]
-    assert _refused(cloud, "crowded") == (429, "TooManyRequestsException", "ConcurrentInvocationLimitExceeded", "1")
-    del pool.acquire  # type: ignore[method-assign]
+    pool._wait_seconds = 0.05
+    pool._turns.hold("others", pool._turns.budget_mb)
+    assert _refused(cloud, "cold") == (429, "TooManyRequestsException", "ConcurrentInvocationLimitExceeded", "1")
+    invoke(cloud, "crowded")  # It has its environment.
+    pool._turns.let_go("others", pool._turns.budget_mb)
+    invoke(cloud, "cold")
     cloud.advance("1m")
-    assert _sums(cloud, "Throttles", FunctionName="crowded") == 1
+    assert _sums(cloud, "Throttles", FunctionName="cold") == 1
 
 
 def test_more_than_ten_requests_a_second_spill_over_from_what_is_provisioned(fresh_cloud: Running) -> None:
