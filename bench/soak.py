@@ -34,7 +34,7 @@ from tests.process.haneul_process import Process, client, free_port
 
 # Says of every event that it ran; where CHANCE is set it fails before, that often.
 WORK = """
-import os, boto3
+import os, uuid, boto3
 sqs = boto3.client("sqs")
 def names(event):
     if "id" in event:
@@ -43,15 +43,16 @@ def names(event):
 def handler(event, context):
     if os.urandom(1)[0] < int(os.environ.get("CHANCE", "0")):
         raise RuntimeError("as often")
-    found = names(event)
+    found, run = names(event), uuid.uuid4().hex
     for at in range(0, len(found), 10):
-        entries = [{"Id": str(number), "MessageBody": name} for number, name in enumerate(found[at : at + 10])]
+        entries = [{"Id": str(number), "MessageBody": f"{name} {run}"} for number, name in enumerate(found[at : at + 10])]
         if sqs.send_message_batch(QueueUrl=os.environ["DONE"], Entries=entries).get("Failed"):
             raise RuntimeError("not told")
 """
 ACCOUNT_ARN = "us-east-1:000000000000"
 FAULT_EVERY_SECONDS = 10.0
 FULL_SECONDS = 3.0
+LAST_WORDS_SECONDS = 5.0
 SETTLE_SECONDS = 240.0
 DESCRIPTORS_MORE = 16
 """The runtime's own (spawner, zygotes, pipes) and connections that are being closed."""
@@ -60,7 +61,7 @@ FAILURES = (BotoCoreError, ClientError, OSError)
 
 
 class Soak:
-    """One run. Ids begin with the load that they belong to: `accepted` are those that were answered, `ran` counts how often one ran."""
+    """One run. Ids begin with the load that they belong to: `accepted` are those that were answered, `ran` has the runs of each."""
 
     def __init__(self, folder: Path, seed: int, faults: list[str], *, small: bool) -> None:
         self.folder = folder
@@ -69,7 +70,8 @@ class Soak:
         self.faults = [one for one in faults if small or one != "disk"]
         self.watch = Watch(folder, own_mount=small)
         self.accepted: set[str] = set()
-        self.ran: Counter[str] = Counter()
+        self.ran: dict[str, set[str]] = {}
+        self.ran_at: dict[str, float] = {}
         self.given_up: set[str] = set()
         self.exposed: set[str] = set()
         self.requests: Counter[str] = Counter()
@@ -156,8 +158,10 @@ class Soak:
 
     def _collect(self) -> None:
         for message in self._taken(self.done, 1):
-            with self._counting:
-                self.ran[message] += 1
+            one, _, run = message.partition(" ")
+            with self._counting:  # A message that comes twice is of one run.
+                self.ran.setdefault(one, set()).add(run)
+                self.ran_at[one] = time.monotonic()
         for message in self._taken(self.failed, 0):  # Its environment was killed, or it failed too often, and its owner is told so.
             self.given_up.add(json.loads(message)["requestPayload"]["id"])
 
@@ -173,6 +177,12 @@ class Soak:
         """What was accepted, and neither ran nor was reported as failed."""
         return set(self.accepted) - set(self.ran) - self.given_up
 
+    def under_way(self) -> set[str]:
+        """What a fault may hit: also what has said that it ran a moment ago, since an invocation ends after its last words."""
+        with self._counting:
+            recent = {one for one, at in self.ran_at.items() if at > time.monotonic() - LAST_WORDS_SECONDS}
+        return self.unaccounted() | recent
+
     # ---- faults
 
     def fault(self) -> str:
@@ -180,22 +190,22 @@ class Soak:
         kind = self.chance.choice(self.faults)
         self.watch.look(self.server.popen.pid)
         below = children(self.server.popen.pid)
-        self.exposed |= self.unaccounted()
+        self.exposed |= self.under_way()
         if kind == "disk":
             ballast = fill(self.folder)
             time.sleep(FULL_SECONDS)
-            self.exposed |= self.unaccounted()
+            self.exposed |= self.under_way()
             ballast.unlink()
         elif kind == "server" or not below:
             kind = "server"
             self.server.kill()
-            self.exposed |= self.unaccounted()
+            self.exposed |= self.under_way()
             self.server = Process(self.folder, port=self.port)
         else:
             victims = below if kind == "spawner" else [leaf for child in below for leaf in leaves(child) if leaf != child]
             if not victims or not kill(self.chance.choice(victims)):
                 kind += " (gone already)"
-        self.exposed |= self.unaccounted()
+        self.exposed |= self.under_way()
         return kind
 
     # ---- the end
@@ -226,7 +236,7 @@ class Soak:
             missing = [one for one in self.unaccounted() if one.startswith(kind)]
             if missing:
                 found.append(f"{len(missing)} accepted events of the load {kind} neither ran nor were reported as failed, such as {sorted(missing)[:3]}")
-        twice = {one for one in self.accepted if self.ran[one] > 1}
+        twice = {one for one in self.accepted if len(self.ran.get(one, ())) > 1}
         for kind in ("once", "often"):
             wrong = [one for one in twice - self.exposed if one.startswith(kind)]
             if wrong:

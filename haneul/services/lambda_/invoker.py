@@ -44,9 +44,7 @@ class Invoker:
         lineage in `trace_id`) and what keeps it from running are raised. Not `paced` are asynchronous events: their rate is not limited."""
         check_active(found)
         trace_id = self._trace(found, trace_id)
-        if paced:
-            self._pace(found)
-        self._enter(found)
+        self._enter(found, paced=paced)
         try:
             invocation = Invocation(request_id, payload, found.arn, client_context, None, trace_id)
             for attempt in range(_ATTEMPTS):
@@ -72,7 +70,6 @@ class Invoker:
         """As `run`, with the answer read while the function makes it. The answer has begun, or the invocation is over, when this returns."""
         check_active(found)
         invocation = Invocation(request_id, payload, found.arn, client_context, None, self._trace(found, trace_id))
-        self._pace(found)
         for attempt in range(_ATTEMPTS):
             self._enter(found)
             try:
@@ -125,20 +122,21 @@ class Invoker:
 
     # ---- concurrency
 
-    def _enter(self, found: Resolution) -> None:
-        """Count an invocation in, or refuse it."""
+    def _enter(self, found: Resolution, *, paced: bool = True) -> None:
+        """Count an invocation in, or refuse it. Only what is not refused for want of concurrency counts for the rate."""
         account, region, name, _ = found.target
         place, area = (account, region, name), (account, region)
         running = self._running.get(place, 0)
-        limit = found.function.reserved_concurrency
+        limit, together = found.function.reserved_concurrency, self._unreserved.get(area, 0)
         if limit is not None:
             if running >= limit:
                 self._throttle(found, "ReservedFunctionConcurrentInvocationLimitExceeded")
-        else:
-            together = self._unreserved.get(area, 0)
-            # The account's limit less what is reserved; the sum is read only when it can matter.
-            if together >= UNRESERVED_CONCURRENCY_MIN and together >= ACCOUNT_CONCURRENCY - (read(self._cloud.store, reserved_key(found.target.space), int) or 0):
-                self._throttle(found, "ConcurrentInvocationLimitExceeded")
+        # The account's limit less what is reserved; the sum is read only when it can matter.
+        elif together >= UNRESERVED_CONCURRENCY_MIN and together >= ACCOUNT_CONCURRENCY - (read(self._cloud.store, reserved_key(found.target.space), int) or 0):
+            self._throttle(found, "ConcurrentInvocationLimitExceeded")
+        if paced and (reason := self._rates.refuses(found)):
+            self._throttle(found, reason)
+        if limit is None:
             self._unreserved[area] = together + 1
             self.meters.unreserved(area, together + 1)
         running += 1
@@ -154,11 +152,6 @@ class Invoker:
             del self._running[place]
         if found.function.reserved_concurrency is None:
             self._unreserved[account, region] -= 1
-
-    def _pace(self, found: Resolution) -> None:
-        """Refuse one synchronous request too many of this second."""
-        if found.function.reserved_concurrency != 0 and (reason := self._rates.refuses(found)):
-            self._throttle(found, reason)
 
     def _throttle(self, found: Resolution, reason: str) -> None:
         self.meters.throttled(found)
