@@ -43,7 +43,7 @@ def test_reserved_concurrency_allows_ten_requests_a_second_for_each_unit(fresh_c
     assert _refused(cloud, "paced") == (429, "TooManyRequestsException", "ReservedFunctionInvocationRateLimitExceeded", "1")
     for _ in range(3):
         invoke_later(cloud, "paced")
-    cloud.settle()
+        cloud.settle()
     cloud.advance("100ms")
     invoke(cloud, "paced")
     assert _refused(cloud, "paced")[2] == "ReservedFunctionInvocationRateLimitExceeded"
@@ -120,6 +120,27 @@ def test_a_full_machine_is_a_throttle(fresh_cloud: Running) -> None:
     invoke(cloud, "cold")
     cloud.advance("1m")
     assert _sums(cloud, "Throttles", FunctionName="cold") == 1
+
+
+def test_events_come_back_when_the_machine_has_room(fresh_cloud: Running) -> None:
+    """Because nobody waits for them, and a full machine costs them no attempt."""
+    cloud = fresh_cloud
+    function(cloud, "first")
+    function(cloud, "later")
+    invoke(cloud, "first")
+    pool, asynchronous = _service(cloud).environments._pool, _service(cloud).asynchronous
+    assert pool is not None
+    pool._wait_seconds = 0.05
+    pool._turns.hold("others", pool._turns.budget_mb)
+    invoke_later(cloud, "later")
+    cloud.settle()
+    cloud.advance("10s")
+    assert asynchronous._held_back == 1
+    pool._turns.let_go("others", pool._turns.budget_mb)
+    cloud.advance("3s")
+    assert asynchronous._held_back == 0
+    cloud.advance("1m")
+    assert _sums(cloud, "Invocations", FunctionName="later") == 1 and _sums(cloud, "Errors", FunctionName="later") == 0
 
 
 def test_more_than_ten_requests_a_second_spill_over_from_what_is_provisioned(fresh_cloud: Running) -> None:
