@@ -52,7 +52,7 @@ def handler(event, context):
 ACCOUNT_ARN = "us-east-1:000000000000"
 FAULT_EVERY_SECONDS = 10.0
 FULL_SECONDS = 3.0
-LAST_WORDS_SECONDS = 5.0
+LAST_WORDS_SECONDS = 2.0
 SETTLE_SECONDS = 240.0
 DESCRIPTORS_MORE = 16
 """The runtime's own (spawner, zygotes, pipes) and connections that are being closed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -155,3 +157,13 @@ def test_nothing_of_a_log_is_lost_when_the_cloud_stops(tmp_path: Path) -> None:
     lines = [event["message"] for event in cloud.client("logs").filter_log_events(logGroupName="/aws/lambda/busy", filterPattern="line")["events"]]
     cloud.stop()
     assert [line.strip() for line in lines] == [f"line {number}" for number in range(10)]
+
+
+def test_callers_do_not_notice_that_the_spawner_was_killed(fresh_cloud: Running) -> None:
+    """Because another one is started at once, and a request that comes in between waits for it."""
+    function(fresh_cloud, "steady")
+    invoke(fresh_cloud, "steady")
+    runtime = fresh_cloud.app.cloud.services["lambda"].environments._runtime
+    for _ in range(3):
+        os.kill(runtime.driver.spawner_pid, signal.SIGKILL)
+        assert [invoke(fresh_cloud, "steady", number) for number in range(3)] == [0, 1, 2]

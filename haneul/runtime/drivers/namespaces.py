@@ -230,9 +230,11 @@ class NamespaceDriver(Driver):
 
     async def _spawner_ready(self) -> None:
         if not self._ready.is_set() and self._process is not None and not self._stopping:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.set_up_seconds_max):
-                    await self._ready.wait()
+            waiting = asyncio.ensure_future(self._ready.wait())  # Not asyncio.timeout: who waits here need not be a task.
+            try:
+                await asyncio.wait([waiting], timeout=self.set_up_seconds_max)
+            finally:
+                waiting.cancel()
         if self._socket is None:
             raise RuntimeUnavailable("The sandbox's spawner is not running.")
 
