@@ -90,10 +90,11 @@ class Turns(Generic[T]):
             return await waiter.answer
         except BaseException:
             self._undo(waiter)
+            self._leave(waiter)
+            self.next()  # Others may have waited for the room that this one was next for.
             raise
         finally:
             timer.cancel()
-            self._leave(waiter)
 
     def _undo(self, waiter: _Waiter[T]) -> None:
         """Somebody stops waiting: what was given to him in this very moment must not be lost."""

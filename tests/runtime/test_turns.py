@@ -175,6 +175,21 @@ async def test_a_large_function_gets_its_room_among_small_ones() -> None:
     await asyncio.gather(*later, return_exceptions=True)
 
 
+async def test_those_behind_one_who_gives_up_come_next() -> None:
+    """Because the room that was kept for it is nobody's now."""
+    machine = Machine(budget_mb=8 * 32, wait_seconds=0.02)
+    await machine.given("other")
+    large = machine.ask("large", 8 * 128)
+    await calm()
+    machine.pool._wait_seconds = 30.0
+    small = machine.ask("small")
+    await calm()
+    assert not small.done()
+    with pytest.raises(PoolFull):
+        await large
+    assert (await small).key == "small"
+
+
 async def test_what_could_not_be_made_makes_room_at_once() -> None:
     """Because the next one may succeed."""
     machine = Machine(budget_mb=32, starts_max=1)
