@@ -258,7 +258,7 @@ class Soak:
         self.advance("20m")
 
     def _descriptors(self) -> list[str]:
-        """After a restart with empty hands and the idle environments' end, the server has as many as at its beginning."""
+        """When all functions are deleted and their environments have ended, the server has as many as at its beginning."""
         for one in list(self._clients.__dict__.values()):
             one.close()
         deadline, now = time.monotonic() + 10, 0
@@ -287,7 +287,7 @@ def errors_in(log: str) -> Counter[str]:
 def run(folder: Path, disk: str, options: argparse.Namespace) -> list[str]:
     """Loads and faults for so long; the problems."""
     soak = Soak(folder, options.seed, options.faults.split(","), small=bool(disk))
-    print(f"data directory: {disk or 'on the machine`s own file system, so that the fault of a full disk is SKIPPED (mounting wants root)'}", flush=True)
+    print(f"data directory: {disk or 'no file system of its own could be mounted (that wants root): the fault of a full disk is SKIPPED'}", flush=True)
     if not soak.watch.adopts:
         print("orphans cannot be adopted here: processes are found by their command line only", flush=True)
     try:
