@@ -16,7 +16,7 @@ from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.ports import Shape
 from haneul.runtime.port import RuntimeUnavailable
 from haneul.services.lambda_.destinations import Destinations
-from haneul.services.lambda_.errors import MachineFull
+from haneul.services.lambda_.errors import is_machine_full
 from haneul.services.lambda_.functions import Functions, Resolution
 from haneul.services.lambda_.invoked import Invoked
 from haneul.services.lambda_.invoker import Invoker
@@ -105,11 +105,10 @@ class Asynchronous:
             invoked = await self._invoker.run(
                 found, entry["payload"], entry["request_id"], client_context=entry["client_context"], trace_id=entry.get("trace", ""), paced=False
             )
-        except MachineFull:
-            await self._hold_back(entry, expires_at)
-            return
         except ServiceError as error:
-            if error.code == "RecursiveInvocationException":
+            if is_machine_full(error):
+                await self._hold_back(entry, expires_at)
+            elif error.code == "RecursiveInvocationException":
                 await self._give_up(found, entry, config, "RecursiveInvocation", None)
             else:
                 await self._after_throttle(found, entry, config, expires_at, error)

@@ -24,7 +24,7 @@ from haneul.runtime.port import Credentials, FunctionSpec, RuntimeUnavailable, S
 from haneul.runtime.runtime import Runtime
 from haneul.services.lambda_.code import CodeStore
 from haneul.services.lambda_.configuration import PRINCIPAL
-from haneul.services.lambda_.errors import MachineFull, throttled
+from haneul.services.lambda_.errors import machine_full, throttled
 from haneul.services.lambda_.functions import Resolution
 from haneul.services.lambda_.images import Images
 from haneul.services.lambda_.log_shipper import EnvironmentLog, LogShipper
@@ -128,7 +128,7 @@ class Environments:
         try:
             environment = await pool.acquire(spec, lambda: self._grow(found, fleet), lambda stream: self._open_log(found, stream))
         except PoolFull:
-            raise MachineFull from None
+            raise machine_full() from None
         except SnapshotFailed as error:
             raise ServiceError("SnapStartException", str(error), 400, fields={"Type": "User"}) from None
         except RuntimeUnavailable as error:
@@ -143,7 +143,7 @@ class Environments:
             spec = self._specs.get(version.revision_id) or await self._make_spec(found)
             await pool.snapshot(spec, lambda: self._credentials(version), lambda stream: self._open_log(found, stream))
         except PoolFull:
-            raise MachineFull from None
+            raise machine_full() from None
         except RuntimeUnavailable as error:
             raise ServiceError("SnapStartException", str(error), 400, fields={"Type": "User"}) from None
 

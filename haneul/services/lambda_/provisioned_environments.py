@@ -16,7 +16,7 @@ from haneul.clock import HOUR, SECOND
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.services.lambda_.environments import Environments, Lease
-from haneul.services.lambda_.errors import MachineFull
+from haneul.services.lambda_.errors import is_machine_full
 from haneul.services.lambda_.functions import Functions, Resolution, read
 from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.names import Target
@@ -224,9 +224,9 @@ class ProvisionedEnvironments:
         """One environment more, initialised; whether that went well, None when the machine is full."""
         try:
             lease = await self._environments.acquire(fleet.found, fleet.name)
-        except MachineFull:
-            return None
         except (ServiceError, AccessDenied) as error:
+            if is_machine_full(error):
+                return None
             fleet.reason = error.message
             return False
         if not await lease.environment.prepared():
