@@ -48,7 +48,7 @@ def page() -> str:
             one = built.get(name)
             note = ""
             if one is None:
-                state = "absent"
+                state, note = "absent", kind.absent.get(name, "")
             elif one.partial:
                 state, note = "partial", one.partial
             else:

@@ -11,13 +11,13 @@ from typing import Any, Protocol, TypeVar
 from haneul.clock import Clock, Ids
 from haneul.core.call import Call
 from haneul.core.caller import Caller
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Operation
 from haneul.core.ports import Authority, Codec, Links, Outbox, Signals, Usage
 from haneul.core.service import Service
 from haneul.metering.metrics import Metrics
 from haneul.store.blobs import Blobs
-from haneul.store.port import Store
+from haneul.store.port import Store, StoreError
 from haneul.store.vault import Vault
 
 S = TypeVar("S", bound=Service)
@@ -99,10 +99,14 @@ class Cloud:
         account: str | None = None,
         context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Perform a public operation in-process: same validation, permission, metering; no HTTP, no signature. Raises ServiceError."""
+        """Perform a public operation in-process: same validation, permission, metering; no HTTP, no signature. Raises ServiceError; what a
+        full disk keeps from being done is the service's own failure, as it is for callers outside."""
         one = self.operations.get(full_name)
         if one is None:
             raise NotBuilt(f"the operation {full_name}")
         call = Call(self, one, caller, region, self.ids.uuid(), account=account, context=context)
         self.codec_for(one.service).validate(one.name, params)
-        return await call.perform(params)
+        try:
+            return await call.perform(params)
+        except StoreError as error:
+            raise ServiceError("InternalFailure", str(error), 500) from error

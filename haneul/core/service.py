@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from haneul.core.http import HttpRequest, HttpResponse
@@ -24,6 +24,8 @@ class Service:
 
     name: ClassVar[str]
     quirks: ClassVar[Quirks] = Quirks()
+    absent: ClassVar[Mapping[str, str]] = {}
+    """Why operations are not built, by name, where there is more to say than that nobody has built them. For the coverage page."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud

@@ -23,6 +23,7 @@ _QUEUE = "outbox"
 _KEYED = "outbox-key"
 _RETRY_FIRST = 1 * SECOND
 _RETRY_MAX = 300 * SECOND
+_WRITE_AGAIN_MAX = 8 * SECOND
 _PAGE = 256
 _IN_FLIGHT_MAX = 512
 _log = logging.getLogger("haneul")
@@ -143,12 +144,23 @@ class StoredOutbox:
         except Exception as error:
             # The promise stands: it moves behind a growing pause and is tried again.
             _log.warning("outbox: %s failed (attempt %d): %r", entry.kind, entry.attempts + 1, error)
-            await self._store.transact(lambda tx: self._postpone(tx, place, entry))
+            await self._surely(lambda tx: self._postpone(tx, place, entry))
         else:
-            await self._store.transact(lambda tx: self._finish(tx, place, entry))
+            await self._surely(lambda tx: self._finish(tx, place, entry))
         self._in_flight.discard(place)
         self._next_of_lane(entry.lane)
         self._look()
+
+    async def _surely(self, work: Callable[[Transaction], None]) -> None:
+        """Write down what became of an entry, however long the disk is full: what has been done must not be done again because of that."""
+        pause = _RETRY_FIRST
+        while self._running:
+            try:
+                return await self._store.transact(work)
+            except Exception as error:
+                _log.warning("outbox: the store does not take what was done: %r", error)
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, _WRITE_AGAIN_MAX)
 
     def _postpone(self, tx: Transaction, place: bytes, entry: Entry) -> None:
         if tx.get(place) is None:

@@ -12,7 +12,7 @@ from haneul.clock import MINUTE, SECOND, Clock, Timer
 from haneul.metering.metrics import Metrics
 from haneul.metering.translation import reported_as
 from haneul.store.keys import pack, prefix_range, unpack
-from haneul.store.port import Store, Transaction
+from haneul.store.port import Store, StoreError, Transaction
 from haneul.store.records import decode, encode
 
 _SPACE = "usage"
@@ -49,13 +49,13 @@ class StoredUsage:
         self._clock.run(self.flush(), name="usage")
 
     async def flush(self) -> None:
-        """Write what has gathered."""
+        """Write what has gathered. What cannot be written now (a full disk) is written later; StoreError says so."""
         counts, self._counts = self._counts, {}
-        if not counts:
-            return
+        if counts:
+            await asyncio.shield(asyncio.ensure_future(self._write(counts)))
+
+    async def _write(self, counts: dict[Line, int]) -> None:
         minute = self._clock.now() // MINUTE
-        if self.metrics is not None:
-            _report(self.metrics, counts)
 
         def work(tx: Transaction) -> None:
             for line, value in counts.items():
@@ -63,7 +63,14 @@ class StoredUsage:
                 known = tx.get(key)
                 tx.put(key, encode(value + (decode(known, int) if known is not None else 0)))
 
-        await asyncio.shield(asyncio.ensure_future(self._store.transact(work)))
+        try:
+            await self._store.transact(work)
+        except StoreError:
+            for line, value in counts.items():
+                self.add(*line, value)
+            raise
+        if self.metrics is not None:
+            _report(self.metrics, counts)
 
     def read(self, account: str, region: str, start: int, end: int) -> Iterator[tuple[int, str, str, str, int]]:
         """Records of an account and region with start <= time < end (nanoseconds): minute's start, service, metric, resource, value."""

@@ -125,6 +125,21 @@ class Environment(Answering):
         """Wait until the sandbox is gone, whoever ends it."""
         await asyncio.shield(self._ended)
 
+    def when_initialised(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once: when the Init phase is over, or has been given up with its sandbox."""
+        waiting = [callback]
+
+        def over(_: object) -> None:
+            if waiting:
+                waiting.pop()()
+
+        self._initialised.add_done_callback(over)
+        self._ended.add_done_callback(over)
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the sandbox is gone."""
+        self._ended.add_done_callback(lambda _: callback())
+
     def _kill(self) -> None:
         self.alive = False
         if self._sandbox is not None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +12,13 @@ from haneul.clock import HOUR, MINUTE, SECOND, Clock, Ids, Timer
 from haneul.runtime.environment import Environment
 from haneul.runtime.port import Credentials, FunctionSpec, OnLog, SnapshotFailed
 from haneul.runtime.runtime import Runtime
+from haneul.runtime.turns import Crowded, Turns
 
 _OVERCOMMIT = 4
 _CHARGE_MB_MIN = 32
+_STARTS_OF_A_CORE = 4
+_STARTS_MIN = 8
+_MEMORY_OF_A_START_MB = 256
 
 MakeCredentials = Callable[[], Awaitable[Credentials]]
 OpenLog = Callable[[str], OnLog]
@@ -27,10 +29,11 @@ class PoolFull(Exception):
     """The machine has no room for another environment, and none became free in time. AWS answers 429 TooManyRequestsException."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Entry:
     environment: Environment
     created_at: int
+    charge_mb: int
     idle_since: int | None = None
     stale: bool = False
 
@@ -40,8 +43,9 @@ class Pool:
 
     An idle one is destroyed after `idle_ns` of the clock, and none is reused when older than `lifetime_ns` (its credentials expire). An
     environment is charged a quarter of its memory size (few use all of it at once), and the sum stays below `memory_budget_mb`, by default 80%
-    of the machine's memory: when that is reached the longest idle are destroyed; when none is idle, `acquire` waits `wait_seconds` (real ones,
-    as functions run in real time). At most `creations_max` sandboxes are set up at a time.
+    of the machine's memory: when that is reached the longest idle are destroyed. At most `starts_max` environments are made at a time, counted
+    from the sandbox to the end of the Init phase; by default four for each core, as most of an Init phase is waiting, and fewer where memory is
+    short. Who finds neither room nor a start waits `wait_seconds` (real ones, as functions run in real time), in the order that `Turns` keeps.
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class Pool:
         idle_ns: int = 10 * MINUTE,
         lifetime_ns: int = 2 * HOUR,
         memory_budget_mb: int | None = None,
-        creations_max: int = 8,
+        starts_max: int | None = None,
         wait_seconds: float = 10.0,
     ) -> None:
         self._runtime = runtime
@@ -61,27 +65,31 @@ class Pool:
         self._ids = ids
         self._idle_ns = idle_ns
         self._lifetime_ns = lifetime_ns
-        self._budget_mb = memory_budget_mb if memory_budget_mb is not None else _machine_memory_mb() * 8 // 10
+        budget_mb = memory_budget_mb if memory_budget_mb is not None else _machine_memory_mb() * 8 // 10
         self._wait_seconds = wait_seconds
-        self._creating = asyncio.Semaphore(creations_max)
         self._idle: dict[str, list[_Entry]] = {}
+        self._idle_mb = 0
         self._entries: dict[Environment, _Entry] = {}
-        self._reserved_mb = 0
         self._origins: dict[str, asyncio.Task[Environment]] = {}
-        self._waiters: dict[str, deque[asyncio.Future[None]]] = {}
+        self._turns: Turns[_Entry] = Turns(budget_mb, starts_max or _starts_of(budget_mb), lambda: self._idle_mb, self._rest)
         self._timer: Timer | None = None
         self._stopped = False
 
     async def acquire(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None = None) -> Environment:
         """A warm environment of `spec.key`, or a new one. Give it back with `release`. Raises PoolFull and RuntimeUnavailable."""
-        deadline = asyncio.get_running_loop().time() + self._wait_seconds
+        if (entry := self._take_idle(spec.key)) is not None:
+            return entry.environment
         charge = _charge_mb(spec.memory_mb)
-        while True:
-            if (entry := self._take_idle(spec.key)) is not None:
-                return entry.environment
-            if await self._make_room(charge):
-                return await self._create(spec, charge, make_credentials, open_log)
-            await self._wait(spec.key, deadline)
+        if (entry := await self._turn(spec.key, charge)) is not None:
+            return entry.environment
+        try:
+            environment = await self._create(spec, charge, make_credentials, open_log)
+        except BaseException:
+            self._turns.started(spec.key)
+            self._turns.let_go(spec.key, charge)
+            raise
+        environment.when_initialised(lambda: self._turns.started(spec.key))
+        return environment
 
     async def release(self, environment: Environment) -> None:
         """Give back an environment after its invocation. One that has died, or was invalidated meanwhile, is destroyed."""
@@ -91,16 +99,27 @@ class Pool:
         if not environment.alive or entry.stale or self._stopped:
             await self._destroy(entry)
             return
-        entry.idle_since = self._clock.now()
-        self._idle.setdefault(environment.key, []).append(entry)
-        self._arm()
-        self._wake(environment.key)
+        if not self._turns.waiting:
+            self._rest(entry)
+        elif self._turns.covets(environment.key, entry.charge_mb):
+            await self._destroy(entry)
+        elif not self._turns.hand_over(environment.key, entry):
+            self._rest(entry)
+            self._turns.next()
 
     async def snapshot(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None = None) -> None:
         """Initialise a function whose `initialization_type` is `snap-start`; its environments are restored from that. Done when the hooks for
         before the snapshot have run. A snapshot lives in memory: after a restart `acquire` takes it anew. Raises SnapshotFailed and
         RuntimeUnavailable."""
-        await self._origin(spec, make_credentials, open_log)
+        charge = _charge_mb(spec.memory_mb)
+        if (entry := await self._turn(spec.key, charge)) is not None:  # There is a snapshot already, and somebody has just returned a copy.
+            self._rest(entry)
+            return
+        try:
+            await self._origin(spec, make_credentials, open_log)
+        finally:
+            self._turns.started(spec.key)
+            self._turns.let_go(spec.key, charge)
 
     async def invalidate(self, key: str) -> None:
         """The function has changed: destroy the idle environments of `key` now, and the busy ones when they are released. Its snapshot goes at
@@ -118,7 +137,9 @@ class Pool:
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
+        self._turns.stop()
         self._idle.clear()
+        self._idle_mb = 0
         await asyncio.gather(*(self._destroy(entry) for entry in list(self._entries.values())))
         while self._origins:
             await _end(self._origins.popitem()[1])
@@ -130,20 +151,30 @@ class Pool:
 
     # ---- making and unmaking
 
-    async def _create(self, spec: FunctionSpec, charge: int, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
-        self._reserved_mb += charge
+    async def _turn(self, key: str, charge: int) -> _Entry | None:
+        """Wait until an environment may be made (None), for which room and a start are taken then, or one of `key` is released."""
+        deadline = asyncio.get_running_loop().time() + self._wait_seconds
+        if not self._turns.begin(key, charge):
+            try:
+                if (entry := await self._turns.wait(key, charge, deadline)) is not None:
+                    return entry
+            except Crowded:
+                raise PoolFull("No execution environment became free in time, and the machine has no room for another.") from None
         try:
-            async with self._creating:
-                if (entry := self._take_idle(spec.key)) is not None:  # One was released while this waited its turn.
-                    return entry.environment
-                if spec.initialization_type == "snap-start":
-                    environment = await self._restore(spec, make_credentials, open_log)
-                else:
-                    stream = self._stream_name(spec.function_version)
-                    environment = await self._runtime.create(spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
-                self._entries[environment] = _Entry(environment, self._clock.now())
-        finally:
-            self._reserved_mb -= charge
+            await self._make_room()
+        except BaseException:
+            self._turns.started(key)
+            self._turns.let_go(key, charge)
+            raise
+        return None
+
+    async def _create(self, spec: FunctionSpec, charge: int, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
+        if spec.initialization_type == "snap-start":
+            environment = await self._restore(spec, make_credentials, open_log)
+        else:
+            stream = self._stream_name(spec.function_version)
+            environment = await self._runtime.create(spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
+        self._entries[environment] = _Entry(environment, self._clock.now(), charge)
         return environment
 
     async def _restore(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
@@ -164,6 +195,9 @@ class Pool:
         if not await origin.prepared():
             await origin.destroy()
             raise SnapshotFailed(origin.init_failure)
+        charge = _charge_mb(spec.memory_mb)
+        self._turns.hold(spec.key, charge)
+        origin.when_ended(lambda: self._turns.let_go(spec.key, charge))
         return origin
 
     def _stream_name(self, version: str) -> str:
@@ -172,9 +206,17 @@ class Pool:
         return f"{day:%Y/%m/%d}/[{version}]{self._ids.hex(32)}"
 
     async def _destroy(self, entry: _Entry) -> None:
-        self._entries.pop(entry.environment, None)
+        known = self._entries.pop(entry.environment, None)
         await entry.environment.destroy()
-        self._wake(None)
+        if known is not None:
+            self._turns.let_go(entry.environment.key, entry.charge_mb)
+
+    def _rest(self, entry: _Entry) -> None:
+        """Nobody needs an environment just now."""
+        entry.idle_since = self._clock.now()
+        self._idle.setdefault(entry.environment.key, []).append(entry)
+        self._idle_mb += entry.charge_mb
+        self._arm()
 
     def _take_idle(self, key: str) -> _Entry | None:
         """The environment that was used last: the others may then go in time."""
@@ -184,25 +226,18 @@ class Pool:
             if not entries:
                 del self._idle[key]
             entry.idle_since = None
+            self._idle_mb -= entry.charge_mb
             if entry.environment.alive and self._clock.now() - entry.created_at < self._lifetime_ns:
                 return entry
             self._clock.run(self._destroy(entry), "destroy an environment that is too old")
         return None
 
-    async def _make_room(self, charge: int) -> bool:
-        """Whether there is room for `charge` more, after the longest idle environments have made way if need be."""
-        while self._used_mb() + charge > self._budget_mb:
-            idle = [entry for entries in self._idle.values() for entry in entries]
-            if not idle:
-                return not self._entries and not self._reserved_mb  # A function larger than the budget runs alone.
-            oldest = min(idle, key=lambda entry: entry.idle_since or 0)
+    async def _make_room(self) -> None:
+        """Let the longest idle environments make way for what is taken already."""
+        while self._turns.used_mb > self._turns.budget_mb and self._idle:
+            oldest = min((entry for entries in self._idle.values() for entry in entries), key=lambda entry: entry.idle_since or 0)
             self._remove_idle(oldest)
             await self._destroy(oldest)
-        return True
-
-    def _used_mb(self) -> int:
-        origins = sum(_charge_mb(task.result().memory_mb) for task in self._origins.values() if task.done() and not task.cancelled() and not task.exception())
-        return self._reserved_mb + origins + sum(_charge_mb(environment.memory_mb) for environment in self._entries)
 
     def _remove_idle(self, entry: _Entry) -> None:
         entries = self._idle[entry.environment.key]
@@ -210,37 +245,7 @@ class Pool:
         if not entries:
             del self._idle[entry.environment.key]
         entry.idle_since = None
-
-    # ---- waiting for room
-
-    async def _wait(self, key: str, deadline: float) -> None:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        waiters = self._waiters.setdefault(key, deque())
-        waiters.append(future)
-        try:
-            async with asyncio.timeout_at(deadline):
-                await future
-        except TimeoutError:
-            raise PoolFull("No execution environment became free in time, and the machine has no room for another.") from None
-        finally:
-            with contextlib.suppress(ValueError):
-                waiters.remove(future)
-            if not waiters and self._waiters.get(key) is waiters:
-                del self._waiters[key]
-
-    def _wake(self, key: str | None) -> None:
-        """Something became free: wake a waiter of `key` if there is one, else the first of the function whose turn it is."""
-        if key is None or key not in self._waiters:
-            key = next(iter(self._waiters), None)
-        if key is None:
-            return
-        waiters = self._waiters.pop(key)
-        future = waiters.popleft()
-        if waiters:
-            self._waiters[key] = waiters  # To the end: functions take turns.
-        if not future.done():
-            future.set_result(None)
+        self._idle_mb -= entry.charge_mb
 
     # ---- reclaiming
 
@@ -273,6 +278,12 @@ async def _end(origin: asyncio.Task[Environment]) -> None:
 
 def _charge_mb(memory_mb: int) -> int:
     return max(_CHARGE_MB_MIN, memory_mb // _OVERCOMMIT)
+
+
+def _starts_of(memory_mb: int) -> int:
+    """How many Init phases this machine can run at a time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(2, min(max(_STARTS_MIN, cores * _STARTS_OF_A_CORE), memory_mb // _MEMORY_OF_A_START_MB))
 
 
 def _machine_memory_mb() -> int:

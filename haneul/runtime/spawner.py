@@ -256,6 +256,7 @@ class Spawner:
             if not _reap():
                 break
             select.select([], [], [], 0.01)
+        self.cgroups.remove_abandoned()  # Processes of a spawner that was killed may still have been leaving them when this one began.
         for _ in range(100):
             if self.cgroups.remove_all():
                 break

@@ -15,6 +15,7 @@ from haneul.events.outbox import StoredOutbox
 from haneul.events.signals import Hub
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.keys import pack, prefix_range
+from tests.support.stores import Overlaid
 
 
 @pytest.fixture
@@ -182,3 +183,34 @@ async def test_a_signal_wakes_its_waiters_and_times_out() -> None:
     assert await waiter is True
     await clock.advance(10 * SECOND)
     assert await other is False
+
+
+async def test_a_full_disk_neither_repeats_nor_forgets_what_was_done(tmp_path: Path) -> None:
+    """Handlers act outside of the store: that their entry cannot be removed just now is no reason to act again, nor to let go of the others."""
+    inner, clock = EmbeddedStore(tmp_path / "haneul.db"), Clock(frozen_at=10**18)
+    full, seen = True, []
+
+    async def transact(work: Any) -> Any:
+        if full:
+            raise OSError("disk full")
+        return await inner.transact(work)
+
+    outbox = StoredOutbox(Overlaid(inner, transact=transact), clock, Ids(1))
+
+    async def handler(payload: dict[str, Any]) -> None:
+        seen.append(payload["name"])
+        if payload["name"] == "fails" and seen.count("fails") == 1:
+            raise RuntimeError("at first")
+
+    outbox.handle("greet", handler)
+    await outbox.start()
+    for name in ("works", "fails"):
+        await inner.transact(lambda tx, name=name: outbox.put(tx, "greet", {"name": name}))
+    await clock.settle()
+    await clock.advance(60 * SECOND)
+    assert sorted(seen) == ["fails", "works"] and waiting(inner) == 2
+    full = False
+    await clock.advance(60 * SECOND)
+    assert sorted(seen) == ["fails", "fails", "works"] and waiting(inner) == 0
+    await outbox.stop()
+    await inner.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -155,3 +157,16 @@ def test_nothing_of_a_log_is_lost_when_the_cloud_stops(tmp_path: Path) -> None:
     lines = [event["message"] for event in cloud.client("logs").filter_log_events(logGroupName="/aws/lambda/busy", filterPattern="line")["events"]]
     cloud.stop()
     assert [line.strip() for line in lines] == [f"line {number}" for number in range(10)]
+
+
+def test_a_killed_spawner_is_no_error_of_the_service(fresh_cloud: Running) -> None:
+    """Because another one is started at once, even if that is killed too, and a request that comes in between waits for it; only what runs in this
+    very moment dies with its environment, as it does when a function's process ends."""
+    function(fresh_cloud, "steady")
+    invoke(fresh_cloud, "steady")
+    runtime = fresh_cloud.app.cloud.services["lambda"].environments._runtime
+    for number in range(9):
+        if number % 3 == 0:
+            os.kill(runtime.driver.spawner_pid, signal.SIGKILL)
+        answer = invoke(fresh_cloud, "steady", number)
+        assert answer == number or answer["errorType"] == "Runtime.ExitError"

@@ -27,7 +27,7 @@ def clock() -> Clock:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def pool(functions: Functions, clock: Clock) -> AsyncIterator[Pool]:
-    made = Pool(functions.runtime, clock, Ids(1), idle_ns=5 * MINUTE, memory_budget_mb=256, wait_seconds=0.05)
+    made = Pool(functions.runtime, clock, Ids(1), idle_ns=5 * MINUTE, memory_budget_mb=296, wait_seconds=0.05)
     yield made
     await made.stop()
 

@@ -25,6 +25,7 @@ _MESSAGE_BYTES_MAX = 65536
 _SET_UP_SECONDS_MAX = 60.0
 """A spawner or a sandbox that is not there by then (real time, on the most overloaded machine) never will be."""
 _END_SECONDS_MAX = 20.0
+_STARTS_AGAIN_MAX = 3
 """As long is waited for killed processes to be gone before going on without them."""
 _PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 _START = "import sys; sys.path.insert(0, sys.argv.pop()); from haneul.runtime.spawner import main; main()"
@@ -230,9 +231,11 @@ class NamespaceDriver(Driver):
 
     async def _spawner_ready(self) -> None:
         if not self._ready.is_set() and self._process is not None and not self._stopping:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.set_up_seconds_max):
-                    await self._ready.wait()
+            waiting = asyncio.ensure_future(self._ready.wait())  # Not asyncio.timeout: who waits here need not be a task.
+            try:
+                await asyncio.wait([waiting], timeout=self.set_up_seconds_max)
+            finally:
+                waiting.cancel()
         if self._socket is None:
             raise RuntimeUnavailable("The sandbox's spawner is not running.")
 
@@ -403,10 +406,13 @@ class NamespaceDriver(Driver):
             self._starting = asyncio.get_running_loop().create_task(self._start_again())
 
     async def _start_again(self) -> None:
-        try:
-            await self.start()
-        except (RuntimeUnavailable, OSError) as error:  # Whoever asks for a sandbox learns it in time.
-            _log.error("the sandbox's spawner could not be started again: %s", error)
+        for _ in range(_STARTS_AGAIN_MAX):  # What has killed it may kill the next one before it says a word.
+            try:
+                return await self.start()
+            except (RuntimeUnavailable, OSError) as error:  # Whoever asks for a sandbox learns it in time.
+                _log.error("the sandbox's spawner could not be started again: %s", error)
+            if self._stopping:
+                return
 
 
 def _fork_into(origin: Sandbox, sandbox: NamespaceSandbox, ends: list[int]) -> None:

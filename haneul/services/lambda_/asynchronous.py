@@ -16,6 +16,7 @@ from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.ports import Shape
 from haneul.runtime.port import RuntimeUnavailable
 from haneul.services.lambda_.destinations import Destinations
+from haneul.services.lambda_.errors import is_machine_full
 from haneul.services.lambda_.functions import Functions, Resolution
 from haneul.services.lambda_.invoked import Invoked
 from haneul.services.lambda_.invoker import Invoker
@@ -30,7 +31,11 @@ _RETRY_PAUSES = (1 * MINUTE, 2 * MINUTE)
 _THROTTLE_PAUSE_FIRST = 1 * SECOND
 _THROTTLE_PAUSE_MAX = 5 * MINUTE
 _RUNNING_MAX = 256
-"""Events that run at once. The outbox carries out a bounded number of entries at a time, and slow functions must leave room for the others."""
+"""Events that run at once. The outbox carries out a bounded number of entries at a time. A function may have as many under way as are still free, so
+that slow ones leave room for the others: alone it has half of them, beside another a third."""
+_CROWDED_PAUSE_FIRST = 1 * SECOND
+_CROWDED_PAUSE_MAX = 16 * SECOND
+_CROWDED_PAUSE_EACH = 2 * MILLISECOND
 _log = logging.getLogger("haneul")
 
 
@@ -43,6 +48,8 @@ class Asynchronous:
         self._invoker = invoker
         self._destinations = destinations
         self._running = 0
+        self._running_of: dict[tuple[str, str, str], int] = {}
+        self._held_back = 0
         cloud.outbox.handle(INVOKE, self._carry_out)
 
     async def accept(self, found: Resolution, payload: bytes, request_id: str, client_context: str | None, trace: str = "") -> None:
@@ -61,6 +68,8 @@ class Asynchronous:
         await self._cloud.store.transact(lambda tx: self._cloud.outbox.put(tx, INVOKE, entry))
 
     async def _carry_out(self, entry: Shape) -> None:
+        if entry.pop("held_back", False):
+            self._held_back = max(0, self._held_back - 1)
         target = Target(*entry["target"])
         try:
             found = self._functions.choose(target)
@@ -75,15 +84,31 @@ class Asynchronous:
         if found.function.reserved_concurrency == 0:
             await self._give_up(found, entry, config, "ZeroReservedConcurrency", None)
             return
-        if self._running >= _RUNNING_MAX:
-            await self._after_throttle(found, entry, config, expires_at, None)
+        place = target[:3]
+        if self._running_of.get(place, 0) >= _RUNNING_MAX - self._running:
+            await self._hold_back(entry, expires_at)
             return
         self._running += 1
+        self._running_of[place] = self._running_of.get(place, 0) + 1
+        try:
+            await self._run(found, entry, config, expires_at)
+        finally:
+            self._running -= 1
+            self._running_of[place] -= 1
+            if not self._running_of[place]:
+                del self._running_of[place]
+
+    async def _run(self, found: Resolution, entry: Shape, config: InvokeConfig, expires_at: int) -> None:
+        """Run the function, and see to what comes of it."""
         self._invoker.meters.of(found).add("AsyncEventAge", (self._cloud.clock.now() - entry["accepted_at"]) / MILLISECOND, "Milliseconds")
         try:
-            invoked = await self._invoker.run(found, entry["payload"], entry["request_id"], client_context=entry["client_context"], trace_id=entry.get("trace", ""))
+            invoked = await self._invoker.run(
+                found, entry["payload"], entry["request_id"], client_context=entry["client_context"], trace_id=entry.get("trace", ""), paced=False
+            )
         except ServiceError as error:
-            if error.code == "RecursiveInvocationException":
+            if is_machine_full(error):
+                await self._hold_back(entry, expires_at)
+            elif error.code == "RecursiveInvocationException":
                 await self._give_up(found, entry, config, "RecursiveInvocation", None)
             else:
                 await self._after_throttle(found, entry, config, expires_at, error)
@@ -91,8 +116,6 @@ class Asynchronous:
         except (AccessDenied, RuntimeUnavailable) as error:
             await self._after_throttle(found, entry, config, expires_at, error)
             return
-        finally:
-            self._running -= 1
         entry["attempts"] += 1
         if not invoked.failed:
             await self._destinations.succeeded(found, entry, config, invoked)
@@ -116,6 +139,16 @@ class Asynchronous:
         if due >= expires_at:
             due = expires_at
         await self._again(entry, due)
+
+    async def _hold_back(self, entry: Shape, expires_at: int) -> None:
+        """The machine has enough to do. Events that wait come back the later the more of them there are, and spread, so that there is always one at
+        hand when something becomes free, and looking at them is not what keeps the machine busy."""
+        pause = min(max(_CROWDED_PAUSE_FIRST, self._held_back * _CROWDED_PAUSE_EACH), _CROWDED_PAUSE_MAX)
+        spread = pause // 2 + pause * int(self._cloud.ids.hex(4), 16) // 0x10000
+        self._held_back += 1
+        entry["throttles"] += 1
+        entry["held_back"] = True
+        await self._again(entry, min(self._cloud.clock.now() + spread, expires_at))
 
     async def _again(self, entry: dict[str, Any], due: int) -> None:
         """Put the event back for later. The handler's own entry is removed when it returns, so between the two the event exists twice, never not."""

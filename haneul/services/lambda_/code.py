@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from haneul.core.bodies import blob_body, chunks_of
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
-from haneul.core.errors import ServiceError
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.http import FileBody
 from haneul.services.lambda_.errors import invalid
 from haneul.services.lambda_.image_layers import ImageLayers
@@ -214,6 +214,10 @@ async def _in_thread(work: Any) -> Any:
 
 async def fetch_package(call: Call, request: dict[str, Any], operation: str) -> bytes:
     """The package that a request brings along or names in S3 (read with the caller's own permission)."""
+    if request.get("SourceKMSKeyArn"):
+        raise NotBuilt(f"the parameter SourceKMSKeyArn of lambda:{operation} (packages are kept as they come)")
+    if request.get("S3ObjectStorageMode", "COPY") != "COPY":
+        raise NotBuilt(f"the parameter S3ObjectStorageMode of lambda:{operation} (packages are copied)")
     data = request.get("ZipFile")
     bucket, key = request.get("S3Bucket"), request.get("S3Key")
     if data is not None and bucket is not None:

@@ -1,6 +1,9 @@
 """Where the outcome of asynchronous invocations is reported to: destinations, and dead-letter queues.
 
-Called as the function's role. Source: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations".
+A record is promised in the outbox as soon as its invocation is over, so that a destination that cannot take it just now is tried again without running
+the function again. It is sent as the function's role.
+
+Source: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations".
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ from haneul.core.ports import Shape
 from haneul.services.lambda_.functions import Resolution
 from haneul.services.lambda_.invoked import Invoked
 from haneul.services.lambda_.meters import Meters
+from haneul.services.lambda_.names import Target
 from haneul.services.lambda_.records import InvokeConfig
 from haneul.services.lambda_.times import iso_time
 from haneul.services.lambda_.traces import passed_on
+from haneul.store.port import Transaction
 
+REPORT = "lambda-report"
 _PRINCIPAL = "lambda.amazonaws.com"
 SERVICES = ("sqs", "lambda", "s3", "sns", "events")
 """Services that a destination can belong to. Those of them that this cloud does not have are refused when a destination is set."""
@@ -31,21 +37,32 @@ _log = logging.getLogger("haneul")
 
 
 class Destinations:
-    """Sends records. Lasting refusals are counted (DestinationDeliveryFailures, DeadLetterErrors); passing ones raise, so that they are repeated."""
+    """Sends records. Lasting refusals are counted (DestinationDeliveryFailures, DeadLetterErrors); passing ones are repeated by the outbox."""
 
     def __init__(self, cloud: Cloud, meters: Meters) -> None:
         self._cloud = cloud
         self._meters = meters
+        cloud.outbox.handle(REPORT, self._send)
 
     async def succeeded(self, found: Resolution, entry: Shape, config: InvokeConfig, invoked: Invoked) -> None:
         if config.on_success:
-            await self._report(found, config.on_success, self._record(found, entry, "Success", invoked), entry)
+            await self._promise(self._report(found, config.on_success, self._record(found, entry, "Success", invoked), entry))
 
     async def failed(self, found: Resolution, entry: Shape, config: InvokeConfig, condition: str, invoked: Invoked | None) -> None:
+        reports = []
         if config.on_failure:
-            await self._report(found, config.on_failure, self._record(found, entry, condition, invoked), entry)
+            reports.append(self._report(found, config.on_failure, self._record(found, entry, condition, invoked), entry))
         if found.version.dead_letter_arn:
-            await self._dead_letter(found, entry, condition, invoked)
+            reports.append(self._dead_letter(found, entry, condition, invoked))
+        if reports:
+            await self._promise(*reports)
+
+    async def _promise(self, *reports: Shape) -> None:
+        def work(tx: Transaction) -> None:
+            for report in reports:
+                self._cloud.outbox.put(tx, REPORT, report)
+
+        await self._cloud.store.transact(work)
 
     def _record(self, found: Resolution, entry: Shape, condition: str, invoked: Invoked | None) -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -70,7 +87,7 @@ class Destinations:
                 record["responsePayload"] = invoked.outcome.payload.decode("utf-8", "replace")
         return record
 
-    async def _report(self, found: Resolution, destination: str, record: dict[str, Any], entry: Shape) -> None:
+    def _report(self, found: Resolution, destination: str, record: dict[str, Any], entry: Shape) -> Shape:
         trace = _trace_after(found, entry)
         now = self._cloud.clock.now()
         body = orjson.dumps(record)
@@ -86,9 +103,9 @@ class Destinations:
             operation, params = "events:PutEvents", {"Entries": [_bus_entry(found, destination, record, now)]}
         else:
             operation, params = "sqs:SendMessage", queue_message(destination, body.decode(), trace)
-        await self._send(found, operation, params, "DestinationDeliveryFailures", trace)
+        return _call(found, operation, params, "DestinationDeliveryFailures", trace)
 
-    async def _dead_letter(self, found: Resolution, entry: Shape, condition: str, invoked: Invoked | None) -> None:
+    def _dead_letter(self, found: Resolution, entry: Shape, condition: str, invoked: Invoked | None) -> Shape:
         message = condition
         code = "200"
         if invoked is not None:
@@ -106,27 +123,32 @@ class Destinations:
         operation, params = "sqs:SendMessage", queue_message(arn, text, trace)
         if arn.split(":")[2] == "sns":
             operation, params = "sns:Publish", {"TopicArn": arn, "Message": text}
-        await self._send(found, operation, {**params, "MessageAttributes": attributes}, "DeadLetterErrors", trace)
+        return _call(found, operation, {**params, "MessageAttributes": attributes}, "DeadLetterErrors", trace)
 
-    async def _send(self, found: Resolution, operation: str, params: dict[str, Any], metric: str, trace: str) -> None:
-        target = found.target
+    async def _send(self, report: Shape) -> None:
+        target, operation = Target(*report["target"]), report["operation"]
         try:
             await call_as(
                 self._cloud,
                 operation,
-                params,
+                report["params"],
                 region=target.region,
                 account=target.account,
-                role=found.version.role,
+                role=report["role"],
                 principal=_PRINCIPAL,
                 session_name=target.name,
-                trace_header=trace,
+                trace_header=report["trace"],
             )
         except (ServiceError, AccessDenied) as error:
             if isinstance(error, ServiceError) and (error.code in _PASSING or (error.status or 400) == 500):
                 raise
-            self._meters.count(target, metric)
+            self._meters.count(target, report["metric"])
             _log.warning("the outcome of an event for %s could not be sent: %s", target.name, error)
+
+
+def _call(found: Resolution, operation: str, params: Shape, metric: str, trace: str) -> Shape:
+    """A report as the outbox keeps it: the call to be made as the function's role, and the metric that counts its failure."""
+    return {"target": list(found.target), "role": found.version.role, "operation": operation, "params": params, "metric": metric, "trace": trace}
 
 
 def _trace_after(found: Resolution, entry: Shape) -> str:

@@ -24,10 +24,11 @@ from haneul.runtime.port import Credentials, FunctionSpec, RuntimeUnavailable, S
 from haneul.runtime.runtime import Runtime
 from haneul.services.lambda_.code import CodeStore
 from haneul.services.lambda_.configuration import PRINCIPAL
-from haneul.services.lambda_.errors import throttled
+from haneul.services.lambda_.errors import machine_full, throttled
 from haneul.services.lambda_.functions import Resolution
 from haneul.services.lambda_.images import Images
 from haneul.services.lambda_.log_shipper import EnvironmentLog, LogShipper
+from haneul.services.lambda_.rates import Rates
 from haneul.services.lambda_.records import Version
 from haneul.services.lambda_.shapes import open_environment
 
@@ -50,11 +51,12 @@ class Lease:
 class Environments:
     """Gives out environments for versions of functions. `folder` is the sandbox's own."""
 
-    def __init__(self, cloud: Cloud, folder: Path, code: CodeStore, logs: LogShipper) -> None:
+    def __init__(self, cloud: Cloud, folder: Path, code: CodeStore, logs: LogShipper, rates: Rates) -> None:
         self._cloud = cloud
         self._folder = folder
         self._code = code
         self._shipper = logs
+        self._rates = rates
         self._starting = asyncio.Lock()
         self._runtimes: list[str] | None = None
         self._runtime: Runtime | None = None
@@ -124,9 +126,9 @@ class Environments:
         if fleet:
             spec = replace(spec, key=f"{spec.key} {fleet}", initialization_type="provisioned-concurrency")
         try:
-            environment = await pool.acquire(spec, lambda: self._credentials(version), lambda stream: self._open_log(found, stream))
+            environment = await pool.acquire(spec, lambda: self._grow(found, fleet), lambda stream: self._open_log(found, stream))
         except PoolFull:
-            raise throttled("ConcurrentInvocationLimitExceeded") from None
+            raise machine_full() from None
         except SnapshotFailed as error:
             raise ServiceError("SnapStartException", str(error), 400, fields={"Type": "User"}) from None
         except RuntimeUnavailable as error:
@@ -140,6 +142,8 @@ class Environments:
             pool = await self._ready()
             spec = self._specs.get(version.revision_id) or await self._make_spec(found)
             await pool.snapshot(spec, lambda: self._credentials(version), lambda stream: self._open_log(found, stream))
+        except PoolFull:
+            raise machine_full() from None
         except RuntimeUnavailable as error:
             raise ServiceError("SnapStartException", str(error), 400, fields={"Type": "User"}) from None
 
@@ -188,6 +192,12 @@ class Environments:
             self._specs.clear()
         self._specs[version.revision_id] = spec
         return spec
+
+    async def _grow(self, found: Resolution, fleet: str) -> Credentials:
+        """What a new environment needs, unless its function grows too fast. What is provisioned grows within the account's concurrency anyway."""
+        if not fleet and (reason := self._rates.refuses_growth(found)):
+            raise throttled(reason)
+        return await self._credentials(found.version)
 
     async def _credentials(self, version: Version) -> Credentials:
         authority = self._cloud.authority

@@ -38,6 +38,19 @@ def throttled(reason: str, message: str = "Rate Exceeded.") -> ServiceError:
     return ServiceError("TooManyRequestsException", message, 429, fields={"Type": "User", "Reason": reason, "retryAfterSeconds": "1"})
 
 
+_MACHINE_FULL = "Rate Exceeded. This machine has no room for another execution environment now, or starts as many as it can."
+
+
+def machine_full() -> ServiceError:
+    """What this machine cannot carry now: for the caller a throttle like any other."""
+    return throttled("ConcurrentInvocationLimitExceeded", _MACHINE_FULL)
+
+
+def is_machine_full(error: Exception) -> bool:
+    """Whether it is for want of machine that something was refused, and not by a limit of the function or the account."""
+    return isinstance(error, ServiceError) and error.message == _MACHINE_FULL
+
+
 def too_large(limit: int, operation: str) -> ServiceError:
     return ServiceError("RequestTooLargeException", f"Request must be smaller than {limit} bytes for the {operation} operation", 413, fields=_USER)
 

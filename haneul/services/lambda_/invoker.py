@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from haneul.core.cloud import Cloud
+from haneul.core.errors import ServiceError
 from haneul.runtime.port import Invocation, Outcome, ResponseStream, RuntimeUnavailable
 from haneul.services.lambda_.environments import Environments, Lease
 from haneul.services.lambda_.errors import throttled
@@ -14,6 +15,7 @@ from haneul.services.lambda_.limits import ACCOUNT_CONCURRENCY, UNRESERVED_CONCU
 from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.platform_log import end_lines, start_line
 from haneul.services.lambda_.provisioned_environments import ProvisionedEnvironments
+from haneul.services.lambda_.rates import Rates
 from haneul.services.lambda_.records import reserved_key
 from haneul.services.lambda_.snap_start import check_active
 from haneul.services.lambda_.traces import LOOPS_MAX, hash_of, loops, passed_on, recursive
@@ -24,24 +26,25 @@ _ATTEMPTS = 3
 class Invoker:
     """Counts what runs at once (in this process, where the environments are) and runs it."""
 
-    def __init__(self, cloud: Cloud, functions: Functions, environments: Environments, provisioned: ProvisionedEnvironments, meters: Meters) -> None:
+    def __init__(self, cloud: Cloud, functions: Functions, environments: Environments, provisioned: ProvisionedEnvironments, meters: Meters, rates: Rates) -> None:
         self._cloud = cloud
         self._provisioned = provisioned
         self.meters = meters
         self._functions = functions
         self._environments = environments
+        self._rates = rates
         self.stopping = False
         self._running: dict[tuple[str, str, str], int] = {}
         self._unreserved: dict[tuple[str, str], int] = {}
 
     async def run(
-        self, found: Resolution, payload: bytes, request_id: str, *, client_context: str | None = None, with_log: bool = False, trace_id: str = ""
+        self, found: Resolution, payload: bytes, request_id: str, *, client_context: str | None = None, with_log: bool = False, trace_id: str = "", paced: bool = True
     ) -> Invoked:
         """Run the version that `found` names. A function's failure is an outcome; TooManyRequestsException, RecursiveInvocationException (by the
-        lineage in `trace_id`) and what keeps it from running are raised."""
+        lineage in `trace_id`) and what keeps it from running are raised. Not `paced` are asynchronous events: their rate is not limited."""
         check_active(found)
         trace_id = self._trace(found, trace_id)
-        self._enter(found)
+        self._enter(found, paced=paced)
         try:
             invocation = Invocation(request_id, payload, found.arn, client_context, None, trace_id)
             for attempt in range(_ATTEMPTS):
@@ -104,7 +107,14 @@ class Invoker:
 
     async def _lease(self, found: Resolution) -> Lease:
         """A provisioned environment if there is a free one, else one of the function's others."""
-        return self._provisioned.lease(found) or await self._environments.acquire(found)
+        if (lease := self._provisioned.lease(found)) is not None:
+            return lease
+        try:
+            return await self._environments.acquire(found)
+        except ServiceError as error:
+            if error.code == "TooManyRequestsException":
+                self.meters.throttled(found)
+            raise
 
     async def _give_back(self, lease: Lease) -> None:
         if not self._provisioned.take_back(lease):
@@ -112,20 +122,21 @@ class Invoker:
 
     # ---- concurrency
 
-    def _enter(self, found: Resolution) -> None:
-        """Count an invocation in, or refuse it."""
+    def _enter(self, found: Resolution, *, paced: bool = True) -> None:
+        """Count an invocation in, or refuse it. Only what is not refused for want of concurrency counts for the rate."""
         account, region, name, _ = found.target
         place, area = (account, region, name), (account, region)
         running = self._running.get(place, 0)
-        limit = found.function.reserved_concurrency
+        limit, together = found.function.reserved_concurrency, self._unreserved.get(area, 0)
         if limit is not None:
             if running >= limit:
                 self._throttle(found, "ReservedFunctionConcurrentInvocationLimitExceeded")
-        else:
-            together = self._unreserved.get(area, 0)
-            # The account's limit less what is reserved; the sum is read only when it can matter.
-            if together >= UNRESERVED_CONCURRENCY_MIN and together >= ACCOUNT_CONCURRENCY - (read(self._cloud.store, reserved_key(found.target.space), int) or 0):
-                self._throttle(found, "ConcurrentInvocationLimitExceeded")
+        # The account's limit less what is reserved; the sum is read only when it can matter.
+        elif together >= UNRESERVED_CONCURRENCY_MIN and together >= ACCOUNT_CONCURRENCY - (read(self._cloud.store, reserved_key(found.target.space), int) or 0):
+            self._throttle(found, "ConcurrentInvocationLimitExceeded")
+        if paced and (reason := self._rates.refuses(found)):
+            self._throttle(found, reason)
+        if limit is None:
             self._unreserved[area] = together + 1
             self.meters.unreserved(area, together + 1)
         running += 1

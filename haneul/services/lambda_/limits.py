@@ -24,6 +24,11 @@ PAYLOAD_BYTES_MAX = 6_291_456
 ASYNC_PAYLOAD_BYTES_MAX = 1_048_576
 ACCOUNT_CONCURRENCY = 1000
 UNRESERVED_CONCURRENCY_MIN = 100
+REQUESTS_OF_AN_ENVIRONMENT = 10
+"""Synchronous requests a second for each unit of concurrency."""
+GROWTH_MAX = 1000
+GROWTH_SECONDS = 10
+"""So many environments may be added to a function in so many seconds ("Lambda scaling behavior")."""
 TAGS_MAX = 50
 LOG_TAIL_BYTES_MAX = 4096
 LIST_ITEMS_MAX = 50

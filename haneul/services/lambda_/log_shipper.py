@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 
-from haneul.clock import MILLISECOND
+from haneul.clock import MILLISECOND, SECOND
 from haneul.core.call import call_as
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
@@ -20,6 +20,7 @@ _EVENT_OVERHEAD_BYTES = 26
 _BATCH_BYTES_MAX = 1_048_576
 _BATCH_EVENTS_MAX = 10_000
 _WAITING_BYTES_MAX = 16 * 1024 * 1024
+_TROUBLE_PAUSE = 5 * SECOND
 _WRITES_APART = 250 * MILLISECOND
 """An environment that runs again and again writes its lines this far apart, so that logging costs a busy cloud little."""
 _log = logging.getLogger("haneul")
@@ -32,14 +33,14 @@ class LogShipper:
         self.cloud = cloud
         self._writers: set[asyncio.Task[None]] = set()
         self._pausing: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self.stopping = False
 
     def start(self) -> None:
-        self._stopping = False
+        self.stopping = False
 
     async def stop(self) -> None:
         """Write what waits, without pauses."""
-        self._stopping = True
+        self.stopping = True
         for task in self._pausing:
             task.cancel()
         while self._writers:
@@ -54,13 +55,13 @@ class LogShipper:
     async def pause(self, duration: int) -> None:
         """Let time pass between two writes, unless the cloud stops."""
         task = asyncio.current_task()
-        if task is None or self._stopping:
+        if task is None or self.stopping:
             return
         self._pausing.add(task)
         try:
             await self.cloud.clock.sleep(duration)
         except asyncio.CancelledError:
-            if not self._stopping:
+            if not self.stopping:
                 raise
             task.uncancel()
         finally:
@@ -149,13 +150,14 @@ class EnvironmentLog:
         clock = self._shipper.cloud.clock
         try:
             if not self._created:
-                await self._shipper.create(self)
+                await self._patiently(lambda: self._shipper.create(self))
                 self._created = True
             while self._waiting:
                 pause = self._written_at + _WRITES_APART - clock.now()
                 if pause > 0 and not clock.frozen:  # Where time stands still nothing is busy.
                     await self._shipper.pause(pause)
-                await self._shipper.write(self, self._next_batch())
+                batch = self._next_batch()
+                await self._patiently(lambda: self._shipper.write(self, batch))  # noqa: B023 - done with before the next batch is taken
                 self._written_at = clock.now()
         except (ServiceError, AccessDenied) as error:
             # The role may be given the permission later, so the next invocation tries again; what could not be written is gone, as on AWS.
@@ -164,6 +166,16 @@ class EnvironmentLog:
             self._waiting_bytes = 0
         finally:
             self._writing = False
+
+    async def _patiently(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do something with the log's service; while that is in trouble (a full disk) wait, as long as there is room for more lines."""
+        while True:
+            try:
+                return await act()
+            except ServiceError as error:
+                if error.status != 500 or self._shipper.stopping or self._lost:
+                    raise
+            await self._shipper.pause(_TROUBLE_PAUSE)
 
     def _next_batch(self) -> list[tuple[int, str]]:
         batch: list[tuple[int, str]] = []

@@ -12,18 +12,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from haneul.clock import HOUR
+from haneul.clock import HOUR, SECOND
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.services.lambda_.environments import Environments, Lease
+from haneul.services.lambda_.errors import is_machine_full
 from haneul.services.lambda_.functions import Functions, Resolution, read
 from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.names import Target
+from haneul.services.lambda_.rates import Rates
 from haneul.services.lambda_.records import PROVISIONED_SPACE, Provisioned, provisioned_key
 from haneul.store.keys import pack, prefix_range, unpack
 
 _LIFETIME = 2 * HOUR
 _MADE_AT_ONCE = 8
+_FULL_PAUSE = 5 * SECOND
 
 
 @dataclass(eq=False, slots=True)
@@ -56,11 +59,12 @@ class ProvisionedState(NamedTuple):
 class ProvisionedEnvironments:
     """Keeps fleets as large as they are wanted. Ages of environments are the clock's times at which they were made."""
 
-    def __init__(self, cloud: Cloud, functions: Functions, environments: Environments, meters: Meters) -> None:
+    def __init__(self, cloud: Cloud, functions: Functions, environments: Environments, meters: Meters, rates: Rates) -> None:
         self._cloud = cloud
         self._functions = functions
         self._environments = environments
         self._meters = meters
+        self._rates = rates
         self._fleets: dict[str, _Fleet] = {}
         self._of_target: dict[Target, list[_Fleet]] = {}
         self._unwatch: list[Callable[[], None]] = []
@@ -91,7 +95,7 @@ class ProvisionedEnvironments:
         if fleet is None:
             return None
         meters, now = self._meters.of_target(found.target), self._cloud.clock.now()
-        while fleet.free:
+        while fleet.free and not self._rates.spills(fleet.name, fleet.wanted):
             lease, made_at = fleet.free.pop()
             if now - made_at > _LIFETIME or not lease.environment.alive:  # Its credentials will not last, or it is gone.
                 self._cloud.clock.run(self._retire(lease, fleet), "replace a provisioned environment")
@@ -201,18 +205,28 @@ class ProvisionedEnvironments:
         try:
             while not fleet.gone and fleet.allocated < fleet.wanted:
                 missing = min(_MADE_AT_ONCE, fleet.wanted - fleet.allocated)
-                if not all(await asyncio.gather(*(self._make(fleet) for _ in range(missing)))):
+                made = await asyncio.gather(*(self._make(fleet) for _ in range(missing)))
+                if None in made:  # Others are being started, or run: what is wanted stays wanted.
+                    self._cloud.clock.call_later(_FULL_PAUSE, lambda: self._fill_later(fleet))
+                    return
+                if not all(made):
                     fleet.status = "FAILED"
                     return
             fleet.status = "READY"
         finally:
             fleet.filling = False
 
-    async def _make(self, fleet: _Fleet) -> bool:
-        """One environment more, initialised; whether that went well."""
+    def _fill_later(self, fleet: _Fleet) -> None:
+        if not fleet.gone:
+            self._cloud.clock.run(self._fill(fleet), "provisioned concurrency")
+
+    async def _make(self, fleet: _Fleet) -> bool | None:
+        """One environment more, initialised; whether that went well, None when the machine is full."""
         try:
             lease = await self._environments.acquire(fleet.found, fleet.name)
         except (ServiceError, AccessDenied) as error:
+            if is_machine_full(error):
+                return None
             fleet.reason = error.message
             return False
         if not await lease.environment.prepared():

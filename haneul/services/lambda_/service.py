@@ -8,6 +8,7 @@ from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.service import Service
+from haneul.services.lambda_.absent import ABSENT
 from haneul.services.lambda_.asynchronous import Asynchronous
 from haneul.services.lambda_.code import CodeStore
 from haneul.services.lambda_.destinations import Destinations
@@ -21,6 +22,7 @@ from haneul.services.lambda_.meters import Meters
 from haneul.services.lambda_.names import parse_layer_arn, parse_target
 from haneul.services.lambda_.provisioned_environments import ProvisionedEnvironments
 from haneul.services.lambda_.quirks import QUIRKS
+from haneul.services.lambda_.rates import Rates
 from haneul.services.lambda_.records import Policy, layer_policy_key
 from haneul.services.lambda_.snap_start import SnapStarts
 from haneul.services.lambda_.url_gateway import UrlGateway
@@ -31,6 +33,7 @@ class Lambda(Service):
 
     name = "lambda"
     quirks = QUIRKS
+    absent = ABSENT
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -38,11 +41,12 @@ class Lambda(Service):
         self.functions = Functions(cloud.store, cloud.ids)
         self.code = CodeStore(cloud, folder / "code")
         self.logs = LogShipper(cloud)
-        self.environments = Environments(cloud, folder / "sandbox", self.code, self.logs)
+        rates = Rates(cloud)
+        self.environments = Environments(cloud, folder / "sandbox", self.code, self.logs, rates)
         self.snap_starts = SnapStarts(cloud, self.functions, self.environments)
         self.meters = Meters(cloud)
-        self.provisioned = ProvisionedEnvironments(cloud, self.functions, self.environments, self.meters)
-        self.invoker = Invoker(cloud, self.functions, self.environments, self.provisioned, self.meters)
+        self.provisioned = ProvisionedEnvironments(cloud, self.functions, self.environments, self.meters, rates)
+        self.invoker = Invoker(cloud, self.functions, self.environments, self.provisioned, self.meters, rates)
         self.asynchronous = Asynchronous(cloud, self.functions, self.invoker, Destinations(cloud, self.meters))
         self.event_sources = EventSources(cloud, self.functions, self.invoker)
         self.urls = UrlGateway(cloud, self.functions, self.invoker)

@@ -10,6 +10,7 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.ports import Shape
 from haneul.services.lambda_.environments import Environments
+from haneul.services.lambda_.errors import is_machine_full
 from haneul.services.lambda_.functions import Functions, Resolution, read
 from haneul.services.lambda_.names import Target
 from haneul.services.lambda_.records import Version, version_key
@@ -53,6 +54,8 @@ class SnapStarts:
         try:
             await self._environments.snapshot(found)
         except (ServiceError, AccessDenied) as error:
+            if is_machine_full(error):
+                raise  # The outbox tries again.
             reason = error.message or "The function could not be initialized."
 
         def work(tx: Transaction) -> None:

@@ -28,6 +28,8 @@ async def update_function_code(call: Call, request: Shape) -> Shape:
     target = target_of(call, request)._replace(qualifier=None)
     found = service.functions.resolve(target)
     before = found.version
+    if request.get("PublishTo"):
+        raise invalid("PublishTo requires a capacity provider.")
     check_signature(call, found.function.code_signing_arn)
     if request.get("RevisionId") not in (None, before.revision_id):
         raise precondition_failed()

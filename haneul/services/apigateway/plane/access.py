@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from haneul.clock import SECOND
+from haneul.clock.buckets import Buckets
 from haneul.core.caller import ANONYMOUS, Caller
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.ports import Shape
 from haneul.services.apigateway.api_keys import digest
 from haneul.services.apigateway.plane.exchange import Exchange
-from haneul.services.apigateway.plane.limits import Buckets
 from haneul.services.apigateway.plane.refusals import Refusal, access_denied, forbidden, missing_token, quota_exceeded, throttled
 from haneul.services.apigateway.plane.usage import UsageCounters
 from haneul.services.apigateway.records import Home, key, load

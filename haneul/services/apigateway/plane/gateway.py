@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from haneul.clock import Clock
+from haneul.clock.buckets import Buckets
 from haneul.core.cloud import Cloud
 from haneul.core.errors import NotBuilt
 from haneul.core.http import HttpRequest, HttpResponse
@@ -19,7 +20,6 @@ from haneul.services.apigateway.plane.compiled import Stage, compile_stage
 from haneul.services.apigateway.plane.deciders import Deciders
 from haneul.services.apigateway.plane.exchange import Exchange
 from haneul.services.apigateway.plane.invoking import Invoker
-from haneul.services.apigateway.plane.limits import Buckets
 from haneul.services.apigateway.plane.mock import mock_response
 from haneul.services.apigateway.plane.proxy import invoke_proxy
 from haneul.services.apigateway.plane.refusals import (

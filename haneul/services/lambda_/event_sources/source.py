@@ -17,7 +17,7 @@ from haneul.services.lambda_.functions import Functions, Resolution, read
 from haneul.services.lambda_.invoked import Invoked
 from haneul.services.lambda_.invoker import Invoker
 from haneul.services.lambda_.meters import NAMESPACE
-from haneul.store.port import Transaction
+from haneul.store.port import StoreError, Transaction
 from haneul.store.records import encode
 
 PRINCIPAL = "lambda.amazonaws.com"
@@ -79,11 +79,16 @@ class Poller:
             while self._look_again and not self.stopped:
                 self._look_again = False
                 await self.look()
-        except (ServiceError, AccessDenied) as error:
-            self.report(f"PROBLEM: {error.message}")
-            self.wake_at(self.cloud.clock.now() + _TROUBLE_PAUSE)
+        except (ServiceError, AccessDenied, StoreError) as error:
+            self.in_trouble(error)
         finally:
             self._looking = False
+
+    def in_trouble(self, error: Exception) -> None:
+        """The source could not be read, or not be written down how far it was: try again in a while."""
+        self.report(f"PROBLEM: {getattr(error, 'message', '') or error}")
+        if not self.stopped:
+            self.wake_at(self.cloud.clock.now() + _TROUBLE_PAUSE)
 
     async def pause(self, duration: int) -> None:
         """Sleep, unless the poller is stopped."""
@@ -110,7 +115,10 @@ class Poller:
                 known.last_result = result
                 tx.put(key, encode(known))
 
-        await self.cloud.store.transact(work)
+        try:
+            await self.cloud.store.transact(work)
+        except StoreError as error:
+            _log.warning("event source %s: %s", self.mapping.uuid, error)
 
     def resolve(self) -> Resolution:
         """The function as it is now; ServiceError when it is gone."""

@@ -24,7 +24,7 @@ from haneul.services.lambda_.functions import read
 from haneul.services.lambda_.invoked import Invoked
 from haneul.services.lambda_.limits import PAYLOAD_BYTES_MAX
 from haneul.services.lambda_.times import iso_time
-from haneul.store.port import Transaction
+from haneul.store.port import StoreError, Transaction
 from haneul.store.records import encode
 
 _RECORDS_AT_ONCE = 1000
@@ -66,6 +66,11 @@ class StreamPoller(Poller):
             shard, parent = self._shards[one["ShardId"]], self._shards.get(one.get("ParentShardId", ""))
             if not shard.done and (parent is None or parent.done):
                 await self._follow(shard)
+
+    def in_trouble(self, error: Exception) -> None:
+        """What was taken from a shard and is not done with is read again, from the checkpoint on."""
+        self._shards.clear()
+        super().in_trouble(error)
 
     def _shard(self, shard_id: str) -> Shard:
         known = read(self.cloud.store, checkpoint_key(self.mapping, shard_id), Checkpoint)
@@ -181,8 +186,13 @@ class StreamPoller(Poller):
             await self._run_lane(shard, pieces, checkpoints=False)
         finally:
             self._lanes_running -= 1
-        if not self._lanes_running and not self.stopped:
+        if self._lanes_running or self.stopped:
+            return
+        try:
             await self._note(shard, last)
+        except StoreError as error:
+            self.in_trouble(error)
+        else:
             self.wake()
 
     async def _process_windows(self, shard: Shard, batch: list[Record]) -> None:

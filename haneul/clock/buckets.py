@@ -1,14 +1,15 @@
-"""Token buckets: how fast a method, or a client's key, may be called."""
+"""Token buckets: how often something may happen, by the clock and in integers."""
 
 from __future__ import annotations
 
-from haneul.clock import Clock
+from haneul.clock.clock import Clock
 
 _REQUEST = 1_000_000_000_000  # A request in the bucket's unit: nanoseconds times thousandths of a request a second.
+_BUCKETS_MAX = 16_384
 
 
 class Bucket:
-    """Holds `burst` requests and gets `rate` a second; all in integers."""
+    """Holds `burst` requests and gets `rate` a second."""
 
     __slots__ = ("_at", "_capacity", "_level", "_rate")
 
@@ -30,7 +31,7 @@ class Bucket:
 
 
 class Buckets:
-    """The buckets of this process, each with the limits it was last asked with."""
+    """The buckets of this process, each with the limits it was last asked with. When there are very many all begin anew."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -41,5 +42,7 @@ class Buckets:
         now = self._clock.now()
         known = self._buckets.get(name)
         if known is None or known[0] != rate or known[1] != burst:
+            if len(self._buckets) >= _BUCKETS_MAX:
+                self._buckets.clear()
             known = self._buckets[name] = (rate, burst, Bucket(rate, burst, now))
         return known[2].take(now)
