@@ -371,7 +371,7 @@ def test_expired_items_cost_nothing(fresh_cloud: Running) -> None:
 def test_the_command_line_says_so(monkeypatch: pytest.MonkeyPatch, arguments: list[str], unlimited: bool) -> None:
     """Limits are off only where a user says so."""
     wishes: list[str] = []
-    monkeypatch.setattr("haneul.cli.start.os.execv", lambda program, words: wishes.append(words[-1]))
+    monkeypatch.setattr("haneul.cli.start.os.execve", lambda program, words, environment: wishes.append(words[-1]))
     parser = argparse.ArgumentParser()
     add(parser.add_subparsers())
     options = parser.parse_args(["start", *arguments])
