@@ -154,11 +154,13 @@ class StoredOutbox:
     async def _surely(self, work: Callable[[Transaction], None]) -> None:
         """Write down what became of an entry, however long the disk is full: what has been done must not be done again because of that."""
         pause = _RETRY_FIRST
-        while self._running:
+        while True:
             try:
                 return await self._store.transact(work)
             except Exception as error:
                 _log.warning("outbox: the store does not take what was done: %r", error)
+            if not self._running:
+                return  # The next run does it again.
             await self._clock.sleep(pause)
             pause = min(pause * 2, _WRITE_AGAIN_MAX)
 
