@@ -74,7 +74,7 @@ def check_start_key(request: Shape) -> Item | None:
         return None
     check_map(given)
     start: Item = given
-    for value in start.values():
+    for value in given.values():
         try:
             check(value)
         except ServiceError as error:

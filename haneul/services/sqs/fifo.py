@@ -17,11 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from haneul.clock import MINUTE, SECOND
 from haneul.services.sqs.box import IN_FLIGHT_MAX, SETTLE_MAX, Box
 from haneul.services.sqs.counters import END, NEVER
+from haneul.services.sqs.fifo_records import Attempt, Sent, expires_at
 from haneul.services.sqs.messages import Content, Delivered, Handle, State, make_handle, read_content, rewrite_row, write_row
 from haneul.store.keys import after, pack, prefix_range, unpack
 from haneul.store.records import decode, encode
@@ -31,21 +30,6 @@ DEDUPLICATION_INTERVAL = 5 * MINUTE
 _CLEANED_PER_SEND = 3
 # How many groups one transaction looks at.
 _GROUPS_MAX = 100
-
-
-class Sent(msgspec.Struct, array_like=True):
-    """A message that later ones with the same deduplication id are taken for."""
-
-    until: int
-    id: str
-    number: int
-
-
-class Attempt(msgspec.Struct, array_like=True):
-    """What a ReceiveMessage with a ReceiveRequestAttemptId was given: number and receive count of each message."""
-
-    until: int
-    given: list[tuple[int, int]]
 
 
 class FifoBox(Box):
@@ -168,7 +152,7 @@ class FifoBox(Box):
             assert isinstance(target, bytes)
             row = self.tx.get(target)
             # The id may have been used again since: then a later row will come to remove it.
-            if row is not None and msgspec.msgpack.decode(row[1:])[0] <= self.now:
+            if row is not None and expires_at(row) <= self.now:
                 self.tx.delete(target)
             self.tx.delete(key)
 
