@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from haneul.services.s3.keys import object_key
 from haneul.services.s3.list_objects import list_page
-from haneul.services.s3.records import Bucket, Object, object_key
+from haneul.services.s3.records import Bucket, Object
 from haneul.store.records import encode
 from tests.s3.support import refusal
 

@@ -12,8 +12,9 @@ from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3.access import conditions
 from haneul.services.s3.errors import not_configured
+from haneul.services.s3.keys import bucket_key
 from haneul.services.s3.ownership import refuse_public_policy
-from haneul.services.s3.records import Bucket, bucket_key
+from haneul.services.s3.records import Bucket
 from haneul.services.s3.state import bucket_in, change_bucket, find_bucket
 from haneul.store.port import Transaction
 from haneul.store.records import encode

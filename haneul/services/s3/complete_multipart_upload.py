@@ -14,8 +14,9 @@ from haneul.services.s3.access import conditions, object_arn
 from haneul.services.s3.create_multipart_upload import find_upload
 from haneul.services.s3.customer_keys import key_of_upload
 from haneul.services.s3.errors import bad_digest, invalid_request, malformed_xml
+from haneul.services.s3.keys import part_key, parts_base, upload_key
 from haneul.services.s3.metadata import refuse_unbuilt, show_written
-from haneul.services.s3.records import Bucket, Object, Part, Piece, Upload, part_key, parts_base, upload_key
+from haneul.services.s3.records import Bucket, Object, Part, Piece, Upload
 from haneul.services.s3.state import bucket_in, find_bucket, state_of
 from haneul.services.s3.upload_part import PART_NUMBER_MAX
 from haneul.services.s3.writing import write_object

@@ -9,12 +9,13 @@ from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3.access import bucket_arn, conditions
+from haneul.services.s3.keys import bucket_key, objects_base, owned_key
 from haneul.services.s3.lifecycle import KIND as LIFECYCLE
 from haneul.services.s3.metadata import check_acl
 from haneul.services.s3.naming import check_bucket_name
 from haneul.services.s3.ownership import read_ownership
 from haneul.services.s3.purge import KIND as PURGE
-from haneul.services.s3.records import Bucket, PublicAccessBlock, bucket_key, objects_base, owned_key, read_bucket
+from haneul.services.s3.records import Bucket, PublicAccessBlock, read_bucket
 from haneul.services.s3.state import bucket_in, find_bucket, state_of
 from haneul.services.s3.tags import BUCKET_TAGS_MAX, check_tags
 from haneul.store.keys import pack, prefix_range

@@ -10,9 +10,10 @@ from haneul.services.s3 import checksums
 from haneul.services.s3.access import authorize, conditions, object_arn
 from haneul.services.s3.customer_keys import new_hash, read_key
 from haneul.services.s3.errors import invalid_request, no_such_upload
+from haneul.services.s3.keys import upload_key
 from haneul.services.s3.metadata import check_new_object, read_headers, read_metadata, show_encryption, storage_class
 from haneul.services.s3.purge import drop_upload
-from haneul.services.s3.records import Bucket, Upload, upload_key
+from haneul.services.s3.records import Bucket, Upload
 from haneul.services.s3.state import bucket_in, canonical_id, find_bucket, state_of
 from haneul.services.s3.tags import read_tag_header
 from haneul.store.port import Reader, Transaction

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from haneul.clock import DAY
 from haneul.core.ports import Shape
 from haneul.services.s3.events import Origin
+from haneul.services.s3.keys import objects_base, text_in, text_start, uploads_base
 from haneul.services.s3.purge import drop_upload
-from haneul.services.s3.records import Bucket, Object, Upload, newest, objects_base, read_bucket, text_in, text_start, uploads_base
+from haneul.services.s3.records import Bucket, Object, Upload, newest, read_bucket
 from haneul.services.s3.state import State
 from haneul.services.s3.times import midnight_after
 from haneul.services.s3.writing import delete_current, delete_version

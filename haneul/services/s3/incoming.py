@@ -15,7 +15,8 @@ from haneul.services.s3 import checksums
 from haneul.services.s3.checksums import Digest, Expected
 from haneul.services.s3.customer_keys import CustomerKey
 from haneul.services.s3.errors import bad_digest, entity_too_large, incomplete_body
-from haneul.services.s3.records import Piece, body_key, row_place
+from haneul.services.s3.keys import body_key, row_place
+from haneul.services.s3.records import Piece
 from haneul.store.blobs import BlobWriter
 from haneul.store.port import Transaction
 from haneul.store.vault import Vault

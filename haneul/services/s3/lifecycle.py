@@ -14,7 +14,7 @@ from haneul.core.ports import Shape
 from haneul.services.s3.access import bucket_arn
 from haneul.services.s3.errors import invalid_argument, invalid_request, malformed_xml, not_configured
 from haneul.services.s3.expiry import sweep_bucket
-from haneul.services.s3.records import bucket_key
+from haneul.services.s3.keys import bucket_key
 from haneul.services.s3.state import State, bucket_in, find_bucket
 from haneul.services.s3.times import midnight_after
 from haneul.store.port import Transaction

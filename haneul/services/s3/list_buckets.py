@@ -9,7 +9,7 @@ from haneul.core.paging import make_token, read_token
 from haneul.core.ports import Shape
 from haneul.services.s3.access import bucket_arn
 from haneul.services.s3.errors import invalid_argument
-from haneul.services.s3.records import owned_key
+from haneul.services.s3.keys import owned_key
 from haneul.services.s3.state import find_bucket, owner, state_of
 from haneul.store.keys import pack, prefix_range, unpack
 

@@ -12,8 +12,9 @@ from haneul.core.paging import make_token, read_token
 from haneul.core.ports import Shape
 from haneul.services.s3.access import bucket_arn, conditions
 from haneul.services.s3.errors import invalid_argument
+from haneul.services.s3.keys import behind_key, objects_base, text_in, text_start
 from haneul.services.s3.listing import Cursor, encoded, fold, page_size
-from haneul.services.s3.records import Bucket, Object, behind_key, objects_base, text_in, text_start
+from haneul.services.s3.records import Bucket, Object
 from haneul.services.s3.state import find_bucket, owner
 from haneul.store.keys import after, prefix_range
 from haneul.store.port import Reader

@@ -9,8 +9,9 @@ from haneul.services.s3 import checksums
 from haneul.services.s3.access import bucket_arn, conditions, object_arn
 from haneul.services.s3.create_multipart_upload import find_upload
 from haneul.services.s3.customer_keys import key_of_upload
+from haneul.services.s3.keys import behind_key, part_key, parts_base, text_in, text_start, upload_key, uploads_base
 from haneul.services.s3.listing import Cursor, encoded, fold, page_size
-from haneul.services.s3.records import Part, Upload, behind_key, part_key, parts_base, text_in, text_start, upload_key, uploads_base
+from haneul.services.s3.records import Part, Upload
 from haneul.services.s3.state import find_bucket, owner
 from haneul.store.keys import after, prefix_range
 from haneul.store.records import decode

@@ -48,7 +48,8 @@ def refuse_unbuilt(request: Shape) -> None:
 
 def check_acl(request: Shape) -> None:
     """With object ownership enforced, only ACLs that give the bucket's owner full control may be named."""
-    if request.get("ACL") not in (None, *_OWNERS_ACLS) or any(name.startswith("Grant") for name in request):
+    acl = request.get("ACL")
+    if (acl is not None and acl not in _OWNERS_ACLS) or any(name.startswith("Grant") for name in request):
         raise acls_not_supported()
 
 

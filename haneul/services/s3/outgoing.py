@@ -10,7 +10,8 @@ from haneul.core.bodies import blob_body, chunks_of
 from haneul.core.http import FileBody
 from haneul.services.s3.customer_keys import CustomerKey
 from haneul.services.s3.errors import internal_error
-from haneul.services.s3.records import Bucket, Object, Piece, body_key, body_place, row_place
+from haneul.services.s3.keys import body_key, body_place, row_place
+from haneul.services.s3.records import Bucket, Object, Piece
 from haneul.services.s3.state import State
 from haneul.store.vault import Damaged, Vault
 

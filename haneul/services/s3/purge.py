@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from haneul.core.ports import Shape
-from haneul.services.s3.records import Part, Upload, parts_base, uploads_base
+from haneul.services.s3.keys import parts_base, uploads_base
+from haneul.services.s3.records import Part, Upload
 from haneul.services.s3.state import State
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction

@@ -9,8 +9,9 @@ from haneul.services.s3 import checksums
 from haneul.services.s3.access import authorize, conditions, object_arn
 from haneul.services.s3.customer_keys import new_hash, read_key
 from haneul.services.s3.incoming import Received, upload
+from haneul.services.s3.keys import body_place
 from haneul.services.s3.metadata import check_new_object, read_headers, read_metadata, show_written, storage_class
-from haneul.services.s3.records import Bucket, Object, body_place
+from haneul.services.s3.records import Bucket, Object
 from haneul.services.s3.state import find_bucket
 from haneul.services.s3.tags import read_tag_header
 from haneul.services.s3.writing import write_object

@@ -13,7 +13,8 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.ports import Shape
 from haneul.services.s3.errors import access_denied, no_such_bucket
-from haneul.services.s3.records import BUCKETS, Bucket, Piece, body_key, bucket_key, read_bucket
+from haneul.services.s3.keys import BUCKETS, body_key, bucket_key
+from haneul.services.s3.records import Bucket, Piece, read_bucket
 from haneul.store.keys import unpack
 from haneul.store.port import Transaction
 from haneul.store.records import encode

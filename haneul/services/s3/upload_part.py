@@ -15,10 +15,11 @@ from haneul.services.s3.create_multipart_upload import find_upload
 from haneul.services.s3.customer_keys import CustomerKey, key_of_upload
 from haneul.services.s3.errors import invalid_argument, invalid_request
 from haneul.services.s3.incoming import UPLOAD_BYTES_MAX, Received, received, upload
+from haneul.services.s3.keys import part_key
 from haneul.services.s3.metadata import refuse_unbuilt, show_encryption
 from haneul.services.s3.outgoing import body_of
 from haneul.services.s3.preconditions import check_copy
-from haneul.services.s3.records import Bucket, Object, Part, Upload, part_key
+from haneul.services.s3.records import Bucket, Object, Part, Upload
 from haneul.services.s3.state import find_bucket, state_of
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from haneul.core.call import Call
 from haneul.core.ports import Shape
 from haneul.services.s3.events import Origin, announce
+from haneul.services.s3.keys import null_key, object_key
 from haneul.services.s3.preconditions import check_write
-from haneul.services.s3.records import Bucket, Object, make_version_id, newest, null_key, null_version, object_key, one_version
+from haneul.services.s3.records import Bucket, Object, make_version_id, newest, null_version, one_version
 from haneul.services.s3.state import State, bucket_in, state_of
 from haneul.store.port import Transaction
 from haneul.store.records import encode

@@ -12,6 +12,7 @@ from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.quirks import Quirks
 from haneul.wire import timestamps
 from haneul.wire.documents import Convert, DocumentReader, DocumentWriter, integer_reader, mismatch
+from haneul.wire.instant import Instant
 from haneul.wire.model import OperationModel, ServiceModel, Shape
 from haneul.wire.protocols.base import NO_LABELS, Match, Protocol, decompressed
 from haneul.wire.protocols.event_stream import EventStreamWriter
@@ -21,15 +22,11 @@ _TIME_TAG = 1
 _DEPTH_MAX = 100
 
 
-class _Instant(int):
-    """A time as read from a tagged number."""
-
-
-def _read_tagged_time(value: Any, *_: Any) -> _Instant:
+def _read_tagged_time(value: Any, *_: Any) -> Instant:
     if type(value) is not int and type(value) is not float:
         raise SerializationError("A CBOR timestamp must be a number")
     try:
-        return _Instant(timestamps.from_number(value))
+        return Instant(timestamps.from_number(value))
     except (ValueError, OverflowError):
         raise SerializationError("A CBOR timestamp is out of range") from None
 
@@ -59,7 +56,7 @@ def _read_float(shape: Shape) -> Convert:
 
 def _read_timestamp(shape: Shape) -> Convert:
     def read(value: Any) -> int:
-        if type(value) is _Instant:
+        if type(value) is Instant:
             return int(value)
         return int(_read_tagged_time(value))
 
