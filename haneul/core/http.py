@@ -56,10 +56,6 @@ class HttpRequest:
 class StoredFile(Protocol):
     """A file open for reading, which closes when nobody refers to it any more."""
 
-    @property
-    def descriptor(self) -> int | None:
-        """From which the system can send the bytes as they are; None when they have to be read."""
-
     def read(self, offset: int, length: int) -> bytes:
         """Blocking: exactly these bytes, or an error."""
 

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
+from haneul.core.bodies import chunks_of
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import ClientGone, IncomingBody
 from haneul.front.head import NO_BODY, head_bytes
 from haneul.front.incoming import METHODS, Incoming, Refused, drive_on
-from haneul.front.respond import send_file, send_stream
+from haneul.front.respond import send_stream
 
 if TYPE_CHECKING:
-    import socket
-
     from haneul.front.server import Server
 
 Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
@@ -354,13 +353,9 @@ class Connection(asyncio.Protocol):
 
     async def _send(self, pending: Incoming, head: bytes, body: FileBody | AsyncIterator[bytes], chunked: bool) -> None:
         try:
-            if pending.method == "HEAD":
-                self.write(head)
-            elif isinstance(body, FileBody):
-                await send_file(self, head, body)
-            else:
-                self.write(head)
-                await send_stream(self, body, chunked)
+            self.write(head)
+            if pending.method != "HEAD":
+                await send_stream(self, chunks_of(body) if isinstance(body, FileBody) else body, chunked)
         except (ConnectionError, ClientGone, BrokenPipeError):
             self.abort()
         except Exception:
@@ -437,18 +432,6 @@ class Connection(asyncio.Protocol):
             await self._writable.wait()
         if self._transport.is_closing():
             raise ConnectionError("the client went away")
-
-    async def flush(self) -> None:
-        """Wait until nothing written is left in the transport."""
-        while self._transport.get_write_buffer_size():
-            self._transport.set_write_buffer_limits(0)
-            await asyncio.sleep(0)
-            await self.drain()
-        self._transport.set_write_buffer_limits()
-
-    def plain_socket(self) -> socket.socket | None:
-        """The socket for sendfile; None under TLS."""
-        return None if self.secure else self._transport.get_extra_info("socket")
 
     def close(self) -> None:
         self._closing = True

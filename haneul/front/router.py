@@ -32,7 +32,6 @@ _PATHS = (
 _USER_REQUEST = re.compile(r"^/restapis/(?P<api>[a-z0-9]+)/(?P<rest>[^/]+/_user_request_.*)$")
 _EXECUTE_API = re.compile(r"^/_aws/execute-api/(?P<api>[a-z0-9]+)(?P<rest>/.*)?$")
 _LAMBDA_URL = re.compile(r"^/_aws/lambda-url/(?P<id>[a-z0-9]+)(?P<rest>/.*)?$")
-_CREDENTIAL = re.compile(r"Credential=[^/,]+(?:/[^/,]+)*/\d{8}/[^/,]+/([^/,]+)/aws4_request")
 _CREDENTIAL_QUERY = re.compile(r"X-Amz-Credential=[^&]*?(?:%2F|/)([a-z0-9-]+)(?:%2F|/)aws4_request", re.IGNORECASE)
 
 
@@ -134,8 +133,9 @@ def _is_registry(request: HttpRequest, host: Host) -> bool:
 def _signed_for(request: HttpRequest) -> str | None:
     authorization = request.headers.get("authorization")
     if authorization is not None:
-        found = _CREDENTIAL.search(authorization)
-        return found[1] if found else None
+        # Key, day, region, service and terminator: no more than this is looked at before the signature is.
+        parts = authorization.partition("Credential=")[2].partition(",")[0].rsplit("/", 4)
+        return parts[3] if len(parts) == 5 and parts[3] and parts[4].startswith("aws4_request") else None
     if "X-Amz-Credential" in request.query:
         found = _CREDENTIAL_QUERY.search(request.query)
         return found[1] if found else None

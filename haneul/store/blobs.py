@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haneul.clock import Ids
-from haneul.store.hot import HotFiles, PlainFile, copy_to_memory
+from haneul.store.hot import HotFiles
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Store, Transaction
 from haneul.store.sealed import SealedFile, SealedWriter
@@ -95,8 +95,8 @@ class Blobs:
         """A blob, to be read by threads; `vault` is the one that it was created with, if any. Raises Damaged, FileNotFoundError."""
         return SealedFile(self._path(blob_id), vault or self._vault)
 
-    async def open_hot(self, blob_id: str, length: int) -> SealedFile | PlainFile:
-        """A blob, of which `length` bytes are going to be read: from memory when it is read again and again. Raises as `open`.
+    async def open_hot(self, blob_id: str, length: int) -> SealedFile | bytes:
+        """A blob, of which `length` bytes are going to be read: all of its bytes when it is read again and again. Raises as `open`.
 
         For blobs without a vault of their own: whose key is somebody else's is not kept in the clear.
         """
@@ -108,12 +108,12 @@ class Blobs:
         if not hot.begin(blob_id, sealed.size, length):
             return sealed
         try:
-            plain = await asyncio.get_running_loop().run_in_executor(None, copy_to_memory, sealed)
+            plain = await asyncio.get_running_loop().run_in_executor(None, sealed.read, 0, sealed.size)
         except BaseException:
             hot.drop(blob_id)
             raise
         hot.put(blob_id, plain)
-        return plain or sealed
+        return plain
 
     async def create(self, vault: Vault | None = None) -> BlobWriter:
         """Begin a new blob."""

@@ -101,9 +101,6 @@ class SealedFile:
     Raises Damaged (also while reading) and FileNotFoundError.
     """
 
-    # Its bytes are not on the disk as they are to be sent.
-    descriptor: int | None = None
-
     def __init__(self, path: Path, vault: Vault) -> None:
         self._handle = -1
         self._name = path.name

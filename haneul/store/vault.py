@@ -23,7 +23,6 @@ _SEALED_KEY_BYTES = KEY_BYTES + SEAL_BYTES
 _BODY_KEY = "body key"
 # A body's key encrypts one body only, so that the nonce needs no chance.
 _ONLY_NONCE = bytes(_NONCE_BYTES)
-_CIPHERS_KEPT = 1024
 
 
 class Damaged(Exception):
@@ -36,7 +35,6 @@ class Vault:
     def __init__(self, key: bytes, ids: Ids) -> None:
         self._cipher = AESGCM(key)
         self._ids = ids
-        self._ciphers: dict[bytes, AESGCM] = {}
 
     @classmethod
     def open_or_create(cls, path: Path, ids: Ids) -> Vault:
@@ -83,18 +81,10 @@ class Vault:
     def open_body(self, sealed: bytes, place: str) -> bytes:
         """What `seal_body` sealed for the same place. Raises Damaged."""
         sealed_key = sealed[:_SEALED_KEY_BYTES]
-        cipher = self._ciphers.get(sealed_key) or self._body_cipher(sealed_key)
-        try:
-            return cipher.decrypt(_ONLY_NONCE, sealed[_SEALED_KEY_BYTES:], place.encode())
-        except (InvalidTag, ValueError):
-            raise Damaged(f"the body at {place} is damaged") from None
-
-    def _body_cipher(self, sealed_key: bytes) -> AESGCM:
-        """Opened once for the bodies that are read again and again."""
         key = self.unseal(sealed_key, _BODY_KEY)
         if key is None:
             raise Damaged("the key of a body is damaged, or was sealed by another vault")
-        if len(self._ciphers) >= _CIPHERS_KEPT:
-            self._ciphers.clear()
-        cipher = self._ciphers[sealed_key] = AESGCM(key)
-        return cipher
+        try:
+            return AESGCM(key).decrypt(_ONLY_NONCE, sealed[_SEALED_KEY_BYTES:], place.encode())
+        except (InvalidTag, ValueError):
+            raise Damaged(f"the body at {place} is damaged") from None

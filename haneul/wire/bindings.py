@@ -193,7 +193,7 @@ def write_located(shape: Shape) -> Callable[[Any], str]:
         return lambda value: "true" if value else "false"
     if shape.type == "timestamp":
         form = shape.traits.get("timestampFormat", "rfc822")
-        return lambda value: timestamps.to_text(value, form)
+        return timestamps.to_rfc822 if form.lower() == "rfc822" else lambda value: timestamps.to_text(value, form)
     if shape.type in ("float", "double"):
         return float_text
     if shape.type == "blob":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import re
 from hashlib import sha256
 from urllib.parse import quote, unquote_to_bytes
 
 _BLOCK_BYTES = 64
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]+")
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
@@ -21,6 +23,8 @@ def canonical_path(path: str, *, s3: bool) -> str:
     if path == "/" or not path:
         return "/"
     if s3:
+        if _PLAIN_PATH.fullmatch(path):
+            return path
         if "%" not in path:
             return encode(path, "/")
         return "/".join([encode(unquote_to_bytes(part)) for part in path.split("/")])  # An encoded slash is signed as it was sent.

@@ -19,11 +19,13 @@ from haneul.core.http import HttpRequest
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINAL = "aws4_request"
+_SCHEME = ALGORITHM + " "
 UNSIGNED = "UNSIGNED-PAYLOAD"
 STREAMING_PREFIX = "STREAMING-"
 EXPIRES_SECONDS_MAX = 604_800
 EXPIRES_SECONDS_DEFAULT = 900
 
+_NO_BODY_HASH = "Missing required header for this request: x-amz-content-sha256"
 _PAYLOAD_WORDS = (
     "UNSIGNED-PAYLOAD",
     "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
@@ -96,24 +98,26 @@ def parse_timestamp(text: str) -> int:
 
 def refuse_for_s3(request: HttpRequest, authorization: str) -> None:
     """What S3 looks at before it reads an Authorization header. Raises SignatureProblem."""
-    argument = {"ArgumentName": "Authorization", "ArgumentValue": authorization}
     if "X-Amz-Algorithm=" in request.query and query_claims(request.query):
         message = (
             "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
             "Signature query string parameter or the Authorization header should be specified"
         )
-        raise SignatureProblem("unsupported", detail_s3=message, fields=argument)
-    scheme, space, _ = authorization.partition(" ")
-    if not space:
-        raise SignatureProblem("unsupported", detail_s3="Authorization header is invalid -- one and only one ' ' (space) required", fields=argument)
-    if scheme != ALGORITHM:
-        raise SignatureProblem("unsupported", detail_s3="Unsupported Authorization Type", fields=argument)
+        raise _unsupported(message, authorization)
+    if not authorization.startswith(_SCHEME):
+        if " " not in authorization:
+            raise _unsupported("Authorization header is invalid -- one and only one ' ' (space) required", authorization)
+        raise _unsupported("Unsupported Authorization Type", authorization)
     stated = request.headers.get("x-amz-content-sha256")
     if stated is None:
-        raise SignatureProblem("no-body-hash", detail_s3="Missing required header for this request: x-amz-content-sha256")
-    if stated not in _PAYLOAD_WORDS and not _HASH.fullmatch(stated):
+        raise SignatureProblem("no-body-hash", detail_s3=_NO_BODY_HASH)
+    if not _HASH.fullmatch(stated) and stated not in _PAYLOAD_WORDS:
         message = f"x-amz-content-sha256 must be {', '.join(_PAYLOAD_WORDS)} or a valid sha256 value."
         raise SignatureProblem("unsupported", detail_s3=message, fields={"ArgumentName": "x-amz-content-sha256", "ArgumentValue": stated})
+
+
+def _unsupported(message: str, authorization: str) -> SignatureProblem:
+    return SignatureProblem("unsupported", detail_s3=message, fields={"ArgumentName": "Authorization", "ArgumentValue": authorization})
 
 
 def read_grant(authorization: str) -> tuple[Grant, str]:
@@ -204,11 +208,9 @@ def check_headers_signed(request: HttpRequest, names: tuple[str, ...], *, s3: bo
         if "host" not in names:
             raise SignatureProblem("not-signed", "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
         return
-    unsigned = [
-        name
-        for name in ("host", *request.headers)
-        if name not in names and (name[:6] == "x-amz-" or name in ("host", "content-md5")) and name != "x-amz-content-sha256"
-    ]
+    unsigned = [name for name in request.headers if name not in names and (name.startswith("x-amz-") or name == "content-md5") and name != "x-amz-content-sha256"]
+    if "host" not in names:
+        unsigned.append("host")
     if unsigned:
         raise SignatureProblem("not-signed", fields={"HeadersNotSigned": ", ".join(sorted(set(unsigned)))})
 

@@ -15,7 +15,7 @@ from haneul.services.s3.errors import invalid_argument, invalid_request, no_such
 from haneul.services.s3.metadata import refuse_unbuilt, show_object
 from haneul.services.s3.outgoing import Source, body_of
 from haneul.services.s3.preconditions import check_read
-from haneul.services.s3.records import NULL, Bucket, Object, newest, one_version, order_of_version
+from haneul.services.s3.records import NULL, Bucket, Object, one_version, order_of_version
 from haneul.services.s3.state import find_bucket, state_of
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
@@ -61,7 +61,7 @@ def find_object(call: Call, request: Shape, action: str, action_of_version: str)
     version_id = request.get("VersionId")
     call.authorize(action_of_version if version_id is not None else action, f"arn:aws:s3:::{bucket.name}/{key}", Conditions(call, request))
     if version_id is None:
-        found = newest(call.cloud.store, bucket, key)
+        found = state_of(call).current(bucket, key)
         if found is None or found.marker:
             may_list(call, bucket)
             error = no_such_key(key)

@@ -1,4 +1,4 @@
-"""What this process remembers of S3: buckets (a cache, kept fresh by the store's change feed) and the files being read just now."""
+"""What this process remembers of S3: buckets (a cache, kept fresh by the store's change feed), objects that are read often, and the files being read just now."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.ports import Shape
 from haneul.services.s3.errors import access_denied, no_such_bucket
-from haneul.services.s3.keys import BUCKETS, body_key, bucket_key
-from haneul.services.s3.records import Bucket, Piece, read_bucket
+from haneul.services.s3.hot import HotObjects
+from haneul.services.s3.keys import BUCKETS, body_key, body_place, bucket_key, object_key
+from haneul.services.s3.records import Bucket, Object, Piece, newest, read_bucket
 from haneul.store.keys import unpack
 from haneul.store.port import Transaction
 from haneul.store.records import encode
@@ -34,6 +35,7 @@ class State:
         self.cloud = cloud
         self._buckets: dict[str, Bucket] = {}
         self._readers: dict[str, int] = {}
+        self.hot = HotObjects(cloud.vault)
         cloud.store.watch(BUCKETS, self._forget)
         cloud.outbox.handle(_RELEASE, self._release_again)
 
@@ -53,6 +55,15 @@ class State:
                     self._buckets.clear()
                 self._buckets[name] = found
         return found
+
+    # ---- objects
+
+    def current(self, bucket: Bucket, key: str) -> Object | None:
+        """The current version of a key, which may be a delete marker. Not to be changed."""
+        if bucket.versioning:
+            return newest(self.cloud.store, bucket, key)
+        row = self.cloud.store.get(object_key(bucket.id, key, 0))
+        return self.hot.read(body_place(bucket.id, key), row) if row is not None else None
 
     # ---- bodies
 
