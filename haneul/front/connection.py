@@ -54,6 +54,7 @@ class Connection(asyncio.Protocol):
         "_reading_paused",
         "_ready",
         "_remote_given",
+        "_room",
         "_server",
         "_stream",
         "_transport",
@@ -86,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._work: asyncio.Task[Any] | None = None
         self._closing = False
         self._due = False
+        self._room = 0
         self._lingering: asyncio.TimerHandle | None = None
         self._reading_paused = False
         self._writable: asyncio.Event | None = None
@@ -315,12 +317,19 @@ class Connection(asyncio.Protocol):
         elif len(body) < _JOIN_BELOW_BYTES:
             self._transport.write(head + body)
         else:
-            self._transport.writelines((head, body))
+            self._write_large(head, body)
         self._current = None
         if not pending.keep_alive:
             self._end()
         elif self._writable is not None and not self._writable.is_set():
             self._hold()
+
+    def _write_large(self, head: bytes, body: bytes) -> None:
+        """Write a body that is in memory and stays there: it goes out with what others have to say, not between their answers."""
+        if len(body) > self._room:
+            self._room = len(body)
+            self._transport.set_write_buffer_limits(high=len(head) + len(body) + _JOIN_BELOW_BYTES)
+        self._transport.writelines((head, body))
 
     def _answer_at_length(self, pending: Incoming, response: HttpResponse, body: FileBody | AsyncIterator[bytes]) -> None:
         """Answer with a file or a stream, which takes a task."""
@@ -332,6 +341,9 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._withheld(pending))
             self._done(pending)
             return
+        if self._room:
+            self._room = 0
+            self._transport.set_write_buffer_limits()
         self._work = asyncio.get_running_loop().create_task(self._send(pending, head, body, chunked))
 
     def _withheld(self, pending: Incoming) -> bytes:
