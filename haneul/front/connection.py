@@ -7,6 +7,7 @@ nothing is answered without a task ever being made for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -355,7 +356,8 @@ class Connection(asyncio.Protocol):
         pending = self._current = Incoming("", "", "", {}, b"", None, self, True, False)
 
         async def wait() -> None:
-            await self.drain()
+            with contextlib.suppress(ConnectionError):  # One that went away is answered nothing more: `_closing` says so.
+                await self.drain()
             if self._current is pending:
                 self._current = None
                 self._work = None
