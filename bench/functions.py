@@ -9,16 +9,23 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+
+import uvloop
 
 from bench import requests, servers
 from bench.data_plane import client, measure
 from bench.process import children, pss
 from bench.table import Table
+from haneul.runtime.drivers.choice import make_driver
+from haneul.runtime.port import Credentials, FunctionSpec, Invocation
+from haneul.runtime.runtime import Runtime
 
 ECHO = "def handler(event, context):\n    return event\n"
 _SLEEPER = "import time\ndef handler(event, context):\n    time.sleep(0.1)\n    return {}\n"
@@ -35,14 +42,25 @@ def run(table: Table, seconds: float) -> None:
     print("functions")
     pair = _socketpair_rate(seconds)
     table.add("raw socketpair echo between two processes", f"{pair:,.0f}/s")
+    _hop(table, seconds, pair)
+    alone = uvloop.run(_sandbox_rate(seconds))
+    table.add("warm invoke, Python, the sandbox alone (no HTTP)", f"{alone:,.0f}/s", ratio=alone / pair, against="socketpair echo", at_least=0.12)
     with servers.haneul(pinned=False) as target:
-        role = client("iam", target.port).create_role(RoleName="bench", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+        role = make_role(target.port)
         functions = client("lambda", target.port)
         create(functions, "echo", "python3.11", ECHO, role)
         direct = _warm(table, target.port, seconds, pair)
         _gateway(table, target.port, seconds, direct)
         _cold(table, functions, role, target.port)
         _parallel(table, functions, role, target)
+
+
+def make_role(port: int) -> str:
+    """The ARN of a role for functions, which may write their logs."""
+    iam = client("iam", port)
+    role: str = iam.create_role(RoleName="bench", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    iam.attach_role_policy(RoleName="bench", PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
+    return role
 
 
 def zipped(name: str, code: str) -> bytes:
@@ -96,13 +114,46 @@ def _socketpair_rate(seconds: float) -> float:
     return count / elapsed
 
 
+def _hop(table: Table, seconds: float, pair: float) -> None:
+    """What one HTTP connection allows at best, whatever the server does."""
+    with servers.echo() as target:
+        bare = measure(target.port, [requests.raw("POST", target.port, "/", _PAYLOAD, {})], seconds, connections=1)
+    table.add("bare HTTP echo, 1 connection", f"{bare.rate:,.0f}/s, p50 {bare.p50_us:.0f} us", ratio=bare.rate / pair, against="socketpair echo")
+
+
+async def _sandbox_rate(seconds: float) -> float:
+    """Invocations a second of one environment, asked for in the process that holds it."""
+    with tempfile.TemporaryDirectory(prefix="haneul-bench-") as folder:
+        os.chmod(folder, 0o755)
+        code = Path(folder, "code")
+        code.mkdir()
+        (code / "app.py").write_text(ECHO)
+        runtime = Runtime(folder, driver=make_driver("auto", folder))
+        await runtime.start()
+        try:
+            spec = FunctionSpec("bench", "bench", "$LATEST", "arn:bench", "python3.11", code_dir=str(code), memory_mb=1769, timeout_ms=30_000, handler="app.handler")
+            environment = await runtime.create(spec, Credentials("ASIABENCH", "secret", "token"), "bench")
+            invocation = Invocation("id", _PAYLOAD, "arn:bench")
+            for _ in range(100):
+                await environment.invoke(invocation)
+            count, began = 0, time.perf_counter()
+            while time.perf_counter() - began < seconds:
+                assert (await environment.invoke(invocation)).status == "success"
+                count += 1
+            elapsed = time.perf_counter() - began
+            await environment.destroy()
+            return count / elapsed
+        finally:
+            await runtime.stop()
+
+
 def _warm(table: Table, port: int, seconds: float, pair: float) -> float:
     request = invoke_request(port, "echo")
     measure(port, [request], 0.5, connections=1)
     one = measure(port, [request], seconds, connections=1)
-    table.add("warm invoke, Python, 1 connection", f"{one.rate:,.0f}/s, p50 {one.p50_us:.0f} us, p99 {one.p99_us:.0f} us", ratio=one.rate / pair, against="socketpair echo", at_least=0.12)
+    table.add("warm invoke through the front, Python, 1 connection", f"{one.rate:,.0f}/s, p50 {one.p50_us:.0f} us, p99 {one.p99_us:.0f} us", ratio=one.rate / pair, against="socketpair echo", at_least=0.2)
     many = measure(port, [request], seconds, connections=8)
-    table.add("warm invoke, Python, 8 connections", f"{many.rate:,.0f}/s, p99 {many.p99_us / 1000:.1f} ms", ratio=many.rate / pair, against="socketpair echo")
+    table.add("warm invoke through the front, Python, 8 connections", f"{many.rate:,.0f}/s, p99 {many.p99_us / 1000:.1f} ms", ratio=many.rate / pair, against="socketpair echo")
     return one.rate
 
 

@@ -22,7 +22,7 @@ _BATCH_EVENTS_MAX = 10_000
 _WAITING_BYTES_MAX = 16 * 1024 * 1024
 _TROUBLE_PAUSE = 5 * SECOND
 _WRITES_APART = 250 * MILLISECOND
-"""An environment that runs again and again writes its lines this far apart, so that logging costs a busy cloud little."""
+"""An environment that runs again and again writes its lines (or tries to) this far apart, so that logging costs a busy cloud little."""
 _log = logging.getLogger("haneul")
 
 
@@ -149,21 +149,22 @@ class EnvironmentLog:
     async def _write(self) -> None:
         clock = self._shipper.cloud.clock
         try:
-            if not self._created:
-                await self._patiently(lambda: self._shipper.create(self))
-                self._created = True
             while self._waiting:
                 pause = self._written_at + _WRITES_APART - clock.now()
                 if pause > 0 and not clock.frozen:  # Where time stands still nothing is busy.
                     await self._shipper.pause(pause)
+                if not self._created:
+                    await self._patiently(lambda: self._shipper.create(self))
+                    self._created = True
                 batch = self._next_batch()
                 await self._patiently(lambda: self._shipper.write(self, batch))  # noqa: B023 - done with before the next batch is taken
                 self._written_at = clock.now()
         except (ServiceError, AccessDenied) as error:
-            # The role may be given the permission later, so the next invocation tries again; what could not be written is gone, as on AWS.
+            # The role may be given the permission later, so it is tried again; what could not be written is gone, as on AWS.
             _log.debug("the log of %s could not be written: %s", self.function_name, error)
             self._waiting.clear()
             self._waiting_bytes = 0
+            self._written_at = clock.now()
         finally:
             self._writing = False
 
