@@ -1,4 +1,4 @@
-"""The front alone, with a handler that echoes the body."""
+"""The front alone, in a process set up like the cloud's, with a handler that echoes the body."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 
 import uvloop
 
+from haneul.app import calm_collector
 from haneul.clock import Clock
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.front.server import Server
@@ -18,6 +19,7 @@ async def handle(request: HttpRequest) -> HttpResponse:
 
 async def main() -> None:
     server = Server(handle, Clock())
+    calm_collector()
     print(await server.listen("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 0), flush=True)
     await asyncio.Event().wait()
 

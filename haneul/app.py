@@ -188,6 +188,12 @@ class App:
         await self._store.close()
 
 
+def calm_collector() -> None:
+    """What is there now stays, and is never looked through again; requests leave next to nothing that only the collector can free."""
+    gc.freeze()
+    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
+
+
 async def serve(settings: Settings, ready: Callable[[App, int], None], *, tls: ssl.SSLContext | None = None) -> None:
     """Run a cloud until it is told to stop."""
     stop = asyncio.Event()
@@ -196,9 +202,7 @@ async def serve(settings: Settings, ready: Callable[[App, int], None], *, tls: s
     for signal_number in _STOP_SIGNALS:
         loop.add_signal_handler(signal_number, stop.set)
     port = await app.listen(tls=tls)
-    # What is there now stays, and is never looked through again; requests leave next to nothing that only the collector can free.
-    gc.freeze()
-    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
+    calm_collector()
     ready(app, port)
     await stop.wait()
     await app.close()

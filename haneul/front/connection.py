@@ -20,7 +20,7 @@ from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import ClientGone, IncomingBody
 from haneul.front.head import NO_BODY, head_bytes
 from haneul.front.incoming import METHODS, Incoming, Refused, drive_on
-from haneul.front.respond import send_stream
+from haneul.front.respond import first_step, send_stream
 
 if TYPE_CHECKING:
     from haneul.front.server import Server
@@ -268,13 +268,13 @@ class Connection(asyncio.Protocol):
                 self._resume()
             work = self._handler(pending)
             try:
-                waiting = work.send(None)
-            except StopIteration as stop:
-                self._answer(pending, cast(HttpResponse, stop.value))
+                done, outcome = first_step(work)
             except Exception as error:
-                self._answer(pending, self._broken(error))
+                done, outcome = True, self._broken(error)
+            if done:
+                self._answer(pending, cast(HttpResponse, outcome))
             else:
-                self._work = asyncio.get_running_loop().create_task(drive_on(work, waiting))
+                self._work = asyncio.get_running_loop().create_task(drive_on(work, outcome))
                 self._work.add_done_callback(self._worked)
 
     def _broken(self, error: BaseException) -> HttpResponse:

@@ -23,9 +23,8 @@ def status_line(status: int) -> str:
 def head_bytes(response: HttpResponse, length: int | None, date: str, keep_alive: bool) -> bytes:
     """Status line and headers. `length` None announces a chunked body."""
     headers = response.headers
-    text = "\r\n".join(map(": ".join, headers.items()))
-    breaks = len(headers) - 1 if headers else 0
-    if text.count("\n") != breaks or text.count("\r") != breaks:
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
         raise ValueError("a header would break the response apart")
     if length is None:
         end = "\r\nTransfer-Encoding: chunked"
@@ -35,7 +34,7 @@ def head_bytes(response: HttpResponse, length: int | None, date: str, keep_alive
         end = f"\r\nContent-Length: {length}"
     if not keep_alive:
         end += "\r\nConnection: close"
-    head = f"{status_line(response.status)}Date: {date}{end}\r\n{text}\r\n\r\n" if headers else f"{status_line(response.status)}Date: {date}{end}\r\n\r\n"
+    head = f"{status_line(response.status)}Date: {date}{end}\r\n{text}\r\n"
     try:
         return head.encode("ascii")
     except UnicodeEncodeError:

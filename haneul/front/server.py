@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
-from typing import Any
+from typing import Any, cast
 
 from haneul.clock import SECOND, Clock
 from haneul.front.connection import Connection, Handler
@@ -69,7 +69,8 @@ class Server:
         server = await asyncio.get_running_loop().create_server(lambda: Connection(self, self._handler), host, port, backlog=_BACKLOG, **more)
         self._servers.append(server)
         self._tick()
-        return int(server.sockets[0].getsockname()[1])
+        sockets: Sequence[Any] = cast(Any, server).sockets  # uvloop's is a list.
+        return int(sockets[0].getsockname()[1])
 
     async def adopt(self, sock: socket.socket, remote: str, handler: Handler | None = None) -> Callable[[], None]:
         """Serve a socket that is already listening, as one inside a function's sandbox is. `remote` names its clients. Returns what ends it."""
