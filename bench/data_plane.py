@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import uvloop
 from botocore.credentials import Credentials
 
 from bench import requests, servers
-from bench.load import Client, HttpClient, Result, load
+from bench.load import Client, HttpClient, Result, load, take_turns
 from bench.table import Table
 
 _ITEMS = 1000
@@ -21,7 +20,6 @@ _CONNECTIONS = 64
 _TABLE = "bench"
 _BUCKET = "bench"
 _DYNAMODB = "DynamoDB_20120810."
-_TURNS = 4
 
 
 def measure(port: int, prepared: list[bytes], seconds: float, connections: int = _CONNECTIONS, kind: type[Client] = HttpClient) -> Result:
@@ -64,26 +62,20 @@ class Echo:
         self._rates: list[float] = []
 
     def row(self, name: str, port: int, prepared: list[bytes], at_least: float | None = None) -> None:
-        ours, echo = in_turns(lambda turn: measure(port, prepared, turn), lambda turn: measure(self._port, [self._sample], turn), self._seconds)
-        self._rates.append(echo.rate)
-        self._table.add(name, f"{ours.rate:,.0f}/s, p99 {ours.p99_us / 1000:.1f} ms", ratio=ours.rate / echo.rate, against="echo", at_least=at_least)
+        turns = take_turns(lambda turn: measure(port, prepared, turn), lambda turn: measure(self._port, [self._sample], turn), self._seconds)
+        self._rates += [echo.rate for _, echo in turns]
+        rate = statistics.median(ours.rate for ours, _ in turns)
+        p99_us = statistics.median(ours.p99_us for ours, _ in turns)
+        self._table.add(name, f"{rate:,.0f}/s, p99 {p99_us / 1000:.1f} ms", ratio=median_ratio(turns, "rate"), against="echo", at_least=at_least)
 
     def last(self) -> None:
         low, high = min(self._rates), max(self._rates)
         self._table.add("bare echo, over the run", f"{statistics.median(self._rates):,.0f}/s ({low:,.0f} to {high:,.0f})")
 
 
-def in_turns(ours: Callable[[float], Result], theirs: Callable[[float], Result], seconds: float) -> tuple[Result, Result]:
-    """The means of two sides that are measured in turns; theirs for half as long."""
-    turns = [(ours(seconds / _TURNS), theirs(seconds / _TURNS / 2)) for _ in range(_TURNS)]
-    return _mean([one for one, _ in turns]), _mean([other for _, other in turns])
-
-
-def _mean(results: list[Result]) -> Result:
-    def mean(name: str) -> float:
-        return statistics.fmean(getattr(one, name) for one in results)
-
-    return Result(mean("rate"), mean("p50_us"), max(one.p99_us for one in results), mean("bytes_per_second"), 0)
+def median_ratio(turns: list[tuple[Result, Result]], figure: str) -> float:
+    """The median of the turns' ratios: what slows the machine down for a moment spoils a turn, and not the result."""
+    return statistics.median(getattr(ours, figure) / getattr(theirs, figure) for ours, theirs in turns)
 
 
 def _dynamodb(table: Table, port: int, seconds: float, echo: Echo) -> None:
@@ -174,5 +166,6 @@ def _s3(table: Table, port: int, seconds: float, echo: Echo) -> None:
                 table.add("S3 GetObject of 1 MB", f"{measure(port, large, seconds).bytes_per_second / 1e6:,.0f} MB/s (no nginx here)")
                 return
             file = [requests.raw("GET", target.port, "/large", b"", {})]
-            ours, nginx = in_turns(lambda turn: measure(port, large, turn), lambda turn: measure(target.port, file, turn), seconds)
-    table.add("S3 GetObject of 1 MB", f"{ours.bytes_per_second / 1e6:,.0f} MB/s", ratio=ours.bytes_per_second / nginx.bytes_per_second, against="nginx", at_least=0.7)
+            turns = take_turns(lambda turn: measure(port, large, turn), lambda turn: measure(target.port, file, turn), seconds)
+    speed = statistics.median(ours.bytes_per_second for ours, _ in turns)
+    table.add("S3 GetObject of 1 MB", f"{speed / 1e6:,.0f} MB/s", ratio=median_ratio(turns, "bytes_per_second"), against="nginx", at_least=0.7)

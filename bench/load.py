@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httptools
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -133,3 +136,9 @@ async def load(
     ordered = sorted(state.latencies)
     count = len(ordered)
     return Result(count / elapsed, ordered[count // 2] * 1e6, ordered[min(count - 1, count * 99 // 100)] * 1e6, state.bytes / elapsed, state.failures)
+
+
+def take_turns(ours: Callable[[float], T], theirs: Callable[[float], T], seconds: float, turns: int = 8) -> list[tuple[T, T]]:
+    """What two sides give that are measured one after the other, again and again, in short turns of the same length: a machine that others use too
+    does not stay as fast as it was a minute ago."""
+    return [(ours(seconds / turns), theirs(seconds / turns)) for _ in range(turns)]

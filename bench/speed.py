@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bench.data_plane import measure
-from bench.load import Client, HttpClient
+from bench.load import Client, HttpClient, take_turns
 from bench.process import tree_cpu_seconds
 from bench.servers import Target
 
@@ -30,7 +30,7 @@ def speed(target: Target, prepared: list[bytes], connections: int, seconds: floa
 
 def in_turns(ours: Callable[[float], Speed], theirs: Callable[[float], Speed], seconds: float) -> tuple[Speed, Speed]:
     """The best turn of each of two sides, which are called with the seconds of a turn."""
-    turns = [(ours(seconds / _TURNS), theirs(seconds / _TURNS)) for _ in range(_TURNS)]
+    turns = take_turns(ours, theirs, seconds, _TURNS)
     return _best([one for one, _ in turns]), _best([other for _, other in turns])
 
 

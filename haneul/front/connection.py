@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
@@ -83,7 +82,7 @@ class Connection(asyncio.Protocol):
         self._names = server.header_names
         self._body: list[bytes] = []
         self._stream: IncomingBody | None = None
-        self._ready: deque[Incoming] = deque()
+        self._ready: list[Incoming] = []
         self._current: Incoming | None = None
         self._work: asyncio.Task[Any] | None = None
         self._closing = False
@@ -263,7 +262,7 @@ class Connection(asyncio.Protocol):
     def _pump(self) -> None:
         """Answer what is ready, in order, as far as it goes without waiting."""
         while self._ready and self._current is None and not self._closing:
-            pending = self._current = self._ready.popleft()
+            pending = self._current = self._ready.pop(0)
             if self._reading_paused and len(self._ready) <= _QUEUE_MAX // 2 and pending.incoming is None:
                 self._resume()
             work = self._handler(pending)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from http import HTTPStatus
 
 from haneul.core.http import HttpResponse
@@ -10,14 +9,11 @@ from haneul.core.http import HttpResponse
 NO_BODY = frozenset((204, 304))
 
 
-@lru_cache(maxsize=128)
-def status_line(status: int) -> str:
-    """The first line of a response."""
-    try:
-        phrase = HTTPStatus(status).phrase
-    except ValueError:
-        phrase = "Unknown"
-    return f"HTTP/1.1 {status} {phrase}\r\n"
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} Unknown\r\n"
 
 
 def head_bytes(response: HttpResponse, length: int | None, date: str, keep_alive: bool) -> bytes:
@@ -26,15 +22,17 @@ def head_bytes(response: HttpResponse, length: int | None, date: str, keep_alive
     text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if text.count("\n") != len(headers) or text.count("\r") != len(headers):
         raise ValueError("a header would break the response apart")
+    status = response.status
+    line = _STATUS_LINES.get(status) or _status_line(status)
     if length is None:
         end = "\r\nTransfer-Encoding: chunked"
-    elif "Content-Length" in headers or "content-length" in headers or response.status in NO_BODY:
+    elif "Content-Length" in headers or "content-length" in headers or status in NO_BODY:
         end = ""
     else:
         end = f"\r\nContent-Length: {length}"
     if not keep_alive:
         end += "\r\nConnection: close"
-    head = f"{status_line(response.status)}Date: {date}{end}\r\n{text}\r\n"
+    head = f"{line}Date: {date}{end}\r\n{text}\r\n"
     try:
         return head.encode("ascii")
     except UnicodeEncodeError:
