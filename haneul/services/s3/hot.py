@@ -1,9 +1,12 @@
 """Small objects that are read again and again: their rows read and their bodies opened, a bounded amount of them, in memory only.
 
-An entry is good for as long as the store gives the very same bytes for its row, so nothing has to be told when an object changes.
+An entry is good for as long as the store gives the very same bytes for its row; it goes when the row changes or is deleted, so that nothing is
+kept of what is gone.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from haneul.services.s3.records import Object
 from haneul.store.records import decode
@@ -28,9 +31,10 @@ class HotObjects:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._entries: dict[str, _Entry] = {}
+        self._places: dict[bytes, str] = {}
         self._bytes = 0
 
-    def read(self, place: str, row: bytes) -> Object:
+    def read(self, place: str, row_key: bytes, row: bytes) -> Object:
         """The version that lies in a row. Not to be changed."""
         known = self._entries.get(place)
         if known is not None and known.row is row:
@@ -38,6 +42,7 @@ class HotObjects:
         found = decode(row, Object)
         self._make_room(2 * len(row))
         self._entries[place] = _Entry(row, found)
+        self._places[row_key] = place
         return found
 
     def open(self, place: str, found: Object) -> bytes:
@@ -49,8 +54,16 @@ class HotObjects:
             known.body = self._vault.open_body(found.body, place)
         return known.body
 
+    def forget(self, row_keys: Sequence[bytes]) -> None:
+        """These rows have changed or are gone."""
+        for row_key in row_keys:
+            place = self._places.pop(row_key, None)
+            if place is not None:
+                del self._entries[place]
+
     def _make_room(self, count: int) -> None:
         self._bytes += count
         if self._bytes > _BYTES_MAX or len(self._entries) >= _ENTRIES_MAX:
             self._entries.clear()
+            self._places.clear()
             self._bytes = count

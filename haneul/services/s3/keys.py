@@ -7,6 +7,7 @@ from functools import lru_cache
 from haneul.store.keys import pack
 
 BUCKETS = pack(("s3-bucket",))
+OBJECTS = pack(("s3-object",))
 
 _ZERO_ORDER = 0x14
 

@@ -14,7 +14,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.ports import Shape
 from haneul.services.s3.errors import access_denied, no_such_bucket
 from haneul.services.s3.hot import HotObjects
-from haneul.services.s3.keys import BUCKETS, body_key, body_place, bucket_key, object_key
+from haneul.services.s3.keys import BUCKETS, OBJECTS, body_key, body_place, bucket_key, object_key
 from haneul.services.s3.records import Bucket, Object, Piece, newest, read_bucket
 from haneul.store.keys import unpack
 from haneul.store.port import Transaction
@@ -37,6 +37,7 @@ class State:
         self._readers: dict[str, int] = {}
         self.hot = HotObjects(cloud.vault)
         cloud.store.watch(BUCKETS, self._forget)
+        cloud.store.watch(OBJECTS, self.hot.forget)
         cloud.outbox.handle(_RELEASE, self._release_again)
 
     # ---- buckets
@@ -62,8 +63,9 @@ class State:
         """The current version of a key, which may be a delete marker. Not to be changed."""
         if bucket.versioning:
             return newest(self.cloud.store, bucket, key)
-        row = self.cloud.store.get(object_key(bucket.id, key, 0))
-        return self.hot.read(body_place(bucket.id, key), row) if row is not None else None
+        row_key = object_key(bucket.id, key, 0)
+        row = self.cloud.store.get(row_key)
+        return self.hot.read(body_place(bucket.id, key), row_key, row) if row is not None else None
 
     # ---- bodies
 
