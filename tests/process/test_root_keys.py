@@ -48,10 +48,10 @@ def tree(pid: int) -> list[int]:
 
 
 def read(path: Path) -> str:
-    """A file of /proc; nothing, once its process has ended."""
+    """A file of /proc; nothing, once its process has ended, or where the kernel lets nobody look (an ordinary user's sandbox, from outside)."""
     try:
         return path.read_bytes().decode(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return ""
 
 
