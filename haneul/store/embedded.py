@@ -121,6 +121,8 @@ class EmbeddedStore:
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(self._path)
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+        # One plan for each statement, whatever values are bound: SQLite would prepare ranges anew for every query to look at their bounds.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
