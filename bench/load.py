@@ -35,7 +35,8 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        self.send()
+        if self.load.begun:
+            self.send()
 
     def send(self) -> None:
         requests = self.load.requests
@@ -89,12 +90,22 @@ class _Load:
         self.latencies: list[float] = []
         self.failures = 0
         self.bytes = 0
-        self.deadline = time.perf_counter() + seconds
+        self.seconds = seconds
+        self.begun = 0.0
+        self.deadline = 0.0
         self.address = address
         self.once = once
         self.open = connections
         self.done = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, clients: Sequence[Client]) -> None:
+        """Send the first request on each of the connections, now that they are all there."""
+        self.begun = time.perf_counter()
+        self.deadline = self.begun + self.seconds
+        for client in clients:
+            if hasattr(client, "transport"):
+                client.send()
 
     async def connect(self, client: Client) -> None:
         try:
@@ -128,11 +139,12 @@ async def load(
 ) -> Result:
     """Send `requests` in turn over `connections` connections for `seconds`, or each of them `once`."""
     state = _Load(requests, connections, seconds, (host, port), once)
-    began = time.perf_counter()
-    for i in range(connections):
-        await state.connect(kind(state, i))
+    clients = [kind(state, i) for i in range(connections)]
+    for client in clients:
+        await state.connect(client)
+    state.begin(clients)
     await state.done.wait()
-    elapsed = time.perf_counter() - began
+    elapsed = time.perf_counter() - state.begun
     ordered = sorted(state.latencies)
     count = len(ordered)
     return Result(count / elapsed, ordered[count // 2] * 1e6, ordered[min(count - 1, count * 99 // 100)] * 1e6, state.bytes / elapsed, state.failures)
