@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from haneul.clock import Timer
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.operation import Shape
+from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.services.sqs import errors, message_moves, upkeep
 from haneul.services.sqs.box import EXPIRE, Box
@@ -78,8 +79,8 @@ class QueueSession:
 class Sqs(Service):
     """The service. In memory it keeps parsed queues, receivers that wait, and a timer for each queue whose next message becomes visible later."""
 
-    name = "sqs"
-    quirks = SQS
+    name: ClassVar[str] = "sqs"
+    quirks: ClassVar[Quirks] = SQS
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
