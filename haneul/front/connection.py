@@ -58,6 +58,7 @@ class Connection(asyncio.Protocol):
         "_server",
         "_stream",
         "_transport",
+        "_unread",
         "_url",
         "_work",
         "_writable",
@@ -88,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._due = False
         self._room = 0
+        self._unread = 0
         self._lingering: asyncio.TimerHandle | None = None
         self._reading_paused = False
         self._writable: asyncio.Event | None = None
@@ -445,6 +447,16 @@ class Connection(asyncio.Protocol):
             await self._writable.wait()
         if self._transport.is_closing():
             raise ConnectionError("the client went away")
+
+    def is_deaf(self, timeout: float) -> bool:
+        """Whether the client has taken nothing of what waits for it for `timeout` seconds. To be asked again and again."""
+        if self._writable is None or self._writable.is_set():
+            return False
+        unread = self._transport.get_write_buffer_size()
+        if unread != self._unread:
+            self._unread = unread
+            self.last_progress = self._server.now
+        return self._server.now - self.last_progress > timeout
 
     def close(self) -> None:
         self._closing = True

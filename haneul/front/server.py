@@ -20,7 +20,7 @@ _TLS_SHUTDOWN_SECONDS = 1.0  # How long a client may take to say goodbye.
 class Server:
     """Serves `handler` on any number of listening sockets.
 
-    Time-outs are real seconds: `header_timeout` for a request's head, `body_timeout` without a byte of its body, `idle_timeout` between requests.
+    Time-outs are real seconds: `header_timeout` for a request's head, `body_timeout` without a byte of its body or without one of its answer being taken, `idle_timeout` between requests.
     """
 
     def __init__(
@@ -98,6 +98,8 @@ class Server:
             elif connection.receiving:
                 if self.now - connection.request_began > self._header_timeout:
                     connection.time_out()
+            elif connection.is_deaf(self._body_timeout):
+                connection.abort()
             elif not connection.answering and silent > self._idle_timeout:
                 connection.close()
         if not self.stopping:

@@ -28,6 +28,7 @@ class Wire:
         self.folder = folder
         self.server = Server(self.handle, Clock(), header_timeout_seconds=0.2, body_timeout_seconds=0.2, idle_timeout_seconds=60, tick_seconds=0.05)
         self.release = asyncio.Event()
+        self.seen_large = False
         self.sealed = folder / "sealed"
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
@@ -35,6 +36,7 @@ class Wire:
             await self.release.wait()
             return HttpResponse(200, {}, b"slow")
         if request.path == "/large":
+            self.seen_large = True
             return HttpResponse(200, {}, LARGE)
         if request.path == "/sealed":
             body = FileBody(SealedFile(self.sealed, VAULT), 1, SIZE - 1)
@@ -270,3 +272,28 @@ async def test_a_client_that_is_still_sending_gets_its_answer(wire: Wire) -> Non
     answer = await asyncio.wait_for(reader.read(), 10)
     writer.close()
     assert answer.startswith(b"HTTP/1.1 403") and b"Connection: close" in answer
+
+
+async def test_who_takes_nothing_of_an_answer_is_cut_off(wire: Wire) -> None:
+    """Because every client that never reads would hold a connection, and what waits for it, for ever."""
+    _, writer = await asyncio.open_connection("127.0.0.1", wire.port, limit=1024)
+    writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 20)
+
+    for _ in range(1000):
+        if wire.seen_large and not wire.server.connections:
+            break
+        await asyncio.sleep(0.01)
+    assert wire.seen_large and not wire.server.connections
+    writer.close()
+
+
+async def test_who_takes_an_answer_slowly_gets_it(wire: Wire) -> None:
+    """Slow is not dead: it is a time-out without a byte, not one for the whole."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port, limit=1024)
+    writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 5)
+    taken = 0
+    for _ in range(12):  # Three time-outs long.
+        taken += len(await reader.readexactly(500_000))
+        await asyncio.sleep(0.05)
+    assert wire.server.connections and taken == 6_000_000
+    writer.close()
