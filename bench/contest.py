@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from functools import cached_property
@@ -13,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from bench import requests, servers
 from bench.data_plane import client, list_queries, make_lists, measure
-from bench.functions import TRUST, create, invoke_request
+from bench.functions import create, invoke_request, make_role
 from bench.load import HttpClient, RedisClient
 from bench.peers import FAILURES, Peer, installed, peers
 from bench.speed import Speed, in_turns, speed
@@ -69,7 +68,7 @@ class Contestant:
 
     @cached_property
     def role(self) -> str:
-        return str(self.client("iam").create_role(RoleName="bench", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"])
+        return make_role(self.client("iam"))
 
     def invoke(self, name: str, code: str) -> list[bytes]:
         create(self.client("lambda"), name, "python3.11", code, self.role)

@@ -61,3 +61,12 @@ def test_the_memory_is_bounded() -> None:
         place = f"place {number}"
         objects.open(place, objects.read(place, place.encode(), row_of(body, place)))
     assert sum(len(entry.row) + len(entry.body or b"") for entry in objects._entries.values()) <= hot._BYTES_MAX
+
+
+def test_what_goes_gives_its_room_back() -> None:
+    """An object that is written again and again drives out nothing else."""
+    objects = HotObjects(VAULT)
+    kept = objects.read("kept", b"kept", row_of(b"kept", "kept"))
+    for _ in range(400):
+        objects.read("place", b"row", row_of(bytes(60_000), "place"))
+    assert objects._entries["kept"].found is kept

@@ -25,6 +25,11 @@ class _Entry:
         self.body: bytes | None = None
 
 
+def _cost(row: bytes) -> int:
+    """What an entry is counted for: the row, and as much for the body in it once it is opened."""
+    return 2 * len(row)
+
+
 class HotObjects:
     """By the place that a body is bound to (`keys.body_place`). `vault` opens bodies; those under a client's own key never come here."""
 
@@ -40,7 +45,8 @@ class HotObjects:
         if known is not None and known.row is row:
             return known.found
         found = decode(row, Object)
-        self._make_room(2 * len(row))
+        self.forget((row_key,))
+        self._make_room(_cost(row))
         self._entries[place] = _Entry(row, found)
         self._places[row_key] = place
         return found
@@ -59,7 +65,7 @@ class HotObjects:
         for row_key in row_keys:
             place = self._places.pop(row_key, None)
             if place is not None:
-                del self._entries[place]
+                self._bytes -= _cost(self._entries.pop(place).row)
 
     def _make_room(self, count: int) -> None:
         self._bytes += count
