@@ -10,6 +10,9 @@ from typing import TypeVar
 
 import httptools
 
+from bench.quiet import QUIET
+from bench.servers import SERVER_CORE
+
 T = TypeVar("T")
 
 
@@ -152,5 +155,5 @@ async def load(
 
 def take_turns(ours: Callable[[float], T], theirs: Callable[[float], T], seconds: float, turns: int = 8) -> list[tuple[T, T]]:
     """What two sides give that are measured one after the other, again and again, in short turns of the same length: a machine that others use too
-    does not stay as fast as it was a minute ago."""
-    return [(ours(seconds / turns), theirs(seconds / turns)) for _ in range(turns)]
+    does not stay as fast as it was a minute ago. Turns in which it was slow are left out where there are others."""
+    return QUIET.turns(lambda: (ours(seconds / turns), theirs(seconds / turns)), turns, SERVER_CORE)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.quiet import QUIET
 from haneul.core import call as core_call
 
 
@@ -54,7 +55,8 @@ class Table:
         lines = [
             "# Performance",
             "",
-            "Made by `make bench`. One server process on one core, the load on another, 64 connections where nothing else is said; ratios are within one run.",
+            "Made by `make bench`. One server process on one core, the load on another, 64 connections where nothing else is said; ratios are within one run, medians of turns. "
+            + QUIET.told(),
             "",
             f"Machine: {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}, Python {sys.version.split()[0]}, "
             f"hot path {'compiled' if core_call.__file__.endswith('.so') else 'interpreted'}. "

@@ -18,8 +18,8 @@ from haneul.core.bodies import chunks_of
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import ClientGone, IncomingBody
 from haneul.front.head import NO_BODY, head_bytes
-from haneul.front.incoming import METHODS, Incoming, Refused, drive_on
-from haneul.front.respond import first_step, send_stream
+from haneul.front.incoming import METHODS, Incoming, Refused
+from haneul.front.respond import drive_on, driver, send_stream
 
 if TYPE_CHECKING:
     from haneul.front.server import Server
@@ -267,15 +267,19 @@ class Connection(asyncio.Protocol):
             pending = self._current = self._ready.pop(0)
             if self._reading_paused and len(self._ready) <= _QUEUE_MAX // 2 and pending.incoming is None:
                 self._resume()
-            work = self._handler(pending)
+            driven = self._server.driver
             try:
-                done, outcome = first_step(work)
-            except Exception as error:
-                done, outcome = True, self._broken(error)
-            if done:
-                self._answer(pending, cast(HttpResponse, outcome))
+                outcome = driven.send(self._handler(pending))
+            except BaseException as error:
+                self._server.driver = driver()
+                if not isinstance(error, Exception):
+                    raise
+                outcome = self._broken(error)
+            if isinstance(outcome, HttpResponse):
+                self._answer(pending, outcome)
             else:
-                self._work = asyncio.get_running_loop().create_task(drive_on(work, outcome))
+                self._server.driver = driver()
+                self._work = asyncio.get_running_loop().create_task(drive_on(driven, outcome))
                 self._work.add_done_callback(self._worked)
 
     def _broken(self, error: BaseException) -> HttpResponse:

@@ -1,12 +1,10 @@
-"""A request while it comes in: its parts, and what drives its handler."""
+"""A request while it comes in, and its parts."""
 
 from __future__ import annotations
 
-import types
-from collections.abc import Awaitable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from haneul.core.http import HttpRequest, HttpResponse
+from haneul.core.http import HttpRequest
 from haneul.front.body import IncomingBody
 
 if TYPE_CHECKING:
@@ -22,29 +20,6 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
-
-
-@types.coroutine
-def _continue(work: Coroutine[Any, Any, HttpResponse], waiting: Any) -> Generator[Any, Any, HttpResponse]:
-    """Drive on a coroutine whose first step has been taken and which waits for `waiting`."""
-    while True:
-        try:
-            value = yield waiting
-        except BaseException as error:
-            try:
-                waiting = work.throw(error)
-            except StopIteration as stop:
-                return cast(HttpResponse, stop.value)
-        else:
-            try:
-                waiting = work.send(value)
-            except StopIteration as stop:
-                return cast(HttpResponse, stop.value)
-
-
-async def drive_on(work: Coroutine[Any, Any, HttpResponse], waiting: Any) -> HttpResponse:
-    """What a handler answers that has taken its first step, and waits for `waiting`."""
-    return await cast(Awaitable[HttpResponse], _continue(work, waiting))
 
 
 class HeaderNames(dict[bytes, str]):

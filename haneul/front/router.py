@@ -57,17 +57,17 @@ class Router:
     """Routes by what the registered services' models say."""
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
-        self._targets: dict[str, str] = {}
+        self._targets: dict[str, Route] = {}
         self._signing: dict[str, str] = {}
         self._hosts: dict[str, str] = {}
         for one in endpoints:
             if one.target_prefix:
-                self._targets[one.target_prefix] = one.service
+                self._targets[one.target_prefix] = Route("aws", one.service)
             # Where two services share a name (DynamoDB and its streams), the one that is called like it stands for both.
             for table, name in ((self._signing, one.signing_name), (self._hosts, one.endpoint_prefix)):
                 if name not in table or one.service == name:
                     table[name] = one.service
-        self._services = frozenset(self._signing.values()) | frozenset(self._targets.values())
+        self._services = frozenset(self._signing.values()) | {route.name for route in self._targets.values()}
 
     def route(self, request: HttpRequest) -> Route:
         """Where the request goes. A virtual-hosted S3 request gets its bucket into the path; an API's path-style prefix is cut off."""
@@ -83,9 +83,9 @@ class Router:
                 return Route("function", found["id"])
         target = request.headers.get("x-amz-target")
         if target is not None:
-            service = self._targets.get(target.rpartition(".")[0])
-            if service is not None:
-                return Route("aws", service)
+            known = self._targets.get(target.rpartition(".")[0])
+            if known is not None:
+                return known
         host = read_host(request.host)
         if host.kind in ("api", "function", "website", "issuer"):
             return Route(host.kind, host.name, host.region)

@@ -12,6 +12,7 @@ from typing import Any, cast
 from haneul.clock import SECOND, Clock
 from haneul.front.connection import Connection, Handler
 from haneul.front.incoming import HeaderNames
+from haneul.front.respond import driver
 
 _BACKLOG = 1024
 _TLS_SHUTDOWN_SECONDS = 1.0  # How long a client may take to say goodbye.
@@ -41,6 +42,7 @@ class Server:
         self._tick_seconds = tick_seconds
         self.connections: set[Connection] = set()
         self.header_names = HeaderNames()
+        self.driver = driver()
         self.stopping = False
         self.now = 1.0
         self._servers: list[asyncio.Server] = []
