@@ -1,7 +1,7 @@
 """One client connection: an asyncio.Protocol over httptools.
 
-Requests are answered one after another in the order they came (pipelining). A request whose handler needs to wait for
-nothing is answered without a task ever being made for it.
+Requests are answered one after another in the order they came (pipelining). No task is made for a handler, which would cost a durable write a tenth of its time: its
+connection goes on with it when what it waits for is there. So handlers do without `asyncio.timeout`, which needs a task.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
@@ -19,7 +19,7 @@ from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import ClientGone, IncomingBody
 from haneul.front.head import NO_BODY, head_bytes
 from haneul.front.incoming import METHODS, Incoming, Refused
-from haneul.front.respond import drive_on, driver, send_stream
+from haneul.front.respond import driver, send_stream
 
 if TYPE_CHECKING:
     from haneul.front.server import Server
@@ -43,6 +43,7 @@ class Connection(asyncio.Protocol):
         "_body",
         "_closing",
         "_current",
+        "_driven",
         "_due",
         "_handler",
         "_head_bytes",
@@ -85,6 +86,7 @@ class Connection(asyncio.Protocol):
         self._stream: IncomingBody | None = None
         self._ready: list[Incoming] = []
         self._current: Incoming | None = None
+        self._driven: Generator[Any, Any, None] | None = None  # Runs the handler of `_current`, which waits for something.
         self._work: asyncio.Task[Any] | None = None
         self._closing = False
         self._due = False
@@ -272,32 +274,46 @@ class Connection(asyncio.Protocol):
                 outcome = driven.send(self._handler(pending))
             except BaseException as error:
                 self._server.driver = driver()
-                if not isinstance(error, Exception):
-                    raise
                 outcome = self._broken(error)
             if isinstance(outcome, HttpResponse):
                 self._answer(pending, outcome)
             else:
-                self._server.driver = driver()
-                self._work = asyncio.get_running_loop().create_task(drive_on(driven, outcome))
-                self._work.add_done_callback(self._worked)
+                spare = self._server.spare_drivers
+                self._server.driver = spare.pop() if spare else driver()
+                self._driven = driven
+                self._wait_for(outcome)
+
+    def _wait_for(self, waiting: Any) -> None:
+        """Go on with the handler when a future is done, or, where it only lets others go first, in the loop's next round."""
+        if waiting is None:
+            asyncio.get_running_loop().call_soon(self._go_on)
+        else:
+            waiting._asyncio_future_blocking = False  # As a task tells a future that it has understood.
+            waiting.add_done_callback(self._go_on)
+
+    def _go_on(self, done: asyncio.Future[Any] | None = None) -> None:
+        """What the handler waits for is there."""
+        driven, pending = self._driven, self._current
+        assert driven is not None and pending is not None
+        try:
+            outcome = driven.send(None)
+            if not isinstance(outcome, HttpResponse):
+                self._wait_for(outcome)
+                return
+            self._server.spare_drivers.append(driven)
+        except BaseException as error:
+            outcome = self._broken(error)
+        self._driven = None
+        self._answer(pending, outcome)
+        if self._ready and self._current is None:
+            self._pump()
 
     def _broken(self, error: BaseException) -> HttpResponse:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
         if not isinstance(error, ClientGone):
             _log.error("a request failed inside", exc_info=error)
         return HttpResponse(500, {"Content-Type": "text/plain"}, b"Internal Server Error\n")
-
-    def _worked(self, task: asyncio.Task[HttpResponse]) -> None:
-        self._work = None
-        pending = self._current
-        assert pending is not None
-        if task.cancelled():
-            self._current = None
-            return
-        error = task.exception()
-        self._answer(pending, self._broken(error) if error is not None else task.result())
-        if self._ready and self._current is None:
-            self._pump()
 
     def _answer(self, pending: Incoming, response: HttpResponse) -> None:
         if self._closing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from email.utils import formatdate
 from typing import Any, cast
 
@@ -43,6 +43,7 @@ class Server:
         self.connections: set[Connection] = set()
         self.header_names = HeaderNames()
         self.driver = driver()
+        self.spare_drivers: list[Generator[Any, Any, None]] = []
         self.stopping = False
         self.now = 1.0
         self._servers: list[asyncio.Server] = []

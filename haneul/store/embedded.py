@@ -151,10 +151,7 @@ class EmbeddedStore:
         return None
 
     def range(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[Row]:
-        order = "DESC" if reverse else "ASC"
-        return self._reader.execute(  # type: ignore[return-value]
-            f"SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k {order} LIMIT ?", (start, end, -1 if limit is None else limit)
-        ).fetchall()
+        return self._reader.execute(_RANGE_DOWN if reverse else _RANGE, (start, end, -1 if limit is None else limit)).fetchall()  # type: ignore[return-value]
 
     def iterate(self, start: bytes, end: bytes, reverse: bool = False, page: int = 256) -> Iterator[Row]:
         return _pages(self, start, end, reverse, page)
@@ -337,6 +334,8 @@ class EmbeddedStore:
                 _log.warning("the store's log could not be written back: %s", problem)
 
 
+_RANGE = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
+_RANGE_DOWN = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
 _PUT = {size: "INSERT INTO kv (k, v) VALUES " + ",".join(["(?,?)"] * size) + " ON CONFLICT (k) DO UPDATE SET v = excluded.v" for size in _ROWS_PER_STATEMENT}
 _DELETE = {size: "DELETE FROM kv WHERE k IN (" + ",".join("?" * size) + ")" for size in _ROWS_PER_STATEMENT}
 

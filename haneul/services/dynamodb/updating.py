@@ -21,10 +21,9 @@ Shape = dict[str, Any]
 
 
 class Updated(NamedTuple):
-    """An update that was made: rows and items before and after it, and the units that indexes took."""
+    """An update that was made: the rows before and after it, the new item, and the units that indexes took."""
 
     old_row: bytes | None
-    old: Item | None
     new_row: bytes
     new: Item
     by_index: dict[str, int] | None
@@ -53,7 +52,7 @@ def check_update(table: Table, update: BoundUpdate | None) -> None:
 
 def update_row(service: DynamoDb, tx: Transaction, table: Table, row: bytes, key: Item, update: BoundUpdate | None, old_row: bytes | None, cost: int = 1) -> Updated:
     """Apply an update to the item at `row`, which is made if it is not there. `cost` is how many times its units are charged."""
-    old = row_item(old_row) if old_row is not None else None
+    old = row_item(old_row) if old_row is not None and not table.plain else None
     new = row_item(old_row) if old_row is not None else dict(key)
     size = row_size(old_row) if old_row is not None else item_size(key)
     if update is not None:
@@ -64,7 +63,7 @@ def update_row(service: DynamoDb, tx: Transaction, table: Table, row: bytes, key
         size += _size_of(new, update.heads)
     check_size(size, "Item size to update has exceeded the maximum allowed size")
     new_row = encode_row(size, dump(new))
-    return Updated(old_row, old, new_row, new, service.put_row(tx, table, row, old_row, old, new_row, new, cost=cost))
+    return Updated(old_row, new_row, new, service.put_row(tx, table, row, old_row, old, new_row, new, cost=cost))
 
 
 def _size_of(item: Item, names: Iterable[str]) -> int:
@@ -89,8 +88,13 @@ def _check_result(table: Table, update: BoundUpdate, new: Item) -> None:
 
 def returned(wanted: str, update: BoundUpdate | None, done: Updated) -> Item | None:
     """What ReturnValues asks to see; None for nothing."""
-    item = done.old if wanted.endswith("OLD") else done.new
-    if wanted == "NONE" or item is None:
+    if wanted == "NONE":
+        return None
+    if wanted.endswith("OLD"):
+        item = row_item(done.old_row) if done.old_row is not None else None
+    else:
+        item = done.new
+    if item is None:
         return None
     if wanted.startswith("ALL"):
         return item

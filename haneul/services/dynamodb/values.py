@@ -288,11 +288,3 @@ def in_words(value: Value) -> str:
     """A value as messages show it: `{S:abc}`."""
     kind = kind_of(value)
     return f"{{{kind}:{value[kind]}}}"
-
-
-def checked(value: Any, where: Callable[[str], str]) -> int:
-    """`check`, with a ValidationException's message passed through `where`."""
-    try:
-        return check(value)
-    except ServiceError as error:
-        raise validation(where(error.message)) from None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from haneul.core.errors import ServiceError
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.bind import Binder, Predicate, bind_condition, unused
 from haneul.services.dynamodb.expressions.key_condition import KeyConditions, key_conditions
@@ -15,7 +16,7 @@ from haneul.services.dynamodb.expressions.project import Project, check_overlaps
 from haneul.services.dynamodb.expressions.syntax import ExpressionError
 from haneul.services.dynamodb.expressions.update import BoundUpdate, bind_update
 from haneul.services.dynamodb.partiql.statements import parse_statement
-from haneul.services.dynamodb.values import check_map, checked
+from haneul.services.dynamodb.values import check, check_map
 
 T = TypeVar("T")
 
@@ -138,4 +139,7 @@ def _check_placeholders(names: dict[str, str] | None, values: dict[str, Any] | N
             if not _VALUE_KEY.fullmatch(key):
                 raise validation(f'ExpressionAttributeValues contains invalid key: Syntax error; key: "{key}"')
         for key, value in values.items():
-            checked(value, lambda message, key=key: f"ExpressionAttributeValues contains invalid value: {message} for key {key}")  # type: ignore[misc]
+            try:
+                check(value)
+            except ServiceError as error:
+                raise validation(f"ExpressionAttributeValues contains invalid value: {error.message} for key {key}") from None

@@ -19,6 +19,7 @@ from haneul.services.dynamodb.expressions.syntax import Arithmetic, Clause, Expr
 from haneul.services.dynamodb.values import Item, Value, kind_of
 
 _NUMBERS = Context(prec=400)
+_WHOLE_DIGITS_MAX = 18  # Sums of such whole numbers need no check.
 _TYPE_WORDS = {"S": "STRING", "N": "NUMBER", "B": "BINARY", "NULL": "NULL", "BOOL": "BOOLEAN", "L": "LIST", "M": "MAP"}
 _SETS = ("SS", "NS", "BS")
 
@@ -254,6 +255,8 @@ def combine(action: str, existing: Value | None, value: Value, mismatch: str) ->
 
 def add_numbers(one: str, other: str, *, negative: bool = False) -> str:
     """Sum or difference of two canonical numbers; ValidationException when it has more than 38 digits or leaves the range."""
+    if len(one) <= _WHOLE_DIGITS_MAX and len(other) <= _WHOLE_DIGITS_MAX and "." not in one and "." not in other:
+        return str(int(one) - int(other) if negative else int(one) + int(other))
     with localcontext(_NUMBERS):
         total = Decimal(one) - Decimal(other) if negative else Decimal(one) + Decimal(other)
         text = format(total, "f")
