@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import IO
 
 from haneul.core.http import FileBody
@@ -58,6 +58,27 @@ async def chunks_of(body: bytes | FileBody | AsyncIterable[bytes]) -> AsyncItera
     else:
         async for data in body:
             yield data
+
+
+class Begun:
+    """A stream whose first bytes have been read already, so that what fails at once fails before anything is answered. `close` ends the rest."""
+
+    def __init__(self, first: bytes, rest: AsyncIterator[bytes], close: Callable[[], Awaitable[None]]) -> None:
+        self._first = first
+        self._rest = rest
+        self._close = close
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        return await anext(self._rest)
+
+    async def aclose(self) -> None:
+        await self._close()
 
 
 def readable(body: bytes | FileBody) -> IO[bytes]:

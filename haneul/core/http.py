@@ -72,8 +72,9 @@ class FileBody:
 
 @dataclass(slots=True)
 class HttpResponse:
-    """One response: bytes, a part of a file, or a stream of chunks (sent chunked unless a Content-Length header stands)."""
+    """One response: bytes, a part of a file, or a stream of chunks (sent chunked unless a Content-Length header stands). `repeated` are headers whose names stand in `headers` already."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | FileBody | AsyncIterator[bytes] = b""
+    repeated: Sequence[tuple[str, str]] = ()

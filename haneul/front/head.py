@@ -20,7 +20,11 @@ def head_bytes(response: HttpResponse, length: int | None, date: str, keep_alive
     """Status line and headers. `length` None announces a chunked body."""
     headers = response.headers
     text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
+    lines = len(headers)
+    if response.repeated:
+        text += "".join([f"{name}: {value}\r\n" for name, value in response.repeated])
+        lines += len(response.repeated)
+    if text.count("\n") != lines or text.count("\r") != lines:
         raise ValueError("a header would break the response apart")
     status = response.status
     line = _STATUS_LINES.get(status) or _status_line(status)

@@ -46,6 +46,9 @@ async def test_invoke_method(call: Call, request: Shape) -> Shape:
     latency = (call.now - exchange.now) // MILLISECOND
     body = response.body.decode("utf-8", "replace") if isinstance(response.body, bytes) else ""
     shown = {name: value for name, value in response.headers.items() if name not in ("x-amzn-RequestId", "x-amz-apigw-id")}
+    multiple = {name: [value] for name, value in shown.items()}
+    for name, value in response.repeated:
+        multiple.setdefault(name, []).append(value)
     log = (
         f"Execution log for request {exchange.request_id}\nStarting execution for request: {exchange.request_id}\n"
         f"HTTP Method: {verb}, Resource Path: {path}\nMethod response body after transformations: {body}\n"
@@ -55,7 +58,7 @@ async def test_invoke_method(call: Call, request: Shape) -> Shape:
         "status": response.status,
         "body": body,
         "headers": shown,
-        "multiValueHeaders": {name: [value] for name, value in shown.items()},
+        "multiValueHeaders": multiple,
         "log": log,
         "latency": latency,
     }

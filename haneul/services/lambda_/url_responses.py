@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
+from haneul.core.bodies import Begun
 from haneul.core.http import HttpResponse
 from haneul.services.lambda_.invoked import StreamedAnswer
 
-_COOKIES_MAX = 512
 _HOP_HEADERS = frozenset(("connection", "transfer-encoding", "keep-alive", "content-length", "upgrade", "trailer"))
 _INTEGRATION_TYPE = "application/vnd.awslambda.http-integration-response"
 _PRELUDE_END = b"\0" * 8
@@ -48,7 +48,7 @@ def make_response(payload: bytes) -> HttpResponse:
         body = document.encode() if isinstance(document, str) else payload
         return HttpResponse(200, {"Content-Type": "application/json"}, body)
     try:
-        status, headers = _head_of(document, "application/json")
+        status, headers, cookies = _head_of(document, "application/json")
         body = document.get("body", "")
         if isinstance(body, str):
             data = b64decode(body, validate=True) if document.get("isBase64Encoded") is True else body.encode()
@@ -56,26 +56,18 @@ def make_response(payload: bytes) -> HttpResponse:
             data = orjson.dumps(body) if body is not None else b""
     except (TypeError, ValueError, AttributeError, binascii.Error):
         raise bad_gateway() from None
-    return HttpResponse(status, headers, data)
+    return HttpResponse(status, headers, data, cookies)
 
 
-def _head_of(document: dict[str, Any], content_type: str) -> tuple[int, dict[str, str]]:
-    """Status and headers (cookies among them) that a function's document asks for; ValueError and its like when they make no sense."""
+def _head_of(document: dict[str, Any], content_type: str) -> tuple[int, dict[str, str], list[tuple[str, str]]]:
+    """Status, headers and cookies that a function's document asks for; ValueError and its like when they make no sense."""
     status = int(document.get("statusCode", 200))
     if not 100 <= status <= 599:
         raise ValueError(status)
     given = document.get("headers") or {}
     headers = {str(name).lower(): _header_value(value) for name, value in given.items() if str(name).lower() not in _HOP_HEADERS}
     headers.setdefault("content-type", content_type)
-    for number, cookie in enumerate((document.get("cookies") or [])[:_COOKIES_MAX]):
-        headers[_spelled(number)] = _header_value(cookie)
-    return status, headers
-
-
-def _spelled(number: int) -> str:
-    """`Set-Cookie` in one of its spellings: each cookie needs a header of its own, and a response has no name twice."""
-    spelled = "".join(letter.upper() if number >> place & 1 else letter for place, letter in enumerate("setcookie"))
-    return f"{spelled[:3]}-{spelled[3:]}"
+    return status, headers, [("set-cookie", _header_value(cookie)) for cookie in document.get("cookies") or []]
 
 
 def _header_value(value: Any) -> str:
@@ -91,7 +83,7 @@ async def streamed_response(answer: StreamedAnswer) -> HttpResponse:
         raise bad_gateway()
     chunks = aiter(answer)
     if answer.content_type.partition(";")[0] != _INTEGRATION_TYPE:
-        return HttpResponse(200, {"content-type": answer.content_type or "application/octet-stream"}, _Body(answer, chunks, b""))
+        return HttpResponse(200, {"content-type": answer.content_type or "application/octet-stream"}, _body(answer, chunks, b""))
     head = b""
     async for chunk in chunks:
         head += chunk
@@ -99,34 +91,20 @@ async def streamed_response(answer: StreamedAnswer) -> HttpResponse:
             break
     prelude, separator, rest = head.partition(_PRELUDE_END)
     try:
-        status, headers = _head_of(orjson.loads(prelude if separator else b""), "application/octet-stream")
+        status, headers, cookies = _head_of(orjson.loads(prelude if separator else b""), "application/octet-stream")
     except (TypeError, ValueError, AttributeError):
         await answer.aclose()
         raise bad_gateway() from None
-    return HttpResponse(status, headers, _Body(answer, chunks, rest))
+    return HttpResponse(status, headers, _body(answer, chunks, rest), cookies)
 
 
-class _Body:
+def _body(answer: StreamedAnswer, chunks: AsyncIterator[bytes], first: bytes) -> Begun:
     """The body of a streamed response. A function that fails on the way cuts it short, so that the client notices."""
 
-    def __init__(self, answer: StreamedAnswer, chunks: AsyncIterator[bytes], first: bytes) -> None:
-        self._answer = answer
-        self._chunks = chunks
-        self._first = first
+    async def rest() -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            yield chunk
+        if (await answer.invoked()).failed:
+            raise ConnectionAbortedError("the function failed in the middle of its answer")
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        try:
-            return await anext(self._chunks)
-        except StopAsyncIteration:
-            if (await self._answer.invoked()).failed:
-                raise ConnectionAbortedError("the function failed in the middle of its answer") from None
-            raise
-
-    async def aclose(self) -> None:
-        await self._answer.aclose()
+    return Begun(first, rest(), answer.aclose)

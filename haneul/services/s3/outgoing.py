@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Sequence
 
+from haneul.core.bodies import Begun
 from haneul.core.http import FileBody
 from haneul.services.s3.customer_keys import CustomerKey
 from haneul.services.s3.errors import internal_error
 from haneul.services.s3.keys import body_place
-from haneul.services.s3.pieces import Begun, joined, piece_body
+from haneul.services.s3.pieces import joined, piece_body
 from haneul.services.s3.records import Bucket, Object, Piece
 from haneul.services.s3.state import State
 from haneul.store.vault import Damaged
@@ -43,7 +44,7 @@ async def body_of(state: State, source: Source, first: int, length: int) -> byte
             piece, start, count = spans[0]
             return await piece_body(state, vault, piece, start, count)
         stream = joined(state, vault, spans)
-        return Begun(await anext(stream, b""), stream)
+        return Begun(await anext(stream, b""), stream, stream.aclose)
     except (Damaged, FileNotFoundError) as problem:
         _log.error("%s/%s cannot be read: %s", source.bucket.name, source.key, problem)
         raise internal_error() from problem

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from haneul.core.bodies import blob_body, chunks_of
 from haneul.core.http import FileBody
@@ -22,29 +22,9 @@ async def piece_body(state: State, vault: Vault | None, piece: Piece, start: int
     return (vault or state.cloud.vault).open_body(value, row_place(piece.row))[start : start + count]
 
 
-async def joined(state: State, vault: Vault | None, spans: list[tuple[Piece, int, int]]) -> AsyncIterator[bytes]:
+async def joined(state: State, vault: Vault | None, spans: list[tuple[Piece, int, int]]) -> AsyncGenerator[bytes, None]:
     """Parts of pieces (where each begins, and how many bytes), which stay on the disk until the last is read."""
     with state.reading([piece for piece, _, _ in spans]):
         for span in spans:
             async for data in chunks_of(await piece_body(state, vault, *span)):
                 yield data
-
-
-class Begun:
-    """A stream whose first bytes have been read already, so that what fails at once fails before anything is answered."""
-
-    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
-        self._first = first
-        self._rest = rest
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        return await anext(self._rest)
-
-    async def aclose(self) -> None:
-        await self._rest.aclose()  # type: ignore[attr-defined]

@@ -60,10 +60,9 @@ def response_of(exchange: Exchange, payload: bytes) -> HttpResponse:
         raise malformed_answer() from None
     if type(answer) is not dict or not answer.keys() <= _MEMBERS:
         raise malformed_answer()
-    headers = _headers(answer)
-    if "X-Amzn-Trace-Id" not in headers:
-        headers["X-Amzn-Trace-Id"] = exchange.trace_id
-    return HttpResponse(_status(answer.get("statusCode")), headers, _body(exchange, answer))
+    headers = _Headers(answer)
+    headers.first.setdefault("X-Amzn-Trace-Id", exchange.trace_id)
+    return HttpResponse(_status(answer.get("statusCode")), headers.first, _body(exchange, answer), headers.repeated)
 
 
 def _status(value: Any) -> int:
@@ -97,63 +96,47 @@ def _accepted(exchange: Exchange) -> str:
     return (exchange.header("accept") or "application/json").partition(",")[0]
 
 
-def _headers(answer: Shape) -> dict[str, str]:
-    single, multiple = answer.get("headers"), answer.get("multiValueHeaders")
-    result: dict[str, str] = {}
-    if single is not None:
-        if type(single) is not dict:
-            raise malformed_answer()
-        for name, value in single.items():
-            _put(result, name, _text(value))
-    if multiple is not None:
-        if type(multiple) is not dict:
-            raise malformed_answer()
-        _merge(result, multiple)
-    if not any(name.lower() == "content-type" for name in result):
-        result["Content-Type"] = "application/json"
-    return result
+class _Headers:
+    """Headers of an answer, the repeated ones apart."""
 
+    def __init__(self, answer: Shape) -> None:
+        self.first: dict[str, str] = {}
+        self.repeated: list[tuple[str, str]] = []
+        single, multiple = answer.get("headers"), answer.get("multiValueHeaders")
+        if single is not None:
+            if type(single) is not dict:
+                raise malformed_answer()
+            for name, value in single.items():
+                self._put(name, _text(value))
+        if multiple is not None:
+            if type(multiple) is not dict:
+                raise malformed_answer()
+            self._merge(multiple)
+        if not any(name.lower() == "content-type" for name in self.first):
+            self.first["Content-Type"] = "application/json"
 
-def _merge(result: dict[str, str], multiple: dict[str, Any]) -> None:
-    """Headers with several values: values that stand in both places come once."""
-    for name, values in multiple.items():
-        if not isinstance(values, list):
-            raise malformed_answer()
-        texts = [_text(value) for value in values]
-        known = result.pop(name, None)
-        for text in texts if known is None or known in texts else [known, *texts]:
-            _put(result, name, text)
+    def _merge(self, multiple: dict[str, Any]) -> None:
+        """Headers with several values: values that stand in both places come once."""
+        for name, values in multiple.items():
+            if not isinstance(values, list):
+                raise malformed_answer()
+            texts = [_text(value) for value in values]
+            known = self.first.pop(name, None)
+            for text in texts if known is None or known in texts else [known, *texts]:
+                self._put(name, text)
 
-
-def _put(result: dict[str, str], name: str, text: str) -> None:
-    """Add a header. Repeated ones differ in the case of their letters, which means nothing to clients and keeps them apart here."""
-    lower = name.lower()
-    if lower in _DROPPED:
-        return
-    if lower in _REMAPPED:
-        name = f"x-amzn-Remapped-{name}"
-    if not _NAME.fullmatch(name) or "\r" in text or "\n" in text or "\0" in text:
-        raise malformed_answer()
-    if name not in result:
-        result[name] = text
-        return
-    for variant in _cases(name):
-        if variant not in result:
-            result[variant] = text
+    def _put(self, name: str, text: str) -> None:
+        lower = name.lower()
+        if lower in _DROPPED:
             return
-    result[name] += f", {text}"
-
-
-def _cases(name: str) -> Any:
-    """A name, and the same name with other letters capital."""
-    yield name
-    letters = [at for at, character in enumerate(name) if character.isalpha()][:10]
-    for mask in range(1, 1 << len(letters)):
-        characters = list(name)
-        for bit, at in enumerate(letters):
-            if mask >> bit & 1:
-                characters[at] = characters[at].swapcase()
-        yield "".join(characters)
+        if lower in _REMAPPED:
+            name = f"x-amzn-Remapped-{name}"
+        if not _NAME.fullmatch(name) or "\r" in text or "\n" in text or "\0" in text:
+            raise malformed_answer()
+        if name in self.first:
+            self.repeated.append((name, text))
+        else:
+            self.first[name] = text
 
 
 def _text(value: Any) -> str:
