@@ -224,6 +224,20 @@ def test_request_authorizers(cloud, gateway):
     assert send(cloud, api, "/prod/x", headers={"X-User": "ann"}).status == 401
 
 
+def test_life_of_an_authorizer(gateway):
+    """Found, listed, changed piece by piece, deleted."""
+    api = gateway.create_rest_api(name="x")["id"]
+    made = gateway.create_authorizer(restApiId=api, name="a", authorizerUri=proxy_uri("auth"), **TOKEN)
+    where = {"restApiId": api, "authorizerId": made["id"]}
+    assert gateway.get_authorizer(**where)["name"] == "a"
+    changes = [{"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": "0"}, {"op": "replace", "path": "/name", "value": "b"}]
+    changed = gateway.update_authorizer(**where, patchOperations=changes)
+    assert (changed["authorizerResultTtlInSeconds"], changed["name"]) == (0, "b")
+    assert [one["name"] for one in gateway.get_authorizers(restApiId=api)["items"]] == ["b"]
+    gateway.delete_authorizer(**where)
+    assert error_of(gateway.get_authorizer, **where) == ("NotFoundException", "Invalid Authorizer identifier specified")
+
+
 def test_authorizers_that_cannot_be(gateway):
     """What would never work is refused when it is made."""
     api = gateway.create_rest_api(name="x")["id"]

@@ -117,6 +117,9 @@ def test_gateway_responses(cloud, gateway):
     assert (forbidden.status, forbidden.json, forbidden.header("x-four")) == (403, {"message": "Forbidden"}, "4")
     kinds = {one["responseType"]: one for one in gateway.get_gateway_responses(restApiId=api)["items"]}
     assert len(kinds) == 21 and kinds["MISSING_AUTHENTICATION_TOKEN"]["defaultResponse"] is False and kinds["THROTTLED"]["statusCode"] == "429"
+    changes = [{"op": "replace", "path": "/statusCode", "value": "410"}]
+    gateway.update_gateway_response(restApiId=api, responseType="DEFAULT_4XX", patchOperations=changes)
+    assert gateway.get_gateway_response(restApiId=api, responseType="DEFAULT_4XX")["statusCode"] == "410"
     gateway.delete_gateway_response(restApiId=api, responseType="DEFAULT_4XX")
     assert error_of(gateway.delete_gateway_response, restApiId=api, responseType="DEFAULT_4XX")[0] == "NotFoundException"
 

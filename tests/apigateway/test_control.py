@@ -139,6 +139,9 @@ def test_methods(gateway, api, root):
         "Cannot delete model 'Empty', is referenced in method request: //GET",
     )
     gateway.put_method_response(**where, statusCode="200", responseParameters={"method.response.header.X": False})
+    changed = gateway.update_method_response(**where, statusCode="200", patchOperations=[patch("add", "/responseParameters/method.response.header.Y", "true")])
+    assert changed["responseParameters"] == {"method.response.header.X": False, "method.response.header.Y": True}
+    gateway.delete_method_response(**where, statusCode="200")
     assert error_of(gateway.get_method_response, **where, statusCode="404") == ("NotFoundException", "Invalid Response status code specified")
     assert gateway.delete_method(**where)["ResponseMetadata"]["HTTPStatusCode"] == 204
     assert error_of(gateway.get_method, **where) == ("NotFoundException", "Invalid Method identifier specified")
@@ -230,6 +233,7 @@ def test_models_and_validators(gateway, api):
     assert (validator["validateRequestBody"], validator["validateRequestParameters"]) == (False, False)
     where = {"restApiId": api, "requestValidatorId": validator["id"]}
     assert gateway.update_request_validator(**where, patchOperations=[patch("replace", "/validateRequestBody", "true")])["validateRequestBody"] is True
+    assert [one["name"] for one in gateway.get_request_validators(restApiId=api)["items"]] == ["v"]
     gateway.delete_request_validator(**where)
     assert error_of(gateway.get_request_validator, **where) == ("NotFoundException", "Invalid Request Validator identifier specified")
 
@@ -269,6 +273,8 @@ def test_usage_plans(gateway):
     other = gateway.create_usage_plan(name="o", apiStages=[{"apiId": api, "stage": "prod"}])["id"]
     assert error_of(gateway.create_usage_plan_key, usagePlanId=other, keyId=key, keyType="API_KEY")[0] == "ConflictException"
     assert [one["id"] for one in gateway.get_usage_plan_keys(**where)["items"]] == [key]
+    found = gateway.get_usage_plan_key(**where, keyId=key)
+    assert (found["id"], found["name"], found["type"]) == (key, "k", "API_KEY")
     assert [one["id"] for one in gateway.get_usage_plans(keyId=key)["items"]] == [plan["id"]]
     assert error_of(gateway.delete_usage_plan, **where)[0] == "BadRequestException"
     gateway.update_usage_plan(**where, patchOperations=[patch("remove", "/apiStages", f"{api}:prod")])

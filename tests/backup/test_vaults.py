@@ -27,6 +27,16 @@ def test_vaults_come_and_go(cloud: Running) -> None:
     assert failure(client.delete_backup_vault, BackupVaultName="second")[0] == "ResourceNotFoundException"
 
 
+def test_what_the_service_says_of_itself(cloud: Running) -> None:
+    """The kinds of resources that it backs up, in the account and in the region."""
+    client = cloud.client("backup")
+    supported = client.get_supported_resource_types()["ResourceTypes"]
+    assert {"DynamoDB", "S3"} <= set(supported)
+    preference = client.describe_region_settings()["ResourceTypeOptInPreference"]
+    assert preference["DynamoDB"] is True and set(preference) <= set(supported)
+    assert client.describe_global_settings()["GlobalSettings"]["isCrossAccountBackupEnabled"] == "false"
+
+
 def test_tags_of_vaults(cloud: Running) -> None:
     """Tags are added, listed and removed by the vault's ARN."""
     client = cloud.client("backup")

@@ -85,6 +85,14 @@ def test_oidc_providers(iam: Any) -> None:
     assert refused("NoSuchEntity", iam.get_open_id_connect_provider, OpenIDConnectProviderArn=arn) == f"OpenIDConnect Provider not found for arn {arn}"
 
 
+def test_version_of_tokens(fresh_cloud: Running) -> None:
+    """What the account prefers stands in its summary."""
+    iam = fresh_cloud.client("iam")
+    assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 1
+    iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
+    assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 2
+
+
 def test_virtual_devices(cloud: Running, iam: Any) -> None:
     """A device belongs to whoever proves with two codes in a row to have it."""
     iam.create_user(UserName="mia")
@@ -97,6 +105,11 @@ def test_virtual_devices(cloud: Running, iam: Any) -> None:
     iam.enable_mfa_device(UserName="mia", SerialNumber=serial, AuthenticationCode1=one, AuthenticationCode2=two)
     assert [found["SerialNumber"] for found in iam.list_mfa_devices(UserName="mia")["MFADevices"]] == [serial]
     assert iam.list_virtual_mfa_devices(AssignmentStatus="Unassigned")["VirtualMFADevices"] == []
+    found = iam.get_mfa_device(SerialNumber=serial, UserName="mia")
+    assert (found["SerialNumber"], found["UserName"]) == (serial, "mia")
+    late = [code(seed, now + 300), code(seed, now + 330)]
+    iam.resync_mfa_device(UserName="mia", SerialNumber=serial, AuthenticationCode1=late[0], AuthenticationCode2=late[1])
+    refused("InvalidAuthenticationCode", iam.resync_mfa_device, UserName="mia", SerialNumber=serial, AuthenticationCode1=late[1], AuthenticationCode2=late[0])
     assert refused("DeleteConflict", iam.delete_user, UserName="mia") == "Cannot delete entity, must delete MFA device first."
     iam.deactivate_mfa_device(UserName="mia", SerialNumber=serial)
     iam.delete_virtual_mfa_device(SerialNumber=serial)

@@ -99,8 +99,26 @@ def test_attachments(iam: Any) -> None:
     bounded = iam.list_entities_for_policy(PolicyArn=arn, PolicyUsageFilter="PermissionsBoundary")
     assert ([role["RoleName"] for role in bounded["PolicyRoles"]], bounded["PolicyUsers"]) == (["att"], [])
     assert iam.list_attached_user_policies(UserName="att")["AttachedPolicies"] == [{"PolicyName": "shared", "PolicyArn": arn}]
+    assert iam.list_attached_group_policies(GroupName="att")["AttachedPolicies"] == [{"PolicyName": "shared", "PolicyArn": arn}]
+    iam.detach_group_policy(GroupName="att", PolicyArn=arn)
+    iam.detach_role_policy(RoleName="att", PolicyArn=arn)
+    assert iam.list_attached_group_policies(GroupName="att")["AttachedPolicies"] == iam.list_attached_role_policies(RoleName="att")["AttachedPolicies"] == []
     iam.detach_user_policy(UserName="att", PolicyArn=arn)
     assert refused("NoSuchEntity", iam.detach_user_policy, UserName="att", PolicyArn=arn) == f"Policy {arn} was not found."
+
+
+def test_inline_policies(iam: Any) -> None:
+    """Kept as they were written, listed by name, of users and roles alike."""
+    iam.create_user(UserName="inline")
+    iam.create_role(RoleName="inline", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))
+    for name in ("b", "a"):
+        iam.put_user_policy(UserName="inline", PolicyName=name, PolicyDocument=READ)
+        iam.put_role_policy(RoleName="inline", PolicyName=name, PolicyDocument=READ)
+    assert iam.list_user_policies(UserName="inline")["PolicyNames"] == iam.list_role_policies(RoleName="inline")["PolicyNames"] == ["a", "b"]
+    assert iam.get_role_policy(RoleName="inline", PolicyName="a")["PolicyDocument"] == json.loads(READ)
+    iam.delete_role_policy(RoleName="inline", PolicyName="a")
+    refused("NoSuchEntity", iam.get_role_policy, RoleName="inline", PolicyName="a")
+    assert iam.list_role_policies(RoleName="inline")["PolicyNames"] == ["b"]
 
 
 def test_attach_errors(iam: Any) -> None:

@@ -119,6 +119,7 @@ def test_instance_profiles(iam: Any) -> None:
     iam.create_role(RoleName="machine", AssumeRolePolicyDocument=LAMBDA)
     iam.create_role(RoleName="second", AssumeRolePolicyDocument=LAMBDA)
     iam.create_instance_profile(InstanceProfileName="box", Path="/p/")
+    assert [one["InstanceProfileName"] for one in iam.list_instance_profiles(PathPrefix="/p/")["InstanceProfiles"]] == ["box"]
     assert refused("EntityAlreadyExists", iam.create_instance_profile, InstanceProfileName="box") == "Instance Profile box already exists."
     iam.add_role_to_instance_profile(InstanceProfileName="box", RoleName="machine")
     message = refused("LimitExceeded", iam.add_role_to_instance_profile, InstanceProfileName="box", RoleName="second")

@@ -128,7 +128,21 @@ def test_what_is_not_built_says_so(s3: Any, bucket: str) -> None:
     assert refusal(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"", ServerSideEncryption="aws:kms")) == ("NotImplemented", 501)
     assert refusal(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"", StorageClass="GLACIER")) == ("NotImplemented", 501)
     assert refusal(lambda: s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)) == ("NotImplemented", 501)
+    assert refusal(lambda: s3.delete_bucket_ownership_controls(Bucket=bucket)) == ("NotImplemented", 501)
     assert refusal(lambda: s3.put_bucket_accelerate_configuration(Bucket=bucket, AccelerateConfiguration={"Status": "Enabled"})) == ("NotImplemented", 501)
+
+
+def test_configurations_go_back_to_what_they_were(s3: Any, bucket: str) -> None:
+    """Deleting one is no error where there is none; AWS encrypts with its own key whatever is deleted."""
+    s3.delete_bucket_encryption(Bucket=bucket)
+    assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
+    s3.delete_bucket_website(Bucket=bucket)
+    s3.delete_bucket_website(Bucket=bucket)
+    assert refusal(lambda: s3.get_bucket_website(Bucket=bucket)) == ("NoSuchWebsiteConfiguration", 404)
+    assert "Status" not in s3.get_bucket_accelerate_configuration(Bucket=bucket)
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
+    assert refusal(lambda: s3.get_bucket_replication(Bucket=bucket)) == ("ReplicationConfigurationNotFoundError", 404)
 
 
 def test_bucket_tags(s3: Any, bucket: str) -> None:
