@@ -15,6 +15,7 @@ from bench import requests, servers
 from bench.load import Client, HttpClient, Result, load, take_turns
 from bench.table import Table
 
+_INDEXES = 5
 _ITEMS = 1000
 _CONNECTIONS = 64
 _TABLE = "bench"
@@ -114,6 +115,31 @@ def _dynamodb(table: Table, port: int, seconds: float, echo: Echo) -> None:
     result = measure(port, batches, seconds)
     table.add("DynamoDB BatchWriteItem of 25 (durable)", f"{result.rate * 25:,.0f} items/s", ratio=result.rate * 25 / 20_000, against="20,000 items/s", at_least=1)
     _query(dynamodb, port, echo)
+    _indexed(table, dynamodb, port, seconds, puts)
+
+
+def _indexed(table: Table, dynamodb: Any, port: int, seconds: float, plain: list[bytes]) -> None:
+    """Writes that change every index and are in a stream, in turns with the writes to a table that has neither."""
+    names = [f"by-{number}" for number in range(_INDEXES)]
+    dynamodb.create_table(
+        TableName="indexed",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", *names)],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[{"IndexName": name, "KeySchema": [{"AttributeName": name, "KeyType": "HASH"}], "Projection": {"ProjectionType": "ALL"}} for name in names],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    dynamodb.get_waiter("table_exists").wait(TableName="indexed", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    changing = [
+        requests.target(
+            "dynamodb", port, _DYNAMODB + "PutItem", "1.0", {"TableName": "indexed", "Item": {"pk": {"S": f"item-{i % _ITEMS:06}"}, "text": {"S": "x" * 100}, **{name: {"S": f"{name}-{i}"} for name in names}}}
+        )
+        for i in range(2 * _ITEMS)
+    ]
+    turns = take_turns(lambda turn: measure(port, changing, turn), lambda turn: measure(port, plain, turn), seconds)
+    rate = statistics.median(ours.rate for ours, _ in turns)
+    name = f"DynamoDB PutItem that changes {_INDEXES} indexes and a stream"
+    table.add(name, f"{rate:,.0f}/s", ratio=median_ratio(turns, "rate"), against="PutItem of a plain table", at_least=0.333)
 
 
 def _query(dynamodb: Any, port: int, echo: Echo) -> None:

@@ -127,6 +127,8 @@ class EmbeddedStore:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA cache_size = -16000")
+        # What large statements keep to take themselves back: a file would be made and removed for each of them.
+        connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA mmap_size = 1073741824")
         return connection
 
