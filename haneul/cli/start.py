@@ -19,6 +19,7 @@ from haneul.cli.root_keys import VARIABLE, hand_over, root_keys
 _STOP_SECONDS = 30.0
 _CAPACITIES = ("enforced", "unlimited")
 _SANDBOXES = ("auto", "namespaces", "bubblewrap", "none")
+_NETWORKS = ("outbound", "none")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,6 +58,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=env("sandbox", _SANDBOXES[0]),
         help="what functions are held in: Linux namespaces (default: auto, which is namespaces), bubblewrap, or none: no isolation at all, for machines that have no other",
     )
+    command.add_argument(
+        "--function-network",
+        choices=_NETWORKS,
+        default=env("function-network", _NETWORKS[0]),
+        help="what functions reach besides this cloud: whatever this machine reaches but its own loopback (default: outbound), or nothing (none)",
+    )
     command.add_argument("--tls-certificate", default=env("tls-certificate"), metavar="FILE", help="serve HTTPS with this certificate (PEM)")
     command.add_argument("--tls-key", default=env("tls-key"), metavar="FILE", help="the certificate's key (PEM)")
     command.set_defaults(run=start)
@@ -81,6 +88,8 @@ def start(options: argparse.Namespace) -> int:
         raise Trouble(f"--capacity takes {' or '.join(_CAPACITIES)}, not {options.capacity!r}")
     if options.sandbox not in _SANDBOXES:
         raise Trouble(f"--sandbox takes {', '.join(_SANDBOXES[:-1])} or {_SANDBOXES[-1]}, not {options.sandbox!r}")
+    if options.function_network not in _NETWORKS:
+        raise Trouble(f"--function-network takes {' or '.join(_NETWORKS)}, not {options.function_network!r}")
     if options.sandbox == "bubblewrap" and shutil.which("bwrap") is None:
         raise Trouble("--sandbox bubblewrap needs the program bwrap in the PATH (Debian's package is bubblewrap)")
     if bool(options.tls_certificate) != bool(options.tls_key):
@@ -95,6 +104,7 @@ def start(options: argparse.Namespace) -> int:
         "dev_keys": not options.no_dev_keys,
         "capacity_unlimited": options.capacity == "unlimited",
         "sandbox": options.sandbox,
+        "function_network": options.function_network,
     }
     if options.tls_certificate:
         wish["tls"] = {"certificate": options.tls_certificate, "key": options.tls_key}
