@@ -86,7 +86,7 @@ def set_up_uplink(way_out: str) -> None:
 
 
 def _lay_cable(door: socket.socket, sandbox: int | None) -> int:
-    start = int.from_bytes(os.urandom(4), "big")
+    start = os.getpid()
     for attempt in range(_TRIES_MAX):
         number = _FIRST + (start + attempt) % (_NUMBERS - _FIRST)
         index = _FIRST_INDEX + number
