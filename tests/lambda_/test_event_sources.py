@@ -153,6 +153,19 @@ def test_filters_choose_messages_and_the_others_are_deleted(fresh_cloud: Running
     assert set(_left(cloud, url).values()) == {"0"}
 
 
+def test_a_filter_for_json_drops_plain_text_and_the_other_way_round(fresh_cloud: Running) -> None:
+    """Because the formats of body and pattern must agree, whatever else the pattern says ("Properly filtering Amazon SQS messages")."""
+    cloud = fresh_cloud
+    seen = _forwarder(cloud)
+    url, arn = _queue(cloud, "work")
+    filters = [{"Pattern": '{"body": {"foo": [{"exists": false}]}}'}, {"Pattern": '{"body": ["plain", {"prefix": "["}]}'}]
+    cloud.client("lambda").create_event_source_mapping(FunctionName="worker", EventSourceArn=arn, BatchSize=1, FilterCriteria={"Filters": filters})
+    for body in ("plain", "other", '"plain"', '{"foo": 1}', '{"bar": 1}', '[{"bar": 1}]', "[plain"):
+        cloud.client("sqs").send_message(QueueUrl=url, MessageBody=body)
+    assert sorted(event["Records"][0]["body"] for event in _seen(cloud, seen)) == ["[plain", "plain", '{"bar": 1}']
+    assert set(_left(cloud, url).values()) == {"0"}
+
+
 def test_fifo_groups_stay_in_order(fresh_cloud: Running) -> None:
     """Because order within a group is what FIFO queues are for."""
     cloud = fresh_cloud
