@@ -316,6 +316,12 @@ def test_a_missing_permission_stops_a_stream_until_it_is_given(fresh_cloud: Runn
         ({"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:work", "BatchSize": 11}, "InvalidParameterValueException", "Maximum batch window in seconds must be"),
         ({"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:short"}, "InvalidParameterValueException", "Queue visibility timeout: 1 seconds is less than Function timeout: 3"),
         ({"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:work", "FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "InvalidParameterValueException", "Invalid filter"),
+        ({"EventSourceArn": "arn:aws:sqs:eu-west-1:000000000000:work"}, "InvalidParameterValueException", "Event source region must match Lambda region us-east-1."),
+        (
+            {"EventSourceArn": "arn:aws:dynamodb:eu-west-1:000000000000:table/items/stream/2026-01-01T00:00:00.000", "StartingPosition": "LATEST"},
+            "InvalidParameterValueException",
+            "Event source region must match Lambda region us-east-1.",
+        ),
         ({"EventSourceArn": "arn:aws:kinesis:us-east-1:000000000000:stream/x"}, "NotImplemented", "Haneul does not implement event sources of the service kinesis"),
         ({"FunctionName": "weak", "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:work"}, "InvalidParameterValueException", "The provided execution role does not have permissions to call ReceiveMessage on SQS"),
     ],

@@ -50,8 +50,8 @@ def check_built(request: Shape, operation: str) -> None:
             raise NotBuilt(f"the parameter {name} of lambda:{operation}")
 
 
-def check_source(arn: str, account: str) -> str:
-    """The service of an event source: sqs or dynamodb."""
+def check_source(arn: str, region: str) -> str:
+    """The service of an event source (sqs or dynamodb), which must be in the function's region."""
     parsed = parse_arn(arn)
     if parsed is None:
         raise invalid(f"Unrecognized event source: {arn}")
@@ -59,6 +59,8 @@ def check_source(arn: str, account: str) -> str:
         raise NotBuilt(f"event sources of the service {parsed.service}")
     if parsed.service == "dynamodb" and "/stream/" not in parsed.resource:
         raise invalid(f"Unrecognized event source, must be kinesis, dynamodb stream or sqs. Unsupported source arn: {arn}")
+    if parsed.region != region:
+        raise invalid(f"Event source region must match Lambda region {region}.")
     return parsed.service
 
 

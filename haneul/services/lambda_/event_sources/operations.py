@@ -41,7 +41,7 @@ async def create_event_source_mapping(call: Call, request: Shape) -> Shape:
     check_built(request, "CreateEventSourceMapping")
     if "EventSourceArn" not in request:
         raise invalid("Unrecognized event source.")
-    source = check_source(request["EventSourceArn"], call.account)
+    source = check_source(request["EventSourceArn"], call.region)
     target = _target(call, request)
     found = call.service(Lambda).functions.resolve(target)
     position = check_position(request, source)
