@@ -70,6 +70,8 @@ async def add_permission(call: Call, request: Shape) -> Shape:
         raise invalid("We currently do not support adding policies for $LATEST.")
     if request.get("FunctionUrlAuthType") and request["Action"] != "lambda:InvokeFunctionUrl":
         raise invalid("FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action")
+    if request.get("InvokedViaFunctionUrl") and request["Action"] != "lambda:InvokeFunction":
+        raise invalid("InvokedViaFunctionUrl is only supported for lambda:InvokeFunction action")
     statement = statement_of(request, target.qualified_arn, request["Action"])
 
     def work(tx: Transaction) -> None:

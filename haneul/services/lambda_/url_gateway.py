@@ -82,17 +82,22 @@ class UrlGateway:
             raise Refused(404, "The function URL does not exist.") from None
 
     def _permit(self, site: _Site, request: HttpRequest) -> Caller:
-        """With IAM the signature's owner must be allowed, without it everybody must be (by the function's policy)."""
+        """With IAM the signature's owner must be allowed, without it everybody must be (by the function's policy): to use the URL, and to invoke the function
+        by way of it (both since October 2025, "Control access to Lambda function URLs")."""
         target = site.found.target
         caller = ANONYMOUS
-        context: dict[str, Any] = {"lambda:FunctionUrlAuthType": site.config.auth_type, "aws:SourceIp": request.remote}
+        origin = {"aws:SourceIp": request.remote}
+        wanted: tuple[tuple[str, dict[str, Any]], ...] = (
+            ("lambda:InvokeFunctionUrl", {"lambda:FunctionUrlAuthType": site.config.auth_type, **origin}),
+            ("lambda:InvokeFunction", {"lambda:InvokedViaFunctionUrl": "true", **origin}),
+        )
         authority = self._cloud.authority
         try:
             if site.config.auth_type == "AWS_IAM":
                 caller = authority.authenticate(request, "lambda").caller
                 if caller.kind == "anonymous":
                     raise Refused(403, "Forbidden", "AccessDeniedException")
-            for action in ("lambda:InvokeFunctionUrl",):
+            for action, context in wanted:
                 authority.authorize(
                     caller,
                     action,
