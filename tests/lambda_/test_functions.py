@@ -23,6 +23,25 @@ def _code(answer: Any) -> bytes:
     return package({"index.py": ANSWER.format(answer=answer)})
 
 
+@pytest.mark.parametrize(("machine", "other"), [("x86_64", "arm64"), ("arm64", "x86_64")])
+def test_code_for_another_architecture_is_refused(cloud: Running, machine: str, other: str) -> None:
+    """Because the machine could not run it; layers only say what they are compatible with, and may say so of any."""
+    client, service = cloud.client("lambda"), cloud.app.cloud.services["lambda"]
+    real, service.architecture = service.architecture, machine
+    try:
+        made = function(cloud, f"built-for-{machine}".replace("_", "-"))
+        assert made["Architectures"] == [machine]
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match=f"{other} is not supported on this machine, which is {machine}. Build the code for {machine}"):
+            function(cloud, "elsewhere", Architectures=[other])
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match=f"{other} is not supported on this machine"):
+            client.update_function_code(FunctionName=made["FunctionName"], ZipFile=package({"index.py": ECHO}), Architectures=[other])
+        assert client.get_function_configuration(FunctionName=made["FunctionName"])["RevisionId"] == made["RevisionId"]
+        layer = client.publish_layer_version(LayerName="both", Content={"ZipFile": package({"a": "b"})}, CompatibleArchitectures=[other])
+        assert layer["CompatibleArchitectures"] == [other]
+    finally:
+        service.architecture = real
+
+
 def test_what_is_created_can_be_seen(cloud: Running) -> None:
     """Because tools compare what they asked for with what stands."""
     client = cloud.client("lambda")

@@ -93,9 +93,15 @@ def check_runtime(runtime: str | None, available: list[str]) -> None:
 
 
 def check_architecture(request: Shape, machine: str) -> str:
+    """The architecture that a request asks for. It must be that of the machine, for which code is there to run; without a word it is."""
     wanted: str = (request.get("Architectures") or [machine])[0]
     if wanted not in ("x86_64", "arm64"):
         raise invalid(f"Value {wanted} at 'architectures' failed to satisfy constraint: Member must satisfy enum value set: [x86_64, arm64]")
+    if wanted != machine:
+        raise invalid(
+            f"The architecture {wanted} is not supported on this machine, which is {machine}. Build the code for {machine} and set Architectures to [{machine}], "
+            f"or run Haneul on an {wanted} machine."
+        )
     return wanted
 
 
