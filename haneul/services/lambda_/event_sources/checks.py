@@ -73,9 +73,9 @@ def apply_request(call: Call, mapping: Mapping, request: Shape) -> None:
     queue = mapping.source_service == "sqs"
     if queue:
         for name in _STREAM_ONLY:
-            if name in request and request[name] not in (False, {}, 0, 1):
+            if request.get(name) not in (None, {}):  # What says nothing may be said; a false or a zero says something.
                 raise invalid(f"Unsupported {name} parameter for given event source mapping type.")
-    elif request.get("ScalingConfig"):
+    elif request.get("ScalingConfig") is not None:
         raise invalid("Unsupported ScalingConfig parameter for given event source mapping type.")
     mapping.batch_size = request.get("BatchSize", mapping.batch_size)
     mapping.window_seconds = request.get("MaximumBatchingWindowInSeconds", mapping.window_seconds)

@@ -16,7 +16,8 @@ import orjson
 Matches = Callable[[Any], bool]
 
 PATTERN_LENGTH_MAX = 4096
-FILTERS_MAX = 10
+FILTERS_MAX = 5
+"""Of one mapping. AWS raises it to ten on request only."""
 _ABSENT = object()
 _COMPARISONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "<": lambda a, b: a < b,
