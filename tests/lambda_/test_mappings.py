@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.lambda_.build import function
+from tests.lambda_.build import function, role
 from tests.support.running import ACCOUNT, REGION, Running
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:work"
@@ -101,6 +101,20 @@ def test_what_a_mapping_may_not_say(cloud: Running, source: str, settings: dict[
         client.create_event_source_mapping(FunctionName="plain", EventSourceArn=arn, **settings)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400 and message in caught.value.response["Error"]["Message"]
     assert client.list_event_source_mappings()["EventSourceMappings"] == []
+
+
+def test_the_role_must_be_allowed_to_report_failures(cloud: Running) -> None:
+    """Because records that are given up would be lost without a word."""
+    client = _ready(cloud)
+    wrong = client.exceptions.InvalidParameterValueException
+    function(cloud, "reader", Role=role(cloud, "reader", [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]))
+    settings = {"FunctionName": "reader", "EventSourceArn": _stream(cloud), "StartingPosition": "LATEST", "Enabled": False}
+    with pytest.raises(wrong, match="The provided execution role does not have permissions to call SendMessage on SQS"):
+        client.create_event_source_mapping(**settings, DestinationConfig={"OnFailure": {"Destination": QUEUE}})
+    uuid = client.create_event_source_mapping(**settings)["UUID"]
+    with pytest.raises(wrong, match="The provided execution role does not have permissions to call PutObject on S3"):
+        client.update_event_source_mapping(UUID=uuid, DestinationConfig={"OnFailure": {"Destination": "arn:aws:s3:::given-up"}})
+    client.delete_event_source_mapping(UUID=uuid)
 
 
 def test_an_update_says_no_more_than_the_source_knows(cloud: Running) -> None:

@@ -11,7 +11,7 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.operation import Shape
-from haneul.services.lambda_.destinations import check_destination, queue_url
+from haneul.services.lambda_.destinations import check_destination, check_may_send, provided_role_may_not, queue_url
 from haneul.services.lambda_.errors import invalid
 from haneul.services.lambda_.event_sources.patterns import FILTERS_MAX, PATTERN_LENGTH_MAX, BadPattern, compile_pattern
 from haneul.services.lambda_.event_sources.records import Mapping
@@ -145,7 +145,7 @@ def _on_failure(call: Call, destinations: dict[str, Any]) -> str:
     parsed = parse_arn(arn)
     if parsed is None or parsed.service not in ("sqs", "sns", "s3"):
         raise invalid("Invalid destination: on-failure destinations are SQS queues, SNS topics and S3 buckets.")
-    check_destination(call.cloud, arn)
+    check_destination(call, arn)
     return arn
 
 
@@ -164,11 +164,13 @@ def _filters(criteria: dict[str, Any]) -> list[str]:
 
 
 async def check_access(call: Call, mapping: Mapping, found: Resolution) -> None:
-    """The source is there and the function's role may read it, tried out."""
+    """The source is there and the function's role may read it, tried out; and may send to the destination of failures."""
     if mapping.source_service == "sqs":
         await _check_queue(call, mapping, found)
     else:
         await _check_stream(call, mapping, found)
+    if mapping.on_failure:
+        check_may_send(call, found.version.role, mapping.function_name, mapping.on_failure, provided_role_may_not)
 
 
 async def _as_role(call: Call, mapping: Mapping, found: Resolution, operation: str, params: Shape) -> Shape:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping as Conditions
 from typing import Any
 
+import msgspec
+
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import conflict, invalid, not_found
@@ -92,7 +94,9 @@ async def update_event_source_mapping(call: Call, request: Shape) -> Shape:
     functions = call.service(Lambda).functions
     mapping = _find(call, call.cloud.store, request["UUID"])
     target = _target(call, request) if "FunctionName" in request else mapping.target
-    await check_access(call, mapping, functions.resolve(target))
+    wanted = msgspec.structs.replace(mapping, function_name=target.name, qualifier=target.qualifier)
+    apply_request(call, wanted, request)
+    await check_access(call, wanted, functions.resolve(target))
 
     def work(tx: Transaction) -> Mapping:
         known = _find(call, tx, request["UUID"])
