@@ -134,7 +134,7 @@ class Destinations:
                 message = condition
         attributes = {
             "RequestID": {"DataType": "String", "StringValue": entry["request_id"]},
-            "ErrorCode": {"DataType": "String", "StringValue": code},
+            "ErrorCode": {"DataType": "Number", "StringValue": code},
             "ErrorMessage": {"DataType": "String", "StringValue": message[:_DEAD_LETTER_MESSAGE_MAX] or condition},
         }
         arn, text, trace = found.version.dead_letter_arn, entry["payload"].decode("utf-8", "replace"), _trace_after(found, entry)
