@@ -229,6 +229,20 @@ def test_versions_are_snapshots(cloud: Running) -> None:
     assert invoke(cloud, "many") == "two"
 
 
+def test_weights_that_stay_are_checked_against_a_new_version(cloud: Running) -> None:
+    """Because an alias would share invocations with itself, or with $LATEST, if only the version it points to were looked at."""
+    client = cloud.client("lambda")
+    wrong = client.exceptions.InvalidParameterValueException
+    function(cloud, "weighted", Publish=True)
+    client.update_function_code(FunctionName="weighted", ZipFile=_code("two"), Publish=True)
+    client.create_alias(FunctionName="weighted", Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
+    with pytest.raises(wrong, match="is already included in routing configuration"):
+        client.update_alias(FunctionName="weighted", Name="live", FunctionVersion="2")
+    with pytest.raises(wrong, match=r"\$LATEST is not supported for an alias pointing to more than 1 version"):
+        client.update_alias(FunctionName="weighted", Name="live", FunctionVersion="$LATEST")
+    assert client.get_alias(FunctionName="weighted", Name="live")["FunctionVersion"] == "1"
+
+
 def test_aliases_point_and_share(cloud: Running) -> None:
     """Because releases are moved by aliases, and tried out by weights."""
     client = cloud.client("lambda")
