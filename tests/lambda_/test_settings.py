@@ -31,6 +31,26 @@ def test_unsigned_code_is_refused_where_signatures_are_enforced(cloud: Running) 
     assert client.get_code_signing_config(CodeSigningConfigArn=arn)["CodeSigningConfig"]["Description"] == "ours"
 
 
+def test_tags_of_aws_itself_cannot_be_set(cloud: Running) -> None:
+    """Because what begins with aws: says that AWS made it, and policies trust that."""
+    client = cloud.client("lambda")
+    made = function(cloud, "tagged", Tags={"awsome": "yes"})
+    csc = client.create_code_signing_config(AllowedPublishers={"SigningProfileVersionArns": [PROFILE]})["CodeSigningConfig"]["CodeSigningConfigArn"]
+    cloud.client("sqs").create_queue(QueueName="tagged")
+    source = {"FunctionName": "tagged", "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:tagged", "Enabled": False}
+    tags = {"fine": "1", "AWS:cloudformation:stack-name": "mine"}
+    for call in (
+        lambda: function(cloud, "tagged-too", Tags=tags),
+        lambda: client.create_event_source_mapping(**source, Tags=tags),
+        lambda: client.create_code_signing_config(AllowedPublishers={"SigningProfileVersionArns": [PROFILE]}, Tags=tags),
+        lambda: client.tag_resource(Resource=made["FunctionArn"], Tags=tags),
+        lambda: client.tag_resource(Resource=csc, Tags=tags),
+    ):
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match="aws: prefixed tag key names are not allowed for external use"):
+            call()
+    assert client.list_tags(Resource=made["FunctionArn"])["Tags"] == {"awsome": "yes"}
+
+
 def test_a_code_signing_config_in_use_stays(cloud: Running) -> None:
     """Because functions refer to it; only when none does it can go."""
     client = cloud.client("lambda")

@@ -12,10 +12,11 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import conflict, function_not_found, invalid, not_found
 from haneul.services.lambda_.functions import read
-from haneul.services.lambda_.limits import LIST_PAGE_ITEMS_MAX, TAGS_MAX
+from haneul.services.lambda_.limits import LIST_PAGE_ITEMS_MAX
 from haneul.services.lambda_.names import Target, function_resource, target_of
 from haneul.services.lambda_.pages import page
 from haneul.services.lambda_.records import CodeSigning, Function, code_signing_key, code_signing_use_key, function_key
+from haneul.services.lambda_.tag_checks import check_tags
 from haneul.services.lambda_.times import iso_time
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Reader, Transaction
@@ -32,8 +33,7 @@ def _resource(call: Call, request: Shape) -> str:
 @operation("lambda:CreateCodeSigningConfig")
 async def create_code_signing_config(call: Call, request: Shape) -> Shape:
     """Make a configuration that functions can be given. AWS Lambda API Reference, CreateCodeSigningConfig."""
-    if len(request.get("Tags", {})) > TAGS_MAX:
-        raise invalid(f"Limit of {TAGS_MAX} tags exceeded.")
+    check_tags(request.get("Tags", {}))
     config = CodeSigning(f"csc-{call.cloud.ids.text(17, _ID_ALPHABET)}", [], call.now, tags=dict(request.get("Tags", {})))
     _apply(config, request)
     await call.cloud.store.transact(lambda tx: tx.put(code_signing_key(_space(call), config.config_id), encode(config)))

@@ -14,10 +14,10 @@ from haneul.services.lambda_.event_sources.checks import apply_request, batch_si
 from haneul.services.lambda_.event_sources.manager import save_mapping
 from haneul.services.lambda_.event_sources.records import Mapping, by_function_key, by_source_key, mapping_index_key, mapping_key
 from haneul.services.lambda_.functions import read
-from haneul.services.lambda_.limits import TAGS_MAX
 from haneul.services.lambda_.names import Target, parse_target
 from haneul.services.lambda_.pages import page
 from haneul.services.lambda_.service import Lambda
+from haneul.services.lambda_.tag_checks import check_tags
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Transaction
 
@@ -47,8 +47,7 @@ async def create_event_source_mapping(call: Call, request: Shape) -> Shape:
     target = _target(call, request)
     found = call.service(Lambda).functions.resolve(target)
     position = check_position(request, source)
-    if len(request.get("Tags", {})) > TAGS_MAX:
-        raise invalid(f"Limit of {TAGS_MAX} tags exceeded.")
+    check_tags(request.get("Tags", {}))
     mapping = Mapping(
         uuid=call.cloud.ids.uuid(),
         account=target.account,
