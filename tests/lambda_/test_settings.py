@@ -28,6 +28,10 @@ def test_unsigned_code_is_refused_where_signatures_are_enforced(cloud: Running) 
         client.update_function_code(FunctionName="signed", ZipFile=package({"index.py": ECHO + "\n"}))
     with pytest.raises(client.exceptions.CodeVerificationFailedException):
         function(cloud, "signed-too", CodeSigningConfigArn=arn)
+    layer = client.publish_layer_version(LayerName="unsigned", Content={"ZipFile": package({"a": "b"})})["LayerVersionArn"]
+    with pytest.raises(client.exceptions.CodeVerificationFailedException):
+        client.update_function_configuration(FunctionName="signed", Layers=[layer])
+    assert client.update_function_configuration(FunctionName="signed", Layers=[], Timeout=4)["Timeout"] == 4
     assert client.get_code_signing_config(CodeSigningConfigArn=arn)["CodeSigningConfig"]["Description"] == "ours"
 
 
@@ -71,6 +75,10 @@ def test_a_code_signing_config_in_use_stays(cloud: Running) -> None:
         client.get_code_signing_config(CodeSigningConfigArn=arn)
     with pytest.raises(client.exceptions.CodeSigningConfigNotFoundException):
         client.put_function_code_signing_config(FunctionName="user-1", CodeSigningConfigArn=arn)
+    for missing in (arn, arn.replace("us-east-1", "eu-west-1")):
+        with pytest.raises(client.exceptions.CodeSigningConfigNotFoundException) as caught:
+            function(cloud, "user-3", CodeSigningConfigArn=missing)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
 def test_recursion_settings(cloud: Running) -> None:
