@@ -229,6 +229,28 @@ def test_versions_are_snapshots(cloud: Running) -> None:
     assert invoke(cloud, "many") == "two"
 
 
+def test_nothing_new_is_published_when_nothing_has_changed(cloud: Running) -> None:
+    """Because deployment tools write the same code and settings again and again, and versions would pile up."""
+    client = cloud.client("lambda")
+    settings = {"Timeout": 5, "Description": "the same", "Environment": {"Variables": {"LEVEL": "1"}}}
+    function(cloud, "steady", **settings)
+
+    def publish(**more: Any) -> str:
+        return str(client.publish_version(FunctionName="steady", **more)["Version"])
+
+    assert publish(Description="first") == "1"
+    assert client.update_function_code(FunctionName="steady", ZipFile=package({"index.py": ECHO}), Publish=True)["Version"] == "1"
+    client.update_function_configuration(FunctionName="steady", **settings)
+    assert publish() == publish(Description="second") == "1"
+    assert client.get_function_configuration(FunctionName="steady", Qualifier="1")["Description"] == "first"
+    for number, change in enumerate(({"Environment": {"Variables": {"LEVEL": "2"}}}, {"Description": "another"}, {"Timeout": 6}), start=2):
+        client.update_function_configuration(FunctionName="steady", **change)
+        assert publish() == publish() == str(number)
+    client.update_function_code(FunctionName="steady", ZipFile=_code("new"))
+    assert publish() == "5"
+    assert [one["Version"] for one in client.list_versions_by_function(FunctionName="steady")["Versions"]] == ["$LATEST", "1", "2", "3", "4", "5"]
+
+
 def test_weights_that_stay_are_checked_against_a_new_version(cloud: Running) -> None:
     """Because an alias would share invocations with itself, or with $LATEST, if only the version it points to were looked at."""
     client = cloud.client("lambda")
