@@ -51,6 +51,18 @@ def test_the_event_has_payload_format_2(cloud: Running) -> None:
     assert context["accountId"] == "anonymous" and context["apiId"] == host.split(".")[0] and "authorizer" not in context
 
 
+def test_events_and_answers_name_the_trace(cloud: Running) -> None:
+    """Because a request is followed by its trace from the client through the function and back."""
+    host = _url(cloud, "followed")
+    answer = _request(cloud, host)
+    root = json.loads(answer.read())["headers"]["x-amzn-trace-id"]
+    assert root.startswith("Root=1-") and answer.headers["X-Amzn-Trace-Id"].startswith(f"{root};")
+    given = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    answer = _request(cloud, host, headers={"X-Amzn-Trace-Id": given})
+    assert json.loads(answer.read())["headers"]["x-amzn-trace-id"] == given and answer.headers["X-Amzn-Trace-Id"] == given
+    assert _request(cloud, _url(cloud, "followed-breaks", "def handler(event, context):\n    1 / 0\n")).headers["X-Amzn-Trace-Id"].startswith("Root=1-")
+
+
 def test_bytes_travel_in_base64_both_ways(cloud: Running) -> None:
     """Because events and answers are JSON."""
     host = _url(cloud, "bytes", "def handler(event, context):\n    assert event['isBase64Encoded']\n    return {'statusCode': 201, 'headers': {'content-type': 'image/png'}, 'body': event['body'], 'isBase64Encoded': True, 'cookies': ['a=1; Path=/', 'b=2']}\n")
