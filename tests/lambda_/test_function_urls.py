@@ -12,6 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from haneul.cli.deploy import _make_url
 from tests.lambda_.build import function, open_url
 from tests.support.running import Running
 
@@ -138,6 +139,17 @@ def test_a_signers_own_policy_needs_both_too(cloud: Running, actions: list[str],
     request = AWSRequest("GET", f"http://{host}/", headers={"Host": host})
     SigV4Auth(Credentials(key["AccessKeyId"], key["SecretAccessKey"]), "lambda", "us-east-1").add_auth(request)
     assert _request(cloud, host, headers=dict(request.headers.items())).status == status
+
+
+def test_what_deploy_opens_is_open(cloud: Running) -> None:
+    """Because `haneul deploy --url` is to give both permissions, however often it runs, and to functions whose URL had one of them before."""
+    host = _url(cloud, "deployed", public=False)
+    client = cloud.client("lambda")
+    client.add_permission(FunctionName="deployed", StatementId="haneul-url", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
+    assert _request(cloud, host).status == 403
+    for _ in range(2):
+        assert host in _make_url(client, "deployed")
+    assert _request(cloud, host).status == 200
 
 
 def test_iam_urls_want_a_signature_of_somebody_who_may(cloud: Running) -> None:
