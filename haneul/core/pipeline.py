@@ -50,6 +50,8 @@ class Pipeline:
             if caller.kind == "anonymous" and not (one.public or service.quirks.allows_anonymous):
                 raise cloud.authority.missing_credentials(request, name)
             call = Call(cloud, one, caller, identity.region or cloud.settings.region, request_id, http=request, context=identity.context)
+            if caller.token_issued_at_ns is not None and caller.kind != "role":
+                service.admit(call)
             # Bytes become a shape that keeps the model's constraints.
             params = codec.parse(matched, request)
             if service.quirks.validation:

@@ -47,6 +47,9 @@ class Service:
         """The account that owns a resource whose ARN does not say so (S3)."""
         return None
 
+    def admit(self, call: Call) -> None:
+        """Refuse what the session of a user, of the root user or of a federated user may not call, whatever policies say. Asked before the request is read."""
+
     def answer(self, request: HttpRequest, pipeline: Callable[[HttpRequest, Service], Awaitable[HttpResponse]]) -> Awaitable[HttpResponse]:
         """Answer a request to this service's API, in time. A service that also takes what its model knows nothing of (S3: browsers' forms and preflights) goes
         before the pipeline here, or adds to its responses.

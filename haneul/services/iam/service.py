@@ -7,6 +7,7 @@ from haneul.core.caller import Caller
 from haneul.core.cloud import Cloud
 from haneul.core.ports import Credential, IdentityPolicies, TrustedRole, TrustedSamlProvider
 from haneul.core.service import Service
+from haneul.services.iam.errors import invalid_token
 from haneul.services.iam.identities import Identities
 from haneul.services.iam.last_uses import LastUses
 from haneul.services.iam.quirks import IAM_QUIRKS
@@ -33,6 +34,11 @@ class Iam(Service):
     def resource_account(self, call: Call, arn: str) -> str | None:
         """Everything belongs to the caller's account, the policies of AWS (whose ARNs name the account `aws`) too."""
         return call.account
+
+    def admit(self, call: Call) -> None:
+        """Sessions of users need a multi-factor code, those of federated users may never (IAM User Guide, "Compare AWS STS credentials")."""
+        if not call.caller.mfa:
+            raise invalid_token()
 
     # ---- what auth asks
 
