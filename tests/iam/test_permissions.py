@@ -81,7 +81,7 @@ def test_paths_and_tags_of_what_is_meant(cloud: Running, iam: Any) -> None:
         "pathfinder",
         allow("iam:GetUser", on=f"arn:aws:iam::{ACCOUNT}:user/team/*"),
         allow("iam:DeleteUser", when={"StringEquals": {"aws:ResourceTag/owner": "${aws:username}"}}),
-        allow("iam:CreateUser", when={"StringEquals": {"aws:RequestTag/owner": "${aws:username}"}, "ForAllValues:StringEquals": {"aws:TagKeys": ["owner"]}}),
+        allow("iam:CreateUser", "iam:TagUser", when={"StringEquals": {"aws:RequestTag/owner": "${aws:username}"}, "ForAllValues:StringEquals": {"aws:TagKeys": ["owner"]}}),
     )
     mine = user.client("iam")
     iam.create_user(UserName="inside", Path="/team/")

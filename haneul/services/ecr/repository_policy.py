@@ -9,13 +9,12 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.ecr import errors
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.names import Place, place_of, repository_resource
 from haneul.services.ecr.records import Repository, repository_in
 from haneul.services.ecr.resource_tags import change_repository
 
 
-@operation("ecr:SetRepositoryPolicy", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:SetRepositoryPolicy", resource=repository_resource)
 async def set_repository_policy(call: Call, request: Shape) -> Shape:
     """Replace the policy of a repository. Amazon ECR API Reference, SetRepositoryPolicy.
 
@@ -48,7 +47,7 @@ def _check_not_locked_out(call: Call, place: Place, text: str) -> None:
 _ALLOW = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
 
 
-@operation("ecr:GetRepositoryPolicy", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:GetRepositoryPolicy", resource=repository_resource)
 async def get_repository_policy(call: Call, request: Shape) -> Shape:
     """The policy of a repository, as it was set."""
     place = place_of(call, request)
@@ -58,7 +57,7 @@ async def get_repository_policy(call: Call, request: Shape) -> Shape:
     return _shown(place, text)
 
 
-@operation("ecr:DeleteRepositoryPolicy", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:DeleteRepositoryPolicy", resource=repository_resource)
 async def delete_repository_policy(call: Call, request: Shape) -> Shape:
     """Remove the policy of a repository."""
     place = place_of(call, request)

@@ -32,6 +32,8 @@ def _resource(call: Call, request: Shape) -> str:
 @operation("lambda:CreateCodeSigningConfig")
 async def create_code_signing_config(call: Call, request: Shape) -> Shape:
     """Make a configuration that functions can be given. AWS Lambda API Reference, CreateCodeSigningConfig."""
+    if request.get("Tags"):
+        call.authorize("lambda:TagResource", call.arn("code-signing-config:*"))
     if len(request.get("Tags", {})) > TAGS_MAX:
         raise invalid(f"Limit of {TAGS_MAX} tags exceeded.")
     config = CodeSigning(f"csc-{call.cloud.ids.text(17, _ID_ALPHABET)}", [], call.now, tags=dict(request.get("Tags", {})))

@@ -31,6 +31,7 @@ from haneul.store.records import encode
 @operation(
     "lambda:CreateFunction",
     resource=function_resource,
+    tagging="lambda:TagResource",
     partial="no VPC, file systems, KMS keys",
 )
 async def create_function(call: Call, request: Shape) -> Shape:
