@@ -6,11 +6,13 @@ import json
 import re
 from typing import Any
 
+from haneul.core.actions import names_an_action
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3.access import conditions
+from haneul.services.s3.actions import ACTIONS
 from haneul.services.s3.errors import not_configured
 from haneul.services.s3.keys import bucket_key
 from haneul.services.s3.ownership import refuse_public_policy
@@ -157,7 +159,7 @@ def _check_statement(statement: Any, bucket: Bucket) -> None:
             raise malformed(f"Missing required field {one}")
     _check_principal(statement.get("Principal", statement.get("NotPrincipal")))
     actions = _texts(statement.get("Action", statement.get("NotAction")))
-    if not actions or any(action != "*" and not action.lower().startswith(("s3:", "s3*")) for action in actions):
+    if not actions or not all(names_an_action(action, "s3", ACTIONS) for action in actions):
         raise malformed("Policy has invalid action")
     resources = _texts(statement.get("Resource", statement.get("NotResource")))
     if not resources or any(not _is_of(resource, bucket) for resource in resources):
