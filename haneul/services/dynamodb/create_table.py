@@ -9,7 +9,7 @@ from haneul.services.dynamodb import definitions, lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import in_use, invalid
-from haneul.services.dynamodb.resource_policies import check_policy
+from haneul.services.dynamodb.resource_policies import checked_policy
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, enable_stream
@@ -111,7 +111,7 @@ def new_record(call: Call, request: Shape, account: str, region: str, name: str)
     )
     policy = request.get("ResourcePolicy")
     if policy:
-        record.policy, record.policy_revision = check_policy(policy), str(call.now // 1_000_000)
+        record.policy, record.policy_revision = checked_policy(call, policy), str(call.now // 1_000_000)
     holders: list[tuple[TableRecord | IndexRecord, Shape]] = [(record, request)]
     for one in global_ or ():
         index = record.find_index(one["IndexName"])

@@ -23,6 +23,7 @@ async def set_repository_policy(call: Call, request: Shape) -> Shape:
     place, text = place_of(call, request), request["policyText"]
     try:
         call.cloud.authority.compile_policy(text, "resource")
+        kept = call.cloud.authority.bind_principals(text)
     except ServiceError as problem:
         message = f"Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided: {problem.message}'"
         raise ServiceError("InvalidParameterException", message, 400) from None
@@ -30,7 +31,7 @@ async def set_repository_policy(call: Call, request: Shape) -> Shape:
         _check_not_locked_out(call, place, text)
 
     def change(repository: Repository) -> None:
-        repository.policy = text
+        repository.policy = kept
 
     await change_repository(call, place, change)
     return _shown(place, text)
@@ -54,7 +55,7 @@ async def get_repository_policy(call: Call, request: Shape) -> Shape:
     text = repository_in(call.cloud.store, place).policy
     if not text:
         raise errors.policy_not_found(place)
-    return _shown(place, text)
+    return _shown(place, call.cloud.authority.show_principals(text))
 
 
 @operation("ecr:DeleteRepositoryPolicy", resource=repository_resource)
@@ -68,7 +69,7 @@ async def delete_repository_policy(call: Call, request: Shape) -> Shape:
         repository.policy = ""
 
     before = await change_repository(call, place, change)
-    return _shown(place, before.policy)
+    return _shown(place, call.cloud.authority.show_principals(before.policy))
 
 
 def _shown(place: Place, text: str) -> Shape:

@@ -64,6 +64,12 @@ class Iam(Service):
     def managed_policy(self, arn: str) -> str | None:
         return self.identities.managed_policy(arn)
 
+    def bound_principal(self, principal: str) -> str | None:
+        return self.identities.bound_principal(principal)
+
+    def shown_principal(self, unique_id: str) -> str | None:
+        return self.identities.shown_principal(unique_id)
+
     def role(self, role_arn: str) -> TrustedRole | None:
         return self.identities.role(role_arn)
 

@@ -66,12 +66,13 @@ async def put_bucket_policy(call: Call, request: Shape) -> None:
     text: str = request.get("Policy") or ""
     statements = check_policy(text, bucket)
     public = any(is_public(statement) for statement in statements)
+    kept = _bound(call, text)
 
     def work(tx: Transaction) -> None:
         fresh = bucket_in(tx, bucket.name, bucket.id)
         if public:
             refuse_public_policy(fresh)
-        fresh.policy, fresh.policy_is_public = text, public
+        fresh.policy, fresh.policy_is_public = kept, public
         tx.put(bucket_key(fresh.name), encode(fresh))
 
     await call.cloud.store.transact(work)
@@ -81,7 +82,7 @@ async def put_bucket_policy(call: Call, request: Shape) -> None:
 @operation("s3:GetBucketPolicy", authorized_inside=True)
 async def get_bucket_policy(call: Call, request: Shape) -> Shape:
     """API Reference: GetBucketPolicy."""
-    return {"Policy": _policy(_authorized(call, request, "s3:GetBucketPolicy"))}
+    return {"Policy": call.cloud.authority.show_principals(_policy(_authorized(call, request, "s3:GetBucketPolicy")))}
 
 
 @operation("s3:DeleteBucketPolicy", authorized_inside=True)
@@ -107,6 +108,14 @@ def _policy(bucket: Bucket) -> str:
     if bucket.policy is None:
         raise not_configured("NoSuchBucketPolicy", "The bucket policy does not exist", bucket.name)
     return bucket.policy
+
+
+def _bound(call: Call, text: str) -> str:
+    """The policy as it is kept: principals by their unique ids."""
+    try:
+        return call.cloud.authority.bind_principals(text)
+    except ServiceError:
+        raise malformed("Invalid principal in policy") from None
 
 
 # ---- checks

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from haneul.core.actions import names_an_action
+from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.services.sqs import errors
 from haneul.services.sqs.actions import ACTIONS, BATCHES
@@ -76,6 +77,17 @@ def checked(given: Mapping[str, Any], fifo: bool, *, creating: bool) -> dict[str
             "InvalidAttributeName", "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE."
         )
     return found
+
+
+def with_bound_principals(call: Call, attributes: dict[str, str]) -> dict[str, str]:
+    """Checked attributes with the policy, if there is one, as it is kept: users and roles by their unique ids."""
+    policy = attributes.get("Policy")
+    if not policy:
+        return attributes
+    try:
+        return {**attributes, "Policy": call.cloud.authority.bind_principals(policy)}
+    except ServiceError:
+        raise errors.invalid_attribute("Policy") from None
 
 
 def _check_fifo(value: str, fifo: bool, *, creating: bool) -> None:

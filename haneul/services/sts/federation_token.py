@@ -39,6 +39,7 @@ async def get_federation_token(call: Call, request: Shape) -> Shape:
         arn=arn,
         principal_id=f"{call.account}:{request['Name']}",
         role_arn=call.caller.arn,
+        identity_id=call.caller.principal_id if call.caller.kind == "user" else "",
         tags=laid_over(call.caller.tags, tags.tags),
         session_name=request["Name"],
     )
