@@ -17,6 +17,7 @@ class Quirks:
     `validation_code` is the code of the wire's "1 validation error detected" error, `validation` False for services that check by themselves.
     `serialization_code` is the code for bytes that cannot be read. `access_denied` is the code (and `access_denied_status` the status) of a refused permission.
     `anonymous_denial` is the message of a refused request without credentials, where the service has one of its own.
+    `strict_version`: requests of the query protocol must name the model's version.
     `allows_anonymous`: a request without credentials is let through to the policy decision. `body_bytes_max` bounds a body that is read into memory.
     """
 
@@ -33,4 +34,5 @@ class Quirks:
     access_denied_status: int = 400
     anonymous_denial: str = ""
     allows_anonymous: bool = False
+    strict_version: bool = False
     body_bytes_max: int = 16 * 1024 * 1024

@@ -45,6 +45,19 @@ def test_anonymous_requests_are_refused(cloud: Running) -> None:
     assert b"MissingAuthenticationToken" in caught.value.read()
 
 
+@pytest.mark.parametrize(
+    ("form", "version"), [("Action=GetCallerIdentity&Version=2010-05-08", "2010-05-08"), ("Action=GetCallerIdentity", "NO_VERSION_SPECIFIED")]
+)
+def test_versions_of_requests(cloud: Running, form: str, version: str) -> None:
+    """An operation exists in its own version of the API only; nobody has to sign to be told."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", "Authorization": "AWS4-HMAC-SHA256 Credential=test/20300101/us-east-1/sts/aws4_request"}
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(cloud.endpoint + "/", form.encode(), headers))
+    body = caught.value.read().decode()
+    assert caught.value.code == 400
+    assert f"<Code>InvalidAction</Code><Message>Could not find operation GetCallerIdentity for version {version}</Message>" in body
+
+
 def test_session_tokens(cloud: Running) -> None:
     """A user's session is the user, without a permission being needed; it cannot make further ones, nor call IAM without a multi-factor code."""
     user = User(cloud, "sess", allow("*"))
