@@ -42,11 +42,11 @@ _TAGGING = {
 _LISTS = {"ListUsers": "user", "ListGroups": "group", "ListRoles": "role", "ListInstanceProfiles": "instance-profile"}
 
 
-def iam_operation(*names: str, public: bool = False, authorized_inside: bool = False, partial: str = "") -> Callable[[Handler], Marked]:
+def iam_operation(*names: str, public: bool = False, authorized_inside: bool = False, partial: str = "") -> Callable[[Handler | Marked], Marked]:
     """Make a function the implementation of IAM operations: one, or a family that differs only in what it is about (users, groups, roles)."""
 
-    def mark(handler: Handler) -> Marked:
-        marked = Marked(handler, ())
+    def mark(handler: Handler | Marked) -> Marked:
+        marked = handler if isinstance(handler, Marked) else Marked(handler, ())
         for name in names:
             more = operation(
                 f"iam:{name}",

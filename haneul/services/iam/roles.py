@@ -7,7 +7,7 @@ from haneul.core.operation import Shape
 from haneul.services.iam.boundaries import check_boundary
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.documents import checked_trust
-from haneul.services.iam.entities import directory_of, refuse_linked, shown_last_use, shown_role
+from haneul.services.iam.entities import directory_of, refuse_linked, refuse_unbuilt, shown_last_use, shown_role
 from haneul.services.iam.errors import delete_conflict
 from haneul.services.iam.identifiers import unique_id
 from haneul.services.iam.pages import page_of_rows
@@ -18,10 +18,14 @@ from haneul.services.iam.tags import new_tags
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
+# How long sessions of the console last: there is no console to sign in to.
+_SIGN_IN = ("MaxSigninSessionDuration", "ResetMaxSigninSessionDuration")
 
-@iam_operation("CreateRole")
+
+@iam_operation("CreateRole", partial="MaxSigninSessionDuration")
 async def create_role(call: Call, request: Shape) -> Shape:
     """Make a role, with the policy that says who may assume it."""
+    refuse_unbuilt(call, request, *_SIGN_IN)
     role = Role(
         name=request["RoleName"],
         id=unique_id(call.cloud.ids, ROLE.id_prefix),
@@ -66,9 +70,11 @@ async def list_roles(call: Call, request: Shape) -> Shape:
     return {"Roles": roles, **more}
 
 
-@iam_operation("UpdateRole", "UpdateRoleDescription")
+@iam_operation("UpdateRoleDescription")
+@iam_operation("UpdateRole", partial=", ".join(_SIGN_IN))
 async def update_role(call: Call, request: Shape) -> Shape:
     """Change a role's description or its longest session. What a request leaves out stays."""
+    refuse_unbuilt(call, request, *_SIGN_IN)
 
     def work(tx: Transaction) -> Role:
         directory = Directory(tx, call.account)
