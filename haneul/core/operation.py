@@ -33,10 +33,10 @@ class Operation:
     action: str
     resource: ResourceOf | None
     conditions: ConditionsOf | None
-    tagging: str
     authorized_inside: bool
     public: bool
     partial: str
+    tagging: str = ""
 
 
 class Marked:
@@ -70,7 +70,7 @@ def operation(
 
     def mark(given: TypedHandler | Marked) -> Marked:
         handler, known = (given.handler, given.operations) if isinstance(given, Marked) else (cast(Handler, given), ())
-        made = Operation(service, name, handler, action or full_name, resource, conditions, tagging, authorized_inside, public, partial)
+        made = Operation(service, name, handler, action or full_name, resource, conditions, authorized_inside, public, partial, tagging)
         return Marked(handler, (*known, made))
 
     return mark
