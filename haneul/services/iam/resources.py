@@ -11,9 +11,15 @@ from typing import Any
 from haneul.core.call import Call
 from haneul.core.operation import Handler, Marked, Shape, operation
 from haneul.services.iam.directory import Directory
-from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, USER, Entity, Kind, Named, arn_of
+from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, SERVER_CERTIFICATE, USER, Entity, Kind, Named, arn_of
 
-_BY_NAME: tuple[tuple[str, Kind[Any]], ...] = (("InstanceProfileName", INSTANCE_PROFILE), ("GroupName", GROUP), ("RoleName", ROLE), ("UserName", USER))
+_BY_NAME: tuple[tuple[str, Kind[Any]], ...] = (
+    ("InstanceProfileName", INSTANCE_PROFILE),
+    ("ServerCertificateName", SERVER_CERTIFICATE),
+    ("GroupName", GROUP),
+    ("RoleName", ROLE),
+    ("UserName", USER),
+)
 _BY_ARN = ("PolicyArn", "OpenIDConnectProviderArn", "SAMLProviderArn", "SerialNumber", "PolicySourceArn")
 _ABOUT_CALLER = frozenset(
     {
@@ -24,6 +30,7 @@ _ABOUT_CALLER = frozenset(
         "UpdateAccessKey",
         "ListAccessKeys",
         "ListMFADevices",
+        "ListSSHPublicKeys",
         "CreateLoginProfile",
         "GetLoginProfile",
         "DeleteLoginProfile",
@@ -38,6 +45,7 @@ _TAGGING = {
     "CreateOpenIDConnectProvider": "iam:TagOpenIDConnectProvider",
     "CreateSAMLProvider": "iam:TagSAMLProvider",
     "CreateVirtualMFADevice": "iam:TagMFADevice",
+    "UploadServerCertificate": "iam:TagServerCertificate",
 }
 _LISTS = {"ListUsers": "user", "ListGroups": "group", "ListRoles": "role", "ListInstanceProfiles": "instance-profile"}
 
@@ -95,7 +103,7 @@ def _named_arn(call: Call, kind: Kind[Any], request: Shape) -> str:
     found: Named | None = Directory(call.cloud.store, call.account).find(kind, name)
     if found is not None:
         return arn_of(call.account, kind, found)
-    path = request.get("Path", "/") if call.operation.name.startswith("Create") else "/"
+    path = request.get("Path", "/") if call.operation.name.startswith(("Create", "Upload")) else "/"
     return f"arn:aws:iam::{call.account}:{kind.space}{path}{name}"
 
 

@@ -10,9 +10,9 @@ from haneul.core.errors import ServiceError
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.mfa_records import mfa_device
 from haneul.services.iam.provider_records import oidc_provider, saml_provider
-from haneul.services.iam.records import INSTANCE_PROFILE, POLICY, ROLE, USER, Kind
+from haneul.services.iam.records import INSTANCE_PROFILE, POLICY, ROLE, SERVER_CERTIFICATE, USER, Kind
 
-_KINDS: dict[str, Kind[Any]] = {kind.space: kind for kind in (USER, ROLE, POLICY, INSTANCE_PROFILE)}
+_KINDS: dict[str, Kind[Any]] = {kind.space: kind for kind in (USER, ROLE, POLICY, INSTANCE_PROFILE, SERVER_CERTIFICATE)}
 
 
 def tags_of(directory: Directory, arn: str) -> Mapping[str, str] | None:
