@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from haneul.auth.policy.binding import bound, shown
 from haneul.auth.policy.document import MalformedPolicy, Policy, deny_everything, parse_policy
 from haneul.auth.policy.evaluate import AccessRequest, PolicySet, decide, denial_message
 from haneul.auth.policy.explain import context_keys
@@ -47,6 +48,12 @@ class UnknownIdentities:
         return _NOBODY
 
     def managed_policy(self, arn: str) -> str | None:
+        return None
+
+    def bound_principal(self, principal: str) -> str | None:
+        return principal
+
+    def shown_principal(self, unique_id: str) -> str | None:
         return None
 
     def role(self, role_arn: str) -> TrustedRole | None:
@@ -212,6 +219,15 @@ class StandardAuthority:
         except MalformedPolicy as problem:
             raise ServiceError("MalformedPolicyDocument", problem.message, 400) from None
         return policy
+
+    def bind_principals(self, document: str) -> str:
+        try:
+            return bound(document, self.identities.bound_principal)
+        except MalformedPolicy as problem:
+            raise ServiceError("MalformedPolicyDocument", problem.message, 400) from None
+
+    def show_principals(self, document: str) -> str:
+        return shown(document, self.identities.shown_principal)
 
     def policy(self, document: str, kind: str) -> Policy:
         return self._policy(document, kind)

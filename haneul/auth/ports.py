@@ -24,6 +24,12 @@ class IdentitySource(Protocol):
     def managed_policy(self, arn: str) -> str | None:
         """The default version's document of a managed policy (a session names its policies by ARN)."""
 
+    def bound_principal(self, principal: str) -> str | None:
+        """What a policy keeps for a principal in IAM, given by its ARN or unique id: the unique id; None when there is no such principal."""
+
+    def shown_principal(self, unique_id: str) -> str | None:
+        """The ARN of whoever has a unique id; None when nobody has it any more."""
+
     def role(self, role_arn: str) -> TrustedRole | None: ...
 
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None: ...

@@ -11,6 +11,7 @@ from haneul.core.arn import parse_arn
 from haneul.core.caller import Caller, service_caller
 from haneul.core.http import HttpRequest
 from haneul.core.operation import Operation
+from haneul.core.tags import tag_keys_in, tags_in, value_of
 
 if TYPE_CHECKING:
     from haneul.core.cloud import Cloud
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Service")
 Conditions = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
 _NOTHING: Mapping[str, Any] = {}
+_REQUEST_TAG = "aws:requesttag/"
+_RESOURCE_TAG = ":resourcetag/"
 
 TRACE_HEADER = "haneul:TraceHeader"
 """In the context of a call from inside: the X-Ray trace header of what the call is made for, so that chains of events can be followed."""
@@ -28,10 +31,11 @@ class Call:
     """One operation being performed.
 
     `account` is the account whose resources are meant: the caller's, unless a service acts on somebody's behalf. `http` is None for a
-    call that came from inside. An operation may set `status` and add `headers` to its HTTP answer.
+    call that came from inside. `request` are the parameters once the call is being performed. An operation may set `status` and add `headers` to its
+    HTTP answer.
     """
 
-    __slots__ = ("account", "caller", "cloud", "context", "headers", "http", "operation", "region", "request_id", "status")
+    __slots__ = ("account", "caller", "cloud", "context", "headers", "http", "operation", "region", "request", "request_id", "status")
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Call:
         self.request_id = request_id
         self.http = http
         self.context = context or _NOTHING
+        self.request: Mapping[str, Any] = _NOTHING
         self.status: int | None = None
         self.headers: dict[str, str] = {}
 
@@ -73,11 +78,14 @@ class Call:
         """Check the permission, run the operation, meter it."""
         one = self.operation
         usage = self.cloud.usage
+        self.request = params
         try:
             if not (one.authorized_inside or one.public):
                 found = one.resource(self, params) if one.resource is not None else "*"
                 conditions = one.conditions
                 self.authorize(one.action, found, None if conditions is None else lambda: conditions(self, params))
+                if one.tagging and tags_in(params):
+                    self.authorize(one.tagging, found, None if conditions is None else lambda: conditions(self, params))
             result = await one.handler(self, params)
         except Exception:
             usage.add(self.account, self.region, one.service, "Errors", one.name)
@@ -94,6 +102,7 @@ class Call:
         service = self.cloud.services[self.operation.service]
         context = RequestContext(self, conditions)
         for one in resources:
+            context.resource = one
             policy = service.resource_policy(self, one)
             owner = service.resource_account(self, one)
             if owner is None and (arn := parse_arn(one)) is not None and arn.account:
@@ -174,14 +183,18 @@ async def call_as(
 
 
 class RequestContext(Mapping[str, Any]):
-    """The condition keys of one request, worked out only when a policy asks for one. Keys are compared without regard to case."""
+    """The condition keys of one request for `resource`, worked out only when a policy asks for one. Keys are compared without regard to case.
 
-    __slots__ = ("_call", "_extra", "_made")
+    Those of tags are found by name only, and each when it is asked for: the tags of a resource cost a read.
+    """
 
-    def __init__(self, call: Call, extra: Conditions) -> None:
+    __slots__ = ("_call", "_extra", "_made", "resource")
+
+    def __init__(self, call: Call, extra: Conditions, resource: str = "") -> None:
         self._call = call
         self._extra = extra
         self._made: dict[str, Any] | None = None
+        self.resource = resource
 
     def _all(self) -> dict[str, Any]:
         if self._made is None:
@@ -208,7 +221,30 @@ class RequestContext(Mapping[str, Any]):
         return self._made
 
     def __getitem__(self, key: str) -> Any:
-        return self._all()[key.lower()]
+        name = key.lower()
+        found = self._all().get(name)
+        if found is None:
+            found = self._tag_key(name)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def _tag_key(self, name: str) -> Any:
+        """The value of a condition key that is about tags; None when the request has no such key."""
+        call = self._call
+        if name.startswith(_REQUEST_TAG):
+            return value_of(tags_in(call.request), name[len(_REQUEST_TAG) :])
+        if name == "aws:tagkeys":
+            return tag_keys_in(call.request) or None
+        prefix, separator, key = name.partition(_RESOURCE_TAG)
+        if not separator:
+            return None
+        services, arn = call.cloud.services, parse_arn(self.resource)
+        service = services.get(arn.service if arn is not None else "") or services[call.operation.service]
+        if prefix != "aws" and prefix != service.resource_tag_prefix:
+            return None
+        tags = service.resource_tags(call, self.resource)
+        return value_of(tags, key) if tags else None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all())

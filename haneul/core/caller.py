@@ -18,7 +18,8 @@ class Caller:
     - `account`: 12 digits; empty for `service`, `anonymous` and `web-identity`.
     - `arn`: `arn:aws:iam::ACCOUNT:root`, `…:user/PATH/NAME`, `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, `…:federated-user/NAME`.
     - `principal_id`: the account id (root), `AIDA…`, `AROA…:SESSION`, `ACCOUNT:NAME` (federated); what `aws:userid` shows.
-    - `role_arn`: the IAM ARN, path included, of the identity behind a session: the role, or the user (or root) who asked for a federation token.
+    - `role_arn`: the IAM ARN, path included, of the identity behind a session: the role, or the user (or root) who asked for a federation token;
+      `identity_id` is the unique id of that user.
     - `service`: the service principal, `lambda.amazonaws.com`. `federated_provider`: `accounts.google.com`, or the provider's ARN.
     - `tags`: the principal's tags with the session's laid over them. `token_issued_at_ns` and `token_expires_at_ns`:
       None for long-term keys.
@@ -32,6 +33,7 @@ class Caller:
     arn: str
     principal_id: str
     role_arn: str = ""
+    identity_id: str = ""
     access_key_id: str = ""
     service: str = ""
     federated_provider: str = ""

@@ -22,7 +22,8 @@ ConditionsOf = Callable[["Call", Shape], Mapping[str, Any]]
 class Operation:
     """`service`:`name` as in the model; `action` is the IAM action that allows it, on `resource` (ARNs made from the request; "*" without).
 
-    `conditions` gives the service's own condition keys. With `authorized_inside` the operation itself asks for its permissions
+    `conditions` gives the service's own condition keys; those of tags are there by themselves. `tagging` is the action that is needed, too, on the same
+    resource when the request brings tags for what it makes. With `authorized_inside` the operation itself asks for its permissions
     (`call.authorize`), because they depend on what it finds. `public` operations need no credentials at all (STS with a web identity).
     """
 
@@ -35,6 +36,7 @@ class Operation:
     authorized_inside: bool
     public: bool
     partial: str
+    tagging: str = ""
 
 
 class Marked:
@@ -55,6 +57,7 @@ def operation(
     resource: ResourceOf | None = None,
     action: str | None = None,
     conditions: ConditionsOf | None = None,
+    tagging: str = "",
     authorized_inside: bool = False,
     public: bool = False,
     partial: str = "",
@@ -67,7 +70,7 @@ def operation(
 
     def mark(given: TypedHandler | Marked) -> Marked:
         handler, known = (given.handler, given.operations) if isinstance(given, Marked) else (cast(Handler, given), ())
-        made = Operation(service, name, handler, action or full_name, resource, conditions, authorized_inside, public, partial)
+        made = Operation(service, name, handler, action or full_name, resource, conditions, authorized_inside, public, partial, tagging)
         return Marked(handler, (*known, made))
 
     return mark

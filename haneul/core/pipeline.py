@@ -50,6 +50,8 @@ class Pipeline:
             if caller.kind == "anonymous" and not (one.public or service.quirks.allows_anonymous):
                 raise cloud.authority.missing_credentials(request, name)
             call = Call(cloud, one, caller, identity.region or cloud.settings.region, request_id, http=request, context=identity.context)
+            if caller.token_issued_at_ns is not None and caller.kind != "role":
+                service.admit(call)
             # Bytes become a shape that keeps the model's constraints.
             params = codec.parse(matched, request)
             if service.quirks.validation:
@@ -64,7 +66,7 @@ class Pipeline:
                 response.headers.update(call.headers)
             return response
         except Exception as problem:  # The boundary: whatever happened becomes the service's own error.
-            error = _error_of(problem, service, request_id)
+            error = _error_of(problem, service, request_id, call)
             response = codec.error(matched, error, request_id, request)
             if call is not None and call.headers:
                 response.headers.update(call.headers)
@@ -86,11 +88,12 @@ async def buffer(request: HttpRequest, limit: int) -> None:
     request.stream = None
 
 
-def _error_of(problem: Exception, service: Service, request_id: str) -> ServiceError:
+def _error_of(problem: Exception, service: Service, request_id: str, call: Call | None) -> ServiceError:
     """The service's own words for what went wrong."""
     quirks = service.quirks
     if isinstance(problem, AccessDenied):
-        return ServiceError(quirks.access_denied, problem.message, quirks.access_denied_status)
+        anonymous = call is not None and call.caller.kind == "anonymous"
+        return ServiceError(quirks.access_denied, (anonymous and quirks.anonymous_denial) or problem.message, quirks.access_denied_status)
     if isinstance(problem, SerializationError):
         return ServiceError(quirks.serialization_code, problem.message, 400)
     if isinstance(problem, ServiceError):

@@ -76,6 +76,15 @@ class Authority(Protocol):
     def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
         """Whether `code` is what the caller's own multi-factor device shows now."""
 
+    def bind_principals(self, document: str) -> str:
+        """A sound policy of a resource or role as it is kept: with the unique ids of users and roles in place of their ARNs.
+
+        Raises `MalformedPolicyDocument` for a principal that there is not, in whatever account of this cloud.
+        """
+
+    def show_principals(self, document: str) -> str:
+        """A kept policy as it is shown: with the ARNs of the users and roles that there still are."""
+
     def compile_policy(self, document: str, kind: str, *, current_version_required: bool = False) -> Any:
         """Check and compile a policy that somebody wants to keep.
 

@@ -26,6 +26,8 @@ class Service:
     quirks: ClassVar[Quirks] = Quirks()
     absent: ClassVar[Mapping[str, str]] = {}
     """Why operations are not built, by name, where there is more to say than that nobody has built them. For the coverage page."""
+    resource_tag_prefix: ClassVar[str] = "aws"
+    """Where a service has a condition key for a resource's tags besides `aws:ResourceTag/KEY`, what stands in the place of `aws`."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -43,9 +45,16 @@ class Service:
         """The JSON text of the policy attached to a resource, if there is one."""
         return None
 
+    def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
+        """The tags of a resource that the service has, for policies that ask for `aws:ResourceTag/KEY`; None for one that has none or is not there."""
+        return None
+
     def resource_account(self, call: Call, arn: str) -> str | None:
         """The account that owns a resource whose ARN does not say so (S3)."""
         return None
+
+    def admit(self, call: Call) -> None:
+        """Refuse what the session of a user, of the root user or of a federated user may not call, whatever policies say. Asked before the request is read."""
 
     def answer(self, request: HttpRequest, pipeline: Callable[[HttpRequest, Service], Awaitable[HttpResponse]]) -> Awaitable[HttpResponse]:
         """Answer a request to this service's API, in time. A service that also takes what its model knows nothing of (S3: browsers' forms and preflights) goes

@@ -107,6 +107,24 @@ def test_resource_policies(cloud, gateway):
     assert error_of(gateway.update_rest_api, restApiId=api, patchOperations=[{"op": "replace", "path": "/policy", "value": "{"}])[0] == "BadRequestException"
 
 
+def test_principals_of_a_resource_policy(cloud, gateway):
+    """They must exist, and are kept by their unique ids: what is shown follows who is meant."""
+    iam = cloud.client("iam")
+    arn = iam.create_user(UserName="ann")["User"]["Arn"]
+    unique_id = iam.get_user(UserName="ann")["User"]["UserId"]
+    allow = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}
+    api = gateway.create_rest_api(name="kept", policy=policy(allow))["id"]
+
+    def principal():
+        return json.loads(gateway.get_rest_api(restApiId=api)["policy"].replace('\\"', '"'))["Statement"][0]["Principal"]["AWS"]
+
+    assert principal() == arn
+    iam.delete_user(UserName="ann")
+    assert principal() == unique_id
+    code, message = error_of(gateway.create_rest_api, name="other", policy=policy(allow))
+    assert (code, message) == ("BadRequestException", "Invalid policy document. Please check the policy syntax and ensure that Principals are valid.")
+
+
 def test_policies_by_address(cloud, gateway):
     """The usual allow list of addresses."""
     allow = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}

@@ -141,3 +141,12 @@ def test_what_the_account_is_told(cloud: Running, db: Any) -> None:
     backups = db.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
     assert failure(db.describe_continuous_backups, TableName="none")[0] == "TableNotFoundException"
+
+
+def test_who_may_list_tables(cloud: Running) -> None:
+    """The action is about the account's tables in the region, all together."""
+    action = {"Effect": "Allow", "Action": "dynamodb:ListTables"}
+    one = user(cloud, "list-one", {**action, "Resource": arn_of("one")})
+    with pytest.raises(one.exceptions.ClientError, match=r"is not authorized to perform: dynamodb:ListTables on resource: arn:aws:dynamodb:us-east-1:000000000000:table/\* because"):
+        one.list_tables()
+    user(cloud, "list-all", {**action, "Resource": arn_of("*")}).list_tables()

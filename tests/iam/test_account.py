@@ -169,4 +169,4 @@ def test_accounts_and_restarts(fresh_cloud: Running) -> None:
 
 def test_the_rest_is_not_built(iam: Any) -> None:
     """What is absent says so, and names itself."""
-    assert "iam:ListServerCertificates" in refused("NotImplemented", iam.list_server_certificates)
+    assert "iam:ListServiceSpecificCredentials" in refused("NotImplemented", iam.list_service_specific_credentials)

@@ -81,7 +81,7 @@ def test_paths_and_tags_of_what_is_meant(cloud: Running, iam: Any) -> None:
         "pathfinder",
         allow("iam:GetUser", on=f"arn:aws:iam::{ACCOUNT}:user/team/*"),
         allow("iam:DeleteUser", when={"StringEquals": {"aws:ResourceTag/owner": "${aws:username}"}}),
-        allow("iam:CreateUser", when={"StringEquals": {"aws:RequestTag/owner": "${aws:username}"}, "ForAllValues:StringEquals": {"aws:TagKeys": ["owner"]}}),
+        allow("iam:CreateUser", "iam:TagUser", when={"StringEquals": {"aws:RequestTag/owner": "${aws:username}"}, "ForAllValues:StringEquals": {"aws:TagKeys": ["owner"]}}),
     )
     mine = user.client("iam")
     iam.create_user(UserName="inside", Path="/team/")
@@ -112,15 +112,16 @@ def test_which_policies_may_be_attached(cloud: Running, iam: Any) -> None:
 
 def test_a_deleted_user_can_do_nothing(cloud: Running, iam: Any) -> None:
     """The session of a deleted user keeps its credentials but loses every permission, also when another user gets the name."""
-    user = User(cloud, "gone", allow("iam:ListUsers"))
-    session = session_client(cloud, "iam", user.client("sts").get_session_token()["Credentials"])
-    session.list_users()
+    user = User(cloud, "gone", allow("sts:AssumeRole"))
+    arn = iam.create_role(RoleName="reached", AssumeRolePolicyDocument=trust({"AWS": ACCOUNT}))["Role"]["Arn"]
+    session = session_client(cloud, "sts", user.client("sts").get_session_token()["Credentials"])
+    session.assume_role(RoleArn=arn, RoleSessionName="s1")
     iam.delete_user_policy(UserName="gone", PolicyName="inline")
     iam.delete_access_key(UserName="gone", AccessKeyId=user.key)
     iam.delete_user(UserName="gone")
-    refused("AccessDenied", session.list_users)
-    User(cloud, "gone", allow("iam:ListUsers"))
-    refused("AccessDenied", session.list_users)
+    refused("AccessDenied", session.assume_role, RoleArn=arn, RoleSessionName="s1")
+    User(cloud, "gone", allow("sts:AssumeRole"))
+    refused("AccessDenied", session.assume_role, RoleArn=arn, RoleSessionName="s1")
 
 
 def test_only_the_resource_that_is_allowed(cloud: Running, iam: Any) -> None:

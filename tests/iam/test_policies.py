@@ -158,7 +158,7 @@ def test_list_policies(iam: Any) -> None:
     assert not iam.list_policies(OnlyAttached=True, PathPrefix="/listed/")["Policies"]
 
 
-def test_inline_policies(iam: Any) -> None:
+def test_inline_policies_of_each_kind(iam: Any) -> None:
     """Put replaces; get and list show; the errors name the kind of entity."""
     iam.create_group(GroupName="inl")
     iam.put_group_policy(GroupName="inl", PolicyName="p", PolicyDocument=READ)

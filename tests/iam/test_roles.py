@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore import xform_name
 
 from tests.iam.identities import User, allow, policy, refused, trust
 from tests.support.running import ACCOUNT, Running
@@ -145,3 +146,25 @@ def test_a_role_is_passed_with_permission_only(cloud: Running, iam: Any) -> None
     assert "is not authorized to perform: iam:PassRole on resource: " in message
     user.may(allow("iam:AddRoleToInstanceProfile", "iam:PassRole"))
     user.client("iam").add_role_to_instance_profile(InstanceProfileName="vessel", RoleName="precious")
+
+
+def test_settings_of_the_sign_in_are_refused(iam: Any) -> None:
+    """There is no console to sign in to, and nobody is told that what was ignored was done."""
+    iam.create_user(UserName="signing-in")
+    iam.create_role(RoleName="signing-in", AssumeRolePolicyDocument=trust({"AWS": ACCOUNT}))
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("CreateRole", {"RoleName": "long", "AssumeRolePolicyDocument": trust({"AWS": ACCOUNT}), "MaxSigninSessionDuration": 3600}),
+        ("UpdateRole", {"RoleName": "signing-in", "MaxSigninSessionDuration": 3600}),
+        ("UpdateRole", {"RoleName": "signing-in", "ResetMaxSigninSessionDuration": True}),
+        ("CreateLoginProfile", {"UserName": "signing-in", "Password": "Some-7-word", "MaxSigninSessionDuration": 3600}),
+        ("UpdateLoginProfile", {"UserName": "signing-in", "MaxSigninSessionDuration": 3600}),
+    ]
+    for operation, parameters in asked:
+        shape = iam.meta.service_model.operation_model(operation).input_shape
+        if not parameters.keys() <= shape.members.keys():
+            continue  # An older botocore cannot ask.
+        name = next(one for one in parameters if "Signin" in one)
+        message = refused("NotImplemented", getattr(iam, xform_name(operation)), **parameters)
+        assert f"the parameter {name} of iam:{operation}" in message
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_role(RoleName="long")

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from haneul.core.caller import service_caller
 from haneul.core.errors import AccessDenied
-from tests.lambda_.build import function, role
+from tests.lambda_.build import ECHO, function, package, role
 from tests.support.running import Running
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
@@ -157,3 +157,21 @@ def test_a_role_without_the_right_to_log_runs_without_logs(cloud: Running) -> No
     assert cloud.client("lambda").invoke(FunctionName="silent", Payload=b"1")["Payload"].read() == b"1"
     cloud.settle()
     assert cloud.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/silent")["logGroups"] == []
+
+
+def test_layers_that_a_user_may_give_to_functions(cloud: Running) -> None:
+    """lambda:Layer has the versions that the request names, in CreateFunction and UpdateFunctionConfiguration alike."""
+    root = cloud.client("lambda")
+    ours, theirs = (root.publish_layer_version(LayerName=f"cond-{name}", Content={"ZipFile": package({name: "x"})})["LayerVersionArn"] for name in ("ours", "theirs"))
+    kept = ours.rpartition(":")[0] + ":*"
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    making = ["lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"]
+    denied = {"Effect": "Deny", "Action": making, "Resource": "*", "Condition": {"ForAnyValue:StringNotLike": {"lambda:Layer": [kept]}}}
+    client = _user(cloud, "layered", allowed, denied)
+    made = {"Runtime": "python3.11", "Handler": "index.handler", "Role": role(cloud), "Code": {"ZipFile": package({"index.py": ECHO})}}
+    with pytest.raises(ClientError, match=r"lambda:CreateFunction on resource.* with an explicit deny"):
+        client.create_function(FunctionName="layered", Layers=[ours, theirs], **made)
+    client.create_function(FunctionName="layered", Layers=[ours], **made)
+    with pytest.raises(ClientError, match=r"lambda:UpdateFunctionConfiguration on resource.* with an explicit deny"):
+        client.update_function_configuration(FunctionName="layered", Layers=[theirs])
+    client.update_function_configuration(FunctionName="layered", Layers=[])

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from haneul.services.s3.actions import ACTIONS as POLICY_ACTIONS
+from haneul.services.s3.service import S3
 from tests.s3.support import fetch, message, refusal
 from tests.support.running import Running
 
@@ -130,7 +132,8 @@ def test_public_buckets(cloud: Running, s3: Any, bucket: str) -> None:
     open_to_policies(s3, bucket)
     s3.put_bucket_policy(Bucket=bucket, Policy=public)
     assert fetch(cloud, "GET", f"/{bucket}/k")[2] == b"public"
-    assert fetch(cloud, "PUT", f"/{bucket}/k", b"mine")[0] == 403
+    status, _, body = fetch(cloud, "PUT", f"/{bucket}/k", b"mine")
+    assert status == 403 and b"<Message>Access Denied</Message>" in body  # The anonymous are told no more.
     assert fetch(cloud, "GET", f"/{bucket}")[0] == 403
     assert s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"] is True
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration={"RestrictPublicBuckets": True})
@@ -164,3 +167,32 @@ def test_policies_that_cannot_be_put(s3: Any, bucket: str, text: str, why: str) 
     """MalformedPolicy, with S3's reason."""
     put = lambda: s3.put_bucket_policy(Bucket=bucket, Policy=text)  # noqa: E731
     assert refusal(put) == ("MalformedPolicy", 400) and message(put) == why
+
+
+def test_actions_that_s3_does_not_have(s3: Any, bucket: str) -> None:
+    """A bucket's policy names only S3's own, in any case, or patterns that mean at least one."""
+
+    def put(action: str) -> None:
+        statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"], "Condition": {"Bool": {"aws:SecureTransport": "maybe"}}}
+        s3.put_bucket_policy(Bucket=bucket, Policy=policy(statement))
+
+    for action in ("s3:Foo", "s3:Foo*", "sqs:SendMessage", "s3", "GetObject", "s3:HeadObject"):
+        assert message(lambda action=action: put(action)) == "Policy has invalid action"
+    for action in ("*", "s3:*", "S3:getobject", "s3:Get*", "s3:?etObject", "s3:ReplicateObject"):
+        put(action)
+    s3.delete_bucket_policy(Bucket=bucket)
+
+
+def test_the_actions_of_operations_are_known() -> None:
+    """What Haneul's own operations ask permission for can be written in a bucket's policy."""
+    asked = {one.action.removeprefix("s3:") for one in S3.operations().values() if not one.authorized_inside}
+    assert asked and asked <= POLICY_ACTIONS
+
+
+def test_who_may_list_all_buckets(user: Callable[..., Any]) -> None:
+    """The action is about all buckets together; its denial names no resource."""
+    nobody = user()
+    arn = message(nobody.list_buckets).split()[1]
+    assert message(nobody.list_buckets) == f"User: {arn} is not authorized to perform: s3:ListAllMyBuckets because no identity-based policy allows the s3:ListAllMyBuckets action"
+    user("s3:ListAllMyBuckets", resource="arn:aws:s3:::*").list_buckets()
+    assert refusal(user("s3:ListAllMyBuckets", resource="arn:aws:s3:::one").list_buckets) == ("AccessDenied", 403)

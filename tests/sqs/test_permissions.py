@@ -186,3 +186,26 @@ def test_redrive_needs_the_destination(cloud: Running, sqs: Any, user: Any) -> N
     assert f"sqs:sendmessage on resource: {arn(sqs, url)}" in message
     allow(cloud, *needed, "sqs:SendMessage")
     assert user.start_message_move_task(SourceArn=arn(sqs, grave))["TaskHandle"]
+
+
+def test_who_may_list_queues(cloud: Running, sqs: Any, user: Any) -> None:
+    """The action is about the account's queues in the region, all together."""
+    allow(cloud, "sqs:SendMessage")
+    _, message, _ = refusal(user.list_queues)
+    assert message == (
+        f"User: arn:aws:iam::{ACCOUNT}:user/worker is not authorized to perform: sqs:listqueues on resource: arn:aws:sqs:{REGION}:{ACCOUNT}: "
+        "because no identity-based policy allows the sqs:listqueues action"
+    )
+    allow(cloud, "sqs:ListQueues", resource=f"arn:aws:sqs:{REGION}:{ACCOUNT}:*")
+    user.list_queues()
+    allow(cloud, "sqs:ListQueues", resource=f"arn:aws:sqs:{REGION}:{ACCOUNT}:one")
+    assert refusal(user.list_queues)[0] == "AccessDenied"
+
+
+@pytest.mark.parametrize("action", ["sqs:Foo", "sqs:Foo*", "s3:GetObject", "SendMessage", 7])
+def test_actions_that_sqs_does_not_have(sqs: Any, action: Any) -> None:
+    """A queue's policy names only SQS's own."""
+    url = make(sqs)
+    code, message, status = refusal(lambda: set_policy(sqs, url, Principal="*", Action=["sqs:SendMessage", action]))
+    assert (code, message, status) == ("InvalidAttributeValue", "Invalid value for the parameter Policy.", 400)
+    set_policy(sqs, url, Principal="*", Action=["SQS:Send*", "sqs:SendMessageBatch", "sqs:receivemessage"])

@@ -62,6 +62,8 @@ class Context:
         if requested is None:
             requested = self.requested = {name.lower(): value for name, value in self.request.context.items()}
         found = requested.get(key)
+        if found is None and "tag" in key:
+            found = self.request.context.get(key)  # Keys of tags are not among those that a request lists: they cost a read.
         if found is None:
             found = _derived(key, self)
         if found is None:

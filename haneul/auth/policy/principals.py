@@ -64,7 +64,7 @@ class Principals:
             return Naming.DIRECT if caller.service in self.services or "*" in self.services else Naming.NOT
         if caller.arn in self.names or caller.principal_id in self.names:
             return Naming.DIRECT
-        if caller.role_arn and caller.role_arn in self.names:
+        if caller.role_arn and (caller.role_arn in self.names or (caller.identity_id and caller.identity_id in self.names)):
             return Naming.ROLE
         if caller.kind == "role" and caller.principal_id.partition(":")[0] in self.names:
             return Naming.ROLE

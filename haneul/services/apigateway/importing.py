@@ -39,7 +39,7 @@ async def import_rest_api(call: Call, request: Shape) -> Shape:
         put_new_api(call, tx, api)
         return _apply(call, tx, api, definition, ids)
 
-    return shown(await call.cloud.store.transact(work))
+    return shown(call, await call.cloud.store.transact(work))
 
 
 @api_operation("PutRestApi", "PUT", "/restapis/{restApiId}", partial="definitions in JSON; what the other operations refuse is refused here too")
@@ -64,7 +64,7 @@ async def put_rest_api(call: Call, request: Shape) -> Shape:
             api["name"] = definition.name
         return _apply(call, tx, api, definition, ids)
 
-    return shown(await call.cloud.store.transact(work))
+    return shown(call, await call.cloud.store.transact(work))
 
 
 def _bytes(body: object) -> bytes:
@@ -98,7 +98,7 @@ def _apply(call: Call, tx: Transaction, api: Shape, definition: Definition, ids:
     if "minimumCompressionSize" in definition.settings:
         api["minimumCompressionSize"] = check_compression(definition.settings["minimumCompressionSize"])
     if "policy" in definition.settings:
-        api["policy"] = checked_policy(definition.settings["policy"], home, api_id)
+        api["policy"] = checked_policy(call, definition.settings["policy"], api_id)
     save(tx, home, api, "api", api_id)
     for name, model in definition.models.items():
         check_schema(model["schema"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.ports import Shape
 from haneul.services.apigateway import pages
 from haneul.services.apigateway.errors import bad_request
@@ -41,8 +41,9 @@ def check_endpoint(configuration: Shape) -> Shape:
     return {"types": types, "ipAddressType": configuration.get("ipAddressType", "ipv4")}
 
 
-def checked_policy(text: str, home: Home, api_id: str) -> str:
-    """A resource policy as it is kept: `execute-api:/stage/METHOD/path` becomes the whole ARN."""
+def checked_policy(call: Call, text: str, api_id: str) -> str:
+    """A resource policy as it is kept: `execute-api:/stage/METHOD/path` becomes the whole ARN, users and roles stand there by their unique ids."""
+    home = home_of(call)
     try:
         policy = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -58,7 +59,10 @@ def checked_policy(text: str, home: Home, api_id: str) -> str:
                 given = statement[name]
                 whole = [_whole_arn(str(one), home, api_id) for one in (given if isinstance(given, list) else [given])]
                 statement[name] = whole if isinstance(given, list) else whole[0]
-    return orjson.dumps(policy).decode()
+    try:
+        return call.cloud.authority.bind_principals(orjson.dumps(policy).decode())
+    except ServiceError:
+        raise bad_request("Invalid policy document. Please check the policy syntax and ensure that Principals are valid.") from None
 
 
 def _whole_arn(resource: str, home: Home, api_id: str) -> str:
@@ -97,7 +101,7 @@ def make_api(call: Call, request: Shape) -> Shape:
     if "minimumCompressionSize" in request:
         api["minimumCompressionSize"] = check_compression(request["minimumCompressionSize"])
     if "policy" in request:
-        api["policy"] = checked_policy(request["policy"], home_of(call), api["id"])
+        api["policy"] = checked_policy(call, request["policy"], api["id"])
     return api
 
 
@@ -110,12 +114,12 @@ def put_new_api(call: Call, tx: Transaction, api: Shape) -> None:
     put_default_models(call, tx, api["id"])
 
 
-def shown(api: Shape) -> Shape:
+def shown(call: Call, api: Shape) -> Shape:
     """An API as the operations show it: policies come with their quotation marks escaped, as from the real service."""
     if not api.get("binaryMediaTypes"):
         api = {name: value for name, value in api.items() if name != "binaryMediaTypes"}
     if "policy" in api:
-        api = {**api, "policy": api["policy"].replace('"', '\\"')}
+        api = {**api, "policy": call.cloud.authority.show_principals(api["policy"]).replace('"', '\\"')}
     return api
 
 
@@ -124,20 +128,20 @@ async def create_rest_api(call: Call, request: Shape) -> Shape:
     """Make an API with nothing in it but its root resource (API reference: CreateRestApi)."""
     api = make_api(call, request)
     await call.cloud.store.transact(lambda tx: put_new_api(call, tx, api))
-    return shown(api)
+    return shown(call, api)
 
 
 @api_operation("GetRestApi", "GET", "/restapis/{restApiId}")
 async def get_rest_api(call: Call, request: Shape) -> Shape:
     """One API."""
-    return shown(find_api(call.cloud.store, home_of(call), request["restApiId"]))
+    return shown(call, find_api(call.cloud.store, home_of(call), request["restApiId"]))
 
 
 @api_operation("GetRestApis", "GET", "/restapis")
 async def get_rest_apis(call: Call, request: Shape) -> Shape:
     """The account's APIs."""
     items, token = pages.stored_page(call.cloud.store, request, home_of(call), "api")
-    return pages.answer([shown(api) for api in items], token)
+    return pages.answer([shown(call, api) for api in items], token)
 
 
 @api_operation("UpdateRestApi", "PATCH", "/restapis/{restApiId}")
@@ -159,14 +163,14 @@ async def update_rest_api(call: Call, request: Shape) -> Shape:
         if api.get("description") == "":
             raise bad_request("Description cannot be an empty string")
         if any(operation["path"] == "/policy" for operation in plain) and api.get("policy"):
-            api["policy"] = checked_policy(api["policy"].replace('\\"', '"'), home, api_id)
+            api["policy"] = checked_policy(call, api["policy"].replace('\\"', '"'), api_id)
         if not api.get("policy"):
             api.pop("policy", None)
         api["endpointConfiguration"] = check_endpoint(api["endpointConfiguration"])
         save(tx, home, api, "api", api_id)
         return api
 
-    return {"tags": {}, **shown(await call.cloud.store.transact(work))}
+    return {"tags": {}, **shown(call, await call.cloud.store.transact(work))}
 
 
 def _patch_compression(api: Shape, operation: Shape) -> None:

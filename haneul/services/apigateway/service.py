@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.services.apigateway.plane.gateway import Gateway
 from haneul.services.apigateway.quirks import QUIRKS
-from haneul.services.apigateway.records import SPACE
+from haneul.services.apigateway.records import SPACE, home_of
+from haneul.services.apigateway.tags import inherited_tags
 from haneul.store.keys import pack
 
 
@@ -41,6 +43,9 @@ class ApiGateway(Service):
     def _changed(self, keys: Sequence[bytes]) -> None:
         """Deployments and settings change seldom, so everything remembered is forgotten together."""
         self.gateway.forget()
+
+    def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
+        return inherited_tags(self.cloud.store, home_of(call), arn)
 
     async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
         return await self.gateway.serve(request, label)

@@ -10,8 +10,8 @@ from haneul.core.call import Call
 from haneul.core.ports import Shape
 from haneul.services.apigateway.errors import bad_request, not_found
 from haneul.services.apigateway.operations import api_operation
-from haneul.services.apigateway.records import home_of, load, save
-from haneul.store.port import Transaction
+from haneul.services.apigateway.records import Home, home_of, load, save
+from haneul.store.port import Reader, Transaction
 
 _TAGS_MAX = 50
 _RESOURCE = re.compile(
@@ -28,6 +28,28 @@ def _place(arn: str) -> tuple[str, ...]:
     if found["stage"]:
         return ("stage", found["stage_api"], found["stage"])
     return next((kind, found[kind]) for kind in ("api", "key", "plan") if found[kind])
+
+
+def inherited_tags(reader: Reader, home: Home, arn: str) -> dict[str, str] | None:
+    """The tags that policies see on what an ARN of the management API names: its own, laid over those of what it belongs to.
+
+    Source: API Gateway Developer Guide, "Tag inheritance in the Amazon API Gateway V1 API".
+    """
+    path = arn.split(":", 5)[-1]
+    if path.startswith("/tags/"):
+        path = unquote(path.removeprefix("/tags/")).split(":", 5)[-1]
+    parts = [unquote(part) for part in path.split("/")[1:]]
+    if len(parts) < 2:
+        return None
+    kind = {"restapis": "api", "apikeys": "key", "usageplans": "plan"}.get(parts[0])
+    found = load(reader, home, kind, parts[1]) if kind is not None else None
+    if found is None:
+        return None
+    tags: dict[str, str] = dict(found.get("tags", {}))
+    if kind == "api" and parts[2:3] == ["stages"] and len(parts) > 3:
+        stage = load(reader, home, "stage", parts[1], parts[3])
+        tags |= stage.get("tags", {}) if stage is not None else {}
+    return tags
 
 
 async def _change(call: Call, arn: str, change: Callable[[dict[str, str]], dict[str, str]]) -> None:

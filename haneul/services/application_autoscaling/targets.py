@@ -39,7 +39,7 @@ def any_target(call: Call, request: Shape) -> str:
     return call.arn("scalable-target/*")
 
 
-@operation("application-autoscaling:RegisterScalableTarget", resource=any_target)
+@operation("application-autoscaling:RegisterScalableTarget", resource=any_target, tagging="application-autoscaling:TagResource")
 async def register_scalable_target(call: Call, request: Shape) -> Shape:
     """Make a resource scalable between two limits, or change its limits; a capacity outside them is brought between them."""
     place = place_of(call, request)

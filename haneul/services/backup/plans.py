@@ -72,7 +72,7 @@ def _answer(plan: Plan) -> Shape:
     return {"BackupPlanId": plan.id, "BackupPlanArn": plan.arn, "CreationDate": plan.created_at, "VersionId": plan.version}
 
 
-@operation("backup:CreateBackupPlan", resource=plan_arn, partial="copy actions, continuous backups, advanced settings, indexes and malware scans")
+@operation("backup:CreateBackupPlan", resource=plan_arn, tagging="backup:TagResource", partial="copy actions, continuous backups, advanced settings, indexes and malware scans")
 async def create_backup_plan(call: Call, request: Shape) -> Shape:
     """Make a plan, whose rules run by their schedules. Raises AlreadyExistsException for an equal name. (API Reference: "CreateBackupPlan".)"""
     body = _body(call, request["BackupPlan"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.services.backup import job_work, point_work, restore_work, runs, tokens
 from haneul.services.backup.quirks import BACKUP
-from haneul.services.backup.records import find_vault
+from haneul.services.backup.records import Plan, Vault, find_plan, find_vault
 
 
 class Backup(Service):
@@ -25,6 +26,16 @@ class Backup(Service):
         super().__init__(cloud)
         for kind, handler in (*job_work.HANDLERS, *restore_work.HANDLERS, *point_work.HANDLERS, *runs.HANDLERS, *tokens.HANDLERS):
             cloud.outbox.handle(kind, partial(handler, cloud))
+
+    def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
+        """The tags of a vault or plan."""
+        found = parse_arn(arn)
+        kind, _, name = found.resource.partition(":") if found is not None else ("", "", "")
+        one: Vault | Plan | None = None
+        if found is not None and found.service == "backup" and kind in ("backup-vault", "backup-plan"):
+            find = find_vault if kind == "backup-vault" else find_plan
+            one = find(self.cloud.store, found.account, found.region, name)
+        return one.tags if one is not None else None
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
         """The access policy of a vault."""

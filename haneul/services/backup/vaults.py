@@ -46,7 +46,7 @@ def _describe(reader: Reader, vault: Vault) -> Shape:
     return found
 
 
-@operation("backup:CreateBackupVault", resource=vault_arn, partial="customer-managed encryption keys")
+@operation("backup:CreateBackupVault", resource=vault_arn, tagging="backup:TagResource", partial="customer-managed encryption keys")
 async def create_backup_vault(call: Call, request: Shape) -> Shape:
     """Make a vault. Raises AlreadyExistsException. (API Reference: "CreateBackupVault".)"""
     if "EncryptionKeyArn" in request:
@@ -118,9 +118,10 @@ async def put_backup_vault_access_policy(call: Call, request: Shape) -> Shape:
         raise ServiceError("MissingParameterValueException", "Policy is required", 400)
     try:
         call.cloud.authority.compile_policy(policy, "resource")
+        kept = call.cloud.authority.bind_principals(policy)
     except ServiceError as problem:
         raise invalid_value(f"Invalid policy: {problem.message}") from None
-    await _change(call, request, policy=policy)
+    await _change(call, request, policy=kept)
     return {}
 
 
@@ -130,7 +131,7 @@ async def get_backup_vault_access_policy(call: Call, request: Shape) -> Shape:
     vault = need_vault(call.cloud.store, call, request["BackupVaultName"])
     if not vault.policy:
         raise not_found(f"Backup vault {vault.name} has no associated policy")
-    return {"BackupVaultName": vault.name, "BackupVaultArn": vault.arn, "Policy": vault.policy}
+    return {"BackupVaultName": vault.name, "BackupVaultArn": vault.arn, "Policy": call.cloud.authority.show_principals(vault.policy)}
 
 
 @operation("backup:DeleteBackupVaultAccessPolicy", resource=vault_arn)

@@ -15,7 +15,7 @@ _NOT_BUILT = ("ActionsSuppressor", "ActionsSuppressorWaitPeriod", "ActionsSuppre
 _CHILDREN_MAX = 100
 
 
-@operation("cloudwatch:PutCompositeAlarm", resource=alarm_arn, partial=", ".join(_NOT_BUILT))
+@operation("cloudwatch:PutCompositeAlarm", resource=alarm_arn, tagging="cloudwatch:TagResource", partial=", ".join(_NOT_BUILT))
 async def put_composite_alarm(call: Call, request: Shape) -> None:
     """Make an alarm whose state follows from those of other alarms."""
     for parameter in _NOT_BUILT:

@@ -26,7 +26,7 @@ _NOT_BUILT = ("ThresholdMetricId", "EvaluationWindow", "WarmUpConfiguration", "E
 _SINGLE = ("MetricName", "Namespace", "Dimensions", "Period", "Unit", "Statistic", "ExtendedStatistic")
 
 
-@operation("cloudwatch:PutMetricAlarm", resource=alarm_arn, partial=", ".join(_NOT_BUILT))
+@operation("cloudwatch:PutMetricAlarm", resource=alarm_arn, tagging="cloudwatch:TagResource", partial=", ".join(_NOT_BUILT))
 async def put_metric_alarm(call: Call, request: Shape) -> None:
     """Make an alarm on a metric or on an expression, or give an existing one other settings; its state stays until it is evaluated."""
     for parameter in _NOT_BUILT:

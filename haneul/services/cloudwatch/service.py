@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.metering.metrics import Gathered
 from haneul.services.cloudwatch.actions import act
+from haneul.services.cloudwatch.alarms import alarm_of_arn, find_alarm
 from haneul.services.cloudwatch.history import forget_old
 from haneul.services.cloudwatch.metrics import Metric
 from haneul.services.cloudwatch.monitor import Monitor
@@ -54,6 +55,11 @@ class CloudWatch(Service):
         self.monitor = Monitor(cloud)
         cloud.outbox.handle(ACT, partial(act, cloud))
         cloud.metrics.sink = self._keep_gathered
+
+    def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
+        name = alarm_of_arn(arn)
+        alarm = find_alarm(self.cloud.store, name) if name is not None else None
+        return alarm.tags if alarm is not None else None
 
     async def start(self) -> None:
         self._stopping = False

@@ -9,7 +9,7 @@ from haneul.services.dynamodb import definitions, lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import in_use, invalid
-from haneul.services.dynamodb.resource_policies import check_policy
+from haneul.services.dynamodb.resource_policies import checked_policy
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, enable_stream
@@ -21,7 +21,7 @@ from haneul.store.port import Transaction
 _NOT_BUILT = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes")
 
 
-@operation("dynamodb:CreateTable", resource=table_arn, partial="customer-managed encryption keys, vector indexes")
+@operation("dynamodb:CreateTable", resource=table_arn, tagging="dynamodb:TagResource", partial="customer-managed encryption keys, vector indexes")
 async def create_table(call: Call, request: Shape) -> Shape:
     """Make a table with its indexes. It is CREATING at first and ACTIVE soon after; until then there is nothing to read or write.
 
@@ -111,7 +111,7 @@ def new_record(call: Call, request: Shape, account: str, region: str, name: str)
     )
     policy = request.get("ResourcePolicy")
     if policy:
-        record.policy, record.policy_revision = check_policy(policy), str(call.now // 1_000_000)
+        record.policy, record.policy_revision = checked_policy(call, policy), str(call.now // 1_000_000)
     holders: list[tuple[TableRecord | IndexRecord, Shape]] = [(record, request)]
     for one in global_ or ():
         index = record.find_index(one["IndexName"])

@@ -10,7 +10,7 @@ from haneul.store.keys import pack, prefix_range, unpack
 PAGE_MAX = 100
 
 
-@operation("dynamodb:ListTables")
+@operation("dynamodb:ListTables", resource=lambda call, request: call.arn("table/*"))
 async def list_tables(call: Call, request: Shape) -> Shape:
     """Names of tables in order, at most 100 at once. (API Reference: "ListTables".)"""
     limit = request.get("Limit", PAGE_MAX)

@@ -16,8 +16,8 @@ POLICY_BYTES_MAX = 20 * 1024
 _NO_POLICY = "NO_POLICY"
 
 
-def check_policy(text: str) -> str:
-    """A policy that is a JSON document of the size allowed."""
+def checked_policy(call: Call, text: str) -> str:
+    """A policy that is a JSON document of the size allowed, as it is kept: users and roles by their unique ids."""
     if len(text.encode()) > POLICY_BYTES_MAX:
         raise validation(f"Policy size exceeds the limit of {POLICY_BYTES_MAX} bytes")
     try:
@@ -26,7 +26,10 @@ def check_policy(text: str) -> str:
         raise validation("The policy is not a valid JSON document") from None
     if not isinstance(document, dict) or "Statement" not in document:
         raise validation("The policy is not a valid policy document")
-    return text
+    try:
+        return call.cloud.authority.bind_principals(text)
+    except ServiceError as problem:
+        raise validation(f"The policy is not a valid policy document: {problem.message}") from None
 
 
 def _policy_not_found(arn: str) -> ServiceError:
@@ -45,7 +48,7 @@ def _check_revision(record: TableRecord, expected: str | None, arn: str) -> None
 @operation("dynamodb:PutResourcePolicy", resource=resource_arn)
 async def put_resource_policy(call: Call, request: Shape) -> Shape:
     """Attach a policy to a table. (API Reference: "PutResourcePolicy".)"""
-    arn, text = request["ResourceArn"], check_policy(request["Policy"])
+    arn, text = request["ResourceArn"], checked_policy(call, request["Policy"])
     revision = str(call.now // 1_000_000)
 
     def change(record: TableRecord) -> None:
@@ -69,7 +72,7 @@ async def get_resource_policy(call: Call, request: Shape) -> Shape:
     record = tagged_record(call.cloud.store, call, arn)
     if not record.policy:
         raise _policy_not_found(arn)
-    return {"Policy": record.policy, "RevisionId": record.policy_revision}
+    return {"Policy": call.cloud.authority.show_principals(record.policy), "RevisionId": record.policy_revision}
 
 
 @operation("dynamodb:DeleteResourcePolicy", resource=resource_arn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -143,6 +143,15 @@ class DynamoDb(Service):
             return None
         table = self.stored_table(found.account, found.region, name)
         return (table.record.policy or None) if table is not None else None
+
+    def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
+        """The tags of a table, which are those of its indexes, too. Streams and backups have none ("Using attribute-based access control with DynamoDB")."""
+        found = parse_arn(arn)
+        parts = found.resource.split("/") if found is not None else []
+        if found is None or parts[0] != "table" or not (len(parts) == 2 or parts[2:3] == ["index"]):
+            return None
+        table = self.stored_table(found.account, found.region, parts[1])
+        return table.record.tags if table is not None else None
 
     # ---- items
 

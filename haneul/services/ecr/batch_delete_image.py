@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.contents import Contents
 from haneul.services.ecr.image_ids import Failure, find, shown_id
 from haneul.services.ecr.names import Place, place_of, repository_resource
@@ -13,7 +12,7 @@ from haneul.services.ecr.service import Ecr
 from haneul.store.port import Transaction
 
 
-@operation("ecr:BatchDeleteImage", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:BatchDeleteImage", resource=repository_resource)
 async def batch_delete_image(call: Call, request: Shape) -> Shape:
     """Remove images by digest, or tags; an image goes with its last tag. Amazon ECR API Reference, BatchDeleteImage."""
     place = place_of(call, request)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.image_ids import Failure, find, shown_id
 from haneul.services.ecr.limits import PULL_RECORDED_EVERY
 from haneul.services.ecr.names import Place, place_of, repository_resource
@@ -13,7 +12,7 @@ from haneul.store.port import Transaction
 from haneul.store.records import encode
 
 
-@operation("ecr:BatchGetImage", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:BatchGetImage", resource=repository_resource)
 async def batch_get_image(call: Call, request: Shape) -> Shape:
     """Manifests by digest or tag; what is not there is told as a failure. Amazon ECR API Reference, BatchGetImage."""
     place = place_of(call, request)

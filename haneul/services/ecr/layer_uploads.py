@@ -8,7 +8,6 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.ecr import errors
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.limits import PART_BYTES_MIN
 from haneul.services.ecr.names import place_of, repository_resource
 from haneul.services.ecr.records import find_layer
@@ -18,14 +17,14 @@ from haneul.services.ecr.uploads import OutOfOrder
 PART_SIZE_ADVISED = 20 * 1024 * 1024
 
 
-@operation("ecr:InitiateLayerUpload", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:InitiateLayerUpload", resource=repository_resource)
 async def initiate_layer_upload(call: Call, request: Shape) -> Shape:
     """Begin to upload a layer. Amazon ECR API Reference, InitiateLayerUpload."""
     upload_id = await call.service(Ecr).uploads.begin(place_of(call, request))
     return {"uploadId": upload_id, "partSize": PART_SIZE_ADVISED}
 
 
-@operation("ecr:UploadLayerPart", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:UploadLayerPart", resource=repository_resource)
 async def upload_layer_part(call: Call, request: Shape) -> Shape:
     """Add the next part. Amazon ECR API Reference, UploadLayerPart."""
     place, upload_id, data = place_of(call, request), request["uploadId"], request["layerPartBlob"]
@@ -49,7 +48,7 @@ async def _one(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-@operation("ecr:CompleteLayerUpload", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:CompleteLayerUpload", resource=repository_resource)
 async def complete_layer_upload(call: Call, request: Shape) -> Shape:
     """The parts are a layer now. Amazon ECR API Reference, CompleteLayerUpload."""
     place, upload_id, digests = place_of(call, request), request["uploadId"], request["layerDigests"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.distribution.links import layer_link
 from haneul.services.ecr.names import DIGEST, place_of, repository_resource
 from haneul.services.ecr.records import find_layer, repository_in
 
 
-@operation("ecr:BatchCheckLayerAvailability", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:BatchCheckLayerAvailability", resource=repository_resource)
 async def batch_check_layer_availability(call: Call, request: Shape) -> Shape:
     """Which layers a repository has. Amazon ECR API Reference, BatchCheckLayerAvailability."""
     place = place_of(call, request)
@@ -33,7 +32,7 @@ async def batch_check_layer_availability(call: Call, request: Shape) -> Shape:
     return {"layers": layers, "failures": failures}
 
 
-@operation("ecr:GetDownloadUrlForLayer", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:GetDownloadUrlForLayer", resource=repository_resource)
 async def get_download_url_for_layer(call: Call, request: Shape) -> Shape:
     """A link to a layer, good for an hour. Amazon ECR API Reference, GetDownloadUrlForLayer."""
     place = place_of(call, request)

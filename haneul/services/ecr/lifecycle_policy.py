@@ -6,7 +6,6 @@ from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.core.paging import make_token, read_token
 from haneul.services.ecr import errors
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.image_ids import Failure, find
 from haneul.services.ecr.lifecycle_rules import read_policy
 from haneul.services.ecr.names import Place, place_of, repository_resource
@@ -19,7 +18,7 @@ PAGE_DEFAULT = 100
 _POSITION_DIGITS_MAX = 18
 
 
-@operation("ecr:PutLifecyclePolicy", resource=repository_resource, conditions=repository_conditions, partial="no rules that archive images")
+@operation("ecr:PutLifecyclePolicy", resource=repository_resource, partial="no rules that archive images")
 async def put_lifecycle_policy(call: Call, request: Shape) -> Shape:
     """Set the policy by which images expire, within a day of when it chooses them. Amazon ECR API Reference, PutLifecyclePolicy."""
     place, text = place_of(call, request), request["lifecyclePolicyText"]
@@ -36,7 +35,7 @@ async def put_lifecycle_policy(call: Call, request: Shape) -> Shape:
     return {"registryId": place.account, "repositoryName": place.name, "lifecyclePolicyText": text}
 
 
-@operation("ecr:GetLifecyclePolicy", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:GetLifecyclePolicy", resource=repository_resource)
 async def get_lifecycle_policy(call: Call, request: Shape) -> Shape:
     """The policy, and when it was last carried out."""
     place = place_of(call, request)
@@ -46,7 +45,7 @@ async def get_lifecycle_policy(call: Call, request: Shape) -> Shape:
     return _shown(place, repository.lifecycle, repository.lifecycle_evaluated_at)
 
 
-@operation("ecr:DeleteLifecyclePolicy", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:DeleteLifecyclePolicy", resource=repository_resource)
 async def delete_lifecycle_policy(call: Call, request: Shape) -> Shape:
     """Images expire no more."""
     place = place_of(call, request)
@@ -65,7 +64,7 @@ async def delete_lifecycle_policy(call: Call, request: Shape) -> Shape:
     return _shown(place, *await call.cloud.store.transact(work))
 
 
-@operation("ecr:StartLifecyclePolicyPreview", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:StartLifecyclePolicyPreview", resource=repository_resource)
 async def start_lifecycle_policy_preview(call: Call, request: Shape) -> Shape:
     """Find out what a policy (the repository's own unless another is given) would do now. Amazon ECR API Reference, StartLifecyclePolicyPreview."""
     place = place_of(call, request)
@@ -78,7 +77,7 @@ async def start_lifecycle_policy_preview(call: Call, request: Shape) -> Shape:
     return {"registryId": place.account, "repositoryName": place.name, "lifecyclePolicyText": text, "status": "IN_PROGRESS"}
 
 
-@operation("ecr:GetLifecyclePolicyPreview", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:GetLifecyclePolicyPreview", resource=repository_resource)
 async def get_lifecycle_policy_preview(call: Call, request: Shape) -> Shape:
     """What the last preview found. Images that have gone since are left out."""
     place = place_of(call, request)

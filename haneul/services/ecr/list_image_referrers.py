@@ -11,7 +11,6 @@ from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.core.paging import make_token, read_token
 from haneul.services.ecr import errors
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.names import DIGEST, Place, place_of, repository_resource
 from haneul.services.ecr.records import find_image, repository_in
 from haneul.store.keys import prefix_range, unpack
@@ -39,7 +38,7 @@ def referrers_of(reader: Reader, place: Place, subject: str, after: str = "") ->
         yield shown
 
 
-@operation("ecr:ListImageReferrers", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:ListImageReferrers", resource=repository_resource)
 async def list_image_referrers(call: Call, request: Shape) -> Shape:
     """A page of what refers to an image, which need not be there itself. Amazon ECR API Reference, ListImageReferrers."""
     place = place_of(call, request)

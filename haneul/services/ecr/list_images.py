@@ -9,7 +9,6 @@ from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.core.paging import make_token, read_token
 from haneul.services.ecr import errors
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.image_ids import Failure, find, shown_id
 from haneul.services.ecr.names import Place, place_of, repository_resource
 from haneul.services.ecr.records import Image, repository_in
@@ -54,7 +53,7 @@ def _token(key: bytes, tag: str) -> str:
     return make_token(len(key).to_bytes(2, "big") + key + tag.encode())
 
 
-@operation("ecr:ListImages", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:ListImages", resource=repository_resource)
 async def list_images(call: Call, request: Shape) -> Shape:
     """Digests with each of their tags, a page at a time. Amazon ECR API Reference, ListImages."""
     place = place_of(call, request)
@@ -77,7 +76,7 @@ async def list_images(call: Call, request: Shape) -> Shape:
     return {"imageIds": ids}
 
 
-@operation("ecr:DescribeImages", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:DescribeImages", resource=repository_resource)
 async def describe_images(call: Call, request: Shape) -> Shape:
     """What is known of images: those that are named, or a page of all. Amazon ECR API Reference, DescribeImages."""
     place = place_of(call, request)

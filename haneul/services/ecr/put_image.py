@@ -6,7 +6,6 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.ecr import errors
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.image_ids import shown_id
 from haneul.services.ecr.limits import MANIFEST_BYTES_MAX
 from haneul.services.ecr.manifests import read_manifest
@@ -15,7 +14,7 @@ from haneul.services.ecr.records import repository_in
 from haneul.services.ecr.service import Ecr
 
 
-@operation("ecr:PutImage", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:PutImage", resource=repository_resource)
 async def put_image(call: Call, request: Shape) -> Shape:
     """Add an image whose layers are there already, or another tag to one. Amazon ECR API Reference, PutImage."""
     place = place_of(call, request)

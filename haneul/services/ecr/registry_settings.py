@@ -8,7 +8,6 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.names import place_of, repository_resource
 from haneul.services.ecr.records import Repository
 from haneul.services.ecr.resource_tags import change_repository
@@ -32,7 +31,7 @@ async def get_registry_scanning_configuration(call: Call, request: Shape) -> Sha
     return {"registryId": call.account, "scanningConfiguration": {"scanType": "BASIC", "rules": []}}
 
 
-@operation("ecr:PutImageScanningConfiguration", resource=repository_resource, conditions=repository_conditions, partial="the setting is kept, but nothing is scanned")
+@operation("ecr:PutImageScanningConfiguration", resource=repository_resource, partial="the setting is kept, but nothing is scanned")
 async def put_image_scanning_configuration(call: Call, request: Shape) -> Shape:
     """Keep the setting (DescribeImageScanFindings is refused: there are none). Amazon ECR API Reference, PutImageScanningConfiguration."""
     place = place_of(call, request)

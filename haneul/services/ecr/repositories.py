@@ -7,7 +7,6 @@ from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.core.paging import make_token, read_token
 from haneul.services.ecr import errors
-from haneul.services.ecr.access import new_repository_conditions, repository_conditions
 from haneul.services.ecr.names import Place, check_name, place_of, registry_of, repository_resource, repository_uri
 from haneul.services.ecr.records import Image, Repository, Upload, find_repository, put_repository, repository_in
 from haneul.services.ecr.resource_tags import checked_tags
@@ -20,15 +19,13 @@ from haneul.store.records import decode
 PAGE_DEFAULT = 100
 
 
-@operation("ecr:CreateRepository", resource=repository_resource, conditions=new_repository_conditions, partial="no KMS keys; scanOnPush is kept, but nothing is scanned")
+@operation("ecr:CreateRepository", resource=repository_resource, tagging="ecr:TagResource", partial="no KMS keys; scanOnPush is kept, but nothing is scanned")
 async def create_repository(call: Call, request: Shape) -> Shape:
     """Make a repository. Amazon ECR API Reference, CreateRepository."""
     if request.get("registryId") not in (None, call.account):
         raise errors.invalid("registryId", "must be the caller's own account")
     place = Place(call.account, call.region, request["repositoryName"])
     check_name(place.name)
-    if request.get("tags"):
-        call.authorize("ecr:TagResource", place.arn, lambda: new_repository_conditions(call, request))
     encryption = request.get("encryptionConfiguration") or {"encryptionType": "AES256"}
     if encryption["encryptionType"] != "AES256":
         raise NotBuilt(f"the encryption type {encryption['encryptionType']} of ecr:CreateRepository")
@@ -74,7 +71,7 @@ async def describe_repositories(call: Call, request: Shape) -> Shape:
     return out
 
 
-@operation("ecr:DeleteRepository", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:DeleteRepository", resource=repository_resource)
 async def delete_repository(call: Call, request: Shape) -> Shape:
     """Remove a repository; with `force` its images, too. Amazon ECR API Reference, DeleteRepository."""
     place = place_of(call, request)

@@ -9,13 +9,12 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.ecr import errors
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.names import Place, place_of, repository_resource
 from haneul.services.ecr.records import Repository, repository_in
 from haneul.services.ecr.resource_tags import change_repository
 
 
-@operation("ecr:SetRepositoryPolicy", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:SetRepositoryPolicy", resource=repository_resource)
 async def set_repository_policy(call: Call, request: Shape) -> Shape:
     """Replace the policy of a repository. Amazon ECR API Reference, SetRepositoryPolicy.
 
@@ -24,6 +23,7 @@ async def set_repository_policy(call: Call, request: Shape) -> Shape:
     place, text = place_of(call, request), request["policyText"]
     try:
         call.cloud.authority.compile_policy(text, "resource")
+        kept = call.cloud.authority.bind_principals(text)
     except ServiceError as problem:
         message = f"Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided: {problem.message}'"
         raise ServiceError("InvalidParameterException", message, 400) from None
@@ -31,7 +31,7 @@ async def set_repository_policy(call: Call, request: Shape) -> Shape:
         _check_not_locked_out(call, place, text)
 
     def change(repository: Repository) -> None:
-        repository.policy = text
+        repository.policy = kept
 
     await change_repository(call, place, change)
     return _shown(place, text)
@@ -48,17 +48,17 @@ def _check_not_locked_out(call: Call, place: Place, text: str) -> None:
 _ALLOW = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
 
 
-@operation("ecr:GetRepositoryPolicy", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:GetRepositoryPolicy", resource=repository_resource)
 async def get_repository_policy(call: Call, request: Shape) -> Shape:
     """The policy of a repository, as it was set."""
     place = place_of(call, request)
     text = repository_in(call.cloud.store, place).policy
     if not text:
         raise errors.policy_not_found(place)
-    return _shown(place, text)
+    return _shown(place, call.cloud.authority.show_principals(text))
 
 
-@operation("ecr:DeleteRepositoryPolicy", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:DeleteRepositoryPolicy", resource=repository_resource)
 async def delete_repository_policy(call: Call, request: Shape) -> Shape:
     """Remove the policy of a repository."""
     place = place_of(call, request)
@@ -69,7 +69,7 @@ async def delete_repository_policy(call: Call, request: Shape) -> Shape:
         repository.policy = ""
 
     before = await change_repository(call, place, change)
-    return _shown(place, before.policy)
+    return _shown(place, call.cloud.authority.show_principals(before.policy))
 
 
 def _shown(place: Place, text: str) -> Shape:

@@ -8,7 +8,6 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.ecr import errors
-from haneul.services.ecr.access import resource_conditions
 from haneul.services.ecr.limits import RESOURCE_TAGS_MAX
 from haneul.services.ecr.names import Place, place_of_arn
 from haneul.services.ecr.records import Repository, put_repository, repository_in
@@ -39,7 +38,7 @@ def _place(request: Shape) -> Place:
     return place
 
 
-@operation("ecr:TagResource", resource=_resource, conditions=resource_conditions)
+@operation("ecr:TagResource", resource=_resource)
 async def tag_resource(call: Call, request: Shape) -> Shape:
     """Add tags to a repository. Amazon ECR API Reference, TagResource."""
     place = _place(request)
@@ -51,7 +50,7 @@ async def tag_resource(call: Call, request: Shape) -> Shape:
     return {}
 
 
-@operation("ecr:UntagResource", resource=_resource, conditions=resource_conditions)
+@operation("ecr:UntagResource", resource=_resource)
 async def untag_resource(call: Call, request: Shape) -> Shape:
     """Remove tags from a repository."""
     gone = frozenset(request["tagKeys"])
@@ -63,7 +62,7 @@ async def untag_resource(call: Call, request: Shape) -> Shape:
     return {}
 
 
-@operation("ecr:ListTagsForResource", resource=_resource, conditions=resource_conditions)
+@operation("ecr:ListTagsForResource", resource=_resource)
 async def list_tags_for_resource(call: Call, request: Shape) -> Shape:
     """The tags of a repository."""
     repository = repository_in(call.cloud.store, _place(request))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.http import HttpRequest, HttpResponse
@@ -19,6 +21,7 @@ class Ecr(Service):
     """The service. `contents`, `uploads` and `lifecycle` are what the API's operations and the registry's protocol share."""
 
     name = "ecr"
+    resource_tag_prefix = "ecr"
     quirks = ECR
 
     def __init__(self, cloud: Cloud) -> None:
@@ -35,6 +38,11 @@ class Ecr(Service):
         place = place_of_arn(arn)
         repository = find_repository(self.cloud.store, place) if place is not None else None
         return repository.policy or None if repository is not None else None
+
+    def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
+        place = place_of_arn(arn)
+        repository = find_repository(self.cloud.store, place) if place is not None else None
+        return repository.tags if repository is not None else None
 
     async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
         """A request in the registry's own protocol (the OCI distribution specification). `label` is `account/region`, empty where the host tells neither."""

@@ -7,7 +7,6 @@ import re
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.ecr import errors
-from haneul.services.ecr.access import repository_conditions
 from haneul.services.ecr.names import place_of, repository_resource
 from haneul.services.ecr.records import Repository, put_repository, repository_in
 from haneul.store.port import Transaction
@@ -42,7 +41,7 @@ def checked_mutability(request: Shape) -> tuple[str, list[str]]:
     return mutability, filters
 
 
-@operation("ecr:PutImageTagMutability", resource=repository_resource, conditions=repository_conditions)
+@operation("ecr:PutImageTagMutability", resource=repository_resource)
 async def put_image_tag_mutability(call: Call, request: Shape) -> Shape:
     """Say whether tags may be moved. Amazon ECR API Reference, PutImageTagMutability."""
     place = place_of(call, request)

@@ -93,8 +93,8 @@ def _group(call: Call, directory: Directory, value: bytes) -> Shape:
 def _role(call: Call, directory: Directory, value: bytes) -> Shape:
     role = decode(value, Role)
     profiles = [directory.by_id(INSTANCE_PROFILE, str(unpack(key)[4])) for key, _ in directory.rows("profile-of", role.id)]
-    return shown_role(call.account, role, details=True, settings=False) | {
-        "InstanceProfileList": [shown_profile(call.account, directory, profile, tags=False) for profile in profiles if profile is not None],
+    return shown_role(call, role, details=True, settings=False) | {
+        "InstanceProfileList": [shown_profile(call, directory, profile, tags=False) for profile in profiles if profile is not None],
         "RolePolicyList": _inline(directory, role),
         "AttachedManagedPolicies": attached_policies(role.attached),
         "Tags": tag_list(role.tags),

@@ -35,6 +35,15 @@ SPACE = "iam"
 ENTITY_KINDS: dict[str, Kind[Any]] = {"user": USER, "group": GROUP, "role": ROLE}
 
 
+def accounts(reader: Reader) -> Iterator[str]:
+    """The accounts that have something in IAM."""
+    start, end = prefix_range(pack((SPACE,)))
+    while rows := reader.range(start, end, 1):
+        account = str(unpack(rows[0][0])[1])
+        yield account
+        start = prefix_range(pack((SPACE, account)))[1]
+
+
 class Directory:
     """One account's rows. Writing needs a transaction; everything that raises does so with IAM's words."""
 

@@ -26,8 +26,9 @@ def check_managed(call: Call, document: str) -> None:
         raise quota_exceeded("PolicySize", MANAGED_POLICY_CHARACTERS_MAX)
 
 
-def check_trust(call: Call, document: str) -> None:
-    """Raise unless this may be a role's trust policy."""
+def checked_trust(call: Call, document: str) -> str:
+    """A role's trust policy as it is kept; raises what keeps it from being one."""
     call.cloud.authority.compile_policy(document, "trust")
     if characters(document) > TRUST_POLICY_CHARACTERS_MAX:
         raise quota_exceeded("ACLSizePerRole", TRUST_POLICY_CHARACTERS_MAX)
+    return call.cloud.authority.bind_principals(document)

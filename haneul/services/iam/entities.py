@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from haneul.core.call import Call
+from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.documents import shown
@@ -12,6 +13,13 @@ from haneul.services.iam.errors import unmodifiable_role, validation_error
 from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, USER, Entity, Group, InstanceProfile, Kind, LastUse, Role, User, arn_of
 
 _KINDS: tuple[tuple[str, Kind[Any]], ...] = (("User", USER), ("Group", GROUP), ("Role", ROLE))
+
+
+def refuse_unbuilt(call: Call, request: Shape, *names: str) -> None:
+    """Refuse parameters that could not be honoured."""
+    for name in names:
+        if name in request:
+            raise NotBuilt(f"the parameter {name} of iam:{call.operation.name}")
 
 
 def directory_of(call: Call) -> Directory:
@@ -83,15 +91,15 @@ def shown_group(account: str, group: Group) -> Shape:
     return {"Path": group.path, "GroupName": group.name, "GroupId": group.id, "Arn": arn_of(account, GROUP, group), "CreateDate": group.created_at}
 
 
-def shown_role(account: str, role: Role, *, details: bool = False, settings: bool = True) -> Shape:
+def shown_role(call: Call, role: Role, *, details: bool = False, settings: bool = True) -> Shape:
     """A role as ListRoles shows it; `details` adds tags and boundary, without `settings` description and longest session are left out."""
     shape: Shape = {
         "Path": role.path,
         "RoleName": role.name,
         "RoleId": role.id,
-        "Arn": arn_of(account, ROLE, role),
+        "Arn": arn_of(call.account, ROLE, role),
         "CreateDate": role.created_at,
-        "AssumeRolePolicyDocument": shown(role.trust),
+        "AssumeRolePolicyDocument": shown(call.cloud.authority.show_principals(role.trust)),
     }
     if settings:
         shape["MaxSessionDuration"] = role.max_session_seconds
@@ -109,16 +117,16 @@ def shown_last_use(use: LastUse | None) -> Shape:
     return {"LastUsedDate": use.at, "Region": use.region} if use is not None else {}
 
 
-def shown_profile(account: str, directory: Directory, profile: InstanceProfile, *, tags: bool | None = None) -> Shape:
+def shown_profile(call: Call, directory: Directory, profile: InstanceProfile, *, tags: bool | None = None) -> Shape:
     """An instance profile; `tags` True shows them always, None only when there are any, False never."""
     roles = [directory.by_id(ROLE, role_id) for role_id in profile.roles]
     shape: Shape = {
         "Path": profile.path,
         "InstanceProfileName": profile.name,
         "InstanceProfileId": profile.id,
-        "Arn": arn_of(account, INSTANCE_PROFILE, profile),
+        "Arn": arn_of(call.account, INSTANCE_PROFILE, profile),
         "CreateDate": profile.created_at,
-        "Roles": [shown_role(account, role, settings=False) for role in roles if role is not None],
+        "Roles": [shown_role(call, role, settings=False) for role in roles if role is not None],
     }
     if tags or (tags is None and profile.tags):
         shape["Tags"] = tag_list(profile.tags)

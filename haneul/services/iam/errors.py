@@ -40,6 +40,10 @@ def access_denied(message: str) -> ServiceError:
     return ServiceError("AccessDenied", message, 403)
 
 
+def invalid_token() -> ServiceError:
+    return ServiceError("InvalidClientTokenId", "The security token included in the request is invalid", 403)
+
+
 def unmodifiable_role(name: str) -> ServiceError:
     """A service-linked role belongs to its service."""
     return ServiceError("UnmodifiableEntity", f"Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS", 400)

@@ -10,7 +10,7 @@ from haneul.core.caller import Caller
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.ports import Credential, IdentityPolicies, TrustedRole, TrustedSamlProvider
-from haneul.services.iam.directory import SPACE, Directory
+from haneul.services.iam.directory import ENTITY_KINDS, SPACE, Directory, accounts
 from haneul.services.iam.mfa_records import SEED_PURPOSE, matching_step
 from haneul.services.iam.provider_records import saml_arn, saml_provider
 from haneul.services.iam.records import GROUP, ROLE, USER, AccessKey, Entity, MfaDevice, User, arn_of
@@ -42,6 +42,7 @@ class Identities:
         self._credentials: dict[str, Credential] = {}
         self._policies: dict[str, IdentityPolicies] = {}
         self._roles: dict[str, TrustedRole] = {}
+        self._arns: dict[str, str] = {}
         self._metadata: dict[str, SamlMetadata] = {}
         self._unwatch: list[Callable[[], None]] = []
 
@@ -58,6 +59,7 @@ class Identities:
         self._credentials.clear()
         self._policies.clear()
         self._roles.clear()
+        self._arns.clear()
         self._metadata.clear()
 
     # ---- keys
@@ -149,6 +151,29 @@ class Identities:
         """The default version's document of a managed policy, wherever it is."""
         parsed = parse_arn(arn)
         return self._document(Directory(self._cloud.store, parsed.account), arn) if parsed is not None else None
+
+    # ---- principals of policies
+
+    def bound_principal(self, principal: str) -> str | None:
+        """The unique id of a user or role, given by ARN or id (that of a role with a session's name behind it); None for anybody else."""
+        parsed = parse_arn(principal)
+        if parsed is None:
+            return principal if self.shown_principal(principal.partition(":")[0]) is not None else None
+        kind = ENTITY_KINDS.get(parsed.resource.partition("/")[0])
+        found = Directory(self._cloud.store, parsed.account).by_arn(kind, principal) if kind is not None and kind is not GROUP else None
+        return found.id if found is not None else None
+
+    def shown_principal(self, unique_id: str) -> str | None:
+        """The ARN of a user or role, in whichever account."""
+        found = self._arns.get(unique_id)
+        if found is None:
+            for account in accounts(self._cloud.store):
+                entity = Directory(self._cloud.store, account).entity_of(unique_id)
+                if entity is not None:
+                    found = arn_of(account, *entity)
+                    break
+            _remember(self._arns, unique_id, found or "")
+        return found or None
 
     # ---- roles and devices
 

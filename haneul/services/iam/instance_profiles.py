@@ -29,14 +29,14 @@ async def create_instance_profile(call: Call, request: Shape) -> Shape:
         tags=new_tags(request),
     )
     await call.cloud.store.transact(lambda tx: Directory(tx, call.account).add(INSTANCE_PROFILE, profile))
-    return {"InstanceProfile": shown_profile(call.account, directory_of(call), profile)}
+    return {"InstanceProfile": shown_profile(call, directory_of(call), profile)}
 
 
 @iam_operation("GetInstanceProfile")
 async def get_instance_profile(call: Call, request: Shape) -> Shape:
     """A profile with its role and tags."""
     directory = directory_of(call)
-    return {"InstanceProfile": shown_profile(call.account, directory, directory.named(INSTANCE_PROFILE, request["InstanceProfileName"]), tags=True)}
+    return {"InstanceProfile": shown_profile(call, directory, directory.named(INSTANCE_PROFILE, request["InstanceProfileName"]), tags=True)}
 
 
 @iam_operation("ListInstanceProfiles")
@@ -46,7 +46,7 @@ async def list_instance_profiles(call: Call, request: Shape) -> Shape:
 
     def take(_: bytes, value: bytes) -> Shape | None:
         profile = decode(value, InstanceProfile)
-        return shown_profile(call.account, directory, profile, tags=False) if profile.path.startswith(prefix) else None
+        return shown_profile(call, directory, profile, tags=False) if profile.path.startswith(prefix) else None
 
     profiles, more = page_of_rows(call.cloud.store, directory, (INSTANCE_PROFILE.space,), request, take)
     return {"InstanceProfiles": profiles, **more}
@@ -60,7 +60,7 @@ async def list_instance_profiles_for_role(call: Call, request: Shape) -> Shape:
 
     def take(key: bytes, _: bytes) -> Shape | None:
         profile = directory.by_id(INSTANCE_PROFILE, str(unpack(key)[4]))
-        return shown_profile(call.account, directory, profile, tags=False) if profile is not None else None
+        return shown_profile(call, directory, profile, tags=False) if profile is not None else None
 
     profiles, more = page_of_rows(call.cloud.store, directory, ("profile-of", role.id), request, take)
     return {"InstanceProfiles": profiles, **more}

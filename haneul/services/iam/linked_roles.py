@@ -97,7 +97,7 @@ async def create_service_linked_role(call: Call, request: Shape) -> Shape:
             directory.note_use(arn, role.id, bounding=False, begins=True)
 
     await call.cloud.store.transact(work)
-    return {"Role": shown_role(call.account, role, settings=False)}
+    return {"Role": shown_role(call, role, settings=False)}
 
 
 @iam_operation("DeleteServiceLinkedRole")

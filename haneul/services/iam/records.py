@@ -89,6 +89,24 @@ class InstanceProfile(Named, kw_only=True):
     roles: list[str] = []
 
 
+class ServerCertificate(Named, kw_only=True):
+    """`body` and `chain` in PEM; `sealed_key` the private key's PEM, sealed; `expires_at` in nanoseconds."""
+
+    body: str
+    chain: str
+    sealed_key: bytes
+    expires_at: int
+
+
+class SshPublicKey(msgspec.Struct, kw_only=True):
+    """`body` is the `ssh-rsa` line, without a comment."""
+
+    id: str
+    body: str
+    active: bool = True
+    created_at: int
+
+
 class Place(msgspec.Struct):
     """Where the row of an id is: the kind of entity and the lower-case name."""
 
@@ -163,6 +181,7 @@ class Counts(msgspec.Struct):
     providers: int = 0
     mfa_devices: int = 0
     mfa_devices_in_use: int = 0
+    server_certificates: int = 0
 
 
 class OidcProvider(msgspec.Struct, kw_only=True):
@@ -252,6 +271,16 @@ INSTANCE_PROFILE = Kind(
     "InstanceProfilesPerAccount",
     limits.INSTANCE_PROFILES_MAX,
     "instance_profiles",
+)
+SERVER_CERTIFICATE = Kind(
+    "server-certificate",
+    ServerCertificate,
+    "ASCA",
+    "The Server Certificate with name {} cannot be found.",
+    "The Server Certificate with name {} already exists.",
+    "ServerCertificatesPerAccount",
+    limits.SERVER_CERTIFICATES_MAX,
+    "server_certificates",
 )
 
 

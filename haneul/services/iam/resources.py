@@ -11,9 +11,15 @@ from typing import Any
 from haneul.core.call import Call
 from haneul.core.operation import Handler, Marked, Shape, operation
 from haneul.services.iam.directory import Directory
-from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, USER, Entity, Kind, Named, arn_of
+from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, SERVER_CERTIFICATE, USER, Entity, Kind, Named, arn_of
 
-_BY_NAME: tuple[tuple[str, Kind[Any]], ...] = (("InstanceProfileName", INSTANCE_PROFILE), ("GroupName", GROUP), ("RoleName", ROLE), ("UserName", USER))
+_BY_NAME: tuple[tuple[str, Kind[Any]], ...] = (
+    ("InstanceProfileName", INSTANCE_PROFILE),
+    ("ServerCertificateName", SERVER_CERTIFICATE),
+    ("GroupName", GROUP),
+    ("RoleName", ROLE),
+    ("UserName", USER),
+)
 _BY_ARN = ("PolicyArn", "OpenIDConnectProviderArn", "SAMLProviderArn", "SerialNumber", "PolicySourceArn")
 _ABOUT_CALLER = frozenset(
     {
@@ -24,21 +30,41 @@ _ABOUT_CALLER = frozenset(
         "UpdateAccessKey",
         "ListAccessKeys",
         "ListMFADevices",
+        "ListSSHPublicKeys",
         "CreateLoginProfile",
         "GetLoginProfile",
         "DeleteLoginProfile",
     }
 )
+# What creating with tags needs besides (API Reference: "Tags" of each).
+_TAGGING = {
+    "CreateUser": "iam:TagUser",
+    "CreateRole": "iam:TagRole",
+    "CreatePolicy": "iam:TagPolicy",
+    "CreateInstanceProfile": "iam:TagInstanceProfile",
+    "CreateOpenIDConnectProvider": "iam:TagOpenIDConnectProvider",
+    "CreateSAMLProvider": "iam:TagSAMLProvider",
+    "CreateVirtualMFADevice": "iam:TagMFADevice",
+    "UploadServerCertificate": "iam:TagServerCertificate",
+}
 _LISTS = {"ListUsers": "user", "ListGroups": "group", "ListRoles": "role", "ListInstanceProfiles": "instance-profile"}
 
 
-def iam_operation(*names: str, public: bool = False, authorized_inside: bool = False, partial: str = "") -> Callable[[Handler], Marked]:
+def iam_operation(*names: str, public: bool = False, authorized_inside: bool = False, partial: str = "") -> Callable[[Handler | Marked], Marked]:
     """Make a function the implementation of IAM operations: one, or a family that differs only in what it is about (users, groups, roles)."""
 
-    def mark(handler: Handler) -> Marked:
-        marked = Marked(handler, ())
+    def mark(handler: Handler | Marked) -> Marked:
+        marked = handler if isinstance(handler, Marked) else Marked(handler, ())
         for name in names:
-            more = operation(f"iam:{name}", resource=target_arn, conditions=condition_keys, public=public, authorized_inside=authorized_inside, partial=partial)
+            more = operation(
+                f"iam:{name}",
+                resource=target_arn,
+                conditions=condition_keys,
+                tagging=_TAGGING.get(name, ""),
+                public=public,
+                authorized_inside=authorized_inside,
+                partial=partial,
+            )
             marked = more(marked)
         return marked
 
@@ -77,37 +103,23 @@ def _named_arn(call: Call, kind: Kind[Any], request: Shape) -> str:
     found: Named | None = Directory(call.cloud.store, call.account).find(kind, name)
     if found is not None:
         return arn_of(call.account, kind, found)
-    path = request.get("Path", "/") if call.operation.name.startswith("Create") else "/"
+    path = request.get("Path", "/") if call.operation.name.startswith(("Create", "Upload")) else "/"
     return f"arn:aws:iam::{call.account}:{kind.space}{path}{name}"
 
 
 def condition_keys(call: Call, request: Shape) -> Mapping[str, Any]:
-    """The condition keys that the request brings and those of what it is about."""
+    """The condition keys that the request brings and those of what it is about, but for their tags."""
     keys: dict[str, Any] = {}
     if "PolicyArn" in request and call.operation.name.startswith(("Attach", "Detach")):
         keys["iam:PolicyARN"] = request["PolicyArn"]
     if "AWSServiceName" in request:
         keys["iam:AWSServiceName"] = request["AWSServiceName"]
-    if "Tags" in request:
-        keys["aws:TagKeys"] = [tag["Key"] for tag in request["Tags"]]
-        for tag in request["Tags"]:
-            keys[f"aws:RequestTag/{tag['Key']}"] = tag.get("Value", "")
-    elif "TagKeys" in request:
-        keys["aws:TagKeys"] = request["TagKeys"]
-    found = _target(call, request)
-    if found is not None:
-        for key, value in found.tags.items():
-            keys[f"iam:ResourceTag/{key}"] = keys[f"aws:ResourceTag/{key}"] = value
-        if isinstance(found, Entity) and found.boundary:
-            keys["iam:PermissionsBoundary"] = found.boundary
-    if "PermissionsBoundary" in request:
-        keys["iam:PermissionsBoundary"] = request["PermissionsBoundary"]
-    return keys
-
-
-def _target(call: Call, request: Shape) -> Named | None:
     for member, kind in _BY_NAME:
         if member in request:
             found: Named | None = Directory(call.cloud.store, call.account).find(kind, request[member])
-            return found
-    return Directory(call.cloud.store, call.account).policy(request["PolicyArn"]) if "PolicyArn" in request else None
+            if isinstance(found, Entity) and found.boundary:
+                keys["iam:PermissionsBoundary"] = found.boundary
+            break
+    if "PermissionsBoundary" in request:
+        keys["iam:PermissionsBoundary"] = request["PermissionsBoundary"]
+    return keys

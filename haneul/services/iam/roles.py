@@ -6,8 +6,8 @@ from haneul.core.call import Call
 from haneul.core.operation import Shape
 from haneul.services.iam.boundaries import check_boundary
 from haneul.services.iam.directory import Directory
-from haneul.services.iam.documents import check_trust
-from haneul.services.iam.entities import directory_of, refuse_linked, shown_last_use, shown_role
+from haneul.services.iam.documents import checked_trust
+from haneul.services.iam.entities import directory_of, refuse_linked, refuse_unbuilt, shown_last_use, shown_role
 from haneul.services.iam.errors import delete_conflict
 from haneul.services.iam.identifiers import unique_id
 from haneul.services.iam.pages import page_of_rows
@@ -18,11 +18,14 @@ from haneul.services.iam.tags import new_tags
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
+# How long sessions of the console last: there is no console to sign in to.
+_SIGN_IN = ("MaxSigninSessionDuration", "ResetMaxSigninSessionDuration")
 
-@iam_operation("CreateRole")
+
+@iam_operation("CreateRole", partial="MaxSigninSessionDuration")
 async def create_role(call: Call, request: Shape) -> Shape:
     """Make a role, with the policy that says who may assume it."""
-    check_trust(call, request["AssumeRolePolicyDocument"])
+    refuse_unbuilt(call, request, *_SIGN_IN)
     role = Role(
         name=request["RoleName"],
         id=unique_id(call.cloud.ids, ROLE.id_prefix),
@@ -30,7 +33,7 @@ async def create_role(call: Call, request: Shape) -> Shape:
         created_at=call.now,
         tags=new_tags(request, ignore_case=True),
         boundary=request.get("PermissionsBoundary", ""),
-        trust=request["AssumeRolePolicyDocument"],
+        trust=checked_trust(call, request["AssumeRolePolicyDocument"]),
         description=request.get("Description"),
         max_session_seconds=request.get("MaxSessionDuration", 3600),
     )
@@ -43,7 +46,7 @@ async def create_role(call: Call, request: Shape) -> Shape:
             directory.note_use(role.boundary, role.id, bounding=True, begins=True)
 
     await call.cloud.store.transact(work)
-    return {"Role": shown_role(call.account, role, details=True, settings=False)}
+    return {"Role": shown_role(call, role, details=True, settings=False)}
 
 
 @iam_operation("GetRole")
@@ -51,7 +54,7 @@ async def get_role(call: Call, request: Shape) -> Shape:
     """A role, its trust policy and when it was last used."""
     role = directory_of(call).named(ROLE, request["RoleName"])
     last = call.service(Iam).last_uses.of(role.id)
-    return {"Role": shown_role(call.account, role, details=True) | {"RoleLastUsed": shown_last_use(last)}}
+    return {"Role": shown_role(call, role, details=True) | {"RoleLastUsed": shown_last_use(last)}}
 
 
 @iam_operation("ListRoles")
@@ -61,15 +64,17 @@ async def list_roles(call: Call, request: Shape) -> Shape:
 
     def take(_: bytes, value: bytes) -> Shape | None:
         role = decode(value, Role)
-        return shown_role(call.account, role) if role.path.startswith(prefix) else None
+        return shown_role(call, role) if role.path.startswith(prefix) else None
 
     roles, more = page_of_rows(call.cloud.store, directory_of(call), ("role",), request, take)
     return {"Roles": roles, **more}
 
 
-@iam_operation("UpdateRole", "UpdateRoleDescription")
+@iam_operation("UpdateRoleDescription")
+@iam_operation("UpdateRole", partial=", ".join(_SIGN_IN))
 async def update_role(call: Call, request: Shape) -> Shape:
     """Change a role's description or its longest session. What a request leaves out stays."""
+    refuse_unbuilt(call, request, *_SIGN_IN)
 
     def work(tx: Transaction) -> Role:
         directory = Directory(tx, call.account)
@@ -83,7 +88,7 @@ async def update_role(call: Call, request: Shape) -> Shape:
     role = await call.cloud.store.transact(work)
     if call.operation.name == "UpdateRole":
         return {}
-    shape = shown_role(call.account, role, details=True)
+    shape = shown_role(call, role, details=True)
     del shape["MaxSessionDuration"]
     return {"Role": shape}
 
@@ -91,13 +96,13 @@ async def update_role(call: Call, request: Shape) -> Shape:
 @iam_operation("UpdateAssumeRolePolicy")
 async def update_assume_role_policy(call: Call, request: Shape) -> Shape:
     """Change who may assume the role."""
-    check_trust(call, request["PolicyDocument"])
+    trust = checked_trust(call, request["PolicyDocument"])
 
     def work(tx: Transaction) -> None:
         directory = Directory(tx, call.account)
         role = directory.named(ROLE, request["RoleName"])
         refuse_linked(role)
-        role.trust = request["PolicyDocument"]
+        role.trust = trust
         directory.save(ROLE, role)
 
     await call.cloud.store.transact(work)

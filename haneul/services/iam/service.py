@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.caller import Caller
 from haneul.core.cloud import Cloud
 from haneul.core.ports import Credential, IdentityPolicies, TrustedRole, TrustedSamlProvider
 from haneul.core.service import Service
+from haneul.services.iam.directory import Directory
+from haneul.services.iam.errors import invalid_token
 from haneul.services.iam.identities import Identities
 from haneul.services.iam.last_uses import LastUses
 from haneul.services.iam.quirks import IAM_QUIRKS
+from haneul.services.iam.tagged import tags_of
 
 
 class Iam(Service):
     """AWS Identity and Access Management; also the identity source of auth (`auth.ports.IdentitySource`)."""
 
     name = "iam"
+    resource_tag_prefix = "iam"
     quirks = IAM_QUIRKS
 
     def __init__(self, cloud: Cloud) -> None:
@@ -34,6 +41,15 @@ class Iam(Service):
         """Everything belongs to the caller's account, the policies of AWS (whose ARNs name the account `aws`) too."""
         return call.account
 
+    def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
+        parsed = parse_arn(arn)
+        return tags_of(Directory(self.cloud.store, parsed.account), arn) if parsed is not None else None
+
+    def admit(self, call: Call) -> None:
+        """Sessions of users need a multi-factor code, those of federated users may never (IAM User Guide, "Compare AWS STS credentials")."""
+        if not call.caller.mfa:
+            raise invalid_token()
+
     # ---- what auth asks
 
     def credential(self, access_key_id: str) -> Credential | None:
@@ -47,6 +63,12 @@ class Iam(Service):
 
     def managed_policy(self, arn: str) -> str | None:
         return self.identities.managed_policy(arn)
+
+    def bound_principal(self, principal: str) -> str | None:
+        return self.identities.bound_principal(principal)
+
+    def shown_principal(self, unique_id: str) -> str | None:
+        return self.identities.shown_principal(unique_id)
 
     def role(self, role_arn: str) -> TrustedRole | None:
         return self.identities.role(role_arn)

@@ -17,7 +17,7 @@ from haneul.services.iam.limits import TAGS_MAX
 from haneul.services.iam.mfa_records import mfa_device
 from haneul.services.iam.pages import page_of_list
 from haneul.services.iam.provider_records import oidc_provider, saml_provider
-from haneul.services.iam.records import INSTANCE_PROFILE, POLICY, ROLE, USER
+from haneul.services.iam.records import INSTANCE_PROFILE, POLICY, ROLE, SERVER_CERTIFICATE, USER
 from haneul.services.iam.resources import iam_operation
 from haneul.store.port import Transaction
 
@@ -59,6 +59,9 @@ def _tagged(directory: Directory, request: Shape) -> tuple[Any, bytes, bool]:
     if "InstanceProfileName" in request:
         profile = directory.named(INSTANCE_PROFILE, request["InstanceProfileName"])
         return profile, directory.key(INSTANCE_PROFILE.space, profile.name.lower()), False
+    if "ServerCertificateName" in request:
+        certificate = directory.named(SERVER_CERTIFICATE, request["ServerCertificateName"])
+        return certificate, directory.key(SERVER_CERTIFICATE.space, certificate.name.lower()), False
     if "PolicyArn" in request:
         policy = directory.policy(request["PolicyArn"])
         if policy is None:
@@ -71,7 +74,9 @@ def _tagged(directory: Directory, request: Shape) -> tuple[Any, bytes, bool]:
     return *mfa_device(directory, request["SerialNumber"]), False
 
 
-@iam_operation("TagUser", "TagRole", "TagPolicy", "TagInstanceProfile", "TagOpenIDConnectProvider", "TagSAMLProvider", "TagMFADevice")
+@iam_operation(
+    "TagUser", "TagRole", "TagPolicy", "TagInstanceProfile", "TagOpenIDConnectProvider", "TagSAMLProvider", "TagMFADevice", "TagServerCertificate"
+)
 async def tag(call: Call, request: Shape) -> Shape:
     """Add tags, or change the values of those that are there."""
 
@@ -85,7 +90,16 @@ async def tag(call: Call, request: Shape) -> Shape:
     return {}
 
 
-@iam_operation("UntagUser", "UntagRole", "UntagPolicy", "UntagInstanceProfile", "UntagOpenIDConnectProvider", "UntagSAMLProvider", "UntagMFADevice")
+@iam_operation(
+    "UntagUser",
+    "UntagRole",
+    "UntagPolicy",
+    "UntagInstanceProfile",
+    "UntagOpenIDConnectProvider",
+    "UntagSAMLProvider",
+    "UntagMFADevice",
+    "UntagServerCertificate",
+)
 async def untag(call: Call, request: Shape) -> Shape:
     """Remove tags; keys that are not there do no harm."""
 
@@ -100,7 +114,14 @@ async def untag(call: Call, request: Shape) -> Shape:
 
 
 @iam_operation(
-    "ListUserTags", "ListRoleTags", "ListPolicyTags", "ListInstanceProfileTags", "ListOpenIDConnectProviderTags", "ListSAMLProviderTags", "ListMFADeviceTags"
+    "ListUserTags",
+    "ListRoleTags",
+    "ListPolicyTags",
+    "ListInstanceProfileTags",
+    "ListOpenIDConnectProviderTags",
+    "ListSAMLProviderTags",
+    "ListMFADeviceTags",
+    "ListServerCertificateTags",
 )
 async def list_tags(call: Call, request: Shape) -> Shape:
     """A resource's tags in the order of their keys."""

@@ -12,6 +12,7 @@ from haneul.services.iam.identifiers import unique_id
 from haneul.services.iam.pages import page_of_rows
 from haneul.services.iam.records import USER, User
 from haneul.services.iam.resources import iam_operation
+from haneul.services.iam.ssh_public_keys import ssh_public_keys
 from haneul.services.iam.tags import new_tags
 from haneul.store.port import Transaction
 from haneul.store.records import decode
@@ -86,6 +87,8 @@ async def delete_user(call: Call, request: Shape) -> Shape:
             raise delete_conflict("Cannot delete entity, must delete policies first.")
         if user.keys:
             raise delete_conflict("Cannot delete entity, must delete access keys first.")
+        if ssh_public_keys(directory, user):
+            raise delete_conflict("Cannot delete entity, must delete public SSH keys first.")
         if user.password is not None:
             raise delete_conflict("Cannot delete entity, must delete login profile first.")
         if user.groups:

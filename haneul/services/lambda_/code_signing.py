@@ -10,6 +10,7 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
+from haneul.services.lambda_.condition_keys import function_conditions
 from haneul.services.lambda_.errors import conflict, function_not_found, invalid, not_found
 from haneul.services.lambda_.functions import read
 from haneul.services.lambda_.limits import LIST_PAGE_ITEMS_MAX
@@ -33,6 +34,8 @@ def _resource(call: Call, request: Shape) -> str:
 @operation("lambda:CreateCodeSigningConfig")
 async def create_code_signing_config(call: Call, request: Shape) -> Shape:
     """Make a configuration that functions can be given. AWS Lambda API Reference, CreateCodeSigningConfig."""
+    if request.get("Tags"):
+        call.authorize("lambda:TagResource", call.arn("code-signing-config:*"))
     check_tags(request.get("Tags", {}))
     config = CodeSigning(f"csc-{call.cloud.ids.text(17, _ID_ALPHABET)}", [], call.now, tags=dict(request.get("Tags", {})))
     _apply(config, request)
@@ -97,7 +100,7 @@ async def list_functions_by_code_signing_config(call: Call, request: Shape) -> S
     return {**found, "FunctionArns": [one["arn"] for one in found["FunctionArns"]]}
 
 
-@operation("lambda:PutFunctionCodeSigningConfig", resource=function_resource)
+@operation("lambda:PutFunctionCodeSigningConfig", resource=function_resource, conditions=function_conditions)
 async def put_function_code_signing_config(call: Call, request: Shape) -> Shape:
     """Let a configuration hold for a function, from its next deployment on."""
     target = target_of(call, request)._replace(qualifier=None)

@@ -6,6 +6,7 @@ from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.code import Package, fetch_package
 from haneul.services.lambda_.code_signing import check_signature, use_config
+from haneul.services.lambda_.condition_keys import function_conditions
 from haneul.services.lambda_.configuration import (
     apply_configuration,
     check_architecture,
@@ -31,6 +32,8 @@ from haneul.store.records import encode
 @operation(
     "lambda:CreateFunction",
     resource=function_resource,
+    conditions=function_conditions,
+    tagging="lambda:TagResource",
     partial="no VPC, file systems, KMS keys",
 )
 async def create_function(call: Call, request: Shape) -> Shape:

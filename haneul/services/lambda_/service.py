@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
@@ -25,6 +26,7 @@ from haneul.services.lambda_.quirks import QUIRKS
 from haneul.services.lambda_.rates import Rates
 from haneul.services.lambda_.records import Policy, layer_policy_key
 from haneul.services.lambda_.snap_start import SnapStarts
+from haneul.services.lambda_.tags import tags_of
 from haneul.services.lambda_.url_gateway import UrlGateway
 
 
@@ -76,6 +78,9 @@ class Lambda(Service):
             policy = read(self.cloud.store, layer_policy_key(layer), Policy)
             return policy_text(policy) if policy is not None else None
         return None
+
+    def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
+        return tags_of(self.cloud.store, arn)
 
     async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
         """A request to a function URL."""

@@ -10,7 +10,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import function_not_found, invalid, not_found
 from haneul.services.lambda_.event_sources.records import Mapping, mapping_key, parse_mapping_arn
 from haneul.services.lambda_.functions import read
-from haneul.services.lambda_.names import parse_target
+from haneul.services.lambda_.names import Target, parse_target
 from haneul.services.lambda_.records import CodeSigning, Function, code_signing_key, function_key
 from haneul.services.lambda_.tag_checks import check_tags
 from haneul.store.port import Reader, Transaction
@@ -45,6 +45,19 @@ def _find(call: Call, reader: Reader, arn: str) -> tuple[bytes, Function | Mappi
     if function is None:
         raise function_not_found(target.arn)
     return function_key(target), function
+
+
+def tags_of(reader: Reader, arn: str) -> dict[str, str] | None:
+    """The tags of a function, which are those of its versions and aliases, too, of a mapping or of a code signing configuration."""
+    mapping, parts = parse_mapping_arn(arn), arn.split(":")
+    found: Function | Mapping | CodeSigning | None = None
+    if mapping is not None:
+        found = read(reader, mapping_key(("lambda", mapping[1], mapping[0]), mapping[2]), Mapping)
+    elif len(parts) >= 7 and parts[5] == "function":
+        found = read(reader, function_key(Target(parts[4], parts[3], parts[6], None)), Function)
+    elif len(parts) == 7 and parts[5] == "code-signing-config":
+        found = read(reader, code_signing_key(("lambda", parts[4], parts[3]), parts[6]), CodeSigning)
+    return found.tags if found is not None else None
 
 
 async def _change(call: Call, arn: str, change: Callable[[dict[str, str]], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.code_signing import check_signature
+from haneul.services.lambda_.condition_keys import function_conditions
 from haneul.services.lambda_.configuration import apply_configuration, check_built, check_role, check_runtime, layer_uses
 from haneul.services.lambda_.errors import precondition_failed
 from haneul.services.lambda_.functions import resolve_in
@@ -18,7 +19,7 @@ from haneul.store.port import Transaction
 from haneul.store.records import encode
 
 
-@operation("lambda:UpdateFunctionConfiguration", resource=function_resource, partial="no VPC, file systems, KMS keys")
+@operation("lambda:UpdateFunctionConfiguration", resource=function_resource, conditions=function_conditions, partial="no VPC, file systems, KMS keys")
 async def update_function_configuration(call: Call, request: Shape) -> Shape:
     """Change settings of $LATEST; what a request leaves out stays. AWS Lambda API Reference, UpdateFunctionConfiguration."""
     service = call.service(Lambda)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from haneul.clock import MILLISECOND
 from haneul.core.arn import make_arn
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt, ServiceError
+from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.operation import operation
 from haneul.core.paging import make_token, read_token
 from haneul.core.ports import Shape
-from haneul.services.logs.access import find_group, group_of_identifier, named_group, on_all_groups, on_group, place_of
+from haneul.services.logs.access import find_group, group_arn, group_of_identifier, named_group, on_all_groups, on_group, place_of
 from haneul.services.logs.errors import invalid_parameter, invalid_token
 from haneul.services.logs.records import Group, bytes_key, group_key, groups_prefix
 from haneul.services.logs.retention import forget_group, schedule_expiry
@@ -34,6 +34,8 @@ async def create_log_group(call: Call, request: Shape) -> None:
     if request.get("logGroupClass") == "DELIVERY":
         raise NotBuilt("the value DELIVERY of the parameter logGroupClass of logs:CreateLogGroup")
     place, name = place_of(call), request["logGroupName"]
+    if request.get("tags"):
+        _check_tagging(call, name)
     group = Group(
         id=int.from_bytes(call.cloud.ids.bytes(6), "big"),
         name=name,
@@ -50,6 +52,15 @@ async def create_log_group(call: Call, request: Shape) -> None:
         tx.put(key, encode(group))
 
     await call.cloud.store.transact(work)
+
+
+def _check_tagging(call: Call, name: str) -> None:
+    """Tags need a permission of their own, whose absence has words of its own."""
+    try:
+        call.authorize("logs:TagResource", group_arn(call, name))
+    except AccessDenied:
+        message = f'User with accountId: {call.caller.account} is not authorized to perform CreateLogGroup with Tags. An additional permission "logs:TagResource" is required.'
+        raise AccessDenied(message) from None
 
 
 @operation("logs:DeleteLogGroup", resource=on_group)

@@ -6,11 +6,13 @@ import json
 import re
 from typing import Any
 
+from haneul.core.actions import names_an_action
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3.access import conditions
+from haneul.services.s3.actions import ACTIONS
 from haneul.services.s3.errors import not_configured
 from haneul.services.s3.keys import bucket_key
 from haneul.services.s3.ownership import refuse_public_policy
@@ -64,12 +66,13 @@ async def put_bucket_policy(call: Call, request: Shape) -> None:
     text: str = request.get("Policy") or ""
     statements = check_policy(text, bucket)
     public = any(is_public(statement) for statement in statements)
+    kept = _bound(call, text)
 
     def work(tx: Transaction) -> None:
         fresh = bucket_in(tx, bucket.name, bucket.id)
         if public:
             refuse_public_policy(fresh)
-        fresh.policy, fresh.policy_is_public = text, public
+        fresh.policy, fresh.policy_is_public = kept, public
         tx.put(bucket_key(fresh.name), encode(fresh))
 
     await call.cloud.store.transact(work)
@@ -79,7 +82,7 @@ async def put_bucket_policy(call: Call, request: Shape) -> None:
 @operation("s3:GetBucketPolicy", authorized_inside=True)
 async def get_bucket_policy(call: Call, request: Shape) -> Shape:
     """API Reference: GetBucketPolicy."""
-    return {"Policy": _policy(_authorized(call, request, "s3:GetBucketPolicy"))}
+    return {"Policy": call.cloud.authority.show_principals(_policy(_authorized(call, request, "s3:GetBucketPolicy")))}
 
 
 @operation("s3:DeleteBucketPolicy", authorized_inside=True)
@@ -105,6 +108,14 @@ def _policy(bucket: Bucket) -> str:
     if bucket.policy is None:
         raise not_configured("NoSuchBucketPolicy", "The bucket policy does not exist", bucket.name)
     return bucket.policy
+
+
+def _bound(call: Call, text: str) -> str:
+    """The policy as it is kept: principals by their unique ids."""
+    try:
+        return call.cloud.authority.bind_principals(text)
+    except ServiceError:
+        raise malformed("Invalid principal in policy") from None
 
 
 # ---- checks
@@ -157,7 +168,7 @@ def _check_statement(statement: Any, bucket: Bucket) -> None:
             raise malformed(f"Missing required field {one}")
     _check_principal(statement.get("Principal", statement.get("NotPrincipal")))
     actions = _texts(statement.get("Action", statement.get("NotAction")))
-    if not actions or any(action != "*" and not action.lower().startswith(("s3:", "s3*")) for action in actions):
+    if not actions or not all(names_an_action(action, "s3", ACTIONS) for action in actions):
         raise malformed("Policy has invalid action")
     resources = _texts(statement.get("Resource", statement.get("NotResource")))
     if not resources or any(not _is_of(resource, bucket) for resource in resources):

@@ -49,6 +49,8 @@ async def create_bucket(call: Call, request: Shape) -> Shape:
         raise ServiceError("BucketAlreadyExists", _EXISTS, 409, fields={"BucketName": name})
     call.authorize("s3:CreateBucket", _named_arn(call, request), conditions(call, request))
     configuration = request.get("CreateBucketConfiguration") or {}
+    if configuration.get("Tags"):
+        call.authorize("s3:TagResource", _named_arn(call, request), conditions(call, request))
     _refuse_unbuilt(request, configuration)
     region = _region(call, configuration.get("LocationConstraint"))
     check_acl(request)

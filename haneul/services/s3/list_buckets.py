@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haneul.core.call import Call
-from haneul.core.errors import ServiceError
+from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.operation import operation
 from haneul.core.paging import make_token, read_token
 from haneul.core.ports import Shape
@@ -14,13 +14,23 @@ from haneul.services.s3.state import find_bucket, owner, state_of
 from haneul.store.keys import pack, prefix_range, unpack
 
 BUCKETS_A_PAGE_MAX = 10_000
+_ALL = "arn:aws:s3:::*"
 
 
-@operation("s3:ListBuckets", action="s3:ListAllMyBuckets")
+def _authorize(call: Call) -> None:
+    """The action is about all buckets, as examples of policies write them; a denial names no resource."""
+    try:
+        call.authorize("s3:ListAllMyBuckets", _ALL)
+    except AccessDenied as problem:
+        raise AccessDenied(problem.message.replace(f" on resource: {_ALL}", "")) from None
+
+
+@operation("s3:ListBuckets", action="s3:ListAllMyBuckets", authorized_inside=True)
 async def list_buckets(call: Call, request: Shape) -> Shape:
     """The account's buckets by name, of all regions. API Reference: ListBuckets."""
     if call.caller.kind == "anonymous":
         raise ServiceError("AccessDenied", "Access Denied", 403)
+    _authorize(call)
     limit = request.get("MaxBuckets", BUCKETS_A_PAGE_MAX)
     if not 1 <= limit <= BUCKETS_A_PAGE_MAX:
         raise invalid_argument(f"Argument max-buckets must be an integer between 1 and {BUCKETS_A_PAGE_MAX}.", "max-buckets", limit)

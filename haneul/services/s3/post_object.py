@@ -82,7 +82,12 @@ async def _post(state: State, request: HttpRequest, request_id: str) -> HttpResp
         raise invalid_argument("User key must have a length greater than 0.", "key", "")
     call, sizes = _begin(state, request, request_id, fields, bucket)
     wanted = _parameters(fields, bucket)
-    call.authorize("s3:PutObject", f"{find_bucket(call, wanted).arn}/{wanted['Key']}", conditions(call, wanted))
+    try:
+        call.authorize("s3:PutObject", f"{find_bucket(call, wanted).arn}/{wanted['Key']}", conditions(call, wanted))
+    except AccessDenied:
+        if call.caller.kind == "anonymous":
+            raise access_denied() from None
+        raise
     wanted["Body"] = form.file(*sizes)
     done = await store_object(call, wanted, "ObjectCreated:Post")
     cloud.usage.add(call.account, call.region, "s3", "Requests", "PostObject")

@@ -7,8 +7,11 @@ from typing import Any
 
 import orjson
 
+from haneul.core.actions import names_an_action
+from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.services.sqs import errors
+from haneul.services.sqs.actions import ACTIONS, BATCHES
 from haneul.services.sqs.queues import Place, place_of_arn
 
 # Least and greatest value, default; seconds, but for MaximumMessageSize, which is in bytes.
@@ -31,6 +34,7 @@ _FIFO_ONLY = frozenset(_FIFO_DEFAULTS)
 # Attributes that an empty text takes away.
 _REMOVABLE = frozenset({"Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId"})
 _SETTABLE = frozenset(_NUMBERS) | frozenset(_CHOICES) | _REMOVABLE
+_ACTIONS = ACTIONS | BATCHES
 RECEIVES_MAX = 1_000
 _SOURCES_MAX = 10
 
@@ -73,6 +77,17 @@ def checked(given: Mapping[str, Any], fifo: bool, *, creating: bool) -> dict[str
             "InvalidAttributeName", "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE."
         )
     return found
+
+
+def with_bound_principals(call: Call, attributes: dict[str, str]) -> dict[str, str]:
+    """Checked attributes with the policy, if there is one, as it is kept: users and roles by their unique ids."""
+    policy = attributes.get("Policy")
+    if not policy:
+        return attributes
+    try:
+        return {**attributes, "Policy": call.cloud.authority.bind_principals(policy)}
+    except ServiceError:
+        raise errors.invalid_attribute("Policy") from None
 
 
 def _check_fifo(value: str, fifo: bool, *, creating: bool) -> None:
@@ -123,9 +138,14 @@ def _policy(name: str, value: str) -> str:
             and ("Principal" in one or "NotPrincipal" in one)
             and ("Action" in one or "NotAction" in one)
         )
-        if not sound:
+        if not sound or not all(names_an_action(action, "sqs", _ACTIONS) for action in _texts(one.get("Action", one.get("NotAction")))):
             raise errors.invalid_attribute(name)
     return value
+
+
+def _texts(given: Any) -> list[str]:
+    values = given if isinstance(given, list) else [given]
+    return [value if isinstance(value, str) else "" for value in values]
 
 
 def _redrive(name: str, value: str) -> str:

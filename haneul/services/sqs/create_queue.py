@@ -7,7 +7,7 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.sqs import errors
-from haneul.services.sqs.attributes import checked, defaults, merged
+from haneul.services.sqs.attributes import checked, defaults, merged, with_bound_principals
 from haneul.services.sqs.counters import Counters
 from haneul.services.sqs.dead_letters import point_to_grave
 from haneul.services.sqs.queue_tags import checked_tags
@@ -28,14 +28,14 @@ def _new_arn(call: Call, request: Shape) -> str:
     return _new_place(call, request).arn
 
 
-@operation("sqs:CreateQueue", action="sqs:createqueue", resource=_new_arn)
+@operation("sqs:CreateQueue", action="sqs:createqueue", resource=_new_arn, tagging="sqs:tagqueue")
 async def create_queue(call: Call, request: Shape) -> Shape:
     """Make a queue. An existing one of the same name is returned, unless an attribute that is given differs from its own (QueueNameExists)."""
     place = _new_place(call, request)
     if not is_queue_name(place.name):
         raise errors.invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
     fifo = place.name.endswith(".fifo")
-    given = checked(request.get("Attributes") or {}, fifo, creating=True)
+    given = with_bound_principals(call, checked(request.get("Attributes") or {}, fifo, creating=True))
     tags = checked_tags(request.get("tags") or {}, {})
     identity = call.cloud.ids.hex(16)
     now = call.now

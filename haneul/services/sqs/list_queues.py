@@ -11,7 +11,7 @@ from haneul.services.sqs.service import Sqs
 from haneul.store.keys import pack, prefix_range, unpack
 
 
-@operation("sqs:ListQueues", action="sqs:listqueues")
+@operation("sqs:ListQueues", action="sqs:listqueues", resource=lambda call, request: call.arn(""))
 async def list_queues(call: Call, request: Shape) -> Shape:
     """The account's queues in this region by name, at most 1,000 at a time; a NextToken is given only to who sets MaxResults."""
     size, begin = page_of(request)

@@ -11,34 +11,11 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.sqs import errors
+from haneul.services.sqs.actions import ACTIONS
 from haneul.services.sqs.queue_tags import change_record
 from haneul.services.sqs.queues import QueueRecord, own_queue_arn, place_of
 from haneul.store.port import Transaction
 
-_ACTIONS = frozenset(
-    [
-        "AddPermission",
-        "CancelMessageMoveTask",
-        "ChangeMessageVisibility",
-        "CreateQueue",
-        "DeleteMessage",
-        "DeleteQueue",
-        "GetQueueAttributes",
-        "GetQueueUrl",
-        "ListDeadLetterSourceQueues",
-        "ListMessageMoveTasks",
-        "ListQueues",
-        "ListQueueTags",
-        "PurgeQueue",
-        "ReceiveMessage",
-        "RemovePermission",
-        "SendMessage",
-        "SetQueueAttributes",
-        "StartMessageMoveTask",
-        "TagQueue",
-        "UntagQueue",
-    ]
-)
 # What only the owner of a queue can do is not to be given away.
 _OWNER_ONLY = frozenset(
     [
@@ -79,7 +56,7 @@ def _checked_actions(request: Shape) -> list[str]:
     if not actions:
         raise errors.missing("Actions")
     for action in actions:
-        if action != "*" and action not in _ACTIONS:
+        if action != "*" and action not in ACTIONS:
             raise errors.invalid_value(f"SQS:{action}", "ActionName", "Please refer to the appropriate WSDL for a list of valid actions.")
         if action in _OWNER_ONLY:
             raise errors.invalid_value(f"SQS:{action}", "ActionName", "Only the queue owner is allowed to invoke this action.")

@@ -6,7 +6,7 @@ from haneul.clock import SECOND
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.sqs import errors
-from haneul.services.sqs.attributes import checked, merged
+from haneul.services.sqs.attributes import checked, merged, with_bound_principals
 from haneul.services.sqs.box import Box
 from haneul.services.sqs.dead_letters import point_to_grave
 from haneul.services.sqs.queue_tags import change_record
@@ -50,6 +50,8 @@ async def get_queue_attributes(call: Call, request: Shape) -> Shape:
             raise errors.unknown_attribute(name)
     everything = "All" in names
     found = {name: value for name, value in queue.record.attributes.items() if everything or name in names}
+    if "Policy" in found:
+        found["Policy"] = call.cloud.authority.show_principals(found["Policy"])
     if everything or not names.isdisjoint(_COUNTED):
         found.update(await _numbers(service, queue, call))
     record = queue.record
@@ -80,7 +82,7 @@ async def set_queue_attributes(call: Call, request: Shape) -> None:
     if not given:
         raise errors.missing("Attributes")
     fifo = place.name.endswith(".fifo")
-    wanted = checked(given, fifo, creating=False)
+    wanted = with_bound_principals(call, checked(given, fifo, creating=False))
     service = call.service(Sqs)
     service.queue_of(call, request)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, TypeVar
 
 from haneul.clock import Timer
@@ -111,11 +111,16 @@ class Sqs(Service):
         self.meters.stop()
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
-        queue = self._by_arn.get(arn)
-        if queue is None:
-            place = place_of_arn(arn)
-            queue = self.find(place) if place is not None else None
+        queue = self._by_arn.get(arn) or self._find_arn(arn)
         return queue.record.attributes.get("Policy") if queue is not None else None
+
+    def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
+        queue = self._find_arn(arn)
+        return queue.record.tags if queue is not None else None
+
+    def _find_arn(self, arn: str) -> Queue | None:
+        place = place_of_arn(arn)
+        return self.find(place) if place is not None else None
 
     # ---- queues
 

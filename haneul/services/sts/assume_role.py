@@ -23,7 +23,6 @@ from haneul.services.sts.sessions import (
     role_session,
     session_policies,
     session_tags,
-    tag_conditions,
 )
 
 _DURATION_SECONDS_DEFAULT = 3_600
@@ -80,8 +79,9 @@ def _is_development_key(call: Call) -> bool:
 def _authorize(call: Call, request: Shape, role: TrustedRole, mfa: bool) -> str:
     """Check every permission that the request needs; returns the session's source identity, which a chained session keeps."""
     caller = call.caller
-    transitive = request.get("TransitiveTagKeys", [])
-    conditions: dict[str, Any] = {"sts:RoleSessionName": request["RoleSessionName"]} | tag_conditions(request.get("Tags", []), transitive)
+    conditions: dict[str, Any] = {"sts:RoleSessionName": request["RoleSessionName"]}
+    if request.get("TransitiveTagKeys"):
+        conditions["sts:TransitiveTagKeys"] = request["TransitiveTagKeys"]
     if "ExternalId" in request:
         conditions["sts:ExternalId"] = request["ExternalId"]
     if mfa:

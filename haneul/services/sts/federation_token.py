@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from haneul.core.call import Call
 from haneul.core.caller import Caller
 from haneul.core.operation import Shape, operation
@@ -15,7 +12,6 @@ from haneul.services.sts.sessions import (
     packed_size_percent,
     session_policies,
     session_tags,
-    tag_conditions,
 )
 
 _DURATION_SECONDS_DEFAULT = 43_200
@@ -25,11 +21,7 @@ def _federated_user_arn(call: Call, request: Shape) -> str:
     return f"arn:aws:sts::{call.account}:federated-user/{request['Name']}"
 
 
-def _conditions(call: Call, request: Shape) -> Mapping[str, Any]:
-    return tag_conditions(request.get("Tags", []), [])
-
-
-@operation("sts:GetFederationToken", resource=_federated_user_arn, conditions=_conditions)
+@operation("sts:GetFederationToken", resource=_federated_user_arn)
 async def get_federation_token(call: Call, request: Shape) -> Shape:
     """Temporary credentials for a federated user: what both the caller's policies and the session's allow.
 
@@ -40,13 +32,14 @@ async def get_federation_token(call: Call, request: Shape) -> Shape:
     policies = session_policies(call, request, call.account)
     tags = session_tags(call.caller, request.get("Tags", []), [])
     if request.get("Tags"):
-        call.authorize("sts:TagSession", arn, _conditions(call, request))
+        call.authorize("sts:TagSession", arn)
     session = Caller(
         kind="federated",
         account=call.account,
         arn=arn,
         principal_id=f"{call.account}:{request['Name']}",
         role_arn=call.caller.arn,
+        identity_id=call.caller.principal_id if call.caller.kind == "user" else "",
         tags=laid_over(call.caller.tags, tags.tags),
         session_name=request["Name"],
     )

@@ -15,7 +15,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.sts.errors import validation_error
 from haneul.services.sts.service import Sts
-from haneul.services.sts.sessions import session_tags, tag_conditions
+from haneul.services.sts.sessions import session_tags
 from haneul.services.sts.token_keys import ALGORITHMS
 
 _DURATION_SECONDS_DEFAULT = 300
@@ -28,13 +28,12 @@ def _seconds(request: Shape) -> int:
 
 
 def _conditions(call: Call, request: Shape) -> Mapping[str, Any]:
-    keys: dict[str, Any] = {
+    return {
         "sts:IdentityTokenAudience": request["Audience"],
         "sts:DurationSeconds": _seconds(request),
         "sts:SigningAlgorithm": request["SigningAlgorithm"],
         "sts:SubjectMode": request.get("SubjectMode", "AWSIdentity"),
     }
-    return keys | tag_conditions(request.get("Tags", []), [])
 
 
 @operation("sts:GetWebIdentityToken", conditions=_conditions)

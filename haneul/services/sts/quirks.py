@@ -10,4 +10,5 @@ STS_QUIRKS = Quirks(
     serialization_code="MalformedInput",
     access_denied="AccessDenied",
     access_denied_status=403,
+    strict_version=True,
 )

@@ -8,6 +8,7 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.service import Service
+from haneul.services.sts.errors import access_denied
 from haneul.services.sts.issuer_documents import issuer_document
 from haneul.services.sts.issuer_keys import IssuerKeys
 from haneul.services.sts.oauth_providers import OAuthProviders
@@ -29,6 +30,13 @@ class Sts(Service):
 
     def resource_account(self, call: Call, arn: str) -> str | None:
         return call.account
+
+    def admit(self, call: Call) -> None:
+        """Sessions of users may assume roles and ask who they are, those of federated users only the latter ("Compare AWS STS credentials")."""
+        name = call.operation.name
+        if name == "GetCallerIdentity" or call.operation.public or (name == "AssumeRole" and call.caller.kind != "federated"):
+            return
+        raise access_denied(f"Cannot call {name} with session credentials")
 
     async def issuer_of(self, account: str) -> str | None:
         """The URL of the account's issuer of web identity tokens; None while the account has that disabled."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from haneul.core import tags as core_tags
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call, RequestContext
 from haneul.core.caller import Caller
@@ -91,14 +92,9 @@ def laid_over(principal: Mapping[str, str], session: Mapping[str, str]) -> dict[
 
 
 def tag_conditions(tags: list[Shape], transitive: list[str]) -> dict[str, Any]:
-    """The condition keys that session tags bring."""
-    if not tags:
-        return {}
-    keys: dict[str, Any] = {"aws:TagKeys": [tag["Key"] for tag in tags]}
-    keys |= {f"aws:RequestTag/{tag['Key']}": tag.get("Value", "") for tag in tags}
-    if transitive:
-        keys["sts:TransitiveTagKeys"] = transitive
-    return keys
+    """The condition keys that session tags in a token or an assertion bring."""
+    keys = core_tags.tag_conditions({tag["Key"]: tag.get("Value", "") for tag in tags})
+    return keys | ({"sts:TransitiveTagKeys": transitive} if transitive else {})
 
 
 def checked_mfa(call: Call, request: Shape) -> bool:
@@ -120,12 +116,11 @@ def has_session_credentials(caller: Caller) -> bool:
 
 def authorize_by_trust(call: Call, caller: Caller, action: str, role: TrustedRole, conditions: Mapping[str, Any]) -> None:
     """Raise AccessDenied unless the role's trust policy, and where it leaves the decision to the caller's account its identity policies, allow `action`."""
-    tags = {f"{prefix}:ResourceTag/{key}": value for prefix in ("aws", "iam") for key, value in role.tags.items()}
     call.cloud.authority.authorize(
         caller,
         action,
         (role.arn,),
-        RequestContext(call, tags | dict(conditions)),
+        RequestContext(call, conditions, role.arn),
         resource_policy=role.trust,
         resource_account=role.account,
         resource_policy_required=True,

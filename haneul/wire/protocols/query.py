@@ -30,6 +30,10 @@ def form_of(request: HttpRequest) -> list[tuple[str, str]]:
     return found
 
 
+def _version_in(parameters: list[tuple[str, str]]) -> str:
+    return next((value for name, value in parameters if name == "Version"), "")
+
+
 class QueryProtocol(Protocol):
     """The query protocol as IAM, STS, SNS, CloudFormation and older clients of SQS and CloudWatch speak it."""
 
@@ -58,11 +62,12 @@ class QueryProtocol(Protocol):
             if action not in self.model.operations:
                 raise ServiceError("InvalidAction", self._unknown_action(action, parameters), 400)
             found = self._matches[action] = Match(self.model.operations[action], self, NO_LABELS)
+        if self.quirks.strict_version and _version_in(parameters) != self.model.api_version:
+            raise ServiceError("InvalidAction", self._unknown_action(found.operation.name, parameters), 400)
         return found
 
     def _unknown_action(self, action: str, parameters: list[tuple[str, str]]) -> str:
-        version = next((value for name, value in parameters if name == "Version"), self.model.api_version)
-        return f"Could not find operation {action} for version {version}"
+        return f"Could not find operation {action} for version {_version_in(parameters) or 'NO_VERSION_SPECIFIED'}"
 
     def parse(self, match: Match, request: HttpRequest) -> dict[str, Any]:
         shape = match.operation.input

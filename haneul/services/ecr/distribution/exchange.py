@@ -12,7 +12,6 @@ from haneul.core.caller import Caller
 from haneul.core.cloud import Cloud
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
-from haneul.services.ecr.access import tags_of
 from haneul.services.ecr.names import Place
 from haneul.services.ecr.records import repository_in
 
@@ -71,7 +70,7 @@ class Exchange:
         one = self.cloud.operations[f"ecr:{name}"]
         call = Call(self.cloud, one, self.caller, self.place.region, self.cloud.ids.uuid(), http=self.request)
         wanted = place or self.place
-        call.authorize(one.action, wanted.arn, lambda: tags_of(call, wanted))
+        call.authorize(one.action, wanted.arn)
         self.cloud.usage.add(call.account, call.region, "ecr", "Requests", name)
         repository_in(self.cloud.store, wanted)
         return call

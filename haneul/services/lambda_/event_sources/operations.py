@@ -41,6 +41,8 @@ def _mapping_resource(call: Call, request: Shape) -> str:
 async def create_event_source_mapping(call: Call, request: Shape) -> Shape:
     """Let a function process what a queue or stream holds. AWS Lambda API Reference, CreateEventSourceMapping."""
     check_built(request, "CreateEventSourceMapping")
+    if request.get("Tags"):
+        call.authorize("lambda:TagResource", call.arn("event-source-mapping:*"))
     if "EventSourceArn" not in request:
         raise invalid("Unrecognized event source.")
     source = check_source(request["EventSourceArn"], call.region)
