@@ -351,3 +351,13 @@ def test_compiled_modules_do_not_wait_while_they_handle_an_error() -> None:
         for handler in [node for node in ast.walk(tree_of(ROOT / name)) if isinstance(node, ast.ExceptHandler)]:
             problems += [f"{name}:{node.lineno}" for node in ast.walk(handler) if isinstance(node, ast.Await | ast.Yield | ast.AsyncFor | ast.AsyncWith)]
     assert names and problems == []
+
+
+def test_no_code_is_bound_to_one_python() -> None:
+    """Because a machine has the Python that runs Haneul, and perhaps no other: `tests/support/python.py` names its runtime."""
+    problems = []
+    for path in sorted(path for folder in ("haneul", "tests", "bench", "examples") for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"python3\.\d+", node.value):
+                problems.append(f"{path.relative_to(ROOT).as_posix()}:{node.lineno}")
+    assert problems == []
