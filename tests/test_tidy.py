@@ -305,6 +305,14 @@ def test_the_tree_speaks_of_haneul_alone() -> None:
     assert problems == []
 
 
+def test_files_that_the_documentation_names_are_there() -> None:
+    """Because a newcomer goes where the documentation points."""
+    named = re.compile(r"\b(?:haneul|tests|docs|scripts|examples|bench)/[\w./-]+\.(?:py|md|yaml|json)\b")
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    problems = [f"{page.relative_to(ROOT)}: {name}" for page in pages for name in set(named.findall(page.read_text(encoding="utf-8"))) if not (ROOT / name).exists()]
+    assert problems == []
+
+
 def test_tests_say_why() -> None:
     """Because a test without a reason cannot be told from an accident when it fails."""
     missing: dict[str, int] = {}
