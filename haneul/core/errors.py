@@ -31,11 +31,14 @@ class NotBuilt(ServiceError):
 
 
 class SerializationError(Exception):
-    """Bytes that do not fit the operation's shapes. The wire turns it into the service's own error."""
+    """Bytes that do not fit the operation's shapes. The wire turns it into the service's own error. `parameter` is the name and text of the query's parameter, where
+    it was one.
+    """
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.parameter: tuple[str, str] | None = None
 
 
 class AccessDenied(Exception):

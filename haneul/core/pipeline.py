@@ -92,6 +92,8 @@ def _error_of(problem: Exception, service: Service, request_id: str) -> ServiceE
     if isinstance(problem, AccessDenied):
         return ServiceError(quirks.access_denied, problem.message, quirks.access_denied_status)
     if isinstance(problem, SerializationError):
+        if problem.parameter is not None and quirks.parameter_error is not None and (special := quirks.parameter_error(*problem.parameter)) is not None:
+            return special
         return ServiceError(quirks.serialization_code, problem.message, 400)
     if isinstance(problem, ServiceError):
         return problem

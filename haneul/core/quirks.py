@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from haneul.core.errors import ServiceError
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class Quirks:
     `validation_code` is the code of the wire's "1 validation error detected" error, `validation` False for services that check by themselves.
     `serialization_code` is the code for bytes that cannot be read. `access_denied` is the code (and `access_denied_status` the status) of a refused permission.
     `allows_anonymous`: a request without credentials is let through to the policy decision. `body_bytes_max` bounds a body that is read into memory.
+    `parameter_error` gives the error for a parameter of the query (name, text) that cannot be read; None where it is the usual one.
     """
 
     error_namespace: str = ""
@@ -32,3 +35,4 @@ class Quirks:
     access_denied_status: int = 400
     allows_anonymous: bool = False
     body_bytes_max: int = 16 * 1024 * 1024
+    parameter_error: Callable[[str, str], ServiceError | None] | None = None
