@@ -18,10 +18,10 @@ from haneul.core.service import Service
 from haneul.services.dynamodb import expiry, lifecycle, retention, tokens
 from haneul.services.dynamodb.errors import not_found, validation
 from haneul.services.dynamodb.expressions.request import Parsers
+from haneul.services.dynamodb.front import JSON, answer_other
 from haneul.services.dynamodb.history import backup_work
 from haneul.services.dynamodb.history.handlers import HANDLERS as HISTORY_HANDLERS
 from haneul.services.dynamodb.history.log import Logs
-from haneul.services.dynamodb.front import JSON, answer_other
 from haneul.services.dynamodb.latency import Latencies, measured
 from haneul.services.dynamodb.quirks import DYNAMODB
 from haneul.services.dynamodb.replication import revival, strong

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haneul.core.call import Call
+from haneul.core.errors import refuse_given
 from haneul.core.operation import Shape
 from haneul.services.iam.boundaries import check_boundary
 from haneul.services.iam.directory import Directory
@@ -19,9 +20,10 @@ from haneul.store.port import Transaction
 from haneul.store.records import decode
 
 
-@iam_operation("CreateRole")
+@iam_operation("CreateRole", partial="MaxSigninSessionDuration")
 async def create_role(call: Call, request: Shape) -> Shape:
     """Make a role, with the policy that says who may assume it."""
+    refuse_given("iam:CreateRole", request, "MaxSigninSessionDuration")
     check_trust(call, request["AssumeRolePolicyDocument"])
     role = Role(
         name=request["RoleName"],
@@ -67,9 +69,24 @@ async def list_roles(call: Call, request: Shape) -> Shape:
     return {"Roles": roles, **more}
 
 
-@iam_operation("UpdateRole", "UpdateRoleDescription")
+@iam_operation("UpdateRole", partial="MaxSigninSessionDuration")
 async def update_role(call: Call, request: Shape) -> Shape:
     """Change a role's description or its longest session. What a request leaves out stays."""
+    refuse_given("iam:UpdateRole", request, "MaxSigninSessionDuration", "ResetMaxSigninSessionDuration")
+    await _changed(call, request)
+    return {}
+
+
+@iam_operation("UpdateRoleDescription")
+async def update_role_description(call: Call, request: Shape) -> Shape:
+    """Change a role's description."""
+    shape = shown_role(call.account, await _changed(call, request), details=True)
+    del shape["MaxSessionDuration"]
+    return {"Role": shape}
+
+
+async def _changed(call: Call, request: Shape) -> Role:
+    """The role as it is with what the request gives."""
 
     def work(tx: Transaction) -> Role:
         directory = Directory(tx, call.account)
@@ -80,12 +97,7 @@ async def update_role(call: Call, request: Shape) -> Shape:
         directory.save(ROLE, role)
         return role
 
-    role = await call.cloud.store.transact(work)
-    if call.operation.name == "UpdateRole":
-        return {}
-    shape = shown_role(call.account, role, details=True)
-    del shape["MaxSessionDuration"]
-    return {"Role": shape}
+    return await call.cloud.store.transact(work)
 
 
 @iam_operation("UpdateAssumeRolePolicy")

@@ -117,7 +117,7 @@ def _override(call: Call, request: Shape, shown: Shape) -> None:
                 raise invalid_request("Request specific response headers cannot be used for anonymous GET requests.")
             if name in _OVERRIDES:
                 shown[_OVERRIDES[name]] = request[name]
-            else:
+            elif name == "ResponseExpires":
                 call.headers["Expires"] = http_date(request[name])
 
 

@@ -66,9 +66,7 @@ class S3(Service):
             response = preflight(self.state, request)
         elif request.method == "POST" and is_form(request):
             response = await post_object(self.state, request)
-        elif request.method == "POST" and not request.query and (problem := _refused_post(request.path)) is not None:
-            response = self.cloud.codec_for(self.name).error(None, problem, self.cloud.ids.uuid(), request)
-        elif request.query and (problem := _refusal(request)) is not None:
+        elif (request.method == "POST" and not request.query and (problem := _refused_post(request.path)) is not None) or (request.query and (problem := _refusal(request)) is not None):
             response = self.cloud.codec_for(self.name).error(None, problem, self.cloud.ids.uuid(), request)
         else:
             response = await pipeline(request, self)
