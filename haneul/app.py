@@ -150,6 +150,7 @@ class App:
             "data_dir": str(cloud.settings.data_dir),
             "development_keys": cloud.settings.dev_keys,
             "isolation": cloud.settings.sandbox,
+            "function_network": cloud.settings.function_network,
             "services": sorted(cloud.services),
             "connections": len(self.server.connections),
         }

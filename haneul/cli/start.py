@@ -20,6 +20,7 @@ from haneul.cli.root_keys import VARIABLE, hand_over, root_keys
 _STOP_SECONDS = 30.0
 _CAPACITIES = ("enforced", "unlimited")
 _SANDBOXES = ("auto", "namespaces", "bubblewrap", "none")
+_NETWORKS = ("outbound", "none")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,6 +51,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         choices=_SANDBOXES,
         default=_SANDBOXES[0],
         help="what functions are held in: Linux namespaces (default: auto, which is namespaces), bubblewrap, or none: no isolation at all, for machines that have no other",
+    )
+    command.add_argument(
+        "--function-network",
+        choices=_NETWORKS,
+        default=_NETWORKS[0],
+        help="what functions reach besides this cloud: whatever this machine reaches but its own loopback (default: outbound), or nothing (none)",
     )
     command.add_argument("--tls-certificate", type=local_path, metavar="FILE", help="serve HTTPS with this certificate (PEM)")
     command.add_argument("--tls-key", type=local_path, metavar="FILE", help="the certificate's key (PEM)")
@@ -87,6 +94,7 @@ def start(options: argparse.Namespace) -> int:
         "dev_keys": not options.no_dev_keys,
         "capacity_unlimited": options.capacity == "unlimited",
         "sandbox": options.sandbox,
+        "function_network": options.function_network,
     }
     if options.tls_certificate:
         wish["tls"] = {"certificate": str(options.tls_certificate), "key": str(options.tls_key)}

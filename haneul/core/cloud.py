@@ -31,7 +31,8 @@ class AdoptListener(Protocol):
 
 @dataclass
 class Settings:
-    """What `haneul start` was told. `root_keys` are (key id, secret, account); `sandbox` is what functions are held in (docs/runtime.md)."""
+    """What `haneul start` was told. `root_keys` are (key id, secret, account); `sandbox` is what functions are held in (docs/runtime.md),
+    `function_network` what they reach besides this cloud: `outbound` or `none`."""
 
     data_dir: Path
     account: str = "000000000000"
@@ -42,6 +43,7 @@ class Settings:
     dev_keys: bool = True
     capacity_unlimited: bool = False
     sandbox: str = "auto"
+    function_network: str = "outbound"
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -1,7 +1,7 @@
 """Sandboxes that bubblewrap makes: the second way of the spawner's (`haneul.runtime.spawner`), for the driver of that name.
 
-For each environment the spawner forks a builder. It enters the control groups, makes the network (nothing but a loopback, on which the Runtime API's and
-the cloud's sockets listen), puts what is to be shown where an ordinary user can reach it, becomes that user, and then becomes `bwrap`. That makes
+For each environment the spawner forks a builder. It enters the control groups, makes the network (a loopback, on which the Runtime API's and
+the cloud's sockets listen, and the way out), puts what is to be shown where an ordinary user can reach it, becomes that user, and then becomes `bwrap`. That makes
 the other namespaces and the root directory, drops capabilities, loads the filter of system calls and starts `haneul.runtime.inside.keeper`.
 """
 
@@ -15,7 +15,7 @@ import subprocess
 import sysconfig
 from typing import Any
 
-from haneul.runtime.inside import jail, keeper, linux, root, seccomp
+from haneul.runtime.inside import jail, keeper, linux, network, root, seccomp
 
 _STAGE = "/tmp"
 """What is to be shown is gathered here, in a mount namespace of the builder's own: every user can get this far."""
@@ -48,15 +48,19 @@ def check(program: str, user: int | None) -> None:
         raise OSError(f"bubblewrap does not work here: {tried.stderr.decode('utf-8', 'replace').strip()[-500:]}")
 
 
-def become(program: str, user: int | None, request: dict[str, Any], zygote: dict[str, Any], fds: list[int], mounts: list[tuple[str, int]], entrances: list[int]) -> None:
-    """The builder: call it in a fresh fork of the spawner; it does not return. `fds` are channel, log and status; `mounts` places and detached mounts."""
+def become(program: str, user: int | None, request: dict[str, Any], zygote: dict[str, Any], fds: list[int], mounts: list[tuple[str, int]], entrances: list[int], uplink: int) -> None:
+    """The builder: call it in a fresh fork of the spawner; it does not return. `fds` are channel, log and status; `mounts` places and detached mounts; `uplink` is the way
+    out (-1 for none)."""
     status = fds[2]
     try:
         jail.enter_cgroups(entrances)
+        door = network.enter(uplink) if uplink >= 0 else None
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWNET)
-        jail.raise_loopback()
+        network.raise_interface("lo")
+        if door is not None:
+            network.connect(door)
         listeners = [listener.detach() for listener in jail.listen(request["ports"])]
-        arguments = _arguments(zygote, mounts)
+        arguments = _arguments(zygote, mounts, name_server=door is not None)
         started = _keeper_command(zygote, {**request, "mounts": [], "image": bool(zygote.get("image"))})
         if seccomp.supported():
             arguments += ["--seccomp", str(_SECCOMP)]
@@ -92,7 +96,7 @@ def _arrange(fds: list[int]) -> int:
     return keeper.STATUS
 
 
-def _arguments(zygote: dict[str, Any], mounts: list[tuple[str, int]]) -> list[str]:
+def _arguments(zygote: dict[str, Any], mounts: list[tuple[str, int]], *, name_server: bool) -> list[str]:
     """What bubblewrap is to show, having gathered it at the stage."""
     image = bool(zygote.get("image"))
     shown = [(inside, linux.clone_mount(outside, _READ_ONLY)) for outside, inside in zygote["shared"] if not image and _needs_showing(inside)]
@@ -106,7 +110,7 @@ def _arguments(zygote: dict[str, Any], mounts: list[tuple[str, int]]) -> list[st
     else:
         out += _system()
         os.mkdir(f"{_STAGE}/etc")
-        root.fill_etc(f"{_STAGE}/etc")
+        root.fill_etc(f"{_STAGE}/etc", name_server)
         for inside, fd in shown:
             if inside.startswith("/etc/"):  # Once it is shown, nothing can be mounted into it any more.
                 os.mkdir(_STAGE + inside)

@@ -30,6 +30,7 @@ from haneul.runtime import bubblewrap
 from haneul.runtime.cgroups import Cgroups, Group, identity
 from haneul.runtime.disks import Disks
 from haneul.runtime.inside import jail, linux, root
+from haneul.runtime.uplink import Uplink
 
 _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 16
@@ -78,6 +79,9 @@ class Spawner:
         self.disks = Disks(self.directory, loop=self.root)
         self.mount_point = f"{self.directory}/root"
         os.makedirs(self.mount_point, exist_ok=True)
+        self.uplink = Uplink()
+        if options["outbound"]:
+            self.uplink.open()
         self.zygotes: dict[str, Zygote] = {}
         self.environments: dict[int, Environment] = {}
         self.leaving: list[Environment] = []
@@ -87,7 +91,7 @@ class Spawner:
     def serve(self) -> None:
         """Until the server is gone."""
         self.poll.register(self.server, select.POLLIN)
-        self.send({"ready": True, "cgroups": self.cgroups.version, "controllers": self.cgroups.controllers, "disk": self.disks.kind, "root": self.root})
+        self.send({"ready": True, "cgroups": self.cgroups.version, "controllers": self.cgroups.controllers, "disk": self.disks.kind, "root": self.root, "outbound": self.uplink.namespace >= 0, "no_outbound": self.uplink.problem})
         while True:
             for fd, _ in self.poll.poll(50 if self.leaving else None):
                 if fd == self.server.fileno():
@@ -167,7 +171,7 @@ class Spawner:
     def mounts(self, message: dict[str, Any], opened: list[int]) -> list[tuple[str, int]]:
         if images := message["image_dirs"]:
             top = f"{self.directory}/image-top"
-            root.make_image_top(top)
+            root.make_image_top(top, self.uplink.namespace >= 0)
             out = [("/", linux.overlay([top, *reversed(images)], _READ_ONLY, self.mount_point))]
         else:
             out = [("/var/task", linux.clone_mount(message["code_dir"], _READ_ONLY))]
@@ -206,6 +210,7 @@ class Spawner:
             "mount_point": self.mount_point,
             "processes_max": self.processes_max,
             "users": [_FIRST_USER, _USERS] if self.root else None,
+            "uplink": self.uplink.namespace,
             "user_first": int.from_bytes(os.urandom(4), "big") % _USERS,
         }
         argument = json.dumps({**options, **settings})
@@ -214,7 +219,7 @@ class Spawner:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env={"PATH": "/usr/bin:/bin", "LANG": "en_US.UTF-8", **options["environment"]},
-            pass_fds=[3],
+            pass_fds=[3, *([self.uplink.namespace] if self.uplink.namespace >= 0 else [])],
             preexec_fn=_descriptor_mover(theirs.fileno()),
             cwd="/",
         )
@@ -249,6 +254,7 @@ class Spawner:
             zygote.process.kill()
         for zygote in self.zygotes.values():
             zygote.process.wait()
+        self.uplink.close()
         for _ in range(1000):  # The keepers are this process's children now, and die with their zygotes; killed they are all the same.
             for child in _children():
                 with contextlib.suppress(ProcessLookupError):
@@ -285,7 +291,7 @@ class BubblewrapSpawner(Spawner):
         user = self.next_user()
         environment.process = os.fork()
         if environment.process == 0:
-            bubblewrap.become(self.program, user, {**request, "processes_max": self.processes_max}, message["zygote"], fds, mounts, entrances)
+            bubblewrap.become(self.program, user, {**request, "processes_max": self.processes_max}, message["zygote"], fds, mounts, entrances, self.uplink.namespace)
 
     def remove(self, environment: Environment) -> bool:
         if environment.process >= 0:  # Nothing in its sandbox lives any more, or is to.

@@ -23,11 +23,11 @@ def pack(parts: Iterable[Part]) -> bytes:
         if isinstance(part, str):
             out.append(_TEXT)
             raw = part.encode("utf-8", "surrogatepass")
-            out += raw.replace(b"\x00", b"\x00\xff") if b"\x00" in raw else raw
+            out += raw.replace(b"\x00", b"\x00\xff") if 0 in raw else raw
             out.append(0)
         elif isinstance(part, bytes):
             out.append(_BYTES)
-            out += part.replace(b"\x00", b"\x00\xff") if b"\x00" in part else part
+            out += part.replace(b"\x00", b"\x00\xff") if 0 in part else part
             out.append(0)
         else:
             _pack_int(out, part)

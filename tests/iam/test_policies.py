@@ -107,7 +107,7 @@ def test_attachments(iam: Any) -> None:
     assert refused("NoSuchEntity", iam.detach_user_policy, UserName="att", PolicyArn=arn) == f"Policy {arn} was not found."
 
 
-def test_inline_policies(iam: Any) -> None:
+def test_inline_policies_of_users_and_roles(iam: Any) -> None:
     """Kept as they were written, listed by name, of users and roles alike."""
     iam.create_user(UserName="inline")
     iam.create_role(RoleName="inline", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))

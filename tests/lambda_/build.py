@@ -48,6 +48,12 @@ def function(cloud: Running, name: str, code: str = ECHO, **settings: Any) -> di
     return made
 
 
+def open_url(client: Any, name: str, auth_type: str = "NONE") -> None:
+    """Let everybody use a function's URL: two permissions, of which the second holds for no other way to invoke it."""
+    client.add_permission(FunctionName=name, StatementId="url", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType=auth_type)
+    client.add_permission(FunctionName=name, StatementId="url-invoke", Action="lambda:InvokeFunction", Principal="*", InvokedViaFunctionUrl=True)
+
+
 def invoke(cloud: Running, name: str, event: Any = None, **options: Any) -> Any:
     """What a function returns."""
     answer = cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event if event is not None else {}), **options)

@@ -64,6 +64,7 @@ def test_failures_are_retried_after_one_and_two_minutes_and_then_reported(fresh_
         "ErrorCode": "200",
         "ErrorMessage": "never",
     }
+    assert {name: value["DataType"] for name, value in dead["MessageAttributes"].items()} == {"RequestID": "String", "ErrorCode": "Number", "ErrorMessage": "String"}
 
 
 def test_no_retries_when_none_are_wanted(fresh_cloud: Running) -> None:

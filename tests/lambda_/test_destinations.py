@@ -24,6 +24,8 @@ def handler(event, context):
     return "done"
 """
 
+SEND = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
+
 
 def _event(cloud: Running, name: str, payload: Any = None) -> str:
     """Send an event; its request id."""
@@ -126,14 +128,59 @@ def test_a_destination_that_may_not_be_used_is_counted(fresh_cloud: Running) -> 
     """Because nobody waits for the record: metrics are all that tells that the role lacks a permission, or the queue is gone."""
     cloud = fresh_cloud
     _, arn = _queue(cloud, "closed")
-    function(cloud, "fails", FAILS, Role=role(cloud, "weak", []), DeadLetterConfig={"TargetArn": arn})
+    function(cloud, "fails", FAILS, Role=role(cloud, "weak", [SEND]), DeadLetterConfig={"TargetArn": arn})
     _config(cloud, "fails", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": f"{arn}-gone"}})
+    cloud.client("iam").delete_role_policy(RoleName="weak", PolicyName="inline")
     _event(cloud, "fails")
     cloud.advance("1m")
     assert _sums(cloud, "DestinationDeliveryFailures", FunctionName="fails") == 1
     assert _sums(cloud, "DeadLetterErrors", FunctionName="fails") == 1
     cloud.advance("1h")
     assert _sums(cloud, "DestinationDeliveryFailures", FunctionName="fails") in (None, 1), "what is refused for good is not tried again"
+
+
+def test_a_role_that_may_not_send_is_refused_at_once(cloud: Running) -> None:
+    """Because nobody would miss the records before they are needed: AWS asks the role's policies when a destination or dead-letter queue is set."""
+    client = cloud.client("lambda")
+    wrong = client.exceptions.InvalidParameterValueException
+    _, arn = _queue(cloud, "reports")
+    cloud.client("s3").create_bucket(Bucket="reports")
+    mute, weak = role(cloud, "mute", []), role(cloud, "speaks", [SEND])
+    other = function(cloud, "other")["FunctionArn"]
+    function(cloud, "tells", Role=mute)
+    queue_message = "The provided execution role does not have permissions to call SendMessage on SQS"
+    with pytest.raises(wrong, match=queue_message):
+        function(cloud, "never", Role=mute, DeadLetterConfig={"TargetArn": arn})
+    with pytest.raises(wrong, match=queue_message):
+        client.update_function_configuration(FunctionName="tells", DeadLetterConfig={"TargetArn": arn})
+    for action, destination in (("SendMessage", arn), ("InvokeFunction", other), ("PutObject", "arn:aws:s3:::reports")):
+        for change in (client.put_function_event_invoke_config, client.update_function_event_invoke_config):
+            with pytest.raises(wrong, match=f"The function's execution role does not have permissions to call {action} on {destination}$"):
+                change(FunctionName="tells", DestinationConfig={"OnFailure": {"Destination": destination}})
+    client.update_function_configuration(FunctionName="tells", Role=weak, DeadLetterConfig={"TargetArn": arn})
+    _config(cloud, "tells", DestinationConfig={"OnFailure": {"Destination": arn}})
+    with pytest.raises(wrong, match=queue_message):
+        client.update_function_configuration(FunctionName="tells", Role=mute)
+
+
+def test_a_destination_of_another_region_is_refused(cloud: Running) -> None:
+    """Because what is sent would land in the queue of the same name here."""
+    client = cloud.client("lambda")
+    function(cloud, "abroad")
+    far = "arn:aws:sqs:eu-west-1:000000000000:far"
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match=f"The destination ARN {far} is invalid"):
+        _config(cloud, "abroad", DestinationConfig={"OnSuccess": {"Destination": far}})
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match=f"The destination ARN {far} is invalid"):
+        client.update_function_configuration(FunctionName="abroad", DeadLetterConfig={"TargetArn": far})
+
+
+def test_a_configuration_of_nothing_is_refused(cloud: Running) -> None:
+    """Because it would be there and say nothing."""
+    client = cloud.client("lambda")
+    function(cloud, "speechless")
+    for change in (client.put_function_event_invoke_config, client.update_function_event_invoke_config):
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match="You must specify at least one of error handling or destination setting"):
+            change(FunctionName="speechless")
 
 
 def test_a_destination_in_trouble_does_not_run_the_function_again(fresh_cloud: Running) -> None:

@@ -153,6 +153,19 @@ def test_filters_choose_messages_and_the_others_are_deleted(fresh_cloud: Running
     assert set(_left(cloud, url).values()) == {"0"}
 
 
+def test_a_filter_for_json_drops_plain_text_and_the_other_way_round(fresh_cloud: Running) -> None:
+    """Because the formats of body and pattern must agree, whatever else the pattern says ("Properly filtering Amazon SQS messages")."""
+    cloud = fresh_cloud
+    seen = _forwarder(cloud)
+    url, arn = _queue(cloud, "work")
+    filters = [{"Pattern": '{"body": {"foo": [{"exists": false}]}}'}, {"Pattern": '{"body": ["plain", {"prefix": "["}]}'}]
+    cloud.client("lambda").create_event_source_mapping(FunctionName="worker", EventSourceArn=arn, BatchSize=1, FilterCriteria={"Filters": filters})
+    for body in ("plain", "other", '"plain"', '{"foo": 1}', '{"bar": 1}', '[{"bar": 1}]', "[plain"):
+        cloud.client("sqs").send_message(QueueUrl=url, MessageBody=body)
+    assert sorted(event["Records"][0]["body"] for event in _seen(cloud, seen)) == ["[plain", "plain", '{"bar": 1}']
+    assert set(_left(cloud, url).values()) == {"0"}
+
+
 def test_fifo_groups_stay_in_order(fresh_cloud: Running) -> None:
     """Because order within a group is what FIFO queues are for."""
     cloud = fresh_cloud
@@ -303,6 +316,12 @@ def test_a_missing_permission_stops_a_stream_until_it_is_given(fresh_cloud: Runn
         ({"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:work", "BatchSize": 11}, "InvalidParameterValueException", "Maximum batch window in seconds must be"),
         ({"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:short"}, "InvalidParameterValueException", "Queue visibility timeout: 1 seconds is less than Function timeout: 3"),
         ({"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:work", "FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "InvalidParameterValueException", "Invalid filter"),
+        ({"EventSourceArn": "arn:aws:sqs:eu-west-1:000000000000:work"}, "InvalidParameterValueException", "Event source region must match Lambda region us-east-1."),
+        (
+            {"EventSourceArn": "arn:aws:dynamodb:eu-west-1:000000000000:table/items/stream/2026-01-01T00:00:00.000", "StartingPosition": "LATEST"},
+            "InvalidParameterValueException",
+            "Event source region must match Lambda region us-east-1.",
+        ),
         ({"EventSourceArn": "arn:aws:kinesis:us-east-1:000000000000:stream/x"}, "NotImplemented", "Haneul does not implement event sources of the service kinesis"),
         ({"FunctionName": "weak", "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:work"}, "InvalidParameterValueException", "The provided execution role does not have permissions to call ReceiveMessage on SQS"),
     ],

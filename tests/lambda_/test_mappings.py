@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.lambda_.build import function
+from tests.lambda_.build import function, role
 from tests.support.running import ACCOUNT, REGION, Running
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:work"
@@ -68,8 +68,16 @@ def test_states_on_the_way_and_at_rest(fresh_cloud: Running) -> None:
         ("work", {"ScalingConfig": {"MaximumConcurrency": 1}}, "greater than or equal to 2"),
         ("work", {"ScalingConfig": {"MaximumConcurrency": 1001}}, "less than or equal to 1000"),
         ("work", {"ParallelizationFactor": 2}, "Unsupported ParallelizationFactor"),
+        ("work", {"ParallelizationFactor": 1}, "Unsupported ParallelizationFactor"),
+        ("work", {"BisectBatchOnFunctionError": True}, "Unsupported BisectBatchOnFunctionError"),
+        ("work", {"BisectBatchOnFunctionError": False}, "Unsupported BisectBatchOnFunctionError"),
+        ("work", {"MaximumRetryAttempts": 0}, "Unsupported MaximumRetryAttempts"),
+        ("work", {"MaximumRetryAttempts": 1}, "Unsupported MaximumRetryAttempts"),
+        ("work", {"MaximumRecordAgeInSeconds": -1}, "Unsupported MaximumRecordAgeInSeconds"),
+        ("work", {"TumblingWindowInSeconds": 1}, "Unsupported TumblingWindowInSeconds"),
+        ("work", {"StartingPosition": "TRIM_HORIZON"}, "StartingPosition is not valid for SQS"),
         ("work", {"StartingPosition": "LATEST"}, "StartingPosition is not valid for SQS"),
-        ("work", {"FilterCriteria": {"Filters": [{"Pattern": "{\"body\": [\"a\"]}"}] * 11}}, "cannot be more than 10"),
+        ("work", {"FilterCriteria": {"Filters": [{"Pattern": "{\"body\": [\"a\"]}"}] * 6}}, "cannot be more than 5"),
         ("work", {"FilterCriteria": {"Filters": [{"Pattern": "{\"body\": [{\"numeric\": [\"~\", 1]}]}"}]}}, "Invalid filter pattern definition"),
         ("stream", {}, "Value null at 'startingPosition'"),
         ("stream", {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1}, "Unsupported starting position"),
@@ -80,6 +88,7 @@ def test_states_on_the_way_and_at_rest(fresh_cloud: Running) -> None:
         ("stream", {"StartingPosition": "LATEST", "TumblingWindowInSeconds": 901}, "less than or equal to 900"),
         ("stream", {"StartingPosition": "LATEST", "TumblingWindowInSeconds": 9, "ParallelizationFactor": 2}, "is not supported with a ParallelizationFactor"),
         ("stream", {"StartingPosition": "LATEST", "ScalingConfig": {"MaximumConcurrency": 2}}, "Unsupported ScalingConfig"),
+        ("stream", {"StartingPosition": "LATEST", "ScalingConfig": {}}, "Unsupported ScalingConfig"),
         ("stream", {"StartingPosition": "LATEST", "DestinationConfig": {"OnSuccess": {"Destination": QUEUE}}}, "Unsupported DestinationConfig"),
     ],
 )
@@ -92,6 +101,33 @@ def test_what_a_mapping_may_not_say(cloud: Running, source: str, settings: dict[
         client.create_event_source_mapping(FunctionName="plain", EventSourceArn=arn, **settings)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400 and message in caught.value.response["Error"]["Message"]
     assert client.list_event_source_mappings()["EventSourceMappings"] == []
+
+
+def test_the_role_must_be_allowed_to_report_failures(cloud: Running) -> None:
+    """Because records that are given up would be lost without a word."""
+    client = _ready(cloud)
+    wrong = client.exceptions.InvalidParameterValueException
+    function(cloud, "reader", Role=role(cloud, "reader", [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]))
+    settings = {"FunctionName": "reader", "EventSourceArn": _stream(cloud), "StartingPosition": "LATEST", "Enabled": False}
+    with pytest.raises(wrong, match="The provided execution role does not have permissions to call SendMessage on SQS"):
+        client.create_event_source_mapping(**settings, DestinationConfig={"OnFailure": {"Destination": QUEUE}})
+    uuid = client.create_event_source_mapping(**settings)["UUID"]
+    with pytest.raises(wrong, match="The provided execution role does not have permissions to call PutObject on S3"):
+        client.update_event_source_mapping(UUID=uuid, DestinationConfig={"OnFailure": {"Destination": "arn:aws:s3:::given-up"}})
+    client.delete_event_source_mapping(UUID=uuid)
+
+
+def test_an_update_says_no_more_than_the_source_knows(cloud: Running) -> None:
+    """Because an update that is not refused would have to be honoured."""
+    client = _ready(cloud)
+    uuid = client.create_event_source_mapping(FunctionName="plain", EventSourceArn=QUEUE, Enabled=False)["UUID"]
+    with pytest.raises(ClientError, match="Unsupported BisectBatchOnFunctionError parameter"):
+        client.update_event_source_mapping(UUID=uuid, BisectBatchOnFunctionError=True)
+    client.delete_event_source_mapping(UUID=uuid)
+    uuid = client.create_event_source_mapping(FunctionName="plain", EventSourceArn=_stream(cloud), StartingPosition="LATEST", Enabled=False)["UUID"]
+    with pytest.raises(ClientError, match="Unsupported ScalingConfig parameter"):
+        client.update_event_source_mapping(UUID=uuid, ScalingConfig={"MaximumConcurrency": 2})
+    client.delete_event_source_mapping(UUID=uuid)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from haneul.core.caller import service_caller
 from haneul.core.errors import AccessDenied
-from tests.lambda_.build import function
+from tests.lambda_.build import function, role
 from tests.support.python import PYTHON
 from tests.support.running import Running
 
@@ -103,6 +103,41 @@ def test_policies_belong_to_qualifiers(cloud: Running) -> None:
     assert _as_service(cloud, "events.amazonaws.com", "qualified:live", "arn:aws:events:us-east-1:000000000000:rule/r") == {"StatusCode": 204}
     with pytest.raises(AccessDenied):
         _as_service(cloud, "events.amazonaws.com", "qualified", "arn:aws:events:us-east-1:000000000000:rule/r")
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "message"),
+    [
+        ("s3:GetObject", "ValidationException", "Member must satisfy regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])"),
+        ("lambda:Invoke*", "ValidationException", "Member must satisfy regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])"),
+        ("lambda:InvokeFuntion", "InvalidParameterValueException", "The provided action was invalid"),
+    ],
+)
+def test_a_permission_is_for_an_action_of_lambda(cloud: Running, action: str, code: str, message: str) -> None:
+    """Because a misspelt action would allow nothing and nobody would notice."""
+    client = cloud.client("lambda")
+    if "acted" not in [one["FunctionName"] for one in client.list_functions()["Functions"]]:
+        function(cloud, "acted")
+    with pytest.raises(ClientError) as caught:
+        client.add_permission(FunctionName="acted", StatementId="s", Action=action, Principal="s3.amazonaws.com")
+    error = caught.value.response["Error"]
+    assert error["Code"] == code and message in error["Message"]
+    for number, known in enumerate(("lambda:*", "*", "lambda:GetFunction", "lambda:invokeFunction", "lambda:InvokeFunctionUrl", "lambda:GetDurableExecution")):
+        client.add_permission(FunctionName="acted", StatementId=f"s{number}", Action=known, Principal="s3.amazonaws.com")
+        client.remove_permission(FunctionName="acted", StatementId=f"s{number}")
+
+
+def test_a_principal_of_this_account_must_exist(cloud: Running) -> None:
+    """Because a policy that names nobody would let in whoever is given the name later."""
+    client, iam = cloud.client("lambda"), cloud.client("iam")
+    function(cloud, "named")
+    user = iam.create_user(UserName="reader", Path="/team/")["User"]["Arn"]
+    there = role(cloud, "caller")
+    for number, principal in enumerate((user, there, "arn:aws:iam::222222222222:user/whoever", "000000000000", "*")):
+        client.add_permission(FunctionName="named", StatementId=f"s{number}", Action="lambda:InvokeFunction", Principal=principal)
+    for principal in ("arn:aws:iam::000000000000:user/reader", "arn:aws:iam::000000000000:user/nobody", f"{there}-too", "nobody"):
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match="The provided principal was invalid"):
+            client.add_permission(FunctionName="named", StatementId="wrong", Action="lambda:InvokeFunction", Principal=principal)
 
 
 def test_another_account_needs_both_sides(cloud: Running) -> None:

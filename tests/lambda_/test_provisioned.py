@@ -91,6 +91,43 @@ def test_one_that_dies_is_replaced(fresh_cloud: Running) -> None:
     assert invoke(fresh_cloud, "dies", Qualifier="1") == "provisioned-concurrency"
 
 
+def test_reserved_concurrency_covers_what_is_provisioned(fresh_cloud: Running) -> None:
+    """Because what is kept ready comes out of the reservation; and what others keep ready is not free to be reserved."""
+    client = _function(fresh_cloud, "ready")
+    wrong = client.exceptions.InvalidParameterValueException
+
+    def reserve(name: str, count: int) -> int:
+        return int(client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=count)["ReservedConcurrentExecutions"])
+
+    client.create_alias(FunctionName="ready", Name="live", FunctionVersion="1")
+    client.put_provisioned_concurrency_config(FunctionName="ready", Qualifier="live", ProvisionedConcurrentExecutions=2)
+    with pytest.raises(wrong, match=r"1 should not be lower than function's total provisioned concurrency \[2\]"):
+        reserve("ready", 1)
+    assert reserve("ready", 2) == 2
+    client.delete_function_concurrency(FunctionName="ready")
+    function(fresh_cloud, "greedy")
+    with pytest.raises(wrong, match=r"below its minimum value of \[100\]"):
+        reserve("greedy", 899)
+    assert reserve("greedy", 898) == 898
+
+
+def test_a_provisioned_alias_has_no_weights(fresh_cloud: Running) -> None:
+    """Because environments are ready for one version of it: neither comes on top of the other."""
+    client = _function(fresh_cloud, "split")
+    wrong = client.exceptions.InvalidParameterValueException
+    client.update_function_configuration(FunctionName="split", Timeout=7)
+    client.publish_version(FunctionName="split")
+    weights = {"AdditionalVersionWeights": {"2": 0.5}}
+    client.create_alias(FunctionName="split", Name="live", FunctionVersion="1", RoutingConfig=weights)
+    with pytest.raises(wrong, match="Alias with weights can not be used with Provisioned Concurrency"):
+        client.put_provisioned_concurrency_config(FunctionName="split", Qualifier="live", ProvisionedConcurrentExecutions=1)
+    client.update_alias(FunctionName="split", Name="live", RoutingConfig={"AdditionalVersionWeights": {}})
+    client.put_provisioned_concurrency_config(FunctionName="split", Qualifier="live", ProvisionedConcurrentExecutions=1)
+    with pytest.raises(wrong, match="Invalid alias configuration for Provisioned Concurrency"):
+        client.update_alias(FunctionName="split", Name="live", RoutingConfig=weights)
+    assert "RoutingConfig" not in client.get_alias(FunctionName="split", Name="live")
+
+
 def test_what_cannot_be_provisioned_is_refused(cloud: Running) -> None:
     """Because only published versions are the same for as long as they are kept ready, and concurrency is finite."""
     client = _function(cloud, "checked")

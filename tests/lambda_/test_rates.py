@@ -160,7 +160,7 @@ class FakeInvoker:
     """Runs nothing, and ends what it has begun when it is told to."""
 
     def __init__(self, real: Any) -> None:
-        self.meters, self.new_trace = real.meters, real.new_trace
+        self.meters, self.decided_trace = real.meters, real.decided_trace
         self.running: list[tuple[str, asyncio.Future[None]]] = []
         self.most: dict[str, int] = {}
         self._began = asyncio.Condition()

@@ -28,7 +28,31 @@ def test_unsigned_code_is_refused_where_signatures_are_enforced(cloud: Running) 
         client.update_function_code(FunctionName="signed", ZipFile=package({"index.py": ECHO + "\n"}))
     with pytest.raises(client.exceptions.CodeVerificationFailedException):
         function(cloud, "signed-too", CodeSigningConfigArn=arn)
+    layer = client.publish_layer_version(LayerName="unsigned", Content={"ZipFile": package({"a": "b"})})["LayerVersionArn"]
+    with pytest.raises(client.exceptions.CodeVerificationFailedException):
+        client.update_function_configuration(FunctionName="signed", Layers=[layer])
+    assert client.update_function_configuration(FunctionName="signed", Layers=[], Timeout=4)["Timeout"] == 4
     assert client.get_code_signing_config(CodeSigningConfigArn=arn)["CodeSigningConfig"]["Description"] == "ours"
+
+
+def test_tags_of_aws_itself_cannot_be_set(cloud: Running) -> None:
+    """Because what begins with aws: says that AWS made it, and policies trust that."""
+    client = cloud.client("lambda")
+    made = function(cloud, "tagged", Tags={"awsome": "yes"})
+    csc = client.create_code_signing_config(AllowedPublishers={"SigningProfileVersionArns": [PROFILE]})["CodeSigningConfig"]["CodeSigningConfigArn"]
+    cloud.client("sqs").create_queue(QueueName="tagged")
+    source = {"FunctionName": "tagged", "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:tagged", "Enabled": False}
+    tags = {"fine": "1", "AWS:cloudformation:stack-name": "mine"}
+    for call in (
+        lambda: function(cloud, "tagged-too", Tags=tags),
+        lambda: client.create_event_source_mapping(**source, Tags=tags),
+        lambda: client.create_code_signing_config(AllowedPublishers={"SigningProfileVersionArns": [PROFILE]}, Tags=tags),
+        lambda: client.tag_resource(Resource=made["FunctionArn"], Tags=tags),
+        lambda: client.tag_resource(Resource=csc, Tags=tags),
+    ):
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match="aws: prefixed tag key names are not allowed for external use"):
+            call()
+    assert client.list_tags(Resource=made["FunctionArn"])["Tags"] == {"awsome": "yes"}
 
 
 def test_a_code_signing_config_in_use_stays(cloud: Running) -> None:
@@ -51,6 +75,10 @@ def test_a_code_signing_config_in_use_stays(cloud: Running) -> None:
         client.get_code_signing_config(CodeSigningConfigArn=arn)
     with pytest.raises(client.exceptions.CodeSigningConfigNotFoundException):
         client.put_function_code_signing_config(FunctionName="user-1", CodeSigningConfigArn=arn)
+    for missing in (arn, arn.replace("us-east-1", "eu-west-1")):
+        with pytest.raises(client.exceptions.CodeSigningConfigNotFoundException) as caught:
+            function(cloud, "user-3", CodeSigningConfigArn=missing)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
 def test_recursion_settings(cloud: Running) -> None:

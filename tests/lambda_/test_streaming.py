@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.lambda_.build import ECHO, function, package
+from tests.lambda_.build import ECHO, function, open_url, package
 from tests.support.running import Running
 
 # Waits between its chunks until the reader has shown, by a message, that it has the one before.
@@ -92,7 +92,7 @@ def _get(cloud: Running, host: str, path: str = "/") -> http.client.HTTPResponse
 
 def _site(cloud: Running, name: str, mode: str = "RESPONSE_STREAM") -> str:
     client = cloud.client("lambda")
-    client.add_permission(FunctionName=name, StatementId="all", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
+    open_url(client, name)
     made = client.create_function_url_config(FunctionName=name, AuthType="NONE", InvokeMode=mode)
     assert made["InvokeMode"] == mode
     host: str = made["FunctionUrl"].split("/")[2]

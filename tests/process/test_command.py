@@ -122,7 +122,7 @@ def test_options_from_the_environment(tmp_path: Path) -> None:
 
 def test_every_option_of_every_command_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Because `haneul --help` says so: the variable gives what the option would."""
-    texts = {"port": "99", "memory": "512", "timeout": "7", "since": "1.5", "capacity": "unlimited", "sandbox": "none", "root-key": "a:b c:d", "env": "A=1 B=2", "data-dir": "~/x"}
+    texts = {"port": "99", "memory": "512", "timeout": "7", "since": "1.5", "capacity": "unlimited", "sandbox": "none", "function-network": "none", "root-key": "a:b c:d", "env": "A=1 B=2", "data-dir": "~/x"}
     needed = {"deploy": ["f.py"], "invoke": ["f"]}
     [commands] = [action for action in parser()._actions if isinstance(action.choices, dict)]
     assert isinstance(commands.choices, dict)

@@ -23,6 +23,6 @@ def driver_name(wish: str) -> str:
     return name
 
 
-def make_driver(wish: str, directory: str) -> Driver:
-    """The driver for a wish, not started; `directory` is its own."""
-    return _DRIVERS[driver_name(wish)](directory)
+def make_driver(wish: str, directory: str, *, outbound: bool = False) -> Driver:
+    """The driver for a wish, not started; `directory` is its own. `outbound` is whether functions may connect to what is outside."""
+    return _DRIVERS[driver_name(wish)](directory, outbound=outbound)

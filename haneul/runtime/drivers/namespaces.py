@@ -118,8 +118,9 @@ class NamespaceDriver(Driver):
     isolated = True
     snapshots = True
 
-    def __init__(self, directory: str, *, set_up_seconds_max: float = _SET_UP_SECONDS_MAX, end_seconds_max: float = _END_SECONDS_MAX) -> None:
+    def __init__(self, directory: str, *, outbound: bool = False, set_up_seconds_max: float = _SET_UP_SECONDS_MAX, end_seconds_max: float = _END_SECONDS_MAX) -> None:
         self._directory = directory
+        self._outbound = outbound
         self._bubblewrap = ""
         """The path of the program that makes the sandboxes in the spawner's stead; empty for none."""
         self.set_up_seconds_max = set_up_seconds_max
@@ -134,7 +135,7 @@ class NamespaceDriver(Driver):
         self.sandboxes: dict[int, NamespaceSandbox] = {}
         self.controllers: list[str] = []
         self.properties: dict[str, Any] = {}
-        """What the spawner found: `cgroups` (version, 0 for none), `controllers`, `disk` (ext4 or tmpfs), `root`."""
+        """What the spawner found: `cgroups` (version, 0 for none), `controllers`, `disk` (ext4 or tmpfs), `root`, `outbound` (whether there is a way out, and `no_outbound`, why not)."""
 
     async def start(self) -> None:
         os.makedirs(self._directory, exist_ok=True)
@@ -155,6 +156,8 @@ class NamespaceDriver(Driver):
         self._socket = ours
         self.properties = answer
         self.controllers = answer["controllers"]
+        if answer["no_outbound"]:
+            _log.warning("functions reach the cloud, but nothing outside it: %s", answer["no_outbound"])
         asyncio.get_running_loop().add_reader(ours.fileno(), self._hear)
         self._ready.set()
         for kind in self._prepared.values():
@@ -171,7 +174,7 @@ class NamespaceDriver(Driver):
         return answer
 
     def _start_process(self, connection: socket.socket) -> subprocess.Popen[bytes]:
-        options = {"directory": self._directory, "processes_max": PROCESSES_MAX, "bubblewrap": self._bubblewrap}
+        options = {"directory": self._directory, "processes_max": PROCESSES_MAX, "bubblewrap": self._bubblewrap, "outbound": self._outbound}
         return subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _START, json.dumps(options), _PACKAGE_ROOT],
             stdin=connection.fileno(),

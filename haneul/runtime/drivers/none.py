@@ -86,7 +86,8 @@ class NoIsolationDriver(Driver):
     name = "none"
     isolated = False
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, outbound: bool = True) -> None:
+        """Functions have the machine's whole network whatever `outbound` says."""
         self._directory = directory
 
     async def start(self) -> None:

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import array
 import contextlib
-import fcntl
 import json
 import os
 import resource
 import select
 import signal
 import socket
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from haneul.runtime.inside import extensions, image, linux, seccomp
+from haneul.runtime.inside import extensions, image, linux, network, seccomp
 
 USER_NAME = "sbx_user1051"
 USER_ID = 993
@@ -40,8 +38,6 @@ _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 32
 _OPEN_FILES_MAX = 1024
 _SAMPLE_SECONDS = 0.02
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP = 1
 HIDDEN = ("kcore", "keys", "key-users", "kallsyms", "kmsg", "modules", "sched_debug", "sysrq-trigger", "timer_list", "config.gz", "vmallocinfo", "iomem")
 
 
@@ -72,12 +68,17 @@ class Request:
         self.cgroups = fds[first + mounts :]
 
 
-def build(requests: socket.socket, user: int, processes_max: int, lifeline: int, program: Program, snapshot: bool = False) -> None:
+def build(requests: socket.socket, user: int, processes_max: int, lifeline: int, program: Program, uplink: int, snapshot: bool = False) -> None:
     """The builder: call it in a fresh fork of the zygote; it ends the process. The environment's one request will come through `requests`.
-    `user` is the uid that it shall have outside, `lifeline` a pipe whose other end only the zygote holds."""
+    `user` is the uid that it shall have outside, `lifeline` a pipe whose other end only the zygote holds, `uplink` the way out (-1 for none)."""
     status = 1
     try:
+        door = network.enter(uplink) if uplink >= 0 else None
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
+        if door is not None:
+            network.connect(door)
+            door.close()
+            os.close(uplink)
         builder = os.pidfd_open(os.getpid())
         if linux.plain_fork() == 0:
             _keep(requests, user, processes_max, builder, lifeline, program, snapshot)
@@ -95,11 +96,6 @@ def listen(ports: list[int]) -> list[socket.socket]:
         listener.listen(128)
         out.append(listener)
     return out
-
-
-def raise_loopback() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
 
 
 def hand_over(channel: int, listeners: list[socket.socket], extras: list[int]) -> None:
@@ -129,7 +125,7 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         os.setsid()
         linux.set_name("keeper")
         mount_proc()
-        raise_loopback()
+        network.raise_interface("lo")
         linux.sethostname("lambda")
         select.select([builder], [], [])  # The builder has ended, and the zygote has become our parent.
         os.close(builder)

@@ -12,8 +12,9 @@ import fcntl
 import os
 import select
 import signal
+import socket
 
-from haneul.runtime.inside import jail, linux
+from haneul.runtime.inside import jail, linux, network
 
 NAMESPACES = ("user", "mnt", "net", "ipc", "uts", "pid")
 """In the order in which they are to be entered."""
@@ -27,16 +28,21 @@ _ALL = (
 )  # fmt: skip
 
 
-def build(request: jail.Request, lifeline: int) -> None:
+def build(request: jail.Request, lifeline: int, uplink: int) -> None:
     """The builder, as `jail.build`: call it in a fresh fork of the zygote; it ends the process."""
     status = 1
     try:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         user_namespace, pid_namespace = request.namespaces
         owner = array.array("I", [0])
         fcntl.ioctl(user_namespace, _GET_OWNER, owner)
         linux.setns(pid_namespace, linux.CLONE_NEWPID)
         if linux.plain_fork() == 0:
-            _enter_and_build(request, owner[0], user_namespace, lifeline)
+            ours.close()
+            _enter_and_build(request, owner[0], user_namespace, lifeline, theirs if uplink >= 0 else None)
+        theirs.close()
+        if uplink >= 0:
+            _connect(ours, uplink)
         status = 0
     except OSError as error:
         jail.report(request.status, f"setup restore: {error}")
@@ -44,7 +50,15 @@ def build(request: jail.Request, lifeline: int) -> None:
         os._exit(status)
 
 
-def _enter_and_build(request: jail.Request, user: int, user_namespace: int, lifeline: int) -> None:
+def _connect(sandbox: socket.socket, uplink: int) -> None:
+    """Lay the way out, for which who is inside has no right. Its network comes through `sandbox`, which is told when it is done."""
+    _, networks, _, _ = socket.recv_fds(sandbox, 1, 1)
+    if networks:  # Otherwise it has failed already, and said why.
+        network.connect(network.enter(uplink), networks[0])
+        sandbox.send(b"C")
+
+
+def _enter_and_build(request: jail.Request, user: int, user_namespace: int, lifeline: int, outside: socket.socket | None) -> None:
     status = 1
     try:
         jail.become_user(user)
@@ -56,7 +70,7 @@ def _enter_and_build(request: jail.Request, user: int, user_namespace: int, life
         jail.write("/proc/self/gid_map", f"{jail.GROUP_ID} {jail.GROUP_ID} 1")
         builder = os.pidfd_open(os.getpid())
         if linux.plain_fork() == 0:
-            _keep(request, builder, lifeline)
+            _keep(request, builder, lifeline, outside)
         status = 0
     except OSError as error:
         jail.report(request.status, f"setup restore: {error}")
@@ -64,12 +78,14 @@ def _enter_and_build(request: jail.Request, user: int, user_namespace: int, life
         os._exit(status)
 
 
-def _keep(request: jail.Request, builder: int, lifeline: int) -> None:
+def _keep(request: jail.Request, builder: int, lifeline: int, outside: socket.socket | None) -> None:
     try:
+        if outside is not None:
+            socket.send_fds(outside, [b"N"], [os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)])
         os.setsid()
         linux.set_name("keeper")
         jail.mount_proc()
-        jail.raise_loopback()
+        network.raise_interface("lo")
         linux.sethostname("lambda")
         select.select([builder], [], [])  # The builder has ended, and the origin's keeper has become our parent.
         os.close(builder)
@@ -79,6 +95,8 @@ def _keep(request: jail.Request, builder: int, lifeline: int) -> None:
         for target, fd in request.mounts:
             linux.attach_mount(fd, target)
             os.close(fd)
+        if outside is not None and not outside.recv(1):
+            raise OSError("there is no way out into the network")
         doors = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in NAMESPACES]
         jail.hand_over(request.channel, jail.listen(request.ports), [*doors, *request.cgroups])
         linux.bar_capabilities()

@@ -6,6 +6,7 @@ import os
 
 from haneul.runtime.inside import linux
 from haneul.runtime.inside.jail import GROUP_ID, USER_ID, USER_NAME
+from haneul.runtime.inside.network import NAME_SERVER
 
 _READ_ONLY = linux.ATTR_RDONLY | linux.ATTR_NOSUID
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -17,7 +18,7 @@ ETC_FILES = {
     "group": f"root:x:0:\n{USER_NAME}:x:{GROUP_ID}:\n",
     "hosts": "127.0.0.1 localhost localhost.localdomain lambda sandbox sandbox.localdomain\n",
     "hostname": "lambda\n",
-    "resolv.conf": "",
+    "resolv.conf": f"nameserver {NAME_SERVER}\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 _IMAGE_FOLDERS = ("proc", "sys", "dev", "tmp")
@@ -25,10 +26,10 @@ _IMAGE_FILES = ("hosts", "hostname", "resolv.conf")
 EMPTY = ("proc", "tmp", "var/task/lib", "opt/lib", "var/runtime", "var/lang/bin", "var/tmp", "sys", "run", "dev", "etc", f"home/{USER_NAME}")
 
 
-def enter(mount_point: str, shared: list[tuple[str, str]], links: list[tuple[str, str]]) -> None:
+def enter(mount_point: str, shared: list[tuple[str, str]], links: list[tuple[str, str]], *, name_server: bool) -> None:
     """Build the root at `mount_point` (an existing directory) and make it this process's root.
 
-    `shared` are (path outside, path inside) of files and directories shown read-only besides the system's own; `links` are (path inside,
+    `name_server` says whether there is a way out, on which names are looked up. `shared` are (path outside, path inside) of files and directories shown read-only besides the system's own; `links` are (path inside,
     target) of symbolic links.
     """
     linux.unshare(linux.CLONE_NEWNS)
@@ -47,7 +48,7 @@ def enter(mount_point: str, shared: list[tuple[str, str]], links: list[tuple[str
             os.symlink(os.readlink(f"/{name}"), f"{mount_point}/{name}")
         elif os.path.isdir(f"/{name}"):
             show(f"/{name}", f"{mount_point}/{name}")
-    fill_etc(f"{mount_point}/etc")
+    fill_etc(f"{mount_point}/etc", name_server)
     for name in DEVICES:
         show(f"/dev/{name}", f"{mount_point}/dev/{name}", linux.ATTR_NOSUID)
     for name, target in DEVICE_LINKS.items():
@@ -64,7 +65,7 @@ def enter(mount_point: str, shared: list[tuple[str, str]], links: list[tuple[str
     linux.enter_root(mount_point)
 
 
-def make_image_top(directory: str) -> None:
+def make_image_top(directory: str, name_server: bool) -> None:
     """Make the topmost layer of every container image's root at `directory`, unless it is there: the folders where something is to be mounted, and the
     files that tell of the network."""
     if os.path.isdir(directory):
@@ -76,7 +77,7 @@ def make_image_top(directory: str) -> None:
             os.setxattr(f"{directory}/{name}", "user.overlay.opaque", b"y")
     for name in _IMAGE_FILES:
         with open(f"{directory}/etc/{name}", "w") as file:
-            file.write(ETC_FILES[name])
+            file.write(_etc_file(name, name_server))
             os.fchmod(file.fileno(), 0o644)
 
 
@@ -91,11 +92,15 @@ def show(outside: str, inside: str, attributes: int = _READ_ONLY) -> None:
     linux.bind(outside, inside, attributes)
 
 
-def fill_etc(etc: str) -> None:
+def _etc_file(name: str, name_server: bool) -> str:
+    return "" if name == "resolv.conf" and not name_server else ETC_FILES[name]
+
+
+def fill_etc(etc: str, name_server: bool) -> None:
     """Put into the directory `etc` what sandboxes have in /etc: files of their own, and what they share with the machine."""
-    for name, text in ETC_FILES.items():
+    for name in ETC_FILES:
         with open(f"{etc}/{name}", "w") as file:
-            file.write(text)
+            file.write(_etc_file(name, name_server))
     for name in _ETC_SHARED:
         if os.path.exists(f"/etc/{name}"):
             show(os.path.realpath(f"/etc/{name}"), f"{etc}/{name}")

@@ -37,7 +37,7 @@ _PREIMPORTED = (
 
 
 def main() -> None:
-    """`argv[1]`: a JSON object with mount_point, shared, links, python (whether functions run in forks of this interpreter)."""
+    """`argv[1]`: a JSON object with mount_point, shared, links, uplink (descriptor of the way out, -1 for none), python (whether functions run in forks of this interpreter)."""
     options = json.loads(sys.argv[1])
     spawner = socket.socket(fileno=3)
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -45,7 +45,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o022)
     "\u00e9".encode("idna")  # Loads the codec that host names go through.
-    root.enter(options["mount_point"], options["shared"], options["links"])
+    root.enter(options["mount_point"], options["shared"], options["links"], name_server=options["uplink"] >= 0)
     linux.set_name("zygote")
     program = _python() if options["python"] else jail.Program(_nothing, image.run if options.get("image") else jail.run_program)
     sys.argv[:] = [""]
@@ -97,6 +97,7 @@ class Zygote:
         self._processes_max: int = options["processes_max"]
         self._users: tuple[int, int] | None = options["users"]
         self._user_next = options["user_first"]
+        self._uplink: int = options["uplink"]
         self._spares: list[socket.socket] = []
         self._lifeline, self._lifeline_held = os.pipe()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -154,7 +155,7 @@ class Zygote:
     def _restore(self, request: jail.Request) -> None:
         if linux.plain_fork() == 0:
             self._let_go()
-            restoring.build(request, self._lifeline)
+            restoring.build(request, self._lifeline, self._uplink)
 
     def _build(self, snapshot: bool = False) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -175,7 +176,7 @@ class Zygote:
         if linux.plain_fork() == 0:
             ours.close()
             self._let_go()
-            jail.build(theirs, user, self._processes_max, self._lifeline, self._program, snapshot)
+            jail.build(theirs, user, self._processes_max, self._lifeline, self._program, self._uplink, snapshot)
 
     def _let_go(self) -> None:
         """In a fork: close what is the zygote's."""

@@ -34,7 +34,7 @@ def part(kind: str, inner: str) -> bytes:
 
 def packed(raw: bytes) -> bytes:
     """A part as it stands in a row's key."""
-    return b"\x01" + (raw.replace(b"\x00", b"\x00\xff") if b"\x00" in raw else raw) + b"\x00"
+    return b"\x01" + (raw.replace(b"\x00", b"\x00\xff") if 0 in raw else raw) + b"\x00"
 
 
 def beyond(place: bytes) -> bytes:
@@ -105,7 +105,7 @@ class KeySchema:
                 raw = inner.encode()
                 if len(raw) > limit:
                     return None
-                if b"\x00" in raw:
+                if 0 in raw:
                     raw = raw.replace(b"\x00", b"\x00\xff")
             elif kind == "N" and inner.isdigit() and inner.isascii() and inner[0] != "0" and len(inner) <= numbers.DIGITS_MAX:
                 raw = numbers.encode_whole(inner)

@@ -54,6 +54,10 @@ async def update_alias(call: Call, request: Shape) -> Shape:
         alias.description = request.get("Description", alias.description)
         if "RoutingConfig" in request:
             alias.weights = _weights(tx, target, alias, request["RoutingConfig"])
+            if alias.weights and tx.get(provisioned_key(target._replace(qualifier=alias.name))) is not None:
+                raise invalid("Invalid alias configuration for Provisioned Concurrency")
+        elif "FunctionVersion" in request:  # The weights that stay must still make sense beside it.
+            alias.weights = _weights(tx, target, alias, {"AdditionalVersionWeights": alias.weights})
         alias.revision_id = call.cloud.ids.uuid()
         tx.put(alias_key(target, alias.name), encode(alias))
         return alias

@@ -60,7 +60,7 @@ class Asynchronous:
             "payload": payload,
             "request_id": request_id,
             "client_context": client_context,
-            "trace": trace or self._invoker.new_trace(),
+            "trace": self._invoker.decided_trace(found, trace),
             "accepted_at": self._cloud.clock.now(),
             "attempts": 0,
             "throttles": 0,

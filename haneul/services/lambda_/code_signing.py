@@ -12,10 +12,11 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import conflict, function_not_found, invalid, not_found
 from haneul.services.lambda_.functions import read
-from haneul.services.lambda_.limits import LIST_PAGE_ITEMS_MAX, TAGS_MAX
+from haneul.services.lambda_.limits import LIST_PAGE_ITEMS_MAX
 from haneul.services.lambda_.names import Target, function_resource, target_of
 from haneul.services.lambda_.pages import page
 from haneul.services.lambda_.records import CodeSigning, Function, code_signing_key, code_signing_use_key, function_key
+from haneul.services.lambda_.tag_checks import check_tags
 from haneul.services.lambda_.times import iso_time
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Reader, Transaction
@@ -32,8 +33,7 @@ def _resource(call: Call, request: Shape) -> str:
 @operation("lambda:CreateCodeSigningConfig")
 async def create_code_signing_config(call: Call, request: Shape) -> Shape:
     """Make a configuration that functions can be given. AWS Lambda API Reference, CreateCodeSigningConfig."""
-    if len(request.get("Tags", {})) > TAGS_MAX:
-        raise invalid(f"Limit of {TAGS_MAX} tags exceeded.")
+    check_tags(request.get("Tags", {}))
     config = CodeSigning(f"csc-{call.cloud.ids.text(17, _ID_ALPHABET)}", [], call.now, tags=dict(request.get("Tags", {})))
     _apply(config, request)
     await call.cloud.store.transact(lambda tx: tx.put(code_signing_key(_space(call), config.config_id), encode(config)))
@@ -137,24 +137,27 @@ async def delete_function_code_signing_config(call: Call, request: Shape) -> Sha
 def use_config(tx: Transaction, call: Call, target: Target, function: Function, arn: str) -> None:
     """Give a function's record (which the caller writes) another configuration, or none with ""."""
     if arn:
-        config_id = _config_id(call, arn)
-        if tx.get(code_signing_key(_space(call), config_id)) is None:
-            message = "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {}."
-            raise ServiceError("CodeSigningConfigNotFoundException", message.format(arn), 404, fields={"Type": "User"})
-        tx.put(code_signing_use_key(_space(call), config_id, target.name), b"")
+        tx.put(code_signing_use_key(_space(call), _wanted(tx, call, arn).config_id, target.name), b"")
     if function.code_signing_arn and function.code_signing_arn != arn:
         tx.delete(code_signing_use_key(_space(call), function.code_signing_arn.rpartition(":")[2], target.name))
     function.code_signing_arn = arn
 
 
 def check_signature(call: Call, arn: str) -> None:
-    """Whether unsigned code may be deployed to a function that has the configuration `arn` ("": none)."""
+    """Whether unsigned code, or an unsigned layer, may be deployed to a function that has the configuration `arn` ("": none)."""
     if not arn:
         return
-    config = _find(call.cloud.store, call, _config_id(call, arn))
-    if config.untrusted == "Enforce":
+    if _wanted(call.cloud.store, call, arn).untrusted == "Enforce":
         message = "Lambda cannot deploy the function. The function or layer might be signed using a signature that the client is not configured to accept. Check the provided signature for the function."
         raise ServiceError("CodeVerificationFailedException", message, 400, fields={"Type": "User"})
+
+
+def _wanted(reader: Reader, call: Call, arn: str) -> CodeSigning:
+    """The configuration that a function is to have; one that is missing has an error of its own there."""
+    try:
+        return _find(reader, call, _config_id(call, arn))
+    except ServiceError as error:
+        raise ServiceError("CodeSigningConfigNotFoundException", error.message, 404, fields={"Type": "User"}) from None
 
 
 def _space(call: Call) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from haneul.services.lambda_.errors import function_not_found, invalid
 from haneul.services.lambda_.functions import read
 from haneul.services.lambda_.limits import ACCOUNT_CONCURRENCY, UNRESERVED_CONCURRENCY_MIN
 from haneul.services.lambda_.names import function_resource, target_of
+from haneul.services.lambda_.provisioned_concurrency import provisioned_elsewhere, provisioned_of
 from haneul.services.lambda_.records import Function, function_key, reserved_key
 from haneul.services.lambda_.service import Lambda
 from haneul.store.port import Transaction
@@ -22,7 +23,10 @@ async def _reserve(call: Call, request: Shape, wanted: int | None) -> None:
         if function is None:
             raise function_not_found(target.arn)
         total = (read(tx, reserved_key(target.space), int) or 0) - (function.reserved_concurrency or 0) + (wanted or 0)
-        if wanted is not None and ACCOUNT_CONCURRENCY - total < UNRESERVED_CONCURRENCY_MIN:
+        if wanted is not None and wanted < (provisioned := provisioned_of(tx, target)):
+            raise invalid(f"ReservedConcurrentExecutions {wanted} should not be lower than function's total provisioned concurrency [{provisioned}].")
+        # What other functions keep ready of the unreserved concurrency is as good as reserved.
+        if wanted is not None and ACCOUNT_CONCURRENCY - total - provisioned_elsewhere(tx, target) < UNRESERVED_CONCURRENCY_MIN:
             raise invalid(
                 "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of "
                 f"[{UNRESERVED_CONCURRENCY_MIN}]."

@@ -14,6 +14,7 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.operation import Shape
+from haneul.services.lambda_.destinations import check_destination, check_may_send, provided_role_may_not
 from haneul.services.lambda_.errors import invalid
 from haneul.services.lambda_.functions import read
 from haneul.services.lambda_.layer_access import readable_layer
@@ -93,9 +94,15 @@ def check_runtime(runtime: str | None, available: list[str]) -> None:
 
 
 def check_architecture(request: Shape, machine: str) -> str:
+    """The architecture that a request asks for. It must be that of the machine, for which code is there to run; without a word it is."""
     wanted: str = (request.get("Architectures") or [machine])[0]
     if wanted not in ("x86_64", "arm64"):
         raise invalid(f"Value {wanted} at 'architectures' failed to satisfy constraint: Member must satisfy enum value set: [x86_64, arm64]")
+    if wanted != machine:
+        raise invalid(
+            f"The architecture {wanted} is not supported on this machine, which is {machine}. Build the code for {machine} and set Architectures to [{machine}], "
+            f"or run Haneul on an {wanted} machine."
+        )
     return wanted
 
 
@@ -121,7 +128,9 @@ def apply_configuration(call: Call, version: Version, request: Shape) -> None:
     if "TracingConfig" in request:
         version.tracing = request["TracingConfig"].get("Mode", "PassThrough")
     if "DeadLetterConfig" in request:
-        version.dead_letter_arn = _dead_letter_arn(call, version, request["DeadLetterConfig"].get("TargetArn", ""))
+        version.dead_letter_arn = _dead_letter_arn(call, request["DeadLetterConfig"].get("TargetArn", ""))
+    if version.dead_letter_arn and ("DeadLetterConfig" in request or "Role" in request):
+        check_may_send(call, version.role, version.name, version.dead_letter_arn, provided_role_may_not)
     if request.get("KMSKeyArn"):
         raise NotBuilt("the parameter KMSKeyArn (environments are sealed with Haneul's own key)")
     if "LoggingConfig" in request:
@@ -176,7 +185,7 @@ def check_variables(variables: dict[str, str]) -> None:
         )
 
 
-def _dead_letter_arn(call: Call, version: Version, arn: str) -> str:
+def _dead_letter_arn(call: Call, arn: str) -> str:
     if not arn:
         return ""
     parsed = parse_arn(arn)
@@ -184,6 +193,7 @@ def _dead_letter_arn(call: Call, version: Version, arn: str) -> str:
         raise invalid("The dead letter queue target has to be an SQS queue or an SNS topic.")
     if parsed.service not in call.cloud.services:
         raise NotBuilt(f"dead-letter topics (the service {parsed.service})")
+    check_destination(call, arn)
     return arn
 
 

@@ -17,11 +17,11 @@ from haneul.services.lambda_.configuration import (
 )
 from haneul.services.lambda_.errors import conflict, invalid
 from haneul.services.lambda_.images import apply_image_config, check_image_request, fetch_image
-from haneul.services.lambda_.limits import TAGS_MAX
 from haneul.services.lambda_.names import LATEST, Target, function_resource, target_of
 from haneul.services.lambda_.records import Function, Version, function_key
 from haneul.services.lambda_.service import Lambda
 from haneul.services.lambda_.shapes import configuration
+from haneul.services.lambda_.tag_checks import check_tags
 from haneul.services.lambda_.versions import publish_in
 from haneul.services.lambda_.writes import add_count, hold_version
 from haneul.store.port import Transaction
@@ -48,8 +48,7 @@ async def create_function(call: Call, request: Shape) -> Shape:
         check_runtime(request.get("Runtime"), await service.environments.runtimes())
         if "Handler" not in request:
             raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
-    if len(request.get("Tags", {})) > TAGS_MAX:
-        raise invalid(f"Limit of {TAGS_MAX} tags exceeded.")
+    check_tags(request.get("Tags", {}))
     if request.get("Publish") is None and request.get("PublishTo"):
         raise invalid("PublishTo requires a capacity provider.")
     check_role(call, request["Role"], target)

@@ -9,15 +9,17 @@ Source: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous in
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import orjson
 
 from haneul.core.arn import parse_arn
-from haneul.core.call import call_as
+from haneul.core.call import Call, call_as
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.ports import Shape
+from haneul.services.lambda_.errors import invalid
 from haneul.services.lambda_.functions import Resolution
 from haneul.services.lambda_.invoked import Invoked
 from haneul.services.lambda_.meters import Meters
@@ -34,6 +36,22 @@ SERVICES = ("sqs", "lambda", "s3", "sns", "events")
 _DEAD_LETTER_MESSAGE_MAX = 1024
 _PASSING = frozenset(("TooManyRequestsException", "ServiceException", "InternalFailure", "ThrottlingException", "RequestThrottled"))
 _log = logging.getLogger("haneul")
+
+
+class Sending(NamedTuple):
+    """What an execution role must be allowed, to send to a destination: as error messages name it."""
+
+    action: str
+    service: str
+
+
+_SENDING = {
+    "sqs": ("sqs:SendMessage", Sending("SendMessage", "SQS")),
+    "lambda": ("lambda:Invoke", Sending("InvokeFunction", "Lambda")),
+    "s3": ("s3:PutObject", Sending("PutObject", "S3")),
+    "sns": ("sns:Publish", Sending("Publish", "SNS")),
+    "events": ("events:PutEvents", Sending("PutEvents", "EventBridge")),
+}
 
 
 class Destinations:
@@ -116,7 +134,7 @@ class Destinations:
                 message = condition
         attributes = {
             "RequestID": {"DataType": "String", "StringValue": entry["request_id"]},
-            "ErrorCode": {"DataType": "String", "StringValue": code},
+            "ErrorCode": {"DataType": "Number", "StringValue": code},
             "ErrorMessage": {"DataType": "String", "StringValue": message[:_DEAD_LETTER_MESSAGE_MAX] or condition},
         }
         arn, text, trace = found.version.dead_letter_arn, entry["payload"].decode("utf-8", "replace"), _trace_after(found, entry)
@@ -168,11 +186,31 @@ def _bus_entry(found: Resolution, bus_arn: str, record: dict[str, Any], now: int
     }
 
 
-def check_destination(cloud: Cloud, arn: str) -> None:
-    """NotBuilt when the service that a destination belongs to does not exist here."""
-    service = arn.split(":")[2]
-    if service not in cloud.services:
+def check_destination(call: Call, arn: str) -> None:
+    """NotBuilt when the service that a destination belongs to does not exist here; a destination in another region cannot be reached."""
+    _, _, service, region = arn.split(":")[:4]
+    if service not in call.cloud.services:
         raise NotBuilt(f"destinations of the service {service}")
+    if service != "s3" and region != call.region:
+        raise invalid(f"The destination ARN {arn} is invalid.")
+
+
+def check_may_send(call: Call, role: str, function_name: str, arn: str, wording: Callable[[Sending], str]) -> None:
+    """InvalidParameterValueException, in the caller's words, unless a function's role may send to a destination. Policies are asked; nothing is sent."""
+    service = arn.split(":")[2]
+    operation, sending = _SENDING[service]
+    resource = f"{arn}/aws/lambda/{function_name}" if service == "s3" else arn
+    try:
+        caller = call.cloud.authority.role_caller(role, _PRINCIPAL, function_name)
+        asking = Call(call.cloud, call.cloud.operations[operation], caller, call.region, call.request_id)
+        asking.authorize(asking.operation.action, resource)
+    except AccessDenied:
+        raise invalid(wording(sending)) from None
+
+
+def provided_role_may_not(sending: Sending) -> str:
+    """How dead-letter queues and event source mappings say it."""
+    return f"The provided execution role does not have permissions to call {sending.action} on {sending.service}"
 
 
 def queue_message(arn: str, body: str, trace: str) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Environments:
             if self._pool is None:
                 shutil.rmtree(self._folder, ignore_errors=True)
                 os.makedirs(self._folder)
-                driver = make_driver(self._cloud.settings.sandbox, str(self._folder))
+                driver = make_driver(self._cloud.settings.sandbox, str(self._folder), outbound=self._cloud.settings.function_network == "outbound")
                 runtime = Runtime(str(self._folder), adopt_listener=self._adopt, node_modules_dir=self._node_modules_dir(), driver=driver)
                 await runtime.start()
                 self._runtime = runtime

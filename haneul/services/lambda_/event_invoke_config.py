@@ -5,12 +5,13 @@ from __future__ import annotations
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
-from haneul.services.lambda_.destinations import SERVICES, check_destination
+from haneul.services.lambda_.destinations import SERVICES, Sending, check_destination, check_may_send
 from haneul.services.lambda_.errors import invalid, not_found
-from haneul.services.lambda_.functions import read, resolve_in
+from haneul.services.lambda_.functions import Resolution, read, resolve_in
 from haneul.services.lambda_.names import LATEST, Target, function_resource, qualified_resource, target_of
 from haneul.services.lambda_.pages import page
 from haneul.services.lambda_.records import InvokeConfig, invoke_config_key
+from haneul.services.lambda_.service import Lambda
 from haneul.store.keys import pack, unpack
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
@@ -30,9 +31,12 @@ async def update_event_invoke_config(call: Call, request: Shape) -> Shape:
 
 async def _write(call: Call, request: Shape, *, keep: bool) -> Shape:
     target = target_of(call, request)
+    if all(request.get(name) is None for name in ("DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts")):
+        raise invalid("You must specify at least one of error handling or destination setting.")
+    found = call.service(Lambda).functions.resolve(target)
     destinations = request.get("DestinationConfig")
-    success = _destination(call, target, destinations, "OnSuccess")
-    failure = _destination(call, target, destinations, "OnFailure")
+    success = _destination(call, found, destinations, "OnSuccess")
+    failure = _destination(call, found, destinations, "OnFailure")
 
     def work(tx: Transaction) -> InvokeConfig:
         resolve_in(tx, target)
@@ -51,18 +55,23 @@ async def _write(call: Call, request: Shape, *, keep: bool) -> Shape:
     return _shown(target, await call.cloud.store.transact(work))
 
 
-def _destination(call: Call, target: Target, destinations: Shape | None, name: str) -> str | None:
+def _destination(call: Call, found: Resolution, destinations: Shape | None, name: str) -> str | None:
     arn: str = ((destinations or {}).get(name) or {}).get("Destination", "")
     if not arn:
         return None
     parsed = parse_arn(arn)
     if parsed is None or parsed.service not in SERVICES:
         raise invalid(f"The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination={arn})) is invalid.")
-    check_destination(call.cloud, arn)
+    check_destination(call, arn)
     if parsed.service == "s3" and name == "OnSuccess":
         raise invalid("S3 buckets are supported as on-failure destinations only.")
-    if parsed.service == "lambda" and parsed.resource == f"function:{target.name}":
+    if parsed.service == "lambda" and parsed.resource == f"function:{found.target.name}":
         raise invalid("You can't specify the function as a destination for itself.")
+
+    def refusal(sending: Sending) -> str:
+        return f"The function's execution role does not have permissions to call {sending.action} on {arn}"
+
+    check_may_send(call, found.version.role, found.target.name, arn, refusal)
     return arn
 
 

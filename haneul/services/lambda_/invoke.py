@@ -29,13 +29,14 @@ async def invoke(call: Call, request: Shape) -> Shape:
     payload = request.get("Payload") or b"{}"
     check_payload(payload, ASYNC_PAYLOAD_BYTES_MAX if kind == "Event" else PAYLOAD_BYTES_MAX)
     context = client_context_of(request)
+    trace = show_trace(call, service.invoker.decided_trace(found, trace_of(call)))
     if kind == "DryRun":
         return {"StatusCode": 204}
     if kind == "Event":
-        await service.asynchronous.accept(found, payload, call.request_id, context, trace_of(call))
+        await service.asynchronous.accept(found, payload, call.request_id, context, trace)
         return {"StatusCode": 202}
     with_log = request.get("LogType") == "Tail"
-    invoked = await service.invoker.run(found, payload, call.request_id, client_context=context, with_log=with_log, trace_id=trace_of(call))
+    invoked = await service.invoker.run(found, payload, call.request_id, client_context=context, with_log=with_log, trace_id=trace)
     answer: Shape = {"StatusCode": 200, "Payload": invoked.outcome.payload, "ExecutedVersion": invoked.version}
     if invoked.failed:
         answer["FunctionError"] = "Unhandled"
@@ -52,7 +53,9 @@ async def invoke_async(call: Call, request: Shape) -> Shape:
     payload = b"".join(parts) or b"{}"
     check_payload(payload, ASYNC_PAYLOAD_BYTES_MAX)
     service = call.service(Lambda)
-    await service.asynchronous.accept(service.functions.choose(target_of(call, request)), payload, call.request_id, None, trace_of(call))
+    found = service.functions.choose(target_of(call, request))
+    trace = show_trace(call, service.invoker.decided_trace(found, trace_of(call)))
+    await service.asynchronous.accept(found, payload, call.request_id, None, trace)
     return {"Status": 202}
 
 
@@ -61,6 +64,12 @@ def trace_of(call: Call) -> str:
     if call.http is not None:
         return call.http.headers.get(HEADER, "")
     return str(call.context.get(TRACE_HEADER, ""))
+
+
+def show_trace(call: Call, trace: str) -> str:
+    """Tell the client under which trace its invocation runs."""
+    call.headers["X-Amzn-Trace-Id"] = trace
+    return trace
 
 
 def check_payload(payload: bytes, limit: int) -> None:

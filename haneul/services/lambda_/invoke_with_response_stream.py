@@ -8,7 +8,7 @@ from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.runtime.port import RuntimeUnavailable
-from haneul.services.lambda_.invoke import check_payload, client_context_of, trace_of
+from haneul.services.lambda_.invoke import check_payload, client_context_of, show_trace, trace_of
 from haneul.services.lambda_.invoked import StreamedAnswer
 from haneul.services.lambda_.limits import PAYLOAD_BYTES_MAX
 from haneul.services.lambda_.names import qualified_resource, target_of
@@ -25,10 +25,11 @@ async def invoke_with_response_stream(call: Call, request: Shape) -> Shape:
     payload = request.get("Payload") or b"{}"
     check_payload(payload, PAYLOAD_BYTES_MAX)
     context = client_context_of(request)
+    trace = show_trace(call, service.invoker.decided_trace(found, trace_of(call)))
     if request.get("InvocationType") == "DryRun":
         return {"StatusCode": 204}
     with_log = request.get("LogType") == "Tail"
-    answer = await service.invoker.open_stream(found, payload, call.request_id, client_context=context, with_log=with_log, trace_id=trace_of(call))
+    answer = await service.invoker.open_stream(found, payload, call.request_id, client_context=context, with_log=with_log, trace_id=trace)
     return {"StatusCode": 200, "ExecutedVersion": answer.version, "EventStream": _events(answer, with_log=with_log)}
 
 

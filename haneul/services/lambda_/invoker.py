@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from haneul.clock.buckets import Buckets
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.runtime.port import Invocation, Outcome, ResponseStream, RuntimeUnavailable
@@ -18,9 +19,10 @@ from haneul.services.lambda_.provisioned_environments import ProvisionedEnvironm
 from haneul.services.lambda_.rates import Rates
 from haneul.services.lambda_.records import reserved_key
 from haneul.services.lambda_.snap_start import check_active
-from haneul.services.lambda_.traces import LOOPS_MAX, hash_of, loops, passed_on, recursive
+from haneul.services.lambda_.traces import LOOPS_MAX, fields_of, hash_of, loops, passed_on, recursive, with_fields
 
 _ATTEMPTS = 3
+_SAMPLED_BEYOND = 0.05
 
 
 class Invoker:
@@ -33,6 +35,7 @@ class Invoker:
         self._functions = functions
         self._environments = environments
         self._rates = rates
+        self._sampled = Buckets(cloud.clock)
         self.stopping = False
         self._running: dict[tuple[str, str, str], int] = {}
         self._unreserved: dict[tuple[str, str], int] = {}
@@ -161,16 +164,40 @@ class Invoker:
         """The trace header for an invocation; RecursiveInvocationException when the event has come round too often."""
         arn = found.target.arn
         if not given:
-            return f"{self.new_trace()};Lineage={hash_of(arn)}:1"
+            return f"{self._traced(found, self.new_trace(found))};Lineage={hash_of(arn)}:1"
         if found.function.recursive_loop == "Terminate" and loops(given, arn) >= LOOPS_MAX:
             self.meters.count(found.target, "RecursiveInvocationsDropped")
             raise recursive(found.target.name)
-        return passed_on(given, arn)
+        return self._traced(found, passed_on(self.decided_trace(found, given), arn))
 
-    def new_trace(self) -> str:
-        """An X-Ray header, as every invocation has one, sampled or not."""
+    def new_trace(self, found: Resolution) -> str:
+        """An X-Ray header for an invocation with which a trace begins. With active tracing the first in a second is sampled, and some of the others."""
         digits = self._cloud.ids.hex(40)
-        return f"Root=1-{self._cloud.clock.seconds():08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
+        return f"Root=1-{self._cloud.clock.seconds():08x}-{digits[:24]};Parent={digits[24:]};Sampled={self._decision(found)}"
+
+    def decided_trace(self, found: Resolution, given: str) -> str:
+        """The X-Ray header of an event, a new one where none came. With active tracing a decision that was left open is made now, for good."""
+        if not given:
+            return self.new_trace(found)
+        if found.version.tracing != "Active":
+            return given
+        fields = fields_of(given)
+        if "Root" not in fields:
+            return with_fields(self.new_trace(found), **fields)
+        return given if fields.get("Sampled") in ("0", "1") else with_fields(given, Sampled=self._decision(found))
+
+    def _decision(self, found: Resolution) -> str:
+        """`1` when a trace that begins here is sampled. X-Ray's rule: one request a second, and 5 % of those beyond ("Visualize Lambda function invocations
+        using AWS X-Ray"). A function without active tracing begins none."""
+        if found.version.tracing != "Active":
+            return "0"
+        return "1" if self._sampled.take(found.target[:3], 1, 1) or self._cloud.ids.random() < _SAMPLED_BEYOND else "0"
+
+    def _traced(self, found: Resolution, header: str) -> str:
+        """With active tracing a sampled invocation is a segment of its own, and what the function calls are its children. Without, the header goes through."""
+        if found.version.tracing != "Active" or "Sampled=1" not in header:
+            return header
+        return with_fields(header, Parent=self._cloud.ids.hex(16))
 
     # ---- log and meters
 
@@ -186,7 +213,7 @@ class Invoker:
         if self.stopping and outcome.status == "exited":
             # It is the cloud that ends, not the function that failed: an asynchronous event must not lose an attempt by it.
             raise RuntimeUnavailable("The cloud is stopping.")
-        last = end_lines(found.version, invocation.request_id, outcome, self._cloud.clock.now())
+        last = end_lines(found.version, invocation.request_id, outcome, self._cloud.clock.now(), invocation.trace_id)
         for line in last:
             log.add(line)
         log.flush()

@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 
 from haneul.core.call import Call
+from haneul.core.caller import Caller
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
+from haneul.services.lambda_.absent import ABSENT
 from haneul.services.lambda_.errors import conflict, invalid, not_found, precondition_failed
 from haneul.services.lambda_.functions import policy_text, read, resolve_in
 from haneul.services.lambda_.limits import POLICY_BYTES_MAX
@@ -20,6 +22,11 @@ from haneul.store.records import encode
 
 _ACCOUNT = re.compile(r"\d{12}")
 _SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?")
+_ACTION = re.compile(r"(lambda:[*]|lambda:[a-zA-Z]+|[*])")
+_ENTITY = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):(?P<kind>user|role)/(?:.*/)?(?P<name>[^/]+)")
+_WRONG_PRINCIPAL = "The provided principal was invalid. Please check the principal and try again."
+_PERMISSION_ONLY = ("InvokeFunctionUrl", "InvokeAsync", "EnableReplication", "DisableReplication")
+"""Actions that no operation is named after ("Actions, resources, and condition keys for AWS Lambda")."""
 _PRINCIPAL_ARN = re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:.+")
 
 
@@ -59,7 +66,35 @@ def _principal(principal: str) -> Any:
         return {"AWS": f"arn:aws:iam::{principal}:root"}
     if _PRINCIPAL_ARN.fullmatch(principal):
         return {"AWS": principal}
-    raise invalid("The provided principal was invalid. Please check the principal and try again.")
+    raise invalid(_WRONG_PRINCIPAL)
+
+
+def _check_action(call: Call, action: str) -> None:
+    """An action must be one of Lambda's, or stand for all of them."""
+    if _ACTION.fullmatch(action) is None:
+        message = f"1 validation error detected: Value '{action}' at 'action' failed to satisfy constraint: Member must satisfy regular expression pattern: {_ACTION.pattern}"
+        raise ServiceError("ValidationException", message, 400)
+    known = {one.action for one in call.cloud.operations.values() if one.service == "lambda"} | {f"lambda:{name}" for name in (*ABSENT, *_PERMISSION_ONLY)}
+    if action not in ("*", "lambda:*") and action.lower() not in {one.lower() for one in known}:
+        raise invalid("The provided action was invalid. Please check the action and try again.")
+
+
+async def _check_principal(call: Call, principal: str, account: str) -> None:
+    """A user or role of the function's own account must be there; whether those of other accounts are is not ours to tell."""
+    found = _ENTITY.fullmatch(principal)
+    if found is None or found["account"] != account or "iam" not in call.cloud.services:
+        return
+    if found["kind"] == "role":
+        exists = call.cloud.authority.role(principal) is not None
+    else:
+        owner = Caller(kind="root", account=account, arn=f"arn:aws:iam::{account}:root", principal_id=account)
+        try:
+            user = await call.invoke("iam:GetUser", {"UserName": found["name"]}, caller=owner, account=account)
+            exists = user["User"]["Arn"] == principal
+        except ServiceError:
+            exists = False
+    if not exists:
+        raise invalid(_WRONG_PRINCIPAL)
 
 
 @operation("lambda:AddPermission", resource=qualified_resource, conditions=lambda call, request: {"lambda:Principal": request["Principal"]})
@@ -70,7 +105,11 @@ async def add_permission(call: Call, request: Shape) -> Shape:
         raise invalid("We currently do not support adding policies for $LATEST.")
     if request.get("FunctionUrlAuthType") and request["Action"] != "lambda:InvokeFunctionUrl":
         raise invalid("FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action")
+    if request.get("InvokedViaFunctionUrl") and request["Action"] != "lambda:InvokeFunction":
+        raise invalid("InvokedViaFunctionUrl is only supported for lambda:InvokeFunction action")
+    _check_action(call, request["Action"])
     statement = statement_of(request, target.qualified_arn, request["Action"])
+    await _check_principal(call, request["Principal"], target.account)
 
     def work(tx: Transaction) -> None:
         resolve_in(tx, target)

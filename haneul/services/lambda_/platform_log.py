@@ -13,6 +13,7 @@ import orjson
 from haneul.runtime.port import Outcome
 from haneul.services.lambda_.records import Version
 from haneul.services.lambda_.times import iso_time
+from haneul.services.lambda_.traces import fields_of
 
 _MEGABYTE = 1 << 20
 _STATUS = {"timeout": "timeout", "init_timeout": "timeout"}
@@ -29,12 +30,12 @@ def start_line(version: Version, request_id: str, now: int) -> str:
     return f"START RequestId: {request_id} Version: {version.qualifier}\n"
 
 
-def end_lines(version: Version, request_id: str, outcome: Outcome, now: int) -> list[str]:
-    """What follows the function's own lines."""
+def end_lines(version: Version, request_id: str, outcome: Outcome, now: int, trace: str = "") -> list[str]:
+    """What follows the function's own lines. `trace` is the invocation's X-Ray header: with active tracing a sampled one has its place in the report."""
     memory_used_mb = max(1, math.ceil(outcome.max_memory_bytes / _MEGABYTE))
     status = _STATUS.get(outcome.status, "success" if outcome.status == "success" else "error")
     if version.log_format == "JSON":
-        return [_json_report(version, request_id, outcome, now, status, memory_used_mb)]
+        return [_json_report(version, request_id, outcome, now, status, memory_used_mb, _segment(version, trace))]
     lines = []
     if status == "timeout":
         lines.append(f"{iso_time(now)} {request_id} Task timed out after {version.timeout_seconds:.2f} seconds\n")
@@ -51,11 +52,19 @@ def end_lines(version: Version, request_id: str, outcome: Outcome, now: int) -> 
         report += "Status: timeout"
     elif outcome.status in ("exited", "out_of_memory", "init_error"):
         report += f"Status: error\tError Type: {outcome.error_type}"
+    if segment := _segment(version, trace):
+        report += f"\nXRAY TraceId: {segment['Root']}\tSegmentId: {segment['Parent']}\tSampled: true\t"
     lines.append(report + "\n")
     return lines
 
 
-def _json_report(version: Version, request_id: str, outcome: Outcome, now: int, status: str, memory_used_mb: int) -> str:
+def _segment(version: Version, trace: str) -> dict[str, str]:
+    """The fields of the header under which an invocation is traced; none when it is not."""
+    fields = fields_of(trace) if version.tracing == "Active" else {}
+    return {name: fields[name] for name in ("Root", "Parent", "Sampled")} if fields.get("Sampled") == "1" else {}
+
+
+def _json_report(version: Version, request_id: str, outcome: Outcome, now: int, status: str, memory_used_mb: int, segment: dict[str, str]) -> str:
     metrics: dict[str, Any] = {
         "durationMs": round(outcome.duration_ns / 1_000_000, 3),
         "billedDurationMs": billed_milliseconds(outcome),
@@ -70,6 +79,9 @@ def _json_report(version: Version, request_id: str, outcome: Outcome, now: int, 
     record: dict[str, Any] = {"requestId": request_id, "metrics": metrics, "status": status}
     if status == "error" and outcome.error_type:
         record["errorType"] = outcome.error_type
+    if segment:
+        value = ";".join(f"{name}={field}" for name, field in segment.items())
+        record["tracing"] = {"spanId": segment["Parent"], "type": "X-Amzn-Trace-Id", "value": value}
     return _json(version, now, "platform.report", record)
 
 

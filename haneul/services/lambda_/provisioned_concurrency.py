@@ -33,6 +33,8 @@ async def put_provisioned_concurrency_config(call: Call, request: Shape) -> Shap
             raise invalid("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
         if found.version.snap_start:
             raise invalid("Provisioned Concurrency is not supported for SnapStart enabled functions.")
+        if found.alias is not None and found.alias.weights:
+            raise invalid("Alias with weights can not be used with Provisioned Concurrency")
         _check_overlap(tx, found)
         _check_concurrency(tx, found, config.requested)
         tx.put(provisioned_key(target), encode(config))
@@ -99,25 +101,36 @@ def _check_overlap(tx: Transaction, found: Resolution) -> None:
 def _check_concurrency(tx: Transaction, found: Resolution, wanted: int) -> None:
     """What is kept ready comes out of the function's reserved concurrency, or out of the account's unreserved concurrency."""
     target = found.target
-    own = wanted + sum(config.requested for key, config in _configs(tx, provisioned_prefix(target)) if str(unpack(key)[4]) != target.qualifier)
+    own = wanted + provisioned_of(tx, target, besides=target.qualifier)
     reserved = found.function.reserved_concurrency
     if reserved is not None:
         if own > reserved:
             raise invalid("Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function")
         return
     unreserved = ACCOUNT_CONCURRENCY - (read(tx, reserved_key(target.space), int) or 0)
-    others = own
-    for key, config in _configs(tx, pack((PROVISIONED_SPACE, target.account, target.region))):
-        name = str(unpack(key)[3])
-        function = read(tx, function_key(target._replace(name=name)), Function) if name != target.name else None
-        if function is not None and function.reserved_concurrency is None:
-            others += config.requested
-    if others > unreserved:
+    together = own + provisioned_elsewhere(tx, target)
+    if together > unreserved:
         raise invalid(f"Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{unreserved}].")
-    if unreserved - others < UNRESERVED_CONCURRENCY_MIN:
+    if unreserved - together < UNRESERVED_CONCURRENCY_MIN:
         raise invalid(
             f"Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_CONCURRENCY_MIN}]."
         )
+
+
+def provisioned_of(reader: Reader, target: Target, *, besides: str | None = None) -> int:
+    """The provisioned concurrency of a function's versions and aliases together, without that of one of them."""
+    return sum(config.requested for key, config in _configs(reader, provisioned_prefix(target)) if str(unpack(key)[4]) != besides)
+
+
+def provisioned_elsewhere(reader: Reader, target: Target) -> int:
+    """The provisioned concurrency of all other functions that take theirs out of the account's unreserved concurrency."""
+    total = 0
+    for key, config in _configs(reader, pack((PROVISIONED_SPACE, target.account, target.region))):
+        name = str(unpack(key)[3])
+        function = read(reader, function_key(target._replace(name=name)), Function) if name != target.name else None
+        if function is not None and function.reserved_concurrency is None:
+            total += config.requested
+    return total
 
 
 def _configs(reader: Reader, prefix: bytes) -> list[tuple[bytes, Provisioned]]:

@@ -74,6 +74,8 @@ class Version(msgspec.Struct):
     system_log_level: str = ""
     log_group: str = ""
     published_from: str = ""
+    latest_description: str | None = None
+    """Of a published version: what $LATEST's description was then, as publishing may give another one."""
     image: ImageUse | None = None
     runtime_updates: str = "Auto"
     runtime_version_arn: str = ""

@@ -10,9 +10,9 @@ from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import function_not_found, invalid, not_found
 from haneul.services.lambda_.event_sources.records import Mapping, mapping_key, parse_mapping_arn
 from haneul.services.lambda_.functions import read
-from haneul.services.lambda_.limits import TAGS_MAX
 from haneul.services.lambda_.names import parse_target
 from haneul.services.lambda_.records import CodeSigning, Function, code_signing_key, function_key
+from haneul.services.lambda_.tag_checks import check_tags
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import encode
 
@@ -52,8 +52,7 @@ async def _change(call: Call, arn: str, change: Callable[[dict[str, str]], None]
         key, found = _find(call, tx, arn)
         tags = dict(found.tags)
         change(tags)
-        if len(tags) > TAGS_MAX:
-            raise invalid(f"Limit of {TAGS_MAX} tags exceeded.")
+        check_tags(tags)
         found.tags = tags
         tx.put(key, encode(found))
 

@@ -60,6 +60,16 @@ def without_lineage(header: str) -> str:
     return _LINEAGE.sub("", header[:_HEADER_LENGTH_MAX]) if "Lineage=" in header else header[:_HEADER_LENGTH_MAX]
 
 
+def fields_of(header: str) -> dict[str, str]:
+    """The fields of a header by their names, in their order."""
+    return {name.strip(): value for name, equals, value in (one.partition("=") for one in header[:_HEADER_LENGTH_MAX].split(";")) if equals}
+
+
+def with_fields(header: str, **fields: str) -> str:
+    """A header in which these fields are what they are to be."""
+    return ";".join(f"{name}={value}" for name, value in {**fields_of(header), **fields}.items())
+
+
 def joined(headers: Iterable[str]) -> str:
     """One header for a batch of events: the first one's, with the greatest counts of all."""
     first, counts = "", dict[str, int]()

@@ -33,6 +33,8 @@ async def update_function_code(call: Call, request: Shape) -> Shape:
     check_signature(call, found.function.code_signing_arn)
     if request.get("RevisionId") not in (None, before.revision_id):
         raise precondition_failed()
+    if "Architectures" in request:
+        check_architecture(request, service.architecture)
     image, package = await _fetch(call, service, target, request, before)
 
     def work(tx: Transaction) -> tuple[Version, Version, Version | None]:
@@ -44,7 +46,7 @@ async def update_function_code(call: Call, request: Shape) -> Shape:
         fresh.image = image
         fresh.last_modified, fresh.revision_id = call.now, call.cloud.ids.uuid()
         if "Architectures" in request:
-            fresh.architecture = check_architecture(request, fresh.architecture)
+            fresh.architecture = check_architecture(request, service.architecture)
         if image is None:
             check_unpacked_size(fresh.unpacked_size + sum(layer.unpacked_size for layer in fresh.layers))
         service.code.hold(tx, target.space, package)
@@ -74,6 +76,6 @@ async def _fetch(call: Call, service: Lambda, target: Target, request: Shape, be
     if "ImageUri" not in request:
         raise invalid("Please provide ImageUri when updating a function with packageType Image.")
     wanted = msgspec.structs.replace(before)
-    architecture = check_architecture(request, before.architecture)
+    architecture = check_architecture(request, service.architecture) if "Architectures" in request else before.architecture
     package = await fetch_image(call, service.code, target, request["ImageUri"], architecture, wanted)
     return wanted.image, package

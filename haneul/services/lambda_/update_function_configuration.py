@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
+from haneul.services.lambda_.code_signing import check_signature
 from haneul.services.lambda_.configuration import apply_configuration, check_built, check_role, check_runtime, layer_uses
 from haneul.services.lambda_.errors import precondition_failed
 from haneul.services.lambda_.functions import resolve_in
@@ -22,15 +23,17 @@ async def update_function_configuration(call: Call, request: Shape) -> Shape:
     """Change settings of $LATEST; what a request leaves out stays. AWS Lambda API Reference, UpdateFunctionConfiguration."""
     service = call.service(Lambda)
     target = target_of(call, request)._replace(qualifier=None)
-    service.functions.resolve(target)
+    found = service.functions.resolve(target)
     check_built(request, "UpdateFunctionConfiguration")
-    is_image = service.functions.resolve(target).version.image is not None
+    is_image = found.version.image is not None
     if is_image:
         check_image_request(request)
     if "Runtime" in request and not is_image:
         check_runtime(request["Runtime"], await service.environments.runtimes())
     if "Role" in request:
         check_role(call, request["Role"], target)
+    if request.get("Layers"):
+        check_signature(call, found.function.code_signing_arn)
 
     def work(tx: Transaction) -> tuple[Version, Version]:
         old, fresh = resolve_in(tx, target).version, resolve_in(tx, target).version

@@ -50,20 +50,25 @@ class UrlGateway:
     async def answer(self, request: HttpRequest, url_id: str) -> HttpResponse:
         """The response to one request."""
         request_id = self._cloud.ids.uuid()
+        trace = ""
         try:
             site = self._find(url_id)
             if request.method == "OPTIONS" and site.config.cors and "access-control-request-method" in request.headers:
                 return HttpResponse(200, _cors_headers(site.config, request, preflight=True))
             caller = self._permit(site, request)
             body = await _read_body(request)
+            trace = self._invoker.decided_trace(site.found, request.headers.get(HEADER, ""))
             event = make_event(request, body, site, caller, request_id, self._cloud.clock.now())
-            response = await self._invoke(site, request, event, request_id)
+            event["headers"].setdefault(HEADER, trace.partition(";")[0])  # The trace that begins here; what came says more.
+            response = await self._invoke(site, event, request_id, trace)
         except Refused as early:
             response = early.response
             site_config = None
         else:
             site_config = site.config
         response.headers["x-amzn-RequestId"] = request_id
+        if trace:
+            response.headers["X-Amzn-Trace-Id"] = trace
         if site_config is not None and site_config.cors:
             response.headers.update(_cors_headers(site_config, request, preflight=False))
         return response
@@ -82,17 +87,22 @@ class UrlGateway:
             raise Refused(404, "The function URL does not exist.") from None
 
     def _permit(self, site: _Site, request: HttpRequest) -> Caller:
-        """With IAM the signature's owner must be allowed, without it everybody must be (by the function's policy)."""
+        """With IAM the signature's owner must be allowed, without it everybody must be (by the function's policy): to use the URL, and to invoke the function
+        by way of it (both since October 2025, "Control access to Lambda function URLs")."""
         target = site.found.target
         caller = ANONYMOUS
-        context: dict[str, Any] = {"lambda:FunctionUrlAuthType": site.config.auth_type, "aws:SourceIp": request.remote}
+        origin = {"aws:SourceIp": request.remote}
+        wanted: tuple[tuple[str, dict[str, Any]], ...] = (
+            ("lambda:InvokeFunctionUrl", {"lambda:FunctionUrlAuthType": site.config.auth_type, **origin}),
+            ("lambda:InvokeFunction", {"lambda:InvokedViaFunctionUrl": "true", **origin}),
+        )
         authority = self._cloud.authority
         try:
             if site.config.auth_type == "AWS_IAM":
                 caller = authority.authenticate(request, "lambda").caller
                 if caller.kind == "anonymous":
                     raise Refused(403, "Forbidden", "AccessDeniedException")
-            for action in ("lambda:InvokeFunctionUrl",):
+            for action, context in wanted:
                 authority.authorize(
                     caller,
                     action,
@@ -107,11 +117,10 @@ class UrlGateway:
             raise Refused(403, message, "AccessDeniedException") from None
         return caller
 
-    async def _invoke(self, site: _Site, request: HttpRequest, event: dict[str, Any], request_id: str) -> HttpResponse:
+    async def _invoke(self, site: _Site, event: dict[str, Any], request_id: str, trace: str) -> HttpResponse:
         payload = orjson.dumps(event)
         if len(payload) > PAYLOAD_BYTES_MAX:
             raise Refused(413, "Request Entity Too Large")
-        trace = request.headers.get(HEADER, "")
         try:
             if site.config.invoke_mode == "RESPONSE_STREAM":
                 answer = await self._invoker.open_stream(site.found, payload, request_id, trace_id=trace)

@@ -12,12 +12,28 @@ from haneul.services.lambda_.names import LATEST, Target, function_resource, tar
 from haneul.services.lambda_.pages import page
 from haneul.services.lambda_.records import Function, Version, function_key, version_key
 from haneul.services.lambda_.service import Lambda
-from haneul.services.lambda_.shapes import configuration, shown_sha256
+from haneul.services.lambda_.shapes import configuration, open_environment, shown_sha256
 from haneul.services.lambda_.snap_start import ask_for_snapshot
 from haneul.services.lambda_.writes import hold_layers
 from haneul.store.keys import pack
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
+from haneul.store.vault import Vault
+
+_OF_EACH_ITS_OWN = (
+    "number",
+    "description",
+    "last_modified",
+    "revision_id",
+    "published_from",
+    "latest_description",
+    "sealed_environment",
+    "runtime_updates",
+    "runtime_version_arn",
+    "state",
+    "state_reason",
+)
+"""Members of a version's record that are not code and configuration, or are compared in another way."""
 
 
 @operation("lambda:PublishVersion", resource=function_resource)
@@ -46,10 +62,15 @@ def publish_in(call: Call, tx: Transaction, target: Target, latest: Version, des
     if function is None:
         raise function_not_found(target.arn)
     newest = read(tx, version_key(target, function.next_version - 1), Version) if function.next_version > 1 else None
-    if newest is not None and newest.published_from == latest.revision_id:
+    if newest is not None and (newest.published_from == latest.revision_id or _is_same(call.cloud.vault, newest, latest)):
         return newest
     published = msgspec.structs.replace(
-        latest, number=function.next_version, description=description, revision_id=call.cloud.ids.uuid(), published_from=latest.revision_id
+        latest,
+        number=function.next_version,
+        description=description,
+        revision_id=call.cloud.ids.uuid(),
+        published_from=latest.revision_id,
+        latest_description=latest.description,
     )
     if published.snap_start:
         ask_for_snapshot(call.cloud, tx, target, published)
@@ -60,6 +81,17 @@ def publish_in(call: Call, tx: Transaction, target: Target, latest: Version, des
     service.code.hold_again(tx, target.space, published.sha256)
     hold_layers(service.code, tx, published)
     return published
+
+
+def _is_same(vault: Vault, published: Version, latest: Version) -> bool:
+    """Whether code and configuration of $LATEST are still what a version was published of, whatever has been written meanwhile."""
+    described = published.description if published.latest_description is None else published.latest_description
+    own = {name: getattr(latest, name) for name in _OF_EACH_ITS_OWN}
+    return (
+        described == latest.description
+        and msgspec.structs.replace(published, **own) == latest
+        and open_environment(vault, published) == open_environment(vault, latest)
+    )
 
 
 @operation("lambda:ListVersionsByFunction", resource=function_resource)

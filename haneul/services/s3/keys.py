@@ -35,7 +35,7 @@ def uploads_base(bucket_id: str) -> bytes:
 def text_start(base: bytes, text: str) -> bytes:
     """Where the rows whose next key part begins with `text` begin: without the terminator, so it is a prefix of them all."""
     raw = text.encode("utf-8", "surrogatepass")
-    return base + b"\x02" + (raw.replace(b"\x00", b"\x00\xff") if b"\x00" in raw else raw)
+    return base + b"\x02" + (raw.replace(b"\x00", b"\x00\xff") if 0 in raw else raw)
 
 
 def behind_key(base: bytes, text: str) -> bytes:

@@ -11,7 +11,7 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.operation import Shape
-from haneul.services.lambda_.destinations import check_destination, queue_url
+from haneul.services.lambda_.destinations import check_destination, check_may_send, provided_role_may_not, queue_url
 from haneul.services.lambda_.errors import invalid
 from haneul.services.lambda_.event_sources.patterns import FILTERS_MAX, PATTERN_LENGTH_MAX, BadPattern, compile_pattern
 from haneul.services.lambda_.event_sources.records import Mapping
@@ -50,8 +50,8 @@ def check_built(request: Shape, operation: str) -> None:
             raise NotBuilt(f"the parameter {name} of lambda:{operation}")
 
 
-def check_source(arn: str, account: str) -> str:
-    """The service of an event source: sqs or dynamodb."""
+def check_source(arn: str, region: str) -> str:
+    """The service of an event source (sqs or dynamodb), which must be in the function's region."""
     parsed = parse_arn(arn)
     if parsed is None:
         raise invalid(f"Unrecognized event source: {arn}")
@@ -59,6 +59,8 @@ def check_source(arn: str, account: str) -> str:
         raise NotBuilt(f"event sources of the service {parsed.service}")
     if parsed.service == "dynamodb" and "/stream/" not in parsed.resource:
         raise invalid(f"Unrecognized event source, must be kinesis, dynamodb stream or sqs. Unsupported source arn: {arn}")
+    if parsed.region != region:
+        raise invalid(f"Event source region must match Lambda region {region}.")
     return parsed.service
 
 
@@ -71,9 +73,9 @@ def apply_request(call: Call, mapping: Mapping, request: Shape) -> None:
     queue = mapping.source_service == "sqs"
     if queue:
         for name in _STREAM_ONLY:
-            if name in request and request[name] not in (False, {}, 0, 1):
+            if request.get(name) not in (None, {}):  # What says nothing may be said; a false or a zero says something.
                 raise invalid(f"Unsupported {name} parameter for given event source mapping type.")
-    elif request.get("ScalingConfig"):
+    elif request.get("ScalingConfig") is not None:
         raise invalid("Unsupported ScalingConfig parameter for given event source mapping type.")
     mapping.batch_size = request.get("BatchSize", mapping.batch_size)
     mapping.window_seconds = request.get("MaximumBatchingWindowInSeconds", mapping.window_seconds)
@@ -143,7 +145,7 @@ def _on_failure(call: Call, destinations: dict[str, Any]) -> str:
     parsed = parse_arn(arn)
     if parsed is None or parsed.service not in ("sqs", "sns", "s3"):
         raise invalid("Invalid destination: on-failure destinations are SQS queues, SNS topics and S3 buckets.")
-    check_destination(call.cloud, arn)
+    check_destination(call, arn)
     return arn
 
 
@@ -162,11 +164,13 @@ def _filters(criteria: dict[str, Any]) -> list[str]:
 
 
 async def check_access(call: Call, mapping: Mapping, found: Resolution) -> None:
-    """The source is there and the function's role may read it, tried out."""
+    """The source is there and the function's role may read it, tried out; and may send to the destination of failures."""
     if mapping.source_service == "sqs":
         await _check_queue(call, mapping, found)
     else:
         await _check_stream(call, mapping, found)
+    if mapping.on_failure:
+        check_may_send(call, found.version.role, mapping.function_name, mapping.on_failure, provided_role_may_not)
 
 
 async def _as_role(call: Call, mapping: Mapping, found: Resolution, operation: str, params: Shape) -> Shape:

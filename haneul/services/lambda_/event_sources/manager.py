@@ -51,7 +51,8 @@ class EventSources:
                 poller.stop()
             place = self._cloud.store.get(key)
             mapping = read(self._cloud.store, mapping_key(("lambda", *decode(place, tuple[str, str])), uuid), Mapping) if place is not None else None
-            if mapping is not None and mapping.enabled:
+            # A source is looked for in the mapping's region: what is somewhere else would be another one of the same name.
+            if mapping is not None and mapping.enabled and mapping.source_region == mapping.region:
                 made = self._pollers[uuid] = _KINDS[mapping.source_service](self._cloud, self._functions, self._invoker, mapping)
                 made.wake()
 

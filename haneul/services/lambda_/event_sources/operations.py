@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping as Conditions
 from typing import Any
 
+import msgspec
+
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import conflict, invalid, not_found
@@ -12,10 +14,10 @@ from haneul.services.lambda_.event_sources.checks import apply_request, batch_si
 from haneul.services.lambda_.event_sources.manager import save_mapping
 from haneul.services.lambda_.event_sources.records import Mapping, by_function_key, by_source_key, mapping_index_key, mapping_key
 from haneul.services.lambda_.functions import read
-from haneul.services.lambda_.limits import TAGS_MAX
 from haneul.services.lambda_.names import Target, parse_target
 from haneul.services.lambda_.pages import page
 from haneul.services.lambda_.service import Lambda
+from haneul.services.lambda_.tag_checks import check_tags
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Transaction
 
@@ -41,12 +43,11 @@ async def create_event_source_mapping(call: Call, request: Shape) -> Shape:
     check_built(request, "CreateEventSourceMapping")
     if "EventSourceArn" not in request:
         raise invalid("Unrecognized event source.")
-    source = check_source(request["EventSourceArn"], call.account)
+    source = check_source(request["EventSourceArn"], call.region)
     target = _target(call, request)
     found = call.service(Lambda).functions.resolve(target)
     position = check_position(request, source)
-    if len(request.get("Tags", {})) > TAGS_MAX:
-        raise invalid(f"Limit of {TAGS_MAX} tags exceeded.")
+    check_tags(request.get("Tags", {}))
     mapping = Mapping(
         uuid=call.cloud.ids.uuid(),
         account=target.account,
@@ -92,7 +93,9 @@ async def update_event_source_mapping(call: Call, request: Shape) -> Shape:
     functions = call.service(Lambda).functions
     mapping = _find(call, call.cloud.store, request["UUID"])
     target = _target(call, request) if "FunctionName" in request else mapping.target
-    await check_access(call, mapping, functions.resolve(target))
+    wanted = msgspec.structs.replace(mapping, function_name=target.name, qualifier=target.qualifier)
+    apply_request(call, wanted, request)
+    await check_access(call, wanted, functions.resolve(target))
 
     def work(tx: Transaction) -> Mapping:
         known = _find(call, tx, request["UUID"])

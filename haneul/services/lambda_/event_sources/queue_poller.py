@@ -5,6 +5,7 @@ Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS" and "Handling
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -30,6 +31,8 @@ class QueuePoller(Poller):
     A FIFO queue gives out no message of a group while an earlier one is being processed, so that its groups run beside each other and in order.
     Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings".
     """
+
+    data_key = "body"
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -90,14 +93,11 @@ class QueuePoller(Poller):
         return passed
 
     def _passes(self, message: Message) -> bool:
-        """A body that is JSON is compared as such; patterns for plain texts see it as it is."""
+        """A body that is JSON is compared as such, and fits patterns for JSON only; a number, word or text alone is plain text, as everything else is."""
         record = sqs_record(message, self.mapping.source_arn, self.mapping.region)
-        if self.wanted(record):
-            return True
-        try:
-            record["body"] = orjson.loads(message["Body"])
-        except orjson.JSONDecodeError:
-            return False
+        if message["Body"].lstrip(" \t\r\n")[:1] in ("{", "["):
+            with suppress(orjson.JSONDecodeError):  # It may only begin like JSON.
+                record["body"] = orjson.loads(message["Body"])
         return self.wanted(record)
 
     def _gather(self, messages: list[Message]) -> None:

@@ -59,6 +59,10 @@ class Mapping(msgspec.Struct):
         """`sqs` or `dynamodb`."""
         return self.source_arn.split(":")[2]
 
+    @property
+    def source_region(self) -> str:
+        return self.source_arn.split(":")[3]
+
 
 class Checkpoint(msgspec.Struct):
     """How far a stream's shard has been processed: the last sequence number that is done with ("" before the first).

@@ -28,13 +28,16 @@ _log = logging.getLogger("haneul")
 class Poller:
     """Follows one source for one mapping. It is asleep, as nothing but a listener, until its source's topic is notified."""
 
+    data_key = ""
+    """The member of a record that holds plain text or JSON, if there is one; filters tell them apart."""
+
     def __init__(self, cloud: Cloud, functions: Functions, invoker: Invoker, mapping: Mapping) -> None:
         self.cloud = cloud
         self.mapping = mapping
         self.functions = functions
         self.invoker = invoker
         self.stopped = False
-        self.filters: list[Matches] = [compile_pattern(one) for one in mapping.filters]
+        self.filters: list[Matches] = [compile_pattern(one, self.data_key) for one in mapping.filters]
         self._looking = False
         self._look_again = False
         self._timer: Timer | None = None
