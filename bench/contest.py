@@ -17,6 +17,7 @@ from bench.load import HttpClient, RedisClient
 from bench.peers import FAILURES, Peer, installed, peers
 from bench.speed import Speed, in_turns, speed
 from bench.table import Table
+from tests.support.python import PYTHON
 
 _ITEMS = 1000
 _TEXT = "x" * 260
@@ -71,7 +72,7 @@ class Contestant:
         return make_role(self.client("iam"))
 
     def invoke(self, name: str, code: str) -> list[bytes]:
-        create(self.client("lambda"), name, "python3.11", code, self.role)
+        create(self.client("lambda"), name, PYTHON, code, self.role)
         request = invoke_request(self.port, name)
         measure(self.port, [request], 0.5, connections=1)  # From here on it is warm.
         return [request]

@@ -26,6 +26,7 @@ from bench.table import Table
 from haneul.runtime.drivers.choice import make_driver
 from haneul.runtime.port import Credentials, FunctionSpec, Invocation
 from haneul.runtime.runtime import Runtime
+from tests.support.python import PYTHON
 
 ECHO = "def handler(event, context):\n    return event\n"
 _SLEEPER = "import time\ndef handler(event, context):\n    time.sleep(0.1)\n    return {}\n"
@@ -48,7 +49,7 @@ def run(table: Table, seconds: float) -> None:
     with servers.haneul(pinned=False) as target:
         role = make_role(client("iam", target.port))
         functions = client("lambda", target.port)
-        create(functions, "echo", "python3.11", ECHO, role)
+        create(functions, "echo", PYTHON, ECHO, role)
         direct = _warm(table, target.port, seconds, pair)
         _gateway(table, target.port, seconds, direct)
         _cold(table, functions, role, target.port)
@@ -131,7 +132,7 @@ async def _sandbox_rate(seconds: float) -> float:
         runtime = Runtime(folder, driver=make_driver("auto", folder))
         await runtime.start()
         try:
-            spec = FunctionSpec("bench", "bench", "$LATEST", "arn:bench", "python3.11", code_dir=str(code), memory_mb=1769, timeout_ms=30_000, handler="app.handler")
+            spec = FunctionSpec("bench", "bench", "$LATEST", "arn:bench", PYTHON, code_dir=str(code), memory_mb=1769, timeout_ms=30_000, handler="app.handler")
             environment = await runtime.create(spec, Credentials("ASIABENCH", "secret", "token"), "bench")
             invocation = Invocation("id", _PAYLOAD, "arn:bench")
             for _ in range(100):
@@ -162,7 +163,7 @@ def _gateway(table: Table, port: int, seconds: float, direct: float) -> None:
     create(
         functions,
         "web",
-        "python3.11",
+        PYTHON,
         'def handler(event, context):\n    return {"statusCode": 200, "body": "{}"}\n',
         client("iam", port).get_role(RoleName="bench")["Role"]["Arn"],
     )
@@ -201,7 +202,7 @@ def timed_invoke(port: int, request: bytes) -> float:
 
 
 def _cold(table: Table, functions: Any, role: str, port: int) -> None:
-    for runtime, code, limit in (("python3.11", ECHO, 1.0), ("nodejs24.x", _NODE, 4.0)):
+    for runtime, code, limit in ((PYTHON, ECHO, 1.0), ("nodejs24.x", _NODE, 4.0)):
         ours, plain = [], []
         for i in range(COLD_STARTS):
             name = f"cold-{runtime.partition('.')[0]}-{i}"
@@ -226,7 +227,7 @@ def add_cold(table: Table, name: str, ours: list[float], plain: list[float], lim
 
 def _parallel(table: Table, functions: Any, role: str, target: servers.Target) -> None:
     for count, limit in _PARALLEL:
-        create(functions, f"sleeper-{count}", "python3.11", _SLEEPER, role, memory=128)
+        create(functions, f"sleeper-{count}", PYTHON, _SLEEPER, role, memory=128)
         request = invoke_request(target.port, f"sleeper-{count}")
         with ThreadPoolExecutor(count) as pool:
             began = time.perf_counter()

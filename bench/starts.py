@@ -25,6 +25,7 @@ from bench.table import Table
 from tests.ecr.build import Registry, image
 from tests.runtime.images import ECHO as EVALUATE
 from tests.runtime.images import python_layer, tar
+from tests.support.python import PYTHON
 
 _COLD_STARTS = 9
 _STARTS = 5
@@ -101,7 +102,7 @@ def _image(table: Table, cloud: _Cloud) -> None:
 
 def _snapshot(table: Table, cloud: _Cloud) -> None:
     functions = cloud.client("lambda")
-    create(functions, "snapped", "python3.11", _BOTO3, cloud.role, SnapStart={"ApplyOn": "PublishedVersions"})
+    create(functions, "snapped", PYTHON, _BOTO3, cloud.role, SnapStart={"ApplyOn": "PublishedVersions"})
     functions.publish_version(FunctionName="snapped")
     wait_active(functions, "snapped", Qualifier="1")
     _cold_starts(table, "cold start, SnapStart with boto3", cloud, invoke_request(cloud.target.port, "snapped", "1"), 1.2)
@@ -115,7 +116,7 @@ def _stream(table: Table, cloud: _Cloud) -> None:
     dynamodb, functions = cloud.client("dynamodb"), cloud.client("lambda")
     made = dynamodb.create_table(TableName="items", BillingMode="PAY_PER_REQUEST", StreamSpecification=streams, **keys)["TableDescription"]
     dynamodb.get_waiter("table_exists").wait(TableName="items", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-    create(functions, "listener", "python3.11", _LISTENER, cloud.role, Environment={"Variables": {"QUEUE": queue}})
+    create(functions, "listener", PYTHON, _LISTENER, cloud.role, Environment={"Variables": {"QUEUE": queue}})
     mapping = functions.create_event_source_mapping(FunctionName="listener", EventSourceArn=made["LatestStreamArn"], StartingPosition="TRIM_HORIZON", BatchSize=1)
     while functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] != "Enabled":
         time.sleep(0.05)
@@ -153,11 +154,11 @@ def _many(table: Table, cloud: _Cloud, few: _Cloud, seconds: float) -> None:
     """The same invocation where there are ten thousand functions, and where there is one."""
     functions, port = cloud.client("lambda"), cloud.target.port
     for one in (cloud, few):
-        create(one.client("lambda"), "echo", "python3.11", ECHO, one.role)
+        create(one.client("lambda"), "echo", PYTHON, ECHO, one.role)
         measure(one.target.port, [invoke_request(one.target.port, "echo")], 0.5, connections=1)
     memory = tree_pss(cloud.target.pid, "Pss_Anon")
     code = {"ZipFile": base64.b64encode(zipped("app.py", ECHO)).decode()}
-    wishes: list[dict[str, Any]] = [{"FunctionName": f"one-of-many-{i}", "Runtime": "python3.11", "Handler": "app.handler", "Role": cloud.role, "Code": code} for i in range(_MANY)]
+    wishes: list[dict[str, Any]] = [{"FunctionName": f"one-of-many-{i}", "Runtime": PYTHON, "Handler": "app.handler", "Role": cloud.role, "Code": code} for i in range(_MANY)]
     creates = [requests.signed("lambda", "POST", port, "/2015-03-31/functions", json.dumps(wish).encode(), {"Content-Type": "application/json"}) for wish in wishes]
     result = uvloop.run(load(port, creates, connections=16, once=True))
     if result.failures:

@@ -1,4 +1,7 @@
-"""The server process: `python -m haneul '<settings as JSON>'`. People use `haneul start`, which checks the options and runs this."""
+"""The server process: `python -m haneul '<settings as JSON>'`. People use `haneul start`, which checks the options and runs this.
+
+With `{"root_key_of": <data directory>}` it serves nothing: it prints that directory's root key, as JSON, for `haneul status --keys`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import fcntl
 import json
 import logging
 import os
+import shlex
 import ssl
 import sys
 from pathlib import Path
@@ -14,7 +18,7 @@ from typing import Any
 import uvloop
 
 from haneul import __version__
-from haneul.app import App, serve
+from haneul.app import App, root_key_in, serve
 from haneul.core.cloud import Settings
 from haneul.store.port import StoreError
 
@@ -25,6 +29,8 @@ _FACTS = "server.json"
 def main() -> int:
     """Run until told to stop. Exit codes: 0 stopped, 1 could not start."""
     wish = json.loads(sys.argv[1])
+    if "root_key_of" in wish:
+        return _show_root_key(Path(wish["root_key_of"]))
     tls = wish.pop("tls", None)
     keys = _root_keys(wish.pop("root_keys_descriptor", None))
     settings = Settings(data_dir=Path(wish.pop("data_dir")), root_keys=keys, **wish)
@@ -56,6 +62,16 @@ def main() -> int:
     return 0
 
 
+def _show_root_key(data_dir: Path) -> int:
+    try:
+        key_id, secret = root_key_in(data_dir)
+    except (OSError, StoreError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps({"root_access_key_id": key_id, "root_secret_access_key": secret}))
+    return 0
+
+
 def _root_keys(descriptor: int | None) -> tuple[tuple[str, str, str], ...]:
     """The keys that `haneul start` left in a pipe, which is closed before anything else is started."""
     if descriptor is None:
@@ -82,18 +98,22 @@ def _ready(app: App, port: int, facts: Path, tls: bool) -> None:
         print(json.dumps({**seen, "data_dir": str(settings.data_dir)}), flush=True)
         return
     keys = "test / test (development keys: root of the default account, from this machine only)" if settings.dev_keys else "development keys are off"
+    show_keys = "haneul status --keys" + ("" if settings.data_dir == Path.home() / ".haneul" else f" --data-dir {shlex.quote(str(settings.data_dir))}")
+    key_id, secret = ("test", "test") if settings.dev_keys else (app.root_key[0], "...")
+    region = settings.region
+    activate = "" if os.environ.get("VIRTUAL_ENV") == sys.prefix or sys.prefix == sys.base_prefix else f"\n    . {shlex.quote(sys.prefix)}/bin/activate"
     print(
         f"""
   Haneul {__version__} is running.
 
   endpoint   {endpoint}
   keys       {keys}
-             {app.root_key[0]} (root's own; the secret: `haneul status --keys`)
+             {app.root_key[0]} (root's own; the secret: `{show_keys}`)
   account    {settings.account}, region {settings.region}
   data       {settings.data_dir}
 
-  Try next:
-    export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION={settings.region}
+  Try next:{activate}
+    export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID={key_id} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION={region} AWS_DEFAULT_REGION={region}
     aws s3 mb s3://hello && aws s3 ls
     haneul deploy handler.py --url
 

@@ -9,10 +9,11 @@ import signal
 import ssl
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from haneul import __version__
 from haneul.auth.authority import StandardAuthority
-from haneul.auth.root import RootKeys
+from haneul.auth.root import ROOT_KEY, RootKeys, open_root_key
 from haneul.auth.sessions import Sessions
 from haneul.clock import Clock, Ids
 from haneul.core.cloud import Cloud, Settings
@@ -28,6 +29,7 @@ from haneul.front.server import Server
 from haneul.metering.usage import StoredUsage
 from haneul.runtime.drivers.choice import driver_name
 from haneul.services.registry import service_classes
+from haneul.store.aside import committed_row
 from haneul.store.blobs import Blobs, delete_keys
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.keys import pack, prefix_range
@@ -37,6 +39,7 @@ from haneul.store.vault import Vault
 from haneul.wire.codec import ServiceCodec
 from haneul.wire.model import load_service
 
+_STORE = "store/haneul.db"
 _CLOCK_KEY = pack(("clock",))
 # Where `scripts/setup` puts the AWS SDK for JavaScript, for Node.js functions.
 _NODE_MODULES = os.path.join(sys.prefix, "share", "haneul", "node_modules")
@@ -73,7 +76,7 @@ class App:
         settings.extra.setdefault("node_modules_dir", _NODE_MODULES)
         settings.sandbox = driver_name(settings.sandbox)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = EmbeddedStore(data / "store" / "haneul.db")
+        store = EmbeddedStore(data / _STORE)
         try:
             await claim_layout(store)
         except StoreError:
@@ -166,7 +169,7 @@ class App:
         for service in self.cloud.services.values():
             await service.stop()
         await self._outbox.stop()
-        keep = (pack(("root-key",)), _CLOCK_KEY, LAYOUT_KEY)
+        keep = (ROOT_KEY, _CLOCK_KEY, LAYOUT_KEY)
         start, end = prefix_range(b"\x02")
         while rows := [key for key, _ in self._store.range(start, end, 1000) if key not in keep]:
             await delete_keys(self._store, rows)
@@ -187,6 +190,18 @@ class App:
         await self.cloud.metrics.flush()
         await self._keep_clock()
         await self._store.close()
+
+
+def root_key_in(data_dir: Path) -> tuple[str, str]:
+    """Id and secret of the root key that a data directory was made with, whether a cloud runs on it or not, for whoever may read `vault.key`.
+
+    Raises StoreError, and OSError where the directory's files cannot be read.
+    """
+    vault = Vault((data_dir / "vault.key").read_bytes(), Ids())
+    sealed = committed_row(data_dir / _STORE, ROOT_KEY)
+    if sealed is None:
+        raise StoreError(f"{data_dir} has no root key yet")
+    return open_root_key(sealed, vault)
 
 
 def calm_collector() -> None:

@@ -305,6 +305,14 @@ def test_the_tree_speaks_of_haneul_alone() -> None:
     assert problems == []
 
 
+def test_files_that_the_documentation_names_are_there() -> None:
+    """Because a newcomer goes where the documentation points."""
+    named = re.compile(r"\b(?:haneul|tests|docs|scripts|examples|bench)/[\w./-]+\.(?:py|md|yaml|json)\b")
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    problems = [f"{page.relative_to(ROOT)}: {name}" for page in pages for name in set(named.findall(page.read_text(encoding="utf-8"))) if not (ROOT / name).exists()]
+    assert problems == []
+
+
 def test_tests_say_why() -> None:
     """Because a test without a reason cannot be told from an accident when it fails."""
     missing: dict[str, int] = {}
@@ -351,3 +359,13 @@ def test_compiled_modules_do_not_wait_while_they_handle_an_error() -> None:
         for handler in [node for node in ast.walk(tree_of(ROOT / name)) if isinstance(node, ast.ExceptHandler)]:
             problems += [f"{name}:{node.lineno}" for node in ast.walk(handler) if isinstance(node, ast.Await | ast.Yield | ast.AsyncFor | ast.AsyncWith)]
     assert names and problems == []
+
+
+def test_no_code_is_bound_to_one_python() -> None:
+    """Because a machine has the Python that runs Haneul, and perhaps no other: `tests/support/python.py` names its runtime."""
+    problems = []
+    for path in sorted(path for folder in ("haneul", "tests", "bench", "examples") for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"python3\.\d+", node.value):
+                problems.append(f"{path.relative_to(ROOT).as_posix()}:{node.lineno}")
+    assert problems == []

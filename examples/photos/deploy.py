@@ -15,6 +15,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 STAGE = "prod"
+PYTHON = f"python3.{sys.version_info.minor}"  # The runtime for which this environment has Pillow, which becomes the layer.
 LOGGING = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 STREAM_READING = "arn:aws:iam::aws:policy/service-role/AWSLambdaDynamoDBExecutionRole"
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
@@ -59,17 +60,17 @@ class Photos:
         table = self.arn("dynamodb", f"table/{self.table}")
         photos, thumbnails = f"arn:aws:s3:::{self.photos_bucket}/*", f"arn:aws:s3:::{self.thumbnails_bucket}/*"
         return [
-            Function("upload", "python3.11", "app.handler", [LOGGING], [allow("s3:PutObject", photos)]),
+            Function("upload", PYTHON, "app.handler", [LOGGING], [allow("s3:PutObject", photos)]),
             Function(
                 "thumbnail",
-                "python3.11",
+                PYTHON,
                 "app.handler",
                 [LOGGING],
                 [allow("s3:GetObject", photos), allow("s3:PutObject", thumbnails), allow("dynamodb:PutItem", table)],
                 ("pillow",),
             ),
             Function("index", "nodejs24.x", "index.handler", [LOGGING, STREAM_READING], []),
-            Function("list", "python3.11", "app.handler", [LOGGING], [allow("dynamodb:Query", table)]),
+            Function("list", PYTHON, "app.handler", [LOGGING], [allow("dynamodb:Query", table)]),
         ]
 
     def deploy(self) -> None:
@@ -112,7 +113,7 @@ class Photos:
         site = Path(spec.origin).parent.parent
         files = {f"python/{file.relative_to(site)}": file.read_bytes() for part in ("PIL", "pillow.libs") for file in (site / part).rglob("*") if _wanted(file)}
         answer = self.client("lambda").publish_layer_version(
-            LayerName="pillow", Content={"ZipFile": make_zip(files)}, CompatibleRuntimes=[f"python3.{sys.version_info.minor}"]
+            LayerName="pillow", Content={"ZipFile": make_zip(files)}, CompatibleRuntimes=[PYTHON]
         )
         self.say("lambda", f"layer pillow, {answer['Content']['CodeSize'] // 1024} KB")
         return str(answer["LayerVersionArn"])

@@ -15,7 +15,7 @@ from haneul.store.keys import pack
 from haneul.store.port import Store, StoreError
 from haneul.store.vault import Vault
 
-_KEY = pack(("root-key",))
+ROOT_KEY = pack(("root-key",))
 _PURPOSE = "root-key"
 _DEV_SECRET = "test"
 
@@ -37,6 +37,15 @@ def is_loopback(address: str) -> bool:
     return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
+def open_root_key(sealed: bytes, vault: Vault) -> tuple[str, str]:
+    """Id and secret out of the store's row at ROOT_KEY. Raises StoreError when another vault sealed them."""
+    opened = vault.unseal(sealed, _PURPOSE)
+    if opened is None:
+        raise StoreError("the data directory's vault key does not fit its store: was `vault.key` replaced?")
+    key_id, _, secret = opened.decode().partition(":")
+    return key_id, secret
+
+
 class RootKeys:
     """Looks up root credentials."""
 
@@ -50,16 +59,13 @@ class RootKeys:
     async def load(self, store: Store, vault: Vault, ids: Ids) -> tuple[str, str]:
         """Read this data directory's root key, or make it; returns id and secret."""
 
-        sealed = store.get(_KEY)
+        sealed = store.get(ROOT_KEY)
         if sealed is None:
             key_id, secret = ids.unique_id("AKIA"), ids.secret_key()
             fresh = vault.seal(f"{key_id}:{secret}".encode(), _PURPOSE)
-            await store.transact(lambda tx: tx.put(_KEY, fresh))
+            await store.transact(lambda tx: tx.put(ROOT_KEY, fresh))
         else:
-            opened = vault.unseal(sealed, _PURPOSE)
-            if opened is None:
-                raise StoreError("the data directory's vault key does not fit its store: was `vault.key` replaced?")
-            key_id, _, secret = opened.decode().partition(":")
+            key_id, secret = open_root_key(sealed, vault)
         self._known[key_id] = Credential(secret, root_of(self._account, key_id))
         return key_id, secret
 

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import os
+import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -22,16 +23,20 @@ def _sdk(module: str) -> Any:
     return importlib.import_module(module)
 
 
-def env(name: str, default: Any = None) -> Any:
-    """The value of an option's environment variable: `env("data-dir")` reads HANEUL_DATA_DIR."""
-    return os.environ.get("HANEUL_" + name.upper().replace("-", "_"), default)
+def local_path(text: str) -> Path:
+    """A path that an option or a variable gives: `~` is the user's home wherever it comes from."""
+    return Path(text).expanduser().absolute()
 
 
 def add_connection_options(command: argparse.ArgumentParser) -> None:
     """--endpoint, --region, --data-dir: where the cloud is."""
-    command.add_argument("--endpoint", default=env("endpoint"), metavar="URL", help="the cloud's address (default: that of the one started on this data directory)")
-    command.add_argument("--region", default=env("region"), help="the region to work in (default: the cloud's own)")
-    command.add_argument("--data-dir", default=env("data-dir", str(DEFAULT_DATA_DIR)), metavar="PATH", help="the data directory of the cloud (default: ~/.haneul)")
+    command.add_argument("--endpoint", metavar="URL", help="the cloud's address (default: that of the one started on this data directory)")
+    command.add_argument("--region", help="the region to work in (default: the cloud's own)")
+    command.add_argument("--data-dir", type=local_path, default=DEFAULT_DATA_DIR, metavar="PATH", help="the data directory of the cloud (default: ~/.haneul)")
+
+
+class Unreachable(Trouble):
+    """No cloud answers where one was looked for."""
 
 
 class Connection:
@@ -39,11 +44,11 @@ class Connection:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.facts: dict[str, Any] = {}
-        path = Path(options.data_dir) / "server.json"
+        path = options.data_dir / "server.json"
         if path.exists():
             self.facts = json.loads(path.read_text())
         self.endpoint: str = options.endpoint or self.facts.get("endpoint", "http://localhost:4566")
-        self.region: str = options.region or os.environ.get("AWS_REGION") or self.facts.get("region", "us-east-1")
+        self.region: str = options.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or self.facts.get("region", "us-east-1")
         self._key = os.environ.get("AWS_ACCESS_KEY_ID", "test")
         self._secret = os.environ.get("AWS_SECRET_ACCESS_KEY", "test")
         self._token = os.environ.get("AWS_SESSION_TOKEN")
@@ -66,6 +71,10 @@ class Connection:
             config=_sdk("botocore.config").Config(read_timeout=_TIMEOUT_SECONDS, retries={"total_max_attempts": 1, "mode": "standard"}),
         )
 
+    def sign_with(self, key_id: str, secret: str) -> None:
+        """Use these keys from now on."""
+        self._key, self._secret, self._token = key_id, secret, None
+
     def admin(self, method: str, name: str, body: Any = None) -> dict[str, Any]:
         """Call `/_haneul/<name>`, signed."""
         data = json.dumps(body).encode() if body is not None else b""
@@ -75,7 +84,7 @@ class Connection:
         prepared = request.prepare()
         try:
             wish = urllib.request.Request(prepared.url, data=data or None, headers=dict(prepared.headers), method=method)
-            with urllib.request.urlopen(wish, timeout=_TIMEOUT_SECONDS) as answer:
+            with urllib.request.urlopen(wish, timeout=_TIMEOUT_SECONDS, context=self._trust()) as answer:
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")
@@ -85,4 +94,16 @@ class Connection:
                 pass
             raise Trouble(text) from error
         except (urllib.error.URLError, OSError) as error:
-            raise Trouble(f"no cloud answers at {self.endpoint} ({getattr(error, 'reason', error)}). Start one with `haneul start`.") from error
+            raise Unreachable(f"no cloud answers at {self.endpoint} ({getattr(error, 'reason', error)}). Start one with `haneul start`.") from error
+
+    def _trust(self) -> ssl.SSLContext | None:
+        """Whose certificates count: those of AWS_CA_BUNDLE (or of the profile's `ca_bundle`) where it is set, as for the SDK's clients."""
+        if not self.endpoint.startswith("https:"):
+            return None
+        bundle = _sdk("botocore.session").Session().get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+        try:
+            if not bundle:
+                return ssl.create_default_context()
+            return ssl.create_default_context(capath=bundle) if os.path.isdir(bundle) else ssl.create_default_context(cafile=bundle)
+        except OSError as error:
+            raise Trouble(f"AWS_CA_BUNDLE names {bundle}, which cannot be read as certificates: {error.strerror or error}") from error

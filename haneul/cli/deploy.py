@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import re
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -16,7 +17,8 @@ from haneul.cli.output import Trouble, show
 
 _BASIC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 _TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
-_RUNTIMES = {".py": "python3.11", ".js": "nodejs24.x", ".mjs": "nodejs24.x", ".cjs": "nodejs24.x"}
+_PYTHON = f"python3.{sys.version_info.minor}"  # The Python that runs Haneul is there on every machine.
+_RUNTIMES = {".py": _PYTHON, ".js": "nodejs24.x", ".mjs": "nodejs24.x", ".cjs": "nodejs24.x"}
 _ENTRIES = {".py": ("lambda_handler", "handler"), ".js": ("handler",), ".mjs": ("handler",), ".cjs": ("handler",)}
 _POLL_SECONDS = 0.05
 _POLLS = 1200
@@ -32,7 +34,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command.add_argument("path", help="handler.py, index.mjs, or a folder with one of them")
     command.add_argument("--name", help="the function's name (default: that of the file or folder)")
     command.add_argument("--handler", help="MODULE.FUNCTION (default: found in the file)")
-    command.add_argument("--runtime", help="python3.11, nodejs24.x … (default: by the file's ending)")
+    command.add_argument("--runtime", help=f"{_PYTHON}, nodejs24.x … (default: by the file's ending; for Python the one that Haneul itself runs on)")
     command.add_argument("--memory", type=int, default=128, metavar="MB", help="128 to 10240 (default: 128)")
     command.add_argument("--timeout", type=int, default=3, metavar="SECONDS", help="1 to 900 (default: 3)")
     command.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="an environment variable; may be given several times")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from haneul.cli import clock, deploy, invoke, logs, regions, start, status
+from haneul.cli.environment import Parser
 from haneul.cli.output import Trouble
 
 _DESCRIPTION = """\
@@ -15,7 +16,8 @@ Haneul: a serverless cloud that you own, speaking the AWS protocols.
 
 Start it with `haneul start`, point any AWS SDK, CLI or deployment tool at http://localhost:4566
 (AWS_ENDPOINT_URL), and use it. Every option can also be given as an environment variable:
---data-dir as HANEUL_DATA_DIR, --port as HANEUL_PORT, and so on."""
+--data-dir as HANEUL_DATA_DIR, --port as HANEUL_PORT, and so on (switches as 1; what may be given
+several times separated by spaces)."""
 
 _EPILOG = """\
 examples:
@@ -30,7 +32,7 @@ examples:
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    top = argparse.ArgumentParser(prog="haneul", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(prog="haneul", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for module in (start, status, logs, invoke, deploy, clock, regions):
         module.add(commands)

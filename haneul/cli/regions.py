@@ -17,7 +17,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "Requests still reach a region that is cut off; what replicates between regions (global tables) waits.",
     )
     command.add_argument("action", nargs="?", choices=["show", "cut", "heal"], default="show")
-    command.add_argument("region", nargs="?", help="the region; `all` heals everything")
+    command.add_argument("target", nargs="?", metavar="region", help="the region; `all` heals everything")
     command.add_argument("--from", dest="other", help="only the way between the region and this one")
     add_connection_options(command)
     command.set_defaults(run=regions)
@@ -29,8 +29,8 @@ def regions(options: argparse.Namespace) -> int:
     if options.action == "show":
         show(connection.admin("GET", "regions"))
         return 0
-    if not options.region:
+    if not options.target:
         raise Trouble(f"say which region, as in `haneul regions {options.action} eu-west-1`")
-    wish = {options.action: options.region, **({"from": options.other} if options.other else {})}
+    wish = {options.action: options.target, **({"from": options.other} if options.other else {})}
     show(connection.admin("POST", "regions", wish))
     return 0

@@ -8,11 +8,12 @@ import json
 import os
 import re
 import shutil
+import ssl
 import sys
 import time
 from pathlib import Path
 
-from haneul.cli.connection import DEFAULT_DATA_DIR, Connection, add_connection_options, env
+from haneul.cli.connection import DEFAULT_DATA_DIR, Connection, add_connection_options, local_path
 from haneul.cli.output import Trouble, show
 from haneul.cli.root_keys import VARIABLE, hand_over, root_keys
 
@@ -25,47 +26,40 @@ _NETWORKS = ("outbound", "none")
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands of this file."""
     command = commands.add_parser("start", help="run the cloud until Ctrl-C", description="Run the cloud until Ctrl-C. State stays in the data directory.")
-    command.add_argument("--host", default=env("host", "127.0.0.1"), help="address to listen on (default: 127.0.0.1, this machine only)")
-    command.add_argument("--port", type=int, default=int(env("port", 4566)), help="port to listen on (default: 4566; 0: any free one)")
-    command.add_argument("--data-dir", default=env("data-dir", str(DEFAULT_DATA_DIR)), metavar="PATH", help="where all state is kept (default: ~/.haneul)")
-    command.add_argument("--account", default=env("account", "000000000000"), help="id of the default account, 12 digits (default: 000000000000)")
-    command.add_argument("--region", default=env("region", "us-east-1"), help="region of requests that name none (default: us-east-1)")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
+    command.add_argument("--port", type=int, default=4566, help="port to listen on (default: 4566; 0: any free one)")
+    command.add_argument("--data-dir", type=local_path, default=DEFAULT_DATA_DIR, metavar="PATH", help="where all state is kept (default: ~/.haneul)")
+    command.add_argument("--account", default="000000000000", help="id of the default account, 12 digits (default: 000000000000)")
+    command.add_argument("--region", default="us-east-1", help="region of requests that name none (default: us-east-1)")
     command.add_argument(
         "--root-key",
         action="append",
-        default=[key for key in str(env("root-key", "")).split() if key],
+        default=[],
         metavar="ID:SECRET[:ACCOUNT]",
         help="a key that is root of the account; may be given several times. The started server hides it; a file never shows it at all",
     )
-    command.add_argument(
-        "--root-key-file",
-        default=env("root-key-file"),
-        metavar="PATH",
-        help="a file with such keys, one a line, that only its owner may read (mode 0600)",
-    )
-    command.add_argument(
-        "--no-dev-keys", action="store_true", default=env("no-dev-keys", "") not in ("", "0"), help="refuse the development keys (test/test and 12-digit key ids)"
-    )
+    command.add_argument("--root-key-file", metavar="PATH", help="a file with such keys, one a line, that only its owner may read (mode 0600)")
+    command.add_argument("--no-dev-keys", action="store_true", help="refuse the development keys (test/test and 12-digit key ids)")
     command.add_argument(
         "--capacity",
         choices=_CAPACITIES,
-        default=env("capacity", _CAPACITIES[0]),
+        default=_CAPACITIES[0],
         help="whether throughput is limited as in AWS, provisioned or on demand (default: enforced), or only counted (unlimited)",
     )
     command.add_argument(
         "--sandbox",
         choices=_SANDBOXES,
-        default=env("sandbox", _SANDBOXES[0]),
+        default=_SANDBOXES[0],
         help="what functions are held in: Linux namespaces (default: auto, which is namespaces), bubblewrap, or none: no isolation at all, for machines that have no other",
     )
     command.add_argument(
         "--function-network",
         choices=_NETWORKS,
-        default=env("function-network", _NETWORKS[0]),
+        default=_NETWORKS[0],
         help="what functions reach besides this cloud: whatever this machine reaches but its own loopback (default: outbound), or nothing (none)",
     )
-    command.add_argument("--tls-certificate", default=env("tls-certificate"), metavar="FILE", help="serve HTTPS with this certificate (PEM)")
-    command.add_argument("--tls-key", default=env("tls-key"), metavar="FILE", help="the certificate's key (PEM)")
+    command.add_argument("--tls-certificate", type=local_path, metavar="FILE", help="serve HTTPS with this certificate (PEM)")
+    command.add_argument("--tls-key", type=local_path, metavar="FILE", help="the certificate's key (PEM)")
     command.set_defaults(run=start)
     command = commands.add_parser("stop", help="finish what is in flight and stop", description="Ask the running cloud to finish what is in flight and stop; wait until it has.")
     add_connection_options(command)
@@ -84,20 +78,16 @@ def start(options: argparse.Namespace) -> int:
         raise Trouble(f"--port takes a number up to 65535, not {options.port}")
     if not re.fullmatch(r"[a-z0-9-]+", options.region):
         raise Trouble(f"--region takes a region's name such as us-east-1, not {options.region!r}")
-    if options.capacity not in _CAPACITIES:
-        raise Trouble(f"--capacity takes {' or '.join(_CAPACITIES)}, not {options.capacity!r}")
-    if options.sandbox not in _SANDBOXES:
-        raise Trouble(f"--sandbox takes {', '.join(_SANDBOXES[:-1])} or {_SANDBOXES[-1]}, not {options.sandbox!r}")
-    if options.function_network not in _NETWORKS:
-        raise Trouble(f"--function-network takes {' or '.join(_NETWORKS)}, not {options.function_network!r}")
     if options.sandbox == "bubblewrap" and shutil.which("bwrap") is None:
         raise Trouble("--sandbox bubblewrap needs the program bwrap in the PATH (Debian's package is bubblewrap)")
     if bool(options.tls_certificate) != bool(options.tls_key):
         raise Trouble("--tls-certificate and --tls-key go together")
+    if options.tls_certificate:
+        _check_tls(options.tls_certificate, options.tls_key)
     wish = {
         "host": options.host,
         "port": options.port,
-        "data_dir": str(Path(options.data_dir).expanduser().absolute()),
+        "data_dir": str(options.data_dir),
         "account": options.account,
         "region": options.region,
         "root_keys_descriptor": hand_over(root_keys(options)),
@@ -107,10 +97,28 @@ def start(options: argparse.Namespace) -> int:
         "function_network": options.function_network,
     }
     if options.tls_certificate:
-        wish["tls"] = {"certificate": options.tls_certificate, "key": options.tls_key}
+        wish["tls"] = {"certificate": str(options.tls_certificate), "key": str(options.tls_key)}
     sys.stdout.flush()
     kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
     os.execve(sys.executable, [sys.executable, "-m", "haneul", json.dumps(wish)], kept)
+
+
+def _check_tls(certificate: Path, key: Path) -> None:
+    """Trouble that names the file and its option when the server could not serve with them."""
+    for option, path in (("--tls-certificate", certificate), ("--tls-key", key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise Trouble(f"{option} {path} cannot be read: {error.strerror}") from error
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)
+    except ssl.SSLError as error:
+        raise Trouble(f"--tls-certificate {certificate} is no certificate in PEM") from error
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except ssl.SSLError as error:
+        problem = f"does not belong to {certificate}" if error.reason == "KEY_VALUES_MISMATCH" else "is no private key in PEM, or needs a password"
+        raise Trouble(f"--tls-key {key} {problem}") from error
 
 
 def stop(options: argparse.Namespace) -> int:
@@ -119,7 +127,7 @@ def stop(options: argparse.Namespace) -> int:
     connection.admin("POST", "stop")
     process = connection.facts.get("pid")
     deadline = time.monotonic() + _STOP_SECONDS
-    while process and _in_use(Path(options.data_dir)):
+    while process and _in_use(options.data_dir):
         if time.monotonic() > deadline:
             raise Trouble(f"the cloud (process {process}) is still finishing after {_STOP_SECONDS:.0f} s")
         time.sleep(0.02)

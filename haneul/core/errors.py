@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -30,12 +31,22 @@ class NotBuilt(ServiceError):
         super().__init__("NotImplemented", f"Haneul does not implement {what}. See docs/COVERAGE.md for what it does.", 501)
 
 
+def refuse_given(operation: str, request: Mapping[str, Any], *names: str) -> None:
+    """Raise NotBuilt for the first of these parameters that a request gives, with a value other than nothing and false. `operation` is as in `sqs:SendMessage`."""
+    for name in names:
+        if request.get(name):
+            raise NotBuilt(f"the parameter {name} of {operation}")
+
+
 class SerializationError(Exception):
-    """Bytes that do not fit the operation's shapes. The wire turns it into the service's own error."""
+    """Bytes that do not fit the operation's shapes. The wire turns it into the service's own error. `parameter` is the name and text of the query's parameter, where
+    it was one.
+    """
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.parameter: tuple[str, str] | None = None
 
 
 class AccessDenied(Exception):

@@ -95,6 +95,8 @@ def _error_of(problem: Exception, service: Service, request_id: str, call: Call 
         anonymous = call is not None and call.caller.kind == "anonymous"
         return ServiceError(quirks.access_denied, (anonymous and quirks.anonymous_denial) or problem.message, quirks.access_denied_status)
     if isinstance(problem, SerializationError):
+        if problem.parameter is not None and quirks.parameter_error is not None and (special := quirks.parameter_error(*problem.parameter)) is not None:
+            return special
         return ServiceError(quirks.serialization_code, problem.message, 400)
     if isinstance(problem, ServiceError):
         return problem

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from haneul.core.errors import ServiceError
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Quirks:
     `anonymous_denial` is the message of a refused request without credentials, where the service has one of its own.
     `strict_version`: requests of the query protocol must name the model's version.
     `allows_anonymous`: a request without credentials is let through to the policy decision. `body_bytes_max` bounds a body that is read into memory.
+    `parameter_error` gives the error for a parameter of the query (name, text) that cannot be read; None where it is the usual one.
     """
 
     error_namespace: str = ""
@@ -36,3 +39,4 @@ class Quirks:
     allows_anonymous: bool = False
     strict_version: bool = False
     body_bytes_max: int = 16 * 1024 * 1024
+    parameter_error: Callable[[str, str], ServiceError | None] | None = None

@@ -18,7 +18,7 @@ from haneul.core.bodies import chunks_of
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import ClientGone, IncomingBody
 from haneul.front.head import NO_BODY, head_bytes
-from haneul.front.incoming import METHODS, Incoming, Refused
+from haneul.front.incoming import METHODS, Incoming, Refused, joined, path_of_absolute, refuse_coding
 from haneul.front.respond import driver, send_stream
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _STREAM_FROM_BYTES = 1 << 20
 _QUEUE_MAX = 32
 _JOIN_BELOW_BYTES = 65_536
 _LINGER_SECONDS = 5.0
-_ONCE_ONLY = frozenset(("host", "content-length", "authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-content-sha256"))
 _log = logging.getLogger("haneul")
 
 
@@ -45,6 +44,7 @@ class Connection(asyncio.Protocol):
         "_current",
         "_driven",
         "_due",
+        "_earlier_bytes",
         "_handler",
         "_head_bytes",
         "_headers",
@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_names",
         "_parser",
         "_raw",
+        "_read_bytes",
         "_reading_paused",
         "_ready",
         "_remote_given",
@@ -80,7 +81,9 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._raw: list[tuple[bytes, bytes]] = []
         self._headers: dict[str, str] = {}
-        self._head_bytes = 0
+        self._head_bytes = 0  # Of the reads that brought a head which is not complete; below zero while a body comes.
+        self._earlier_bytes = 0  # How many of them may belong to requests before it.
+        self._read_bytes = 0  # Of the read that is being parsed.
         self._names = server.header_names
         self._body: list[bytes] = []
         self._stream: IncomingBody | None = None
@@ -128,6 +131,7 @@ class Connection(asyncio.Protocol):
         self.last_progress = self._server.now
         if self._closing:
             return
+        self._read_bytes = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -137,10 +141,10 @@ class Connection(asyncio.Protocol):
             self._refuse(cause if isinstance(cause, Refused) else Refused(400, "Bad Request"))
         except httptools.HttpParserError:
             self._refuse(Refused(400, "Bad Request"))
-        if self._head_bytes >= 0 and self.request_began:
+        if self._head_bytes >= 0 and self.request_began and not self._closing:
             self._head_bytes += len(data)
-            if self._head_bytes > _HEADER_BYTES_MAX:
-                self._refuse(Refused(431, "Request Header Fields Too Large"))
+            if self._head_bytes - self._earlier_bytes > _HEADER_BYTES_MAX:
+                self._refuse(self._too_large())
                 return
         if self._ready and self._current is None and not self._due:
             self._due = True
@@ -185,38 +189,33 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         raw, names = self._raw, self._names
+        # A head that came whole in a small read, as nearly all do, is small: only others are counted.
+        if self._head_bytes + self._read_bytes > _HEADER_BYTES_MAX and len(self._url) + sum([len(name) + len(value) + 4 for name, value in raw]) > _HEADER_BYTES_MAX:
+            raise self._too_large()
         try:
             headers = {names[name]: value.decode() for name, value in raw}
         except UnicodeDecodeError:
             headers = {names[name]: value.decode("latin-1") for name, value in raw}
         if len(headers) != len(raw):
-            headers = self._joined()
+            headers = joined(raw, names)
         if len(raw) > _HEADER_COUNT_MAX:
             raise Refused(431, "Request Header Fields Too Large")
         self._headers = headers
         self._head_bytes = -1
+        if "host" not in headers and self._parser.get_http_version() == "1.1":
+            raise Refused(400, "Bad Request: no Host header")  # RFC 9112, 3.2
         if "content-length" not in headers and "transfer-encoding" not in headers:
             return
         length = headers.get("content-length")
-        if length is not None and "transfer-encoding" in headers:
-            raise Refused(400, "Bad Request: both Content-Length and Transfer-Encoding")
+        if "transfer-encoding" in headers:
+            refuse_coding(headers["transfer-encoding"], length)
         expects = "expect" in headers and headers["expect"].lower() == "100-continue"
         if expects or length is None or int(length) > _STREAM_FROM_BYTES:
             self._stream = IncomingBody(int(length) if length is not None else None, pause=self._pause, resume=self._resume, begin=self._begin_body)
             self._enqueue(expects and length != "0")
 
-    def _joined(self) -> dict[str, str]:
-        """Headers some of which come more than once: joined by commas, unless a second one could deceive somebody."""
-        headers: dict[str, str] = {}
-        for name, value in self._raw:
-            key, text = self._names[name], value.decode("utf-8", "replace")
-            if key not in headers:
-                headers[key] = text
-            elif key in _ONCE_ONLY:
-                raise Refused(400, f"Bad Request: more than one {key} header")
-            else:
-                headers[key] = f"{headers[key]},{text}"
-        return headers
+    def _too_large(self) -> Refused:
+        return Refused(414, "URI Too Long") if len(self._url) > _HEADER_BYTES_MAX // 2 else Refused(431, "Request Header Fields Too Large")
 
     def on_body(self, data: bytes) -> None:
         if self._stream is not None:
@@ -232,12 +231,13 @@ class Connection(asyncio.Protocol):
             self._enqueue(False)
         self.request_began = 0.0
         self._head_bytes = 0
+        self._earlier_bytes = self._read_bytes
 
     def _enqueue(self, expects_continue: bool) -> None:
         path, _, query = self._url.decode("latin-1").partition("?")
         self._url = b""
         if path[:1] != "/":
-            path = self._absolute(path)
+            path = path_of_absolute(path, self._headers)
         parts = self._body
         if parts:
             body = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -249,17 +249,6 @@ class Connection(asyncio.Protocol):
         self._ready.append(Incoming(method, path, query, self._headers, body, self._stream, self, parser.should_keep_alive(), expects_continue))
         if len(self._ready) > _QUEUE_MAX:
             self._pause()
-
-    def _absolute(self, target: str) -> str:
-        """The path of a request target in absolute form (RFC 9112, 3.2.2); its host counts."""
-        if target == "*":
-            return "/*"
-        scheme, found, rest = target.partition("://")
-        if not found or scheme not in ("http", "https"):
-            raise Refused(400, "Bad Request")
-        host, slash, path = rest.partition("/")
-        self._headers["host"] = host
-        return slash + path if slash else "/"
 
     # ---- answering
 

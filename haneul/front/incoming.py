@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from haneul.front.connection import Connection
 
 _NAMES_REMEMBERED = 2048
+_ONCE_ONLY = frozenset(("host", "content-length", "authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-content-sha256"))
 
 
 class Refused(Exception):
@@ -22,6 +23,18 @@ class Refused(Exception):
         self.message = message
 
 
+def refuse_coding(coding: str, length: str | None) -> None:
+    """Raise `Refused` for a Transfer-Encoding that is not just `chunked` (RFC 9112, 6.1 and 6.3): bodies are not decompressed, and one of unknown length has no end."""
+    if coding.lower() == "chunked" and length is None:
+        return
+    if length is not None:
+        raise Refused(400, "Bad Request: both Content-Length and Transfer-Encoding")
+    *first, last = [one.strip().lower() for one in coding.split(",")]
+    if last != "chunked" or "chunked" in first:
+        raise Refused(400, "Bad Request: chunked comes last in Transfer-Encoding, and once")
+    raise Refused(501, f"Not Implemented: Transfer-Encoding {', '.join(first)}")
+
+
 class HeaderNames(dict[bytes, str]):
     """Header names in lower case, remembered: the same few come with every request."""
 
@@ -30,6 +43,32 @@ class HeaderNames(dict[bytes, str]):
         if len(self) < _NAMES_REMEMBERED:
             self[name] = text
         return text
+
+
+def joined(raw: list[tuple[bytes, bytes]], names: HeaderNames) -> dict[str, str]:
+    """Headers some of which come more than once: joined by commas, unless a second one could deceive somebody (then Refused)."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = names[name], value.decode("utf-8", "replace")
+        if key not in headers:
+            headers[key] = text
+        elif key in _ONCE_ONLY:
+            raise Refused(400, f"Bad Request: more than one {key} header")
+        else:
+            headers[key] = f"{headers[key]},{text}"
+    return headers
+
+
+def path_of_absolute(target: str, headers: dict[str, str]) -> str:
+    """The path of a request target in absolute form (RFC 9112, 3.2.2); its host counts, and replaces the one in `headers`."""
+    if target == "*":
+        return "/*"
+    scheme, found, rest = target.partition("://")
+    if not found or scheme not in ("http", "https"):
+        raise Refused(400, "Bad Request")
+    host, slash, path = rest.partition("/")
+    headers["host"] = host
+    return slash + path if slash else "/"
 
 
 class _Methods(dict[bytes, str]):

@@ -79,10 +79,14 @@ class RestReader:
                         extra.setdefault(key, text)
                 continue
             name, repeated, convert = known
-            if repeated:
-                result.setdefault(name, []).append(convert(text))
-            elif name not in result:  # Of a key sent twice, the first counts.
-                result[name] = convert(text)
+            try:
+                if repeated:
+                    result.setdefault(name, []).append(convert(text))
+                elif name not in result:  # Of a key sent twice, the first counts.
+                    result[name] = convert(text)
+            except SerializationError as error:
+                error.parameter = (key, text)
+                raise
         if extra and self._query_map is not None:
             result[self._query_map[0]] = extra
 

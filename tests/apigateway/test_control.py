@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from json import dumps
+
 import pytest
 
 from tests.apigateway.support import add_resource, deploy, error_of, fake_lambda, make_api, proxy_uri, send
@@ -297,6 +299,26 @@ def test_what_is_not_built_says_so(gateway, api):
     assert error_of(gateway.get_export, restApiId=api, stageName="x", exportType="oas30")[0] == "NotImplemented"
     assert error_of(gateway.create_rest_api, name="x", endpointConfiguration={"types": ["PRIVATE"]})[0] == "NotImplemented"
     assert error_of(gateway.create_domain_name, domainName="example.com")[0] == "NotImplemented"
+
+
+def test_parameters_that_are_not_honoured_are_refused(gateway, api):
+    """Because who gives one counts on it; the value that is the default anyway is taken."""
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+    place = {"restApiId": api, "resourceId": root, "httpMethod": "GET"}
+    definition = dumps({"openapi": "3.0.1", "info": {"title": "imported", "version": "1"}, "paths": {}}).encode()
+    lambda_uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:f/invocations"
+    for call, wish, word in (
+        (gateway.create_api_key, {"name": "k", "generateDistinctId": False}, "generateDistinctId"),
+        (gateway.put_integration, {**place, "type": "MOCK", "integrationTarget": "arn:aws:elasticloadbalancing:us-east-1:000000000000:listener/app/a/b/c"}, "integrationTarget"),
+        (gateway.import_rest_api, {"body": definition, "failOnWarnings": True}, "failOnWarnings"),
+        (gateway.put_rest_api, {"restApiId": api, "body": definition, "failOnWarnings": True}, "failOnWarnings"),
+        (gateway.create_authorizer, {"restApiId": api, "name": "a", "type": "TOKEN", "authorizerUri": lambda_uri, "providerARNs": ["arn:aws:cognito-idp:us-east-1:1:userpool/x"]}, "providerARNs"),
+    ):
+        code, message = error_of(call, **wish)[:2]
+        assert code == "NotImplemented" and word in message
+    assert gateway.create_api_key(name="k", generateDistinctId=True)["id"]
+    assert gateway.import_rest_api(body=definition, failOnWarnings=False)["name"] == "imported"
 
 
 def test_apis_survive_a_restart(fresh_cloud):

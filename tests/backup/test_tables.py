@@ -58,6 +58,10 @@ def test_jobs_that_fail_say_why(cloud: Running) -> None:
     assert failed["Status"] == "FAILED" and "TableAlreadyExistsException" in failed["StatusMessage"] and "CreatedResourceArn" not in failed
     client = cloud.client("backup")
     assert len(client.list_backup_jobs(ByState="FAILED")["BackupJobs"]) == 2
+    assert client.list_backup_jobs(ByParentJobId="a")["BackupJobs"] == client.list_restore_jobs(ByParentJobId="a")["RestoreJobs"] == []
+    assert client.list_recovery_points_by_backup_vault(BackupVaultName="vault", ByParentRecoveryPointArn="arn:a")["RecoveryPoints"] == []
+    assert failure(client.list_backup_jobs, ByMessageCategory="SUCCESS")[0] == "NotImplemented"
+    assert failure(client.list_recovery_points_by_backup_vault, BackupVaultName="vault", BackupVaultAccountId="111122223333")[0] == "NotImplemented"
     assert [one["State"] for one in client.list_backup_jobs(ByResourceArn=table, MaxResults=1)["BackupJobs"]] == ["COMPLETED"]
 
 

@@ -163,6 +163,28 @@ def test_clients_may_ask_for_compression(cloud: Running, table: str) -> None:
     assert headers["content-encoding"] == "gzip" and len(answer) < 1000
 
 
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-amz-json-1.1", "application/xml", ""])
+def test_bodies_of_other_types(cloud: Running, table: str, content_type: str) -> None:
+    """Only JSON is read, whatever else the request says and whoever signed it; parameters of the type do not count."""
+    status, headers, answer = post(cloud, "DescribeTable", f'{{"TableName": "{table}"}}'.encode(), **{"Content-Type": content_type})
+    assert (status, answer) == (404, b"<UnknownOperationException/>\n")
+    assert headers["x-amz-crc32"] == "3552371480" and headers["content-length"] == "29" and headers["x-amzn-requestid"]
+    for json_type in ("application/json", "application/x-amz-json-1.0; charset=utf-8"):
+        assert post(cloud, "DescribeTable", f'{{"TableName": "{table}"}}'.encode(), **{"Content-Type": json_type})[0] == 200
+
+
+@pytest.mark.parametrize(("method", "status", "text"), [("GET", 200, b"healthy: dynamodb.eu-west-1.amazonaws.com "), ("PUT", 404, b"<UnknownOperationException/>\n")])
+@pytest.mark.parametrize("path", ["/", "/ping"])
+def test_the_endpoint_is_asked_after_its_health(cloud: Running, method: str, status: int, text: bytes, path: str) -> None:
+    """A GET, on whatever path and signed by nobody, is how load balancers and network tests see that it is there."""
+    connection = HTTPConnection("127.0.0.1", cloud.port, timeout=10)
+    connection.request(method, path, headers={"Host": "dynamodb.eu-west-1.amazonaws.com"})
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (status, text)
+    assert response.headers["x-amz-crc32"] == str(zlib.crc32(text)) and response.headers["x-amzn-RequestId"]
+    connection.close()
+
+
 def test_unknown_operations(cloud: Running) -> None:
     """What the API does not have is not the same as what is not built."""
     status, _, answer = post(cloud, "Nonsense", b"{}")

@@ -206,6 +206,39 @@ def test_records_are_kept_for_a_day(fresh_cloud: Running) -> None:
     assert len(records(fresh_cloud, arn)) == 1
 
 
+def test_iterators_begin_at_a_time(fresh_cloud: Running) -> None:
+    """At the first record whose time, in whole seconds, is at or after it; before the first record that is kept is the first, behind the last what comes next."""
+    cloud = fresh_cloud
+    table, arn = streamed(cloud)
+    db, streams = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
+    shard = shard_of(cloud, arn)["ShardId"]
+
+    def at(**wish: Any) -> str:
+        return str(streams.get_shard_iterator(StreamArn=arn, ShardId=shard, **{"ShardIteratorType": "AT_TIMESTAMP", **wish})["ShardIterator"])
+
+    def seen(time: Any) -> list[str]:
+        return [one["dynamodb"]["Keys"]["pk"]["S"] for one in streams.get_records(ShardIterator=at(Timestamp=time))["Records"]]
+
+    for name in "abc":
+        cloud.advance("10s")
+        db.put_item(TableName=table, Item={"pk": s(name)})
+    first, second, third = (one["dynamodb"]["ApproximateCreationDateTime"] for one in records(cloud, arn))
+    assert seen(first) == ["a", "b", "c"] and seen(second) == ["b", "c"] and seen(third) == ["c"]
+    assert seen(second.timestamp() + 0.001) == seen(second.timestamp() + 5) == ["c"]
+    assert seen(0) == seen(first.timestamp() - 5) == ["a", "b", "c"]
+    cloud.advance("10s")
+    behind = at(Timestamp=cloud.clock.now() / 1e9)
+    db.put_item(TableName=table, Item={"pk": s("d")})
+    assert [one["dynamodb"]["Keys"]["pk"]["S"] for one in streams.get_records(ShardIterator=behind)["Records"]] == ["d"]
+    assert "future" in invalid(at, Timestamp=cloud.clock.now() // 10**9 + 2)
+    assert "required" in invalid(at)
+    assert "cannot be specified" in invalid(at, ShardIteratorType="LATEST", Timestamp=first)
+    assert "cannot be specified" in invalid(at, SequenceNumber=records(cloud, arn)[0]["dynamodb"]["SequenceNumber"], Timestamp=first)
+    cloud.advance("24h")
+    db.put_item(TableName=table, Item={"pk": s("e")})
+    assert seen(first) == ["e"]
+
+
 def test_iterators_end_after_15_minutes(fresh_cloud: Running) -> None:
     """A reader that was away for long begins anew."""
     _, arn = streamed(fresh_cloud)

@@ -14,6 +14,8 @@ sys.path.insert(0, str(EXAMPLE))
 
 from deploy import Photos  # noqa: E402
 
+from tests.support.python import PYTHON  # noqa: E402
+
 
 class _Loader(yaml.SafeLoader):
     """CloudFormation's short functions, kept as (tag, value)."""
@@ -44,7 +46,8 @@ def test_the_template_and_the_deployment_describe_the_same_functions() -> None:
     photos = Photos(lambda service: _Sts(), lambda what, text: None, "us-east-1")
     for function in photos.functions():
         properties = described.pop(function.name)
-        assert (properties["Runtime"], properties["Handler"], properties["CodeUri"]) == (function.runtime, function.handler, f"{function.name}/")
+        runtime = PYTHON if properties["Runtime"] == ("Ref", "PythonRuntime") else properties["Runtime"]
+        assert (runtime, properties["Handler"], properties["CodeUri"]) == (function.runtime, function.handler, f"{function.name}/")
         assert bool(properties.get("Layers")) == bool(function.layers)
         managed = [policy for policy in properties["Policies"] if isinstance(policy, str)]
         assert managed == [arn.rsplit("/", 1)[1] for arn in function.managed]

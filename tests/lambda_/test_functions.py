@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.lambda_.build import ECHO, function, invoke, package, role
 from tests.lambda_.conftest import there
+from tests.support.python import PYTHON
 from tests.support.running import Running
 
 ANSWER = "def handler(event, context):\n    return {answer!r}\n"
@@ -53,7 +54,7 @@ def test_what_is_created_can_be_seen(cloud: Running) -> None:
     expected = {
         "FunctionName": "seen",
         "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:seen",
-        "Runtime": "python3.11",
+        "Runtime": PYTHON,
         "Handler": "index.handler",
         "Description": "about",
         "Timeout": 7,
@@ -291,7 +292,7 @@ def test_layers_lie_under_opt_and_outlive_their_deletion(cloud: Running) -> None
     client = cloud.client("lambda")
     for text in ("'first'", "'second'"):
         layer = client.publish_layer_version(
-            LayerName="shared", Content={"ZipFile": package({"python/shared.py": f"NAME = {text}\n"})}, CompatibleRuntimes=["python3.11"], Description="common"
+            LayerName="shared", Content={"ZipFile": package({"python/shared.py": f"NAME = {text}\n"})}, CompatibleRuntimes=[PYTHON], Description="common"
         )
     assert layer["Version"] == 2 and layer["LayerVersionArn"].endswith(":layer:shared:2")
     function(cloud, "layered", "import shared\ndef handler(event, context):\n    return shared.NAME\n", Layers=[layer["LayerVersionArn"]])
@@ -300,7 +301,7 @@ def test_layers_lie_under_opt_and_outlive_their_deletion(cloud: Running) -> None
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.get_layer_version(LayerName="shared", VersionNumber=2)
     assert [one["Version"] for one in client.list_layer_versions(LayerName="shared")["LayerVersions"]] == [1]
-    [listed] = client.list_layers(CompatibleRuntime="python3.11")["Layers"]
+    [listed] = client.list_layers(CompatibleRuntime=PYTHON)["Layers"]
     assert listed["LatestMatchingVersion"]["Version"] == 1
     with urllib.request.urlopen(client.get_layer_version(LayerName="shared", VersionNumber=1)["Content"]["Location"]) as answer:
         assert answer.read() == package({"python/shared.py": "NAME = 'first'\n"})

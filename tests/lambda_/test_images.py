@@ -15,6 +15,7 @@ from haneul.services.lambda_ import images
 from tests.ecr.build import BuiltImage, Registry, image, index, repository
 from tests.lambda_.build import invoke, package, role
 from tests.runtime.images import ECHO, python_layer, tar
+from tests.support.python import PYTHON
 from tests.support.running import Running
 
 PLAIN = {"compress": lambda data: data, "layer_type": "application/vnd.oci.image.layer.v1.tar"}
@@ -126,7 +127,7 @@ def test_lambda_is_let_in_by_the_repositorys_policy(cloud: Running, base: bytes)
         ({"Code": {"ImageUri": "docker.io/library/python:3"}}, "is not valid. Provide a valid source image"),
         ({"Code": {"ImageUri": "000000000000.dkr.ecr.eu-west-1.amazonaws.com/a:b"}}, "is not valid. Provide a valid source image"),
         ({"Code": {"ZipFile": b"x"}}, "Please provide a source for function code."),
-        ({"Code": {"ImageUri": "127.0.0.1/a:b"}, "Runtime": "python3.11"}, "handler or runtime or layer"),
+        ({"Code": {"ImageUri": "127.0.0.1/a:b"}, "Runtime": PYTHON}, "handler or runtime or layer"),
         ({"Code": {"ImageUri": "127.0.0.1/a:b"}, "Handler": "a.b"}, "handler or runtime or layer"),
     ],
 )
@@ -167,12 +168,12 @@ def test_kinds_of_packages_do_not_mix(cloud: Running, base: bytes) -> None:
     """A function from an image stays one, and one from a zip package, too."""
     client = cloud.client("lambda")
     create(cloud, "mixed", push(cloud, "mixed", echo_image(base)))
-    client.create_function(FunctionName="zipped", Runtime="python3.11", Handler="a.b", Role=role(cloud), Code={"ZipFile": package({"a.py": ""})})
+    client.create_function(FunctionName="zipped", Runtime=PYTHON, Handler="a.b", Role=role(cloud), Code={"ZipFile": package({"a.py": ""})})
     for wrong in (
         lambda: client.update_function_code(FunctionName="mixed", ZipFile=package({"a.py": ""})),
         lambda: client.update_function_code(FunctionName="zipped", ImageUri=uri(cloud, "mixed")),
         lambda: client.update_function_configuration(FunctionName="zipped", ImageConfig={"Command": ["x"]}),
-        lambda: client.update_function_configuration(FunctionName="mixed", Runtime="python3.11"),
+        lambda: client.update_function_configuration(FunctionName="mixed", Runtime=PYTHON),
     ):
         with pytest.raises(client.exceptions.InvalidParameterValueException):
             wrong()

@@ -17,6 +17,7 @@ from haneul.services.lambda_.records import storage_key
 from haneul.store.port import Transaction
 from haneul.store.records import encode
 from tests.lambda_.build import ECHO, function, package
+from tests.support.python import PYTHON
 from tests.support.running import ACCOUNT, REGION, Running
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
@@ -52,7 +53,7 @@ def test_what_is_too_small_or_too_large_names_its_limit(cloud: Running, setting:
     """Because a workload of 30 GB or 30 minutes belongs elsewhere, and the error is where its owner learns that; an update is checked, too."""
     client = _unchecked(cloud)
     made = function(cloud, "edges") if "edges" not in [one["FunctionName"] for one in client.list_functions()["Functions"]] else {}
-    params = {"FunctionName": "refused", "Runtime": "python3.11", "Handler": "index.handler", "Role": f"arn:aws:iam::{ACCOUNT}:role/functions", "Code": {"ZipFile": package({"index.py": ECHO})}}
+    params = {"FunctionName": "refused", "Runtime": PYTHON, "Handler": "index.handler", "Role": f"arn:aws:iam::{ACCOUNT}:role/functions", "Code": {"ZipFile": package({"index.py": ECHO})}}
     for refused in (_refusal(client.create_function, **params, **setting), _refusal(client.update_function_configuration, FunctionName="edges", **setting)):
         code, status, message = refused
         assert (code, status) == ("ValidationException", 400)

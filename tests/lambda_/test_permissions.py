@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from haneul.core.caller import service_caller
 from haneul.core.errors import AccessDenied
 from tests.lambda_.build import ECHO, function, package, role
+from tests.support.python import PYTHON
 from tests.support.running import Running
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
@@ -54,7 +55,7 @@ def test_a_role_is_passed_only_by_those_who_may(cloud: Running) -> None:
     client = _user(cloud, "maker", {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"})
     config = cloud.client("lambda").get_function_configuration(FunctionName="template")
     with pytest.raises(ClientError, match="is not authorized to perform: iam:PassRole on resource: arn:aws:iam::000000000000:role/functions"):
-        client.create_function(FunctionName="made", Runtime="python3.11", Handler="a.b", Role=config["Role"], Code={"ZipFile": b"x"})
+        client.create_function(FunctionName="made", Runtime=PYTHON, Handler="a.b", Role=config["Role"], Code={"ZipFile": b"x"})
 
 
 def test_a_service_is_let_in_for_its_resource_only(cloud: Running) -> None:

@@ -63,3 +63,16 @@ def test_tagging_is_about_the_group_alone(cloud):
     client = client_of(cloud, "tagger", {"Effect": "Allow", "Action": "logs:TagResource", "Resource": arn})
     client.tag_resource(resourceArn=arn, tags={"a": "b"})
     assert error_of(client.list_tags_for_resource, resourceArn=arn)[0] == "AccessDeniedException"
+
+
+def test_unmasking_takes_a_permission_of_its_own(cloud: Running) -> None:
+    """Though nothing is masked here: who may not unmask is refused on AWS, whatever the group's data protection says."""
+    logs = cloud.client("logs")
+    logs.create_log_group(logGroupName="/masked")
+    logs.create_log_stream(logGroupName="/masked", logStreamName="s")
+    reader = client_of(cloud, "reader", {"Effect": "Allow", "Action": ["logs:GetLogEvents", "logs:FilterLogEvents"], "Resource": "*"})
+    for call, place in ((reader.get_log_events, {"logGroupName": "/masked", "logStreamName": "s"}), (reader.filter_log_events, {"logGroupName": "/masked"})):
+        assert call(**place)["events"] == []
+        code, message = error_of(call, **place, unmask=True)[:2]
+        assert code == "AccessDeniedException" and "logs:Unmask" in message
+    assert logs.get_log_events(logGroupName="/masked", logStreamName="s", unmask=True)["events"] == []

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from haneul.cli.main import parser
 from tests.process.haneul_process import Process, command, free_port
 
 pytestmark = pytest.mark.process
@@ -67,7 +68,7 @@ def test_a_port_that_is_taken(running: Process, tmp_path: Path) -> None:
         (("--root-key", "AKIA"), 1, "--root-key takes ID:SECRET"),
         (("--root-key", "a:b:123"), 1, "--root-key takes ID:SECRET"),
         (("--tls-certificate", "x.pem"), 1, "go together"),
-        (("--tls-certificate", "/nowhere.pem", "--tls-key", "/nowhere.key"), 1, "cannot start"),
+        (("--tls-certificate", "/nowhere.pem", "--tls-key", "/nowhere.key"), 1, "--tls-certificate /nowhere.pem cannot be read: No such file"),
         (("--port", "http"), 2, "invalid int value"),
         (("--port", "99999"), 1, "port"),
         (("--host", "no.such.host.invalid"), 1, "cannot start"),
@@ -119,6 +120,45 @@ def test_options_from_the_environment(tmp_path: Path) -> None:
         assert process.stop() == 0
 
 
+def test_every_option_of_every_command_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Because `haneul --help` says so: the variable gives what the option would."""
+    texts = {"port": "99", "memory": "512", "timeout": "7", "since": "1.5", "capacity": "unlimited", "sandbox": "none", "function-network": "none", "root-key": "a:b c:d", "env": "A=1 B=2", "data-dir": "~/x"}
+    needed = {"deploy": ["f.py"], "invoke": ["f"]}
+    [commands] = [action for action in parser()._actions if isinstance(action.choices, dict)]
+    assert isinstance(commands.choices, dict)
+    for name, command_parser in commands.choices.items():
+        options = [(one.option_strings[-1], one) for one in command_parser._actions if one.option_strings and "--help" not in one.option_strings]
+        for option, action in options:
+            words = texts.get(option[2:], "word")
+            several = words.split() if isinstance(action.default, list) else [words]
+            given = [option] if action.nargs == 0 else [part for word in several for part in (option, word)]
+            by_option = parser().parse_args([name, *needed.get(name, []), *given])
+            with monkeypatch.context() as patch:
+                patch.setenv("HANEUL_" + option[2:].upper().replace("-", "_"), "1" if action.nargs == 0 else words)
+                by_variable = parser().parse_args([name, *needed.get(name, [])])
+            assert vars(by_variable) == vars(by_option) != vars(parser().parse_args([name, *needed.get(name, [])]))
+
+
+def test_a_variable_without_sense_is_named() -> None:
+    """Because it was set somewhere else, perhaps long ago; commands that do not need it go on, and --help always helps."""
+    wrong = command("start", HANEUL_PORT="abc")
+    assert wrong.returncode == 2 and "HANEUL_PORT has the value 'abc'" in wrong.stderr and "Traceback" not in wrong.stderr
+    for arguments in (("--help",), ("start", "--help")):
+        helped = command(*arguments, HANEUL_PORT="abc")
+        assert helped.returncode == 0 and "usage: haneul" in helped.stdout and not helped.stderr
+    assert "no cloud answers" in command("status", "--endpoint", "http://127.0.0.1:1", HANEUL_PORT="abc").stderr
+
+
+def test_a_home_in_a_variable(tmp_path: Path) -> None:
+    """Because no shell replaces the tilde in a container's environment; each command must mean the same directory."""
+    with Process(tmp_path / "place") as process:
+        for name in ("status", "clock", "regions", "stop"):
+            assert command(name, HOME=str(tmp_path), HANEUL_DATA_DIR="~/place").returncode == 0
+        assert process.popen.wait(5) == 0
+    found = command("start", "--port", "0", "--account", "1", HOME=str(tmp_path), HANEUL_DATA_DIR="~/place")
+    assert "--account" in found.stderr
+
+
 def test_no_isolation_is_said_loudly(tmp_path: Path) -> None:
     """Because nobody may take a cloud without isolation for one that has it: its log, its health and its status say so. It is `namespaces` unless told."""
     with Process(tmp_path / "none", HANEUL_SANDBOX="none") as process, Process(tmp_path / "auto") as usual:
@@ -140,7 +180,7 @@ def test_bubblewrap_that_is_not_there(tmp_path: Path) -> None:
     found = command("start", "--port", "0", "--sandbox", "bubblewrap", data_dir=tmp_path, PATH="/nonexistent")
     assert found.returncode == 1 and "bwrap" in found.stderr
     found = command("start", "--port", "0", data_dir=tmp_path, HANEUL_SANDBOX="docker")
-    assert found.returncode == 1 and "--sandbox takes" in found.stderr
+    assert found.returncode == 2 and "HANEUL_SANDBOX has the value 'docker'" in found.stderr
 
 
 def test_stop_waits_until_it_has_stopped(tmp_path: Path) -> None:
@@ -287,6 +327,34 @@ def test_tls(tmp_path: Path) -> None:
             assert secure.version() == "TLSv1.2"
         assert process.stop() == 0
         assert "Traceback" not in process.log()
+
+
+def test_commands_trust_whom_the_sdk_trusts(tmp_path: Path) -> None:
+    """Because AWS_CA_BUNDLE is where SDKs are told of a certificate of one's own; without it nobody is trusted who signed himself."""
+    cert, key = certificate(tmp_path)
+    data = tmp_path / "data"
+    with Process(data, "--tls-certificate", str(cert), "--tls-key", str(key)) as process:
+        assert "CERTIFICATE_VERIFY_FAILED" in command("status", data_dir=data).stderr
+        missing = command("status", data_dir=data, AWS_CA_BUNDLE=str(tmp_path / "missing"))
+        assert missing.returncode == 1 and f"AWS_CA_BUNDLE names {tmp_path / 'missing'}" in missing.stderr
+        assert json.loads(command("status", data_dir=data, AWS_CA_BUNDLE=str(cert)).stdout)["endpoint"] == process.endpoint
+        assert "ResourceNotFound" in command("invoke", "f", data_dir=data, AWS_CA_BUNDLE=str(cert)).stderr
+        assert command("stop", data_dir=data, AWS_CA_BUNDLE=str(cert)).returncode == 0
+        assert process.popen.wait(5) == 0
+
+
+@pytest.mark.parametrize("wrong", ["certificate", "key", "pair"])
+def test_tls_files_that_do_not_serve_are_named(tmp_path: Path, wrong: str) -> None:
+    """Because "PEM lib" says neither which file nor which option."""
+    cert, key = certificate(tmp_path)
+    (tmp_path / "other").mkdir()
+    if wrong == "pair":
+        key = certificate(tmp_path / "other")[1]
+    else:
+        (cert if wrong == "certificate" else key).write_text("This is no PEM.")
+    found = command("start", "--port", "0", "--tls-certificate", str(cert), "--tls-key", str(key), data_dir=tmp_path / "data")
+    words = {"certificate": f"--tls-certificate {cert} is no certificate", "key": f"--tls-key {key} is no private key", "pair": f"--tls-key {key} does not belong to {cert}"}
+    assert found.returncode == 1 and words[wrong] in found.stderr and "Traceback" not in found.stderr
 
 
 def test_starting_on_a_fixed_port_again(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from haneul.runtime.drivers.choice import make_driver
 from haneul.runtime.environment import Environment
 from haneul.runtime.port import Credentials, FunctionSpec, Invocation, LogLine, Outcome
 from haneul.runtime.runtime import Runtime
+from tests.support.python import PYTHON
 
 ISOLATING_DRIVERS = ("namespaces", "bubblewrap")
 DRIVERS = (*ISOLATING_DRIVERS, "none")
@@ -45,7 +46,7 @@ class Functions:
             path.chmod(0o755)
         return str(top)
 
-    def spec(self, source: str = "", *, files: dict[str, str] | None = None, runtime: str = "python3.11", **settings: Any) -> FunctionSpec:
+    def spec(self, source: str = "", *, files: dict[str, str] | None = None, runtime: str = PYTHON, **settings: Any) -> FunctionSpec:
         if files is None:
             files = {"app_dot_py" if runtime.startswith("python") else "app_dot_js": source}
         defaults: dict[str, Any] = {"memory_mb": 512, "timeout_ms": 10_000, "handler": "app.handler"}

@@ -10,6 +10,7 @@ from haneul.runtime.drivers.choice import make_driver
 from haneul.runtime.drivers.namespaces import NamespaceDriver
 from haneul.runtime.port import Credentials, FunctionSpec, Invocation
 from haneul.runtime.runtime import Runtime
+from tests.support.python import PYTHON
 
 
 async def main(driver: str, directory: Path) -> None:
@@ -18,7 +19,7 @@ async def main(driver: str, directory: Path) -> None:
     (code / "app.py").write_text("import subprocess\ndef handler(e, c):\n    subprocess.Popen(['sleep', e])")
     runtime = Runtime(str(directory / "runtime"), driver=make_driver(driver, str(directory / "runtime")))
     await runtime.start()
-    spec = FunctionSpec("k", "f", "1", "arn", "python3.11", "app.handler", str(code))
+    spec = FunctionSpec("k", "f", "1", "arn", PYTHON, "app.handler", str(code))
     for _ in range(3):
         environment = await runtime.create(spec, Credentials("a", "b", "c"), "s")
         await environment.invoke(Invocation("id", f'"{int.from_bytes(directory.name[-8:].encode())}"'.encode(), "arn"))

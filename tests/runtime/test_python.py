@@ -9,6 +9,7 @@ import re
 import pytest
 
 from tests.runtime.conftest import Functions
+from tests.support.python import PYTHON
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -56,7 +57,7 @@ async def test_environment_variables(functions: Functions, monkeypatch: pytest.M
     assert values["AWS_SECRET_ACCESS_KEY"] == "the-secret-key" and values["AWS_SESSION_TOKEN"] == "the-session-token"
     assert values["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566" and values["AWS_LAMBDA_RUNTIME_API"] == "127.0.0.1:9001"
     assert values["_HANDLER"] == "app.handler" and values["LAMBDA_TASK_ROOT"] == directory == "/var/task"
-    assert values["_X_AMZN_TRACE_ID"] == "Root=1-2-3" and values["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.11"
+    assert values["_X_AMZN_TRACE_ID"] == "Root=1-2-3" and values["AWS_EXECUTION_ENV"] == f"AWS_Lambda_{PYTHON}"
     assert zone == "UTC" and "HANEUL_SECRET" not in values
 
 

@@ -15,6 +15,7 @@ from haneul.runtime.pool import Pool, PoolFull
 from haneul.runtime.port import Credentials, FunctionSpec, RuntimeUnavailable
 from haneul.runtime.turns import Turns
 from tests.runtime.conftest import CREDENTIALS
+from tests.support.python import PYTHON
 
 
 class FakeEnvironment:
@@ -66,7 +67,7 @@ class Machine:
         self.pool = Pool(self.runtime, Clock(frozen_at=0), Ids(1), memory_budget_mb=budget_mb, starts_max=starts_max, wait_seconds=wait_seconds)  # type: ignore[arg-type]
 
     def ask(self, name: str, memory_mb: int = 128) -> asyncio.Task[FakeEnvironment]:
-        spec = FunctionSpec(name, name, "$LATEST", name, "python3.11", "h", "/", memory_mb=memory_mb)
+        spec = FunctionSpec(name, name, "$LATEST", name, PYTHON, "h", "/", memory_mb=memory_mb)
         return asyncio.ensure_future(self.pool.acquire(spec, _credentials))  # type: ignore[arg-type]
 
     async def given(self, name: str, memory_mb: int = 128) -> FakeEnvironment:

@@ -127,6 +127,10 @@ def test_what_is_not_built_says_so(s3: Any, bucket: str) -> None:
     """Nothing reports success for work that was not done."""
     assert refusal(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"", ServerSideEncryption="aws:kms")) == ("NotImplemented", 501)
     assert refusal(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"", StorageClass="GLACIER")) == ("NotImplemented", 501)
+    for lock in ({"ObjectLockMode": "GOVERNANCE"}, {"ObjectLockEventHoldDurationDays": 1}, {"ChecksumSHA512": "x"}):
+        assert refusal(lambda lock=lock: s3.put_object(Bucket=bucket, Key="k", Body=b"", **lock)) == ("NotImplemented", 501)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"")
+    assert refusal(lambda: s3.copy_object(Bucket=bucket, Key="l", CopySource=f"{bucket}/k", AnnotationDirective="EXCLUDE")) == ("NotImplemented", 501)
     assert refusal(lambda: s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)) == ("NotImplemented", 501)
     assert refusal(lambda: s3.delete_bucket_ownership_controls(Bucket=bucket)) == ("NotImplemented", 501)
     assert refusal(lambda: s3.put_bucket_accelerate_configuration(Bucket=bucket, AccelerateConfiguration={"Status": "Enabled"})) == ("NotImplemented", 501)

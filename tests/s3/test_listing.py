@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,8 @@ from haneul.services.s3.keys import object_key
 from haneul.services.s3.list_objects import list_page
 from haneul.services.s3.records import Bucket, Object
 from haneul.store.records import encode
-from tests.s3.support import refusal
+from tests.s3.support import refusal, signed
+from tests.support.running import Running
 
 
 def keys_of(page: Any) -> list[str]:
@@ -59,6 +61,17 @@ def test_pages(s3: Any, bucket: str) -> None:
     empty = s3.list_objects_v2(Bucket=bucket, MaxKeys=0)
     assert (empty["KeyCount"], empty["IsTruncated"]) == (0, False)
     assert refusal(lambda: s3.list_objects_v2(Bucket=bucket, ContinuationToken="nonsense!")) == ("InvalidArgument", 400)
+
+
+@pytest.mark.parametrize("query", ["max-keys={}", "list-type=2&max-keys={}", "versions&max-keys={}", "uploads&max-uploads={}"])
+@pytest.mark.parametrize("text", ["x", "1.5", "99999999999", ""])
+def test_page_sizes_that_are_no_numbers(cloud: Running, bucket: str, query: str, text: str) -> None:
+    """S3 names the argument and what it was."""
+    status, _, body = signed(cloud, "GET", f"/{bucket}?{query.format(text)}")
+    name = "max-uploads" if "uploads" in query else "max-keys"
+    assert status == 400 and b"<Code>InvalidArgument</Code>" in body
+    assert f"<Message>Provided {name} not an integer or within integer range</Message>".encode() in body
+    assert f"<ArgumentName>{name}</ArgumentName>".encode() in body and (f"<ArgumentValue>{text}</ArgumentValue>".encode() in body or not text)
 
 
 def test_owner_only_when_asked_for(s3: Any, bucket: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -97,10 +98,14 @@ def test_metadata_comes_back(s3: Any, bucket: str) -> None:
 
 
 def test_response_headers_can_be_replaced(s3: Any, bucket: str) -> None:
-    """response-… parameters, for signed requests."""
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x", ContentType="text/plain")
-    got = s3.get_object(Bucket=bucket, Key="k", ResponseContentType="image/png", ResponseContentDisposition="inline", ResponseCacheControl="no-store")
-    assert (got["ContentType"], got["ContentDisposition"], got["CacheControl"]) == ("image/png", "inline", "no-store")
+    """response-… parameters, for signed requests; each as the header says it: Expires is an HTTP date, whatever form its parameter had."""
+    expires = datetime(2030, 2, 3, 4, 5, 6, tzinfo=UTC)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", ContentType="text/plain", Expires=datetime(2031, 1, 1, tzinfo=UTC))
+    wishes = {"ContentType": "image/png", "ContentDisposition": "inline", "CacheControl": "no-store", "ContentLanguage": "ko", "ContentEncoding": "x-none", "Expires": expires}
+    for read in (s3.get_object, s3.head_object):
+        got = read(Bucket=bucket, Key="k", **{f"Response{name}": value for name, value in wishes.items()})
+        assert {name: got[name] for name in wishes} == wishes
+        assert got["ResponseMetadata"]["HTTPHeaders"]["expires"] == "Sun, 03 Feb 2030 04:05:06 GMT"
 
 
 def test_static_headers(cloud: Running, s3: Any, bucket: str) -> None:

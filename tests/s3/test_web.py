@@ -105,3 +105,13 @@ def test_a_website_is_only_what_everybody_may_read(cloud: Running, s3: Any, buck
     s3.put_object(Bucket=bucket, Key="index.html", Body=b"secret")
     status, _, body = page(cloud, bucket, "/")
     assert status == 403 and b"secret" not in body
+
+
+def test_what_is_posted_to_a_bucket_is_a_form(cloud: Running, bucket: str) -> None:
+    """Anything else is told what was expected, whoever sends it; only a query makes another operation of it."""
+    for path in (f"/{bucket}", f"/{bucket}/"):
+        for body, headers in ((b"", {}), (b"a=b", {"Content-Type": "application/x-www-form-urlencoded"})):
+            status, _, answer = fetch(cloud, "POST", path, body, headers)
+            assert status == 412 and b"<Code>PreconditionFailed</Code><Message>At least one of the pre-conditions you specified did not hold</Message>" in answer
+            assert b"<Condition>Bucket POST must be of the enclosure-type multipart/form-data</Condition>" in answer
+    assert fetch(cloud, "POST", f"/{bucket}/k", b"a=b")[0] == 405

@@ -110,11 +110,23 @@ def test_a_queue_stays_of_its_kind(sqs: Any) -> None:
 
 def test_encryption_is_one_or_the_other(sqs: Any) -> None:
     """Because a queue is encrypted under SQS's own key or under one of KMS."""
-    url = make(sqs, KmsMasterKeyId="alias/mine")
+    url = make(sqs, KmsMasterKeyId="alias/aws/sqs")
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert (found["KmsMasterKeyId"], found["KmsDataKeyReusePeriodSeconds"], found["SqsManagedSseEnabled"]) == ("alias/mine", "300", "false")
-    assert refusal(sqs.set_queue_attributes, QueueUrl=url, Attributes={"KmsMasterKeyId": "k", "SqsManagedSseEnabled": "true"})[0] == "InvalidAttributeName"
+    assert (found["KmsMasterKeyId"], found["KmsDataKeyReusePeriodSeconds"], found["SqsManagedSseEnabled"]) == ("alias/aws/sqs", "300", "false")
+    assert refusal(sqs.set_queue_attributes, QueueUrl=url, Attributes={"KmsMasterKeyId": "alias/aws/sqs", "SqsManagedSseEnabled": "true"})[0] == "InvalidAttributeName"
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"SqsManagedSseEnabled": "true"})
+    assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId"])["Attributes"] == {}
+
+
+@pytest.mark.parametrize("key", ["alias/mine", "1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab", "alias/aws/s3"])
+def test_keys_of_kms_are_refused(sqs: Any, key: str) -> None:
+    """Because there is no KMS that could have them; the key that AWS keeps for SQS is there without, by its name or ARN."""
+    url = make(sqs)
+    for call, more in ((sqs.create_queue, {"QueueName": "under-kms"}), (sqs.set_queue_attributes, {"QueueUrl": url})):
+        code, message, status = refusal(call, Attributes={"KmsMasterKeyId": key}, **more)
+        assert (code, status) == ("NotImplemented", 501) and "KMS" in message and key in message
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"KmsMasterKeyId": "arn:aws:kms:us-east-1:000000000000:alias/aws/sqs"})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"KmsMasterKeyId": ""})
     assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId"])["Attributes"] == {}
 
 

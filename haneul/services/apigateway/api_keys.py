@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, refuse_given
 from haneul.core.ports import Shape
 from haneul.services.apigateway import pages
 from haneul.services.apigateway.errors import bad_request, conflict, not_found
@@ -51,11 +51,12 @@ def find_key(reader: Reader, home: Home, key_id: str) -> Shape:
     return document
 
 
-@api_operation("CreateApiKey", "POST", "/apikeys", partial="stageKeys are refused")
+@api_operation("CreateApiKey", "POST", "/apikeys", partial="stageKeys and ids that are the key's value are refused")
 async def create_api_key(call: Call, request: Shape) -> Shape:
     """Make an API key, with a value of its own or a given one (API reference: CreateApiKey)."""
-    if request.get("stageKeys"):
-        raise NotBuilt("the parameter stageKeys of apigateway:CreateApiKey")
+    refuse_given("apigateway:CreateApiKey", request, "stageKeys")
+    if request.get("generateDistinctId") is False:
+        raise NotBuilt("API keys whose id is their value (the parameter generateDistinctId of apigateway:CreateApiKey)")
     home, cloud = home_of(call), call.cloud
     value = request.get("value") or cloud.ids.text(VALUE_LENGTH, _ALPHABET)
     if len(value) < _VALUE_LENGTH_MIN:

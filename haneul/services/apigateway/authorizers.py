@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, refuse_given
 from haneul.core.ports import Shape
 from haneul.services.apigateway import pages
 from haneul.services.apigateway.errors import bad_request, conflict, not_found
@@ -78,6 +78,7 @@ def new_authorizer(authorizer_id: str, request: Shape) -> Shape:
 async def create_authorizer(call: Call, request: Shape) -> Shape:
     """Make an authorizer of the type TOKEN or REQUEST (API reference: CreateAuthorizer)."""
     home, api_id = home_of(call), request["restApiId"]
+    refuse_given("apigateway:CreateAuthorizer", request, "providerARNs", "jwtConfiguration")
     authorizer_id = call.cloud.ids.text(6)
 
     def work(tx: Transaction) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haneul.core.call import Call
+from haneul.core.errors import refuse_given
 from haneul.core.ports import Shape
 from haneul.services.apigateway.authorizers import new_authorizer
 from haneul.services.apigateway.definition import Definition, read_definition
@@ -21,9 +22,10 @@ from haneul.store.port import Transaction
 _REPLACED = ("resource", "authorizer", "model", "validator", "response")
 
 
-@api_operation("ImportRestApi", "POST", "/restapis", partial="definitions in JSON; what the other operations refuse is refused here too")
+@api_operation("ImportRestApi", "POST", "/restapis", partial="definitions in JSON, failOnWarnings; what the other operations refuse is refused here too")
 async def import_rest_api(call: Call, request: Shape) -> Shape:
     """Make an API from an OpenAPI or Swagger definition (API reference: ImportRestApi)."""
+    refuse_given("apigateway:ImportRestApi", request, "failOnWarnings")
     parameters = request.get("parameters", {})
     definition = read_definition(_bytes(request["body"]), parameters.get("basepath", "ignore"))
     if not definition.name:
@@ -42,9 +44,10 @@ async def import_rest_api(call: Call, request: Shape) -> Shape:
     return shown(call, await call.cloud.store.transact(work))
 
 
-@api_operation("PutRestApi", "PUT", "/restapis/{restApiId}", partial="definitions in JSON; what the other operations refuse is refused here too")
+@api_operation("PutRestApi", "PUT", "/restapis/{restApiId}", partial="definitions in JSON, failOnWarnings; what the other operations refuse is refused here too")
 async def put_rest_api(call: Call, request: Shape) -> Shape:
     """Merge a definition into an API, or replace the API by it (API reference: PutRestApi)."""
+    refuse_given("apigateway:PutRestApi", request, "failOnWarnings")
     definition = read_definition(_bytes(request["body"]), request.get("parameters", {}).get("basepath", "ignore"))
     home, api_id, overwrite = home_of(call), request["restApiId"], request.get("mode", "merge") == "overwrite"
     ids = _Ids(call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, refuse_given
 from haneul.core.ports import Shape
 from haneul.services.apigateway.errors import bad_request, not_found
 from haneul.services.apigateway.methods import change_method, check_status, read_method
@@ -120,6 +120,7 @@ def _find_integration(method: Shape) -> Shape:
 @api_operation("PutIntegration", "PUT", _PATH, partial="only AWS_PROXY to functions and MOCK without template references")
 async def put_integration(call: Call, request: Shape) -> Shape:
     """Put a function, or a fixed answer, behind a method (API reference: PutIntegration)."""
+    refuse_given("apigateway:PutIntegration", request, "integrationTarget")
 
     def change(tx: Transaction, method: Shape) -> Shape:
         integration = new_integration(request, request["resourceId"])

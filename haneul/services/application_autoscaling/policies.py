@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, refuse_given
 from haneul.core.operation import Shape, operation
 from haneul.services.application_autoscaling.adapters import adapter_of
 from haneul.services.application_autoscaling.errors import invalid, no_target, not_found
@@ -63,6 +63,7 @@ def _checked_settings(place: Place, request: Shape, known: Policy | None) -> Sha
         raise invalid(f"StepScaling policies are not supported for the service namespace {place.namespace}. Use TargetTrackingScaling.")
     if kind != _TRACKING:
         raise NotBuilt(f"scaling policies of the type {kind}")
+    refuse_given("application-autoscaling:PutScalingPolicy", request, "StepScalingPolicyConfiguration", "PredictiveScalingPolicyConfiguration")
     settings: Shape | None = request.get("TargetTrackingScalingPolicyConfiguration")
     if settings is None:
         raise invalid("TargetTrackingScalingPolicyConfiguration must be specified for the policy type TargetTrackingScaling.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haneul.clock import MINUTE
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, refuse_given
 from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import vault_arn
 from haneul.services.backup.errors import invalid_request, not_found
@@ -109,14 +109,16 @@ async def describe_backup_job(call: Call, request: Shape) -> Shape:
     return describe_job(call, need_job(call.cloud.store, call, request["BackupJobId"]))
 
 
-@operation("backup:ListBackupJobs")
+@operation("backup:ListBackupJobs", partial="ByMessageCategory")
 async def list_backup_jobs(call: Call, request: Shape) -> Shape:
     """Jobs of the last 30 days, the newest first. (API Reference: "ListBackupJobs".)"""
+    refuse_given("backup:ListBackupJobs", request, "ByMessageCategory")
     pairs = (("ByResourceArn", "resource_arn"), ("ByState", "state"), ("ByBackupVaultName", "vault"), ("ByResourceType", "resource_type"), ("ByAccountId", "account"))
 
     def keep(job: Job) -> bool:
         return (
-            all(request[name] in (getattr(job, field), "*") for name, field in pairs if name in request)
+            "ByParentJobId" not in request  # Jobs of several resources at once, whose parts have a parent, there are none.
+            and all(request[name] in (getattr(job, field), "*") for name, field in pairs if name in request)
             and within(request, job.created_at, "ByCreatedBefore", "ByCreatedAfter")
             and within(request, job.completed_at, "ByCompleteBefore", "ByCompleteAfter")
         )

@@ -12,7 +12,7 @@ from haneul.services.backup.pages import PAGE_MAX, page, within
 from haneul.services.backup.point_work import delete, plan_lifecycle
 from haneul.services.backup.records import DYNAMODB, POINT_OF_SPACE, POINT_SPACE, PROTECTED_SPACE, Point, Protected, calculated, find_point, key, put_point
 from haneul.services.backup.roles import name_of
-from haneul.services.backup.vaults import need_vault
+from haneul.services.backup.vaults import need_vault, refuse_other_account
 from haneul.store.keys import prefix_range, unpack
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode
@@ -54,21 +54,24 @@ def _describe(call: Call, point: Point) -> Shape:
     return found
 
 
-@operation("backup:DescribeRecoveryPoint", resource=point_arn)
+@operation("backup:DescribeRecoveryPoint", resource=point_arn, partial="vaults of other accounts")
 async def describe_recovery_point(call: Call, request: Shape) -> Shape:
     """A recovery point. (API Reference: "DescribeRecoveryPoint".)"""
+    refuse_other_account(call, request)
     point = need_point(call.cloud.store, call, request["BackupVaultName"], request["RecoveryPointArn"])
     return {**_describe(call, point), "StorageClass": "COLD" if point.cold else "WARM"}
 
 
-@operation("backup:ListRecoveryPointsByBackupVault", resource=vault_arn)
+@operation("backup:ListRecoveryPointsByBackupVault", resource=vault_arn, partial="vaults of other accounts")
 async def list_recovery_points_by_backup_vault(call: Call, request: Shape) -> Shape:
     """The recovery points in a vault. (API Reference: "ListRecoveryPointsByBackupVault".)"""
+    refuse_other_account(call, request)
     vault = need_vault(call.cloud.store, call, request["BackupVaultName"])
 
     def keep(point: Point) -> bool:
         return (
-            request.get("ByResourceArn", point.resource_arn) == point.resource_arn
+            "ByParentRecoveryPointArn" not in request  # No recovery point is a part of another.
+            and request.get("ByResourceArn", point.resource_arn) == point.resource_arn
             and request.get("ByResourceType", point.resource_type) == point.resource_type
             and ("ByBackupPlanId" not in request or request["ByBackupPlanId"] == point.created_by.get("BackupPlanId"))
             and within(request, point.created_at, "ByCreatedBefore", "ByCreatedAfter")
@@ -102,9 +105,10 @@ async def list_recovery_points_by_resource(call: Call, request: Shape) -> Shape:
     return answer
 
 
-@operation("backup:GetRecoveryPointRestoreMetadata", resource=point_arn)
+@operation("backup:GetRecoveryPointRestoreMetadata", resource=point_arn, partial="vaults of other accounts")
 async def get_recovery_point_restore_metadata(call: Call, request: Shape) -> Shape:
     """What StartRestoreJob needs to make the resource again as it was. (API Reference: "GetRecoveryPointRestoreMetadata".)"""
+    refuse_other_account(call, request)
     point = need_point(call.cloud.store, call, request["BackupVaultName"], request["RecoveryPointArn"])
     name = name_of(point.resource_arn)
     if point.resource_type == DYNAMODB:

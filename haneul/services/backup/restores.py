@@ -134,7 +134,9 @@ async def list_restore_jobs(call: Call, request: Shape) -> Shape:
 
     def keep(job: RestoreJob) -> bool:
         return (
-            request.get("ByStatus", job.status) == job.status
+            "ByParentJobId" not in request  # No restore has parts, nor comes from a plan that tests restores.
+            and "ByRestoreTestingPlanArn" not in request
+            and request.get("ByStatus", job.status) == job.status
             and request.get("ByResourceType", job.resource_type) == job.resource_type
             and within(request, job.created_at, "ByCreatedBefore", "ByCreatedAfter")
             and within(request, job.completed_at, "ByCompleteBefore", "ByCompleteAfter")

@@ -22,6 +22,12 @@ def need_vault(reader: Reader, call: Call, name: str) -> Vault:
     return vault
 
 
+def refuse_other_account(call: Call, request: Shape) -> None:
+    """NotBuilt for a vault that is another account's: vaults are not shared."""
+    if request.get("BackupVaultAccountId", call.account) != call.account:
+        raise NotBuilt(f"vaults of other accounts (the parameter BackupVaultAccountId of backup:{call.operation.name})")
+
+
 def write_vault(tx: Transaction, vault: Vault) -> None:
     tx.put(key(VAULT_SPACE, vault.account, vault.region, vault.name), encode(vault))
 

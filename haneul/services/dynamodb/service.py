@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -10,6 +10,7 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
+from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.operation import Operation
 from haneul.core.ports import LINKS_CHANGED
 from haneul.core.quirks import Quirks
@@ -17,6 +18,7 @@ from haneul.core.service import Service
 from haneul.services.dynamodb import expiry, lifecycle, retention, tokens
 from haneul.services.dynamodb.errors import not_found, validation
 from haneul.services.dynamodb.expressions.request import Parsers
+from haneul.services.dynamodb.front import JSON, answer_other
 from haneul.services.dynamodb.history import backup_work
 from haneul.services.dynamodb.history.handlers import HANDLERS as HISTORY_HANDLERS
 from haneul.services.dynamodb.history.log import Logs
@@ -65,6 +67,12 @@ class DynamoDb(Service):
         ):
             cloud.outbox.handle(kind, partial(handler, self))
         cloud.signals.listen(LINKS_CHANGED, self._links_changed)
+
+    def answer(self, request: HttpRequest, pipeline: Callable[[HttpRequest, Service], Awaitable[HttpResponse]]) -> Awaitable[HttpResponse]:
+        """Before the pipeline go requests that are no call of an operation: questions after the endpoint's health, and bodies of other types."""
+        if request.headers.get("content-type") == JSON and request.method == "POST":
+            return pipeline(request, self)
+        return answer_other(self.cloud, request) or pipeline(request, self)
 
     async def start(self) -> None:
         """Whatever replicas wait for, they may be able to go on with now."""

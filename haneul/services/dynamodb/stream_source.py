@@ -59,6 +59,18 @@ class StoredStreams:
                 return int(unpack(key)[-1])
         return 0
 
+    def since(self, account: str, region: str, stream_id: str, time: int) -> int:
+        """The sequence number of the first record whose ApproximateCreationDateTime, which has whole seconds, is at or after `time` (nanoseconds); that of the next one
+        to come where there is none yet.
+        """
+        first_second = -(-time // SECOND) * SECOND
+        prefix = changes_prefix(account, region, stream_id)
+        # A record's number is never below its time.
+        for key, value in self._store.iterate(prefix + pack((max(first_second, 0),)), after(prefix)):
+            if change_time(value) >= first_second:
+                return int(unpack(key)[-1])
+        return self.newest(account, region, stream_id) + 1
+
     def records(self, account: str, region: str, stream_id: str, from_sequence: int, limit: int, bytes_max: int) -> list[tuple[int, int, bytes]]:
         """Records from a sequence number on, as (sequence number, time in nanoseconds, JSON), as many as fit; those past their retention are skipped."""
         horizon = self._clock.now() - RETENTION

@@ -13,7 +13,7 @@ _BY_NUMBER = ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER")
 
 @operation("dynamodbstreams:GetShardIterator", action="dynamodb:GetShardIterator", resource=stream_arn)
 async def get_shard_iterator(call: Call, request: Shape) -> Shape:
-    """A place in a shard to read from: its beginning, its end, or a record. (DynamoDB Streams API Reference: "GetShardIterator".)
+    """A place in a shard to read from: its beginning, its end, a record, or the first record of a time. (DynamoDB Streams API Reference: "GetShardIterator".)
 
     Raises TrimmedDataAccessException when the record is no longer kept.
     """
@@ -26,8 +26,8 @@ async def get_shard_iterator(call: Call, request: Shape) -> Shape:
         )
     kind, number = request["ShardIteratorType"], request.get("SequenceNumber")
     source = call.service(DynamoDbStreams).source
-    if kind == "AT_TIMESTAMP":
-        raise _invalid("1 validation error detected: AT_TIMESTAMP is not supported for DynamoDB Streams")
+    if kind != "AT_TIMESTAMP" and "Timestamp" in request:
+        raise _invalid(f"Timestamp cannot be specified with ShardIteratorType {kind}")
     if kind in _BY_NUMBER:
         sequence = _number(source.number(number) if number is not None else None, number)
         first, newest, oldest = stream["first_sequence"], source.newest(*place, stream["id"]), source.oldest(*place, stream["id"])
@@ -39,11 +39,22 @@ async def get_shard_iterator(call: Call, request: Shape) -> Shape:
         start = sequence + (kind == "AFTER_SEQUENCE_NUMBER")
     elif number is not None:
         raise _invalid(f"SequenceNumber cannot be specified with ShardIteratorType {kind}")
+    elif kind == "AT_TIMESTAMP":
+        start = source.since(*place, stream["id"], _time(request, call.now))
     elif kind == "LATEST":
         start = source.newest(*place, stream["id"]) + 1
     else:
         start = 0
     return {"ShardIterator": make_iterator(stream["arn"], start, call.now)}
+
+
+def _time(request: Shape, now: int) -> int:
+    if "Timestamp" not in request:
+        raise _invalid("Timestamp is required for ShardIteratorType AT_TIMESTAMP")
+    wanted = int(request["Timestamp"])
+    if wanted > now:
+        raise _invalid("The Timestamp cannot be in the future")
+    return wanted
 
 
 def _number(found: int | None, text: str | None) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.documents import shown
@@ -13,13 +12,6 @@ from haneul.services.iam.errors import unmodifiable_role, validation_error
 from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, USER, Entity, Group, InstanceProfile, Kind, LastUse, Role, User, arn_of
 
 _KINDS: tuple[tuple[str, Kind[Any]], ...] = (("User", USER), ("Group", GROUP), ("Role", ROLE))
-
-
-def refuse_unbuilt(call: Call, request: Shape, *names: str) -> None:
-    """Refuse parameters that could not be honoured."""
-    for name in names:
-        if name in request:
-            raise NotBuilt(f"the parameter {name} of iam:{call.operation.name}")
 
 
 def directory_of(call: Call) -> Directory:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt, ServiceError
+from haneul.core.errors import NotBuilt, ServiceError, refuse_given
 from haneul.core.operation import Shape
 from haneul.services.iam.directory import Directory
-from haneul.services.iam.entities import directory_of, refuse_unbuilt, user_or_caller
+from haneul.services.iam.entities import directory_of, user_or_caller
 from haneul.services.iam.errors import access_denied, already_exists, no_such_entity
 from haneul.services.iam.passwords import check_password, check_reuse, is_password, new_password
 from haneul.services.iam.records import USER, Password, User
@@ -39,14 +39,10 @@ async def _replace(call: Call, user: User, password: Password | None) -> User:
     return await call.cloud.store.transact(work)
 
 
-# How long sessions of the console last: there is no console to sign in to.
-_SIGN_IN = ("MaxSigninSessionDuration", "ResetMaxSigninSessionDuration")
-
-
-@iam_operation("CreateLoginProfile", partial="MaxSigninSessionDuration")
+@iam_operation("CreateLoginProfile", partial="MaxSigninSessionDuration; a password has to be given")
 async def create_login_profile(call: Call, request: Shape) -> Shape:
     """Give a user a password for the console."""
-    refuse_unbuilt(call, request, *_SIGN_IN)
+    refuse_given("iam:CreateLoginProfile", request, "MaxSigninSessionDuration")
     directory = directory_of(call)
     user = user_or_caller(call, request, directory)
     if user.password is not None:
@@ -68,10 +64,10 @@ async def get_login_profile(call: Call, request: Shape) -> Shape:
     return {"LoginProfile": _shown(user, user.password)}
 
 
-@iam_operation("UpdateLoginProfile", partial=", ".join(_SIGN_IN))
+@iam_operation("UpdateLoginProfile", partial="MaxSigninSessionDuration")
 async def update_login_profile(call: Call, request: Shape) -> Shape:
     """Set another password, or say whether it must be changed at the next login."""
-    refuse_unbuilt(call, request, *_SIGN_IN)
+    refuse_given("iam:UpdateLoginProfile", request, "MaxSigninSessionDuration", "ResetMaxSigninSessionDuration")
     directory = directory_of(call)
     user = directory.named(USER, request["UserName"])
     if user.password is None:

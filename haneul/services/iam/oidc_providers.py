@@ -10,9 +10,10 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from haneul.core.call import Call
+from haneul.core.errors import refuse_given
 from haneul.core.operation import Shape
 from haneul.services.iam.directory import Directory
-from haneul.services.iam.entities import directory_of, refuse_unbuilt, tag_list
+from haneul.services.iam.entities import directory_of, tag_list
 from haneul.services.iam.errors import already_exists, invalid_input, quota_exceeded, validation_error
 from haneul.services.iam.limits import CLIENT_IDS_PER_PROVIDER_MAX, OIDC_PROVIDERS_MAX, THUMBPRINTS_PER_PROVIDER_MAX
 from haneul.services.iam.provider_records import oidc_arn, oidc_provider
@@ -57,7 +58,7 @@ def _checked_clients(client_ids: list[str]) -> list[str]:
 @iam_operation("CreateOpenIDConnectProvider", partial="trusted identity propagation (ContextProvider, IdentityCenterInstanceArn)")
 async def create_open_id_connect_provider(call: Call, request: Shape) -> Shape:
     """Trust an issuer's tokens, for the audiences (client ids) named."""
-    refuse_unbuilt(call, request, "ContextProvider", "IdentityCenterInstanceArn")
+    refuse_given("iam:CreateOpenIDConnectProvider", request, "ContextProvider", "IdentityCenterInstanceArn")
     issuer = _issuer_url(request["Url"])
     provider = OidcProvider(
         url=issuer.partition("://")[2],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from haneul.core.call import Call
+from haneul.core.errors import refuse_given
 from haneul.core.operation import Shape
 from haneul.services.iam.boundaries import check_boundary
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.documents import checked_trust
-from haneul.services.iam.entities import directory_of, refuse_linked, refuse_unbuilt, shown_last_use, shown_role
+from haneul.services.iam.entities import directory_of, refuse_linked, shown_last_use, shown_role
 from haneul.services.iam.errors import delete_conflict
 from haneul.services.iam.identifiers import unique_id
 from haneul.services.iam.pages import page_of_rows
@@ -18,14 +19,11 @@ from haneul.services.iam.tags import new_tags
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
-# How long sessions of the console last: there is no console to sign in to.
-_SIGN_IN = ("MaxSigninSessionDuration", "ResetMaxSigninSessionDuration")
-
 
 @iam_operation("CreateRole", partial="MaxSigninSessionDuration")
 async def create_role(call: Call, request: Shape) -> Shape:
     """Make a role, with the policy that says who may assume it."""
-    refuse_unbuilt(call, request, *_SIGN_IN)
+    refuse_given("iam:CreateRole", request, "MaxSigninSessionDuration")
     role = Role(
         name=request["RoleName"],
         id=unique_id(call.cloud.ids, ROLE.id_prefix),
@@ -70,11 +68,24 @@ async def list_roles(call: Call, request: Shape) -> Shape:
     return {"Roles": roles, **more}
 
 
-@iam_operation("UpdateRoleDescription")
-@iam_operation("UpdateRole", partial=", ".join(_SIGN_IN))
+@iam_operation("UpdateRole", partial="MaxSigninSessionDuration")
 async def update_role(call: Call, request: Shape) -> Shape:
     """Change a role's description or its longest session. What a request leaves out stays."""
-    refuse_unbuilt(call, request, *_SIGN_IN)
+    refuse_given("iam:UpdateRole", request, "MaxSigninSessionDuration", "ResetMaxSigninSessionDuration")
+    await _changed(call, request)
+    return {}
+
+
+@iam_operation("UpdateRoleDescription")
+async def update_role_description(call: Call, request: Shape) -> Shape:
+    """Change a role's description."""
+    shape = shown_role(call, await _changed(call, request), details=True)
+    del shape["MaxSessionDuration"]
+    return {"Role": shape}
+
+
+async def _changed(call: Call, request: Shape) -> Role:
+    """The role as it is with what the request gives."""
 
     def work(tx: Transaction) -> Role:
         directory = Directory(tx, call.account)
@@ -85,12 +96,7 @@ async def update_role(call: Call, request: Shape) -> Shape:
         directory.save(ROLE, role)
         return role
 
-    role = await call.cloud.store.transact(work)
-    if call.operation.name == "UpdateRole":
-        return {}
-    shape = shown_role(call, role, details=True)
-    del shape["MaxSessionDuration"]
-    return {"Role": shape}
+    return await call.cloud.store.transact(work)
 
 
 @iam_operation("UpdateAssumeRolePolicy")

@@ -47,6 +47,12 @@ def on_stream(call: Call, request: Shape) -> str:
     return stream_arn(call, named_group(call, request), request["logStreamName"])
 
 
+def check_unmask(call: Call, request: Shape, arn: str) -> None:
+    """`unmask` takes a permission of its own, though nothing is masked: there are no data protection policies."""
+    if request.get("unmask"):
+        call.authorize("logs:Unmask", arn)
+
+
 def named_group(call: Call, request: Shape) -> str:
     """The name of the group that a request means by `logGroupName` or `logGroupIdentifier` (a name or an ARN)."""
     name, identifier = request.get("logGroupName"), request.get("logGroupIdentifier")

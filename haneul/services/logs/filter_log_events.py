@@ -12,7 +12,7 @@ from haneul.core.call import Call
 from haneul.core.operation import operation
 from haneul.core.paging import make_token, read_token
 from haneul.core.ports import Shape
-from haneul.services.logs.access import find_group, find_stream, named_group, on_group, place_of
+from haneul.services.logs.access import check_unmask, find_group, find_stream, named_group, on_group, place_of
 from haneul.services.logs.errors import invalid_parameter, invalid_token
 from haneul.services.logs.get_log_events import EVENTS_MAX, PAGE_BYTES_MAX
 from haneul.services.logs.records import (
@@ -70,6 +70,7 @@ async def filter_log_events(call: Call, request: Shape) -> Shape:
     if names is not None and prefix is not None:
         raise invalid_parameter("LogStreamNamePrefix and LogStreamNames cannot be used together")
     group_name = named_group(call, request)
+    check_unmask(call, request, on_group(call, request))
     pattern = call.service(Logs).pattern(request.get("filterPattern", ""))
     group = find_group(store, place, group_name)
     window = _window(request, oldest_kept_ms(group, call.now // MILLISECOND))

@@ -6,7 +6,7 @@ from haneul.clock import MILLISECOND
 from haneul.core.call import Call
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
-from haneul.services.logs.access import find_group, find_stream, named_group, on_stream, place_of
+from haneul.services.logs.access import check_unmask, find_group, find_stream, named_group, on_stream, place_of
 from haneul.services.logs.errors import invalid_parameter, invalid_token
 from haneul.services.logs.records import decode_event, event_id, event_position, events_prefix, position_of_event_id
 from haneul.services.logs.retention import EVENT_OVERHEAD_BYTES, oldest_kept_ms
@@ -23,6 +23,7 @@ async def get_log_events(call: Call, request: Shape) -> Shape:
 
     Tokens are `f/` or `b/` and an event's id: forward goes on behind it, backward before it. At an end the same token comes back.
     """
+    check_unmask(call, request, on_stream(call, request))
     place, store = place_of(call), call.cloud.store
     group = find_group(store, place, named_group(call, request))
     stream = find_stream(store, place, group, request["logStreamName"])

@@ -23,7 +23,7 @@ from haneul.services.s3.tags import read_tag_header
 _DIRECTIVES = ("COPY", "REPLACE")
 
 
-@operation("s3:CopyObject", action="s3:PutObject", resource=object_arn, conditions=conditions, partial="no SSE-KMS, object lock; no access points as the source")
+@operation("s3:CopyObject", action="s3:PutObject", resource=object_arn, conditions=conditions, partial="no SSE-KMS, object lock, annotations; no access points as the source")
 async def copy_object(call: Call, request: Shape) -> Shape:
     """Copy an object of up to 5 GB, with its metadata and tags or with new ones.
 

@@ -17,6 +17,7 @@ from haneul.services.s3.outgoing import Source, body_of
 from haneul.services.s3.preconditions import check_read
 from haneul.services.s3.records import NULL, Bucket, Object, one_version, order_of_version
 from haneul.services.s3.state import find_bucket, state_of
+from haneul.services.s3.times import http_date
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 # response-… parameters, and the headers that they replace.
@@ -116,9 +117,8 @@ def _override(call: Call, request: Shape, shown: Shape) -> None:
                 raise invalid_request("Request specific response headers cannot be used for anonymous GET requests.")
             if name in _OVERRIDES:
                 shown[_OVERRIDES[name]] = request[name]
-            else:
-                shown["Expires"] = request[name]
-                call.headers.pop("Expires", None)
+            elif name == "ResponseExpires":
+                call.headers["Expires"] = http_date(request[name])
 
 
 def _part(number: int, found: Object, shown: Shape) -> tuple[int, int]:

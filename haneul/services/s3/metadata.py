@@ -27,6 +27,9 @@ _NOT_BUILT = {
     "ObjectLockRetainUntilDate": "object lock",
     "ObjectLockLegalHoldStatus": "object lock",
     "ObjectLockEventHold": "object lock",
+    "ObjectLockEventHoldDurationDays": "object lock",
+    "ObjectLockEventHoldDurationYears": "object lock",
+    "AnnotationDirective": "the parameter AnnotationDirective (annotations of objects)",
     "WriteOffsetBytes": "the parameter WriteOffsetBytes (directory buckets)",
     "MFA": "MFA delete",
 }
@@ -41,9 +44,8 @@ def check_key(key: str) -> None:
 
 def refuse_unbuilt(request: Shape) -> None:
     """Parameters that cannot be honoured."""
-    for name, what in _NOT_BUILT.items():
-        if name in request:
-            raise NotBuilt(f"{what} of S3")
+    if not _NOT_BUILT.keys().isdisjoint(request):
+        raise NotBuilt(f"{next(what for name, what in _NOT_BUILT.items() if name in request)} of S3")
 
 
 def check_acl(request: Shape) -> None:

@@ -15,6 +15,7 @@ from haneul.core.service import Service
 from haneul.services.s3 import events, website
 from haneul.services.s3.checksums import check_document
 from haneul.services.s3.cors import allow_origin, preflight
+from haneul.services.s3.errors import precondition_failed
 from haneul.services.s3.lifecycle import KIND as LIFECYCLE
 from haneul.services.s3.lifecycle import sweep
 from haneul.services.s3.post_object import is_form, post_object
@@ -65,7 +66,7 @@ class S3(Service):
             response = preflight(self.state, request)
         elif request.method == "POST" and is_form(request):
             response = await post_object(self.state, request)
-        elif request.query and (problem := _refusal(request)) is not None:
+        elif (request.method == "POST" and not request.query and (problem := _refused_post(request.path)) is not None) or (request.query and (problem := _refusal(request)) is not None):
             response = self.cloud.codec_for(self.name).error(None, problem, self.cloud.ids.uuid(), request)
         else:
             response = await pipeline(request, self)
@@ -90,6 +91,14 @@ def _refusal(request: HttpRequest) -> ServiceError | None:
         except ServiceError as error:
             return error
     return None
+
+
+def _refused_post(path: str) -> ServiceError | None:
+    """What a POST that names no operation in its query and is no form gets from a bucket or an object; None for neither."""
+    bucket, _, key = path[1:].partition("/")
+    if key:
+        return ServiceError("MethodNotAllowed", "The specified method is not allowed against this resource.", 405, fields={"Method": "POST", "ResourceType": "OBJECT"})
+    return precondition_failed("Bucket POST must be of the enclosure-type multipart/form-data") if bucket else None
 
 
 def _bucket_of(arn: str) -> str:

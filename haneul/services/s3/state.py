@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from haneul.services.s3.service import S3
 
 _BUCKETS_REMEMBERED = 10_000
+# As in `bucket.s3.eu-west-1.amazonaws.com`, and its other spellings.
+_REGION_OF_HOST = re.compile(r"(?:^|\.)s3(?:-fips)?[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.", re.IGNORECASE)
 _RELEASE = "s3:release"
 _RELEASE_LATER = 10 * MINUTE
 
@@ -118,20 +121,40 @@ def find_bucket(call: Call, request: Shape) -> Bucket:
     expected = request.get("ExpectedBucketOwner")
     if expected is not None and expected != bucket.account:
         raise access_denied()
-    if bucket.region != call.region and call.http is not None and call.caller.kind != "anonymous":
-        raise wrong_region(bucket)
+    if call.http is not None and (bucket.region != call.region or call.caller.kind == "anonymous"):
+        _check_region(call, bucket)
     return bucket
 
 
-def wrong_region(bucket: Bucket) -> ServiceError:
-    """The redirect to the bucket's own region, which SDKs follow by themselves."""
-    return ServiceError(
+def _check_region(call: Call, bucket: Bucket) -> None:
+    """What a request gets that was not signed for the bucket's region: the redirect to that region, which SDKs follow by themselves, or, where its host is the right
+    one, the error that names it. A host that says no region (`localhost`, the global endpoint) is taken for one of the region that was signed for. What is signed
+    for no region (not at all, or with Signature Version 2) is only redirected from the host of another one.
+    """
+    http = call.http
+    assert http is not None
+    found = _REGION_OF_HOST.search(http.host)
+    here = found[1].lower() if found is not None else ""
+    regional = call.caller.kind != "anonymous" and not http.headers.get("authorization", "").startswith("AWS ") and "AWSAccessKeyId=" not in http.query
+    if here == bucket.region and regional:
+        raise _signed_for_another(call.region, bucket.region, "authorization" in http.headers)
+    if here == bucket.region or not (here or regional):
+        return
+    raise ServiceError(
         "PermanentRedirect",
         "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
         301,
         fields={"Endpoint": f"{bucket.name}.s3.{bucket.region}.amazonaws.com", "Bucket": bucket.name},
         headers={"x-amz-bucket-region": bucket.region},
     )
+
+
+def _signed_for_another(region: str, expected: str, in_header: bool) -> ServiceError:
+    rest = f"the region '{region}' is wrong; expecting '{expected}'"
+    fields = {"Region": expected}
+    if in_header:
+        return ServiceError("AuthorizationHeaderMalformed", f"The authorization header is malformed; {rest}", 400, fields=fields)
+    return ServiceError("AuthorizationQueryParametersError", f"Error parsing the X-Amz-Credential parameter; {rest}", 400, fields=fields)
 
 
 def bucket_in(tx: Transaction, name: str, bucket_id: str = "") -> Bucket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import orjson
 
 from haneul.core.actions import names_an_action
 from haneul.core.call import Call
-from haneul.core.errors import ServiceError
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.services.sqs import errors
 from haneul.services.sqs.actions import ACTIONS, BATCHES
 from haneul.services.sqs.queues import Place, place_of_arn
@@ -32,6 +33,7 @@ _CHOICES = {
 _FIFO_DEFAULTS = {"FifoQueue": "true", "ContentBasedDeduplication": "false", "DeduplicationScope": "queue", "FifoThroughputLimit": "perQueue"}
 _FIFO_ONLY = frozenset(_FIFO_DEFAULTS)
 # Attributes that an empty text takes away.
+_OWN_KEY = re.compile(r"(?:arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?alias/aws/sqs")
 _REMOVABLE = frozenset({"Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId"})
 _SETTABLE = frozenset(_NUMBERS) | frozenset(_CHOICES) | _REMOVABLE
 _ACTIONS = ACTIONS | BATCHES
@@ -184,7 +186,14 @@ def _redrive_allow(name: str, value: str) -> str:
     return value
 
 
-_CHECKS = {"Policy": _policy, "RedrivePolicy": _redrive, "RedriveAllowPolicy": _redrive_allow}
+def _kms_key(name: str, value: str) -> str:
+    """Only the key that AWS itself keeps for SQS can exist where there is no KMS: queues under it are encrypted under Haneul's own."""
+    if _OWN_KEY.fullmatch(value) is None:
+        raise NotBuilt(f"KMS, so that there is no key {value} for a queue's {name}; alias/aws/sqs and SqsManagedSseEnabled encrypt it")
+    return value
+
+
+_CHECKS = {"KmsMasterKeyId": _kms_key, "Policy": _policy, "RedrivePolicy": _redrive, "RedriveAllowPolicy": _redrive_allow}
 
 
 def merged(current: Mapping[str, str], change: Mapping[str, str], fifo: bool) -> dict[str, str]:

@@ -28,7 +28,7 @@ def _new_arn(call: Call, request: Shape) -> str:
     return _new_place(call, request).arn
 
 
-@operation("sqs:CreateQueue", action="sqs:createqueue", resource=_new_arn, tagging="sqs:tagqueue")
+@operation("sqs:CreateQueue", action="sqs:createqueue", resource=_new_arn, tagging="sqs:tagqueue", partial="keys of KMS but alias/aws/sqs")
 async def create_queue(call: Call, request: Shape) -> Shape:
     """Make a queue. An existing one of the same name is returned, unless an attribute that is given differs from its own (QueueNameExists)."""
     place = _new_place(call, request)

@@ -74,7 +74,7 @@ async def _numbers(service: Sqs, queue: Queue, call: Call) -> dict[str, str]:
             return {name: str(number) for name, number in zip(_COUNTED, numbers)}
 
 
-@operation("sqs:SetQueueAttributes", action="sqs:setqueueattributes", resource=own_queue_arn)
+@operation("sqs:SetQueueAttributes", action="sqs:setqueueattributes", resource=own_queue_arn, partial="keys of KMS but alias/aws/sqs")
 async def set_queue_attributes(call: Call, request: Shape) -> None:
     """Change attributes. All of them take effect at once; a shorter retention removes messages that are older."""
     place = place_of(call, request)

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.conformance.lambda_.world import World
 from tests.lambda_.build import ECHO, package
+from tests.support.python import PYTHON
 
 
 def _refused(code: str, act: object, *, status: int | None = None) -> str:
@@ -36,7 +37,7 @@ def test_a_new_function_shows_its_defaults(world: World) -> None:
 def test_names_are_unique_and_checked(world: World) -> None:
     """Because a second function of a name would hide the first."""
     client, name = world.client("lambda"), world.function()
-    wanted = {"FunctionName": name, "Runtime": "python3.11", "Handler": "index.handler", "Role": world.role, "Code": {"ZipFile": package({"index.py": ECHO})}}
+    wanted = {"FunctionName": name, "Runtime": PYTHON, "Handler": "index.handler", "Role": world.role, "Code": {"ZipFile": package({"index.py": ECHO})}}
     assert _refused("ResourceConflictException", lambda: client.create_function(**wanted), status=409) == f"Function already exist: {name}"
     _refused("ValidationException", lambda: client.create_function(**{**wanted, "FunctionName": "with space"}), status=400)
     _refused("ResourceNotFoundException", lambda: client.get_function(FunctionName=world.name()), status=404)
@@ -142,7 +143,7 @@ def test_url_configurations(world: World) -> None:
 def test_layers_and_who_may_use_them(world: World) -> None:
     """Because a layer is shared by a policy on each of its versions."""
     client, name = world.client("lambda"), world.name()
-    made = client.publish_layer_version(LayerName=name, Content={"ZipFile": package({"python/shared.py": "VALUE = 7\n"})}, CompatibleRuntimes=["python3.11"])
+    made = client.publish_layer_version(LayerName=name, Content={"ZipFile": package({"python/shared.py": "VALUE = 7\n"})}, CompatibleRuntimes=[PYTHON])
     function = world.function("import shared\ndef handler(event, context):\n    return shared.VALUE\n", Layers=[made["LayerVersionArn"]])
     assert world.invoke(function)["Payload"] == b"7"
     added = client.add_layer_version_permission(LayerName=name, VersionNumber=1, StatementId="all", Action="lambda:GetLayerVersion", Principal="*")

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 
 from tests.lambda_.build import ECHO, TRUST, package
+from tests.support.python import PYTHON
 from tests.support.running import Running
 
 
@@ -46,7 +47,7 @@ class World:
     def function(self, code: str = ECHO, **settings: Any) -> str:
         """A Python function that is ready; its name."""
         client, name = self.client("lambda"), self.name()
-        wanted = {"FunctionName": name, "Runtime": "python3.11", "Handler": "index.handler", "Role": self._role, "Code": {"ZipFile": package({"index.py": code})}, **settings}
+        wanted = {"FunctionName": name, "Runtime": PYTHON, "Handler": "index.handler", "Role": self._role, "Code": {"ZipFile": package({"index.py": code})}, **settings}
         for attempt in itertools.count():
             try:
                 client.create_function(**wanted)
