@@ -25,6 +25,7 @@ from haneul.services.sts.service import Sts
 from tests.iam.identities import User, allow, policy, trust
 from tests.lambda_.build import ECHO, package
 from tests.lambda_.build import role as lambda_role
+from tests.support.python import PYTHON
 from tests.support.running import ACCOUNT, REGION, Running
 
 SERVICES = [Iam, Sts, Sqs, DynamoDb, Lambda, Logs, ApiGateway, Ecr, CloudWatch, S3]
@@ -47,7 +48,7 @@ def _table(client: Any, name: str, tags: dict[str, str]) -> Any:
 
 def _function(client: Any, name: str, tags: dict[str, str]) -> Any:
     arn = f"arn:aws:iam::{ACCOUNT}:role/functions"
-    return client.create_function(FunctionName=name, Runtime="python3.11", Handler="index.handler", Role=arn, Code={"ZipFile": package({"index.py": ECHO})}, Tags=tags)
+    return client.create_function(FunctionName=name, Runtime=PYTHON, Handler="index.handler", Role=arn, Code={"ZipFile": package({"index.py": ECHO})}, Tags=tags)
 
 
 @dataclass

@@ -169,7 +169,7 @@ def test_layers_that_a_user_may_give_to_functions(cloud: Running) -> None:
     making = ["lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"]
     denied = {"Effect": "Deny", "Action": making, "Resource": "*", "Condition": {"ForAnyValue:StringNotLike": {"lambda:Layer": [kept]}}}
     client = _user(cloud, "layered", allowed, denied)
-    made = {"Runtime": "python3.11", "Handler": "index.handler", "Role": role(cloud), "Code": {"ZipFile": package({"index.py": ECHO})}}
+    made = {"Runtime": PYTHON, "Handler": "index.handler", "Role": role(cloud), "Code": {"ZipFile": package({"index.py": ECHO})}}
     with pytest.raises(ClientError, match=r"lambda:CreateFunction on resource.* with an explicit deny"):
         client.create_function(FunctionName="layered", Layers=[ours, theirs], **made)
     client.create_function(FunctionName="layered", Layers=[ours], **made)
