@@ -9,7 +9,8 @@ import os
 from collections.abc import Callable, Iterator
 
 from haneul.runtime import errors
-from haneul.runtime.answers import Answering, Result, error_type
+from haneul.runtime.aftermath import Answered, Lingering
+from haneul.runtime.answers import Result, error_type
 from haneul.runtime.channel import Channel, invocation_body
 from haneul.runtime.companions import Companions, failure_document
 from haneul.runtime.drivers.port import Ending, Plan, Sandbox
@@ -31,14 +32,16 @@ from haneul.runtime.streaming import AnswerStream
 from haneul.runtime.surroundings import Surroundings
 
 _LAST_WORDS_SECONDS = 0.25
+_SANDBOXES_OF_AN_INVOCATION = 3
+"""An invocation that no runtime has taken, because it ended just then, is given to so many, one after the other."""
 _log = logging.getLogger(__name__)
 
 
-class Environment(Answering):
+class Environment(Lingering):
     """Serves one invocation at a time. Made by `Runtime.create`.
 
-    `alive` turns False when the sandbox is gone: after a time-out, an exit, running out of memory, or `destroy`. Between invocations every
-    process inside is stopped.
+    `alive` turns False when the sandbox is gone: after a time-out, an exit, running out of memory, or `destroy`. An invocation is answered before
+    its environment is free for another: only once the runtime, and every extension, asks for what is next. Then every process inside is stopped.
     """
 
     def __init__(self, kind: Kind, plan: Plan, spec: FunctionSpec, surroundings: Surroundings, on_log: OnLog | None) -> None:
@@ -70,7 +73,7 @@ class Environment(Answering):
         self._ending = Ending()
         self._runtime_ready = False
         self._companions = Companions(self.spec, self, self._around.wall_ns, self._around.new_id)
-        self._companions_waited: asyncio.Future[None] | None = None
+        self._after = None
         self._freezer = Freezer()
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
@@ -189,25 +192,31 @@ class Environment(Answering):
     async def invoke(self, invocation: Invocation, stream: AnswerStream | None = None) -> Outcome:
         """Run the function once. Every failure of the function is an Outcome; raises RuntimeUnavailable when the environment was destroyed
         or cannot be made anew. With `stream` the answer goes there (see `stream`, which callers use)."""
+        while self._after is not None:
+            await asyncio.wait([self._after.over])
         if self._current is not None:
             raise RuntimeError("an environment serves one invocation at a time")
-        if self._destroyed:
-            raise RuntimeUnavailable("The environment was destroyed.")
         self._current = invocation
         try:
-            if not self.alive:
-                await self._ended
-                self._reset()
-                self._current = invocation
-                await self.launch()
-            self._freezer.busy()
-            self._logs.begin()
-            self._stream = stream
-            return await self._run(invocation)
+            for sandboxes_left in reversed(range(_SANDBOXES_OF_AN_INVOCATION)):
+                if self._destroyed:
+                    raise RuntimeUnavailable("The environment was destroyed.")
+                if not self.alive:
+                    await self._ended
+                    self._reset()
+                    self._current = invocation
+                    await self.launch()
+                self._freezer.busy()
+                self._logs.begin()
+                self._stream = stream
+                outcome = await self._run(invocation)
+                if outcome.status != "exited" or not self._untaken or not sandboxes_left or self._destroyed:
+                    return outcome
+            raise AssertionError("unreachable")
         finally:
             self._current = self._answer = self._stream = self._incoming = None
-            if self.alive and self._ready and self._sandbox is not None:
-                self._freezer.idle(self._sandbox)
+            if self._after is None:
+                self._rest()
 
     async def _run(self, invocation: Invocation) -> Outcome:
         timeout_ms = invocation.timeout_ms or self.spec.timeout_ms
@@ -219,7 +228,7 @@ class Environment(Answering):
                 await self._ended
                 result = Result("exited", errors.exited(invocation.request_id, self._ending)[1], "Runtime.ExitError")
             if result.status is not None:
-                return self._outcome(result, now() - start)
+                return self._reported(invocation, self._outcome(result, now() - start))
             start = now()
         answer: asyncio.Future[Result] = self._loop.create_future()
         self._answer = answer
@@ -227,31 +236,30 @@ class Environment(Answering):
         self._deliver(invocation, timeout_ms)
         try:
             result = await answer
-            if self._companions and self.alive:
-                result = await self._await_companions(invocation, result, now() - start)
         finally:
             timer.cancel()
         duration = now() - start
+        if self._companions:
+            self._companions.runtime_done(invocation, result.status or "success", duration, len(result.payload))
         if self._stream is not None and result.status == "success" and not self._stream.begun:  # The function does not stream.
             self._stream.begin(result.content_type)
             self._stream.feed(result.payload)
             result.payload = b""
         if result.status == "timeout":
             duration = max(duration, timeout_ms * 1_000_000)
-        return self._outcome(result, duration)
+        outcome = self._outcome(result, duration)
+        if self._sandbox is not None and self.alive and not self._wants_more:
+            self._linger(timeout_ms, Answered(invocation, outcome, start))
+            return outcome
+        return self._reported(invocation, outcome)
 
     def _outcome(self, result: Result, duration_ns: int) -> Outcome:
         first, self._cold = (self._init_duration_ns if self._cold else None), False
         init_duration, restore_duration = (first, None) if self._plan.origin is None else (None, first)
         self._logs.drain()
-        peak = max(self._peak_bytes, self._sandbox.peak_bytes() if self._sandbox is not None else 0)
-        self._peak_bytes = peak
-        outcome = Outcome(
-            result.status or "success", result.payload, result.error_type, duration_ns, init_duration, peak, self._logs.tail(), result.content_type, restore_duration
+        return Outcome(
+            result.status or "success", result.payload, result.error_type, duration_ns, init_duration, self._peak(), self._logs.tail(), result.content_type, restore_duration
         )
-        if self._companions and self._current is not None:
-            self._companions.report(self._current.request_id, outcome)
-        return outcome
 
     async def _await_init(self, invocation: Invocation, timeout_ms: int) -> Result:
         """Wait for the Init phase. If it fails or takes too long it is repeated as a part of the invocation, within the function's time-out."""
@@ -280,6 +288,7 @@ class Environment(Answering):
         return self._initialised.result() if self._initialised.done() else None
 
     def _deliver(self, invocation: Invocation, timeout_ms: int) -> None:
+        self._asks = False
         if self._companions:
             self._companions.invocation_begins(invocation, timeout_ms)
         if not self._kind.channel:
@@ -294,8 +303,6 @@ class Environment(Answering):
             kind, payload = errors.timed_out(request_id, timeout_ms)
             self._answer.set_result(Result("timeout", payload, kind))
             self._give_up("timeout")
-        elif self._companions_waited is not None and not self._companions_waited.done():
-            self._companions_waited.set_result(None)
 
     # ---- what comes from our own bootstraps
 
@@ -312,6 +319,7 @@ class Environment(Answering):
     def _on_channel_end(self, garbage: bool) -> None:
         """What closes its channel is ending, and the keeper will say how; one that has only closed its channel is of no use any more."""
         if self._sandbox is not None and (garbage or self._kind.channel):
+            self.stopped_asking()
             self._loop.call_later(0 if garbage else _LAST_WORDS_SECONDS, self._sandbox.kill)
 
     def _fail_init(self, payload: bytes) -> None:
@@ -326,7 +334,7 @@ class Environment(Answering):
         """The Init phase is over: the runtime asks for its first invocation."""
         if self._ready or self._initialised.done():
             return
-        self._runtime_ready = True
+        self._runtime_ready = self._asks = True
         if not self._companions.extensions.all_ready:
             return  # The last of them to get ready leads here again.
         self._ready = True
@@ -355,33 +363,18 @@ class Environment(Answering):
     def companions_ready(self) -> None:
         if self._runtime_ready and not self._ready:
             self.initialised()
-        if self._companions_waited is not None and not self._companions_waited.done():
-            self._companions_waited.set_result(None)
+        self._perhaps_free()
 
     def companion_failed(self, kind: str, message: str) -> None:
         payload = failure_document(kind, self._current.request_id if self._current is not None else "", message)
         if not self._ready:
             self._fail_init(payload)
         else:
-            self._settle(Result("exited", payload, kind))
+            self._fail(Result("exited", payload, kind))
         self._give_up("failure")
 
     def runtime_ended(self) -> None:
         self._give_up("failure")
-
-    async def _await_companions(self, invocation: Invocation, result: Result, duration_ns: int) -> Result:
-        """The runtime is done; the invocation is over when the extensions are, too, or when its time is."""
-        self._companions.runtime_done(invocation, result.status or "success", duration_ns, len(result.payload))
-        if self._companions.extensions.all_ready:
-            return result
-        self._companions_waited = waited = self._loop.create_future()
-        await asyncio.wait([waited, self._ended], return_when=asyncio.FIRST_COMPLETED)
-        self._companions_waited = None
-        if self._companions.extensions.all_ready or not self.alive:
-            return result
-        kind, payload = errors.timed_out(invocation.request_id, invocation.timeout_ms or self.spec.timeout_ms)
-        self._give_up("timeout")
-        return Result("timeout", payload, kind)
 
     def _give_up(self, reason: ShutdownReason) -> None:
         """This sandbox serves no more."""
@@ -433,7 +426,7 @@ class Environment(Answering):
             self._stop_listening = None
         if self._api is not None:
             self._api.close()
-        self._peak_bytes = max(self._peak_bytes, sandbox.peak_bytes())
+        self._peak()
         ending = Ending()
         try:
             ending = await sandbox.ending(self._status_text)
@@ -441,6 +434,7 @@ class Environment(Answering):
             _log.exception("how the sandbox of %s ended cannot be told", self.spec.function_name)
         self._drain_rest()
         if self._channel is not None:
+            self._untaken = self._untaken or (self._channel.unread if self._kind.channel else self._api is not None and self._api.untaken)
             self._channel.close()
         sandbox.close()
         self._sandbox = None
@@ -448,10 +442,12 @@ class Environment(Answering):
         if not self._initialised.done():
             self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
             self._initialised.set_result(Result("init_error", ending=ending))
-        if self._current is not None:
-            kind, payload = errors.exited(self._current.request_id, ending)
-            self._settle(Result("out_of_memory" if ending.out_of_memory else "exited", payload, kind))
+        invocation = self._after.answered.invocation if self._after is not None and self._after.answered is not None else self._current
+        if invocation is not None:
+            kind, payload = errors.exited(invocation.request_id, ending)
+            self._fail(Result("out_of_memory" if ending.out_of_memory else "exited", payload, kind))
         self._ended.set_result(None)
+        self._end_aftermath()
         self._around.ended(self)
 
     def _drain_rest(self) -> None:

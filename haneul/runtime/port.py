@@ -5,6 +5,7 @@ Times are nanoseconds, sizes bytes, unless a name ends in another unit.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -116,7 +117,8 @@ class Outcome:
     answer is here all the same. `restore_duration_ns` is set when this invocation was the first since a restore from a snapshot.
     `payload` is the function's answer, or the error document (errorMessage, errorType, …) for every other status; `error_type` that document's
     type. `init_duration_ns` is set when this invocation was the environment's first. `max_memory_bytes` is the environment's peak so far.
-    `log` is what was written during the invocation, its last LOG_TAIL_BYTES_MAX bytes.
+    `log` is what was written during the invocation, its last LOG_TAIL_BYTES_MAX bytes. With `whole` the answer is there before the invocation is over,
+    because extensions are still at work: it becomes this outcome with the duration, status and log that it has in the end.
     """
 
     status: Status
@@ -128,6 +130,7 @@ class Outcome:
     log: bytes
     content_type: str = "application/json"
     restore_duration_ns: int | None = None
+    whole: asyncio.Future[Outcome] | None = None
 
 
 class ResponseStream(Protocol):

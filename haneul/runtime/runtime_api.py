@@ -49,6 +49,8 @@ class Served(Protocol):
     @property
     def uses_channel(self) -> bool: ...
     def initialised(self) -> None: ...
+    def asks(self) -> None: ...
+    def stopped_asking(self) -> None: ...
     def submit(self, submission: Submission) -> None: ...
     def begin_stream(self, content_type: str, source: Source) -> StreamedAnswer: ...
 
@@ -80,6 +82,11 @@ class RuntimeApi:
         """Give the invocation to the connection that waits for one, or keep it for the next that asks. `deadline_ms` is since the epoch."""
         self._offered = (invocation, deadline_ms)
         self._give()
+
+    @property
+    def untaken(self) -> bool:
+        """Whether an invocation was offered that nobody has asked for."""
+        return self._offered is not None
 
     def close(self) -> None:
         if self._listener.fileno() >= 0:
@@ -128,6 +135,7 @@ class RuntimeApi:
         self._connections.discard(connection)
         if self._waiting is connection:
             self._waiting = None
+            self.environment.stopped_asking()
         self._others.lost(connection)
 
     def body_taker(self, connection: Connection, request: Request) -> BodyTaker | None:
@@ -168,6 +176,7 @@ class RuntimeApi:
             return
         self._waiting = connection
         environment.initialised()
+        environment.asks()
         self._give()
 
     def _init_error(self, connection: Connection, request: Request) -> None:

@@ -75,17 +75,6 @@ while True:
     assert "init after it True" in lines(functions)
 
 
-async def test_invocation_waits_for_extensions(functions: Functions) -> None:
-    """The time that an extension takes after the function belongs to the invocation, and counts towards its time-out."""
-    source = "me, _ = register('INVOKE')\nwhile True:\n    next(me)\n    time.sleep({})\n"
-    environment = await with_extensions(functions, ECHO, {"slow": source.format("0.2")})
-    outcome = await functions.invoke(environment, 1)
-    assert outcome.payload == b"1" and outcome.duration_ns > 190e6
-    environment = await with_extensions(functions, ECHO, {"slow": source.format("30")}, timeout_ms=400)
-    outcome = await functions.invoke(environment, 1)
-    assert (outcome.status, outcome.error_type) == ("timeout", "Sandbox.Timedout") and not environment.alive
-
-
 async def test_extension_that_fails_to_start(functions: Functions) -> None:
     """An extension that ends or reports an error in its Init phase fails the function's."""
     for source, kind in (
@@ -227,6 +216,7 @@ async def test_telemetry(functions: Functions) -> None:
     environment = await with_extensions(functions, ECHO, {"telemeter": source})
     await functions.invoke(environment, request_id="one")
     await functions.invoke(environment, request_id="two")
+    assert await environment.free_within(30)
     got = next(line for line in lines(functions) if line.startswith("GOT "))
     bad, status, text, late, received = json.loads(got[4:])
     assert (bad, status, text, late) == ([400] * 4, 200, "OK", 403)
@@ -260,6 +250,7 @@ next(me)
 """
     environment = await with_extensions(functions, ECHO, {"logger": source})
     await functions.invoke(environment, request_id="one")
+    assert await environment.free_within(30)
     received = json.loads(next(line for line in lines(functions) if line.startswith("GOT "))[4:])
     kinds = {event["type"] for event in received}
     assert "platform.start" in kinds and "function" in kinds and not any(kind.startswith("platform.init") for kind in kinds)

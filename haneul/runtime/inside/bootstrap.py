@@ -3,7 +3,8 @@
 Stands alone (no imports of Haneul's), as it is shown inside every sandbox at /var/runtime/bootstrap.py. It talks to the server over a stream
 socket in frames: one byte for the kind, four for the length (big-endian), then that many bytes. From the server: `S` configuration (read by
 the sandbox, or here when started as a program), `N` next invocation. To the server: `I` initialised, `X` failed to initialise, `R` response,
-`E` error. Behaviour and texts follow "Define Lambda function handler in Python", "Lambda context object in Python" and "Log and monitor Python
+`E` error; who answers so is about to wait for the next invocation. Node.js also sends `F`, an error after which its process ends, and `Z` when it ends
+without an invocation (with the id of the last that it has taken). Behaviour and texts follow "Define Lambda function handler in Python", "Lambda context object in Python" and "Log and monitor Python
 Lambda functions" of the AWS Lambda Developer Guide.
 """
 

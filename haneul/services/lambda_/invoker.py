@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from haneul.core.cloud import Cloud
@@ -52,13 +54,12 @@ class Invoker:
                 try:
                     self._begin_log(lease, found, invocation)
                     outcome = await lease.environment.invoke(invocation)
-                    return self._conclude(lease, found, invocation, outcome, with_log)
+                    return await self._ended(lease, found, invocation, outcome, with_log)
                 except RuntimeUnavailable:
                     # The environment ended between acquiring and using it (the sandbox was restarted): another one will do.
                     if self.stopping or attempt == _ATTEMPTS - 1:
                         raise
                 finally:
-                    lease.log.busy = False
                     await self._give_back(lease)
             raise AssertionError("unreachable")
         finally:
@@ -95,9 +96,8 @@ class Invoker:
 
         async def end() -> Invoked:
             try:
-                return self._conclude(lease, found, invocation, await stream.outcome(), with_log)
+                return await self._ended(lease, found, invocation, await stream.outcome(), with_log)
             finally:
-                lease.log.busy = False
                 await self._give_back(lease)
                 self._leave(found)
 
@@ -107,7 +107,7 @@ class Invoker:
 
     async def _lease(self, found: Resolution) -> Lease:
         """A provisioned environment if there is a free one, else one of the function's others."""
-        if (lease := self._provisioned.lease(found)) is not None:
+        if (lease := await self._provisioned.lease(found)) is not None:
             return lease
         try:
             return await self._environments.acquire(found)
@@ -117,6 +117,8 @@ class Invoker:
             raise
 
     async def _give_back(self, lease: Lease) -> None:
+        if not lease.environment.lingers:
+            lease.log.busy = False
         if not self._provisioned.take_back(lease):
             await self._environments.release(lease)
 
@@ -178,6 +180,21 @@ class Invoker:
         lease.first_line = start_line(found.version, invocation.request_id, self._cloud.clock.now())
         lease.log.busy = True
         lease.log.add(lease.first_line)
+
+    async def _ended(self, lease: Lease, found: Resolution, invocation: Invocation, outcome: Outcome, with_log: bool) -> Invoked:
+        """The function has answered. Extensions that are still at work do not hold up the answer, but the log's last lines, and so its tail."""
+        if outcome.whole is None:
+            return self._conclude(lease, found, invocation, outcome, with_log)
+        whole = outcome.whole
+        if with_log:
+            invoked = self._conclude(lease, found, invocation, await asyncio.shield(whole), with_log)
+            return Invoked(outcome, invoked.version, invoked.log)
+        whole.add_done_callback(lambda done: self._conclude_later(lease, found, invocation, done.result()))
+        return Invoked(outcome, found.version.qualifier, "")
+
+    def _conclude_later(self, lease: Lease, found: Resolution, invocation: Invocation, whole: Outcome) -> None:
+        with contextlib.suppress(RuntimeUnavailable):  # The cloud is stopping; it has been answered.
+            self._conclude(lease, found, invocation, whole, with_log=False)
 
     def _conclude(self, lease: Lease, found: Resolution, invocation: Invocation, outcome: Outcome, with_log: bool) -> Invoked:
         """Write the log's last lines and meter what ran."""
