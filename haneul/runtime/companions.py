@@ -49,7 +49,7 @@ class Companions:
         self.telemetry: Telemetry | None = None
         self._logs: LogReader | None = None
         self._ended_early: list[str] = []
-        self._runtime_started = False
+        self._runtime_waits = False
         self._shutting_down = False
 
     def __bool__(self) -> bool:
@@ -83,8 +83,9 @@ class Companions:
 
     def started(self, body: bytes) -> None:
         """It has started the external extensions whose names `body` lists, and waits with the runtime until all have registered."""
-        if self._runtime_started or self:
+        if self:
             return
+        self._runtime_waits = True
         self.extensions.expect([str(name) for name in json.loads(body)])
         if self.extensions.too_many:
             self._environment.companion_failed("Extension.TooManyExtensions", "Too many extensions")
@@ -165,8 +166,8 @@ class Companions:
     # ---- own
 
     def _progress(self) -> None:
-        if not self._runtime_started and self.extensions.all_registered:
-            self._runtime_started = True
+        if self._runtime_waits and self.extensions.all_registered:
+            self._runtime_waits = False
             self._environment.start_runtime()
         if self.extensions.all_ready:
             self._environment.companions_ready()

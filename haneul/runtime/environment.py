@@ -51,6 +51,8 @@ class Environment(Lingering):
         self.memory_mb = plan.memory_mb
         self.log_stream_name: str = plan.configuration["environment"].get("AWS_LAMBDA_LOG_STREAM_NAME", "")
         self.on_log = on_log
+        self.has_threads = False
+        """Of a snapshot's process: whether the function has started threads, which a fork would not have."""
         self._kind = kind
         self._plan = plan
         self._around = surroundings
@@ -99,7 +101,7 @@ class Environment(Lingering):
             raise
         self._around.began(self)
         # The Init phase does not include making the sandbox, but a restore is nothing else.
-        self._launched_ns = self._around.monotonic_ns() if self._plan.origin is None else begun_ns
+        self._launched_ns = begun_ns if self._plan.restored else self._around.monotonic_ns()
         self._sandbox = sandbox
         self.alive = True
         self._logs = LogReader(sandbox.log, self._around.wall_ns, self._lines)
@@ -255,7 +257,7 @@ class Environment(Lingering):
 
     def _outcome(self, result: Result, duration_ns: int) -> Outcome:
         first, self._cold = (self._init_duration_ns if self._cold else None), False
-        init_duration, restore_duration = (first, None) if self._plan.origin is None else (None, first)
+        init_duration, restore_duration = (None, first) if self._plan.restored else (first, None)
         self._logs.drain()
         return Outcome(
             result.status or "success", result.payload, result.error_type, duration_ns, init_duration, self._peak(), self._logs.tail(), result.content_type, restore_duration
@@ -308,6 +310,7 @@ class Environment(Lingering):
 
     def _on_frame(self, kind: bytes, body: bytes) -> None:
         if kind == b"I":
+            self.has_threads = body == b"threads"
             self.initialised()
         elif kind == b"T":
             self._companions.started(body)

@@ -108,11 +108,16 @@ class Runtime:
     async def restore(
         self, origin: Environment, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None
     ) -> Environment:
-        """Make an environment by forking `origin`; its hooks have run when this returns. Raises SnapshotFailed when one of them fails, and
-        RuntimeUnavailable, also when `origin` is gone."""
+        """Make an environment by forking `origin`; its hooks have run when this returns. A process with threads (an internal extension's, say) cannot be
+        forked whole: then the environment is initialised as `origin` was. Raises SnapshotFailed when a hook fails, and RuntimeUnavailable, also when
+        `origin` is gone."""
         kind, plan = self._plan(spec, credentials, log_stream_name)
         with origin.restoring() as sandbox:
-            environment = Environment(kind, replace(plan, origin=sandbox), spec, self._surroundings, on_log)
+            if origin.has_threads:
+                plan = replace(plan, restored=True, configuration={**plan.configuration, "restored": True})
+            else:
+                plan = replace(plan, restored=True, origin=sandbox)
+            environment = Environment(kind, plan, spec, self._surroundings, on_log)
             await environment.launch()
             prepared = await environment.prepared()
         if not prepared:

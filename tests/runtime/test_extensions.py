@@ -12,7 +12,7 @@ import pytest
 
 from haneul.runtime.companions import Companions
 from haneul.runtime.environment import Environment
-from tests.runtime.conftest import Functions
+from tests.runtime.conftest import CREDENTIALS, Functions
 from tests.runtime.test_runtime_api import provided
 
 pytestmark = [
@@ -180,6 +180,80 @@ while True:
     refused, many, late, seen = json.loads(outcome.payload)
     assert (refused, many, late) == ("Extension.InvalidEventType", "Extension.TooManyExtensions", "Extension.RegistrationClosed")
     assert "one" in seen
+
+
+PYTHON_EXTENSION = """
+import http.client, json, os, threading
+seen, ready = [], threading.Event()
+def extension(method, path, body=None, headers={}):
+    own = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    own.request(method, '/2020-01-01/extension/' + path, body, headers)
+    answer = own.getresponse()
+    return answer.headers, answer.read()
+me = {'Lambda-Extension-Identifier': extension('POST', 'register', '{"events": EVENTS}', {'Lambda-Extension-Name': 'int'})[0]['Lambda-Extension-Identifier']}
+def work():
+    while True:
+        seen.append(json.loads(extension('GET', 'event/next', None, me)[1])['requestId'])
+        ready.set()
+threading.Thread(target=work, daemon=True).start()
+def handler(event, context):
+    if WAIT: ready.wait(), ready.clear()
+    return seen
+"""
+NODE_EXTENSION = """
+import http from 'node:http';
+const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
+const seen = [];
+let tell;
+const call = (method, path, headers, body) => new Promise((resolve, reject) => {
+  const request = http.request({ host, port, method, path: '/2020-01-01/extension/' + path, headers }, (response) => {
+    let text = '';
+    response.on('data', (data) => { text += data; }).on('end', () => resolve([response.headers, text]));
+  });
+  request.on('error', reject).end(body);
+});
+const [headers] = await call('POST', 'register', { 'Lambda-Extension-Name': 'int' }, '{"events": ["INVOKE"]}');
+const me = { 'Lambda-Extension-Identifier': headers['lambda-extension-identifier'] };
+(async () => {
+  for (;;) { seen.push(JSON.parse((await call('GET', 'event/next', me))[1]).requestId); tell?.(); }
+})();
+export const handler = async (event, context) => {
+  if (!seen.includes(context.awsRequestId)) await new Promise((resolve) => { tell = resolve; });
+  return seen;
+};
+"""
+
+
+@pytest.mark.parametrize("events", ['["INVOKE"]', "[]"])
+async def test_internal_extension_of_a_python_function(functions: Functions, events: str) -> None:
+    """A function registers one at import and serves it from a thread; with no events it is told of nothing, and holds up nothing."""
+    source = PYTHON_EXTENSION.replace("EVENTS", events).replace("WAIT", str(events != "[]"))
+    environment = await functions.create(source)
+    outcomes = [await functions.invoke(environment, request_id=name) for name in ("one", "two")]
+    assert [json.loads(outcome.payload) for outcome in outcomes] == ([["one"], ["one", "two"]] if events != "[]" else [[], []]), outcomes
+    assert f"EXTENSION\tName: int\tState: Ready\tEvents: [{events.strip('[]').replace(chr(34), '')}]" in lines(functions)
+
+
+async def test_internal_extension_of_a_node_function(functions: Functions) -> None:
+    """The same in Node.js, whose single thread serves function and extension."""
+    environment = await functions.create(files={"app_dot_mjs": NODE_EXTENSION}, runtime=next(name for name in functions.runtime.available_runtimes() if name.startswith("nodejs")))
+    for count, name in enumerate(("one", "two"), 1):
+        outcome = await functions.invoke(environment, request_id=name)
+        assert outcome.status == "success" and len(json.loads(outcome.payload)) == count, outcome
+
+
+async def test_internal_extension_under_snapstart(functions: Functions) -> None:
+    """A thread does not outlive a fork: so what is restored is initialised anew, hooks included, and its extension is its own."""
+    source = PYTHON_EXTENSION.replace("EVENTS", '["INVOKE"]').replace("WAIT", "True") + "import snapshot_restore_py as hooks\nhooks.register_before_snapshot(seen.append, 'before')\nhooks.register_after_restore(seen.append, 'after')\n"
+    spec = functions.spec(source, initialization_type="snap-start")
+    origin = await functions.runtime.snapshot(spec, CREDENTIALS, "of-the-snapshot")
+    functions.environments.append(origin)
+    assert await origin.prepared()
+    for _ in range(2):
+        environment = await functions.runtime.restore(origin, spec, CREDENTIALS, "restored")
+        functions.environments.insert(0, environment)
+        outcome = await functions.invoke(environment, request_id="one")
+        assert json.loads(outcome.payload) == ["before", "after", "one"] and outcome.init_duration_ns is None and outcome.restore_duration_ns is not None
 
 
 LISTENER = """

@@ -32,6 +32,8 @@ class Plan:
     """Whether the sandbox is to become the origin of others."""
     origin: Sandbox | None = None
     """The sandbox whose process, which has initialised the function, is forked into the new one."""
+    restored: bool = False
+    """Whether it counts as restored from a snapshot: forked off `origin`, or initialised as that was, where it cannot be forked."""
 
 
 @dataclass(frozen=True)

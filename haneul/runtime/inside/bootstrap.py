@@ -20,6 +20,7 @@ import os
 import resource
 import socket
 import sys
+import threading
 import time
 import traceback
 from types import TracebackType
@@ -135,6 +136,7 @@ class Runtime:
         self.environment: dict[str, str] = configuration["environment"]
         self.request_id = ""
         self.is_origin: bool = configuration.get("snapshot", False)
+        self.is_restored: bool = configuration.get("restored", False)
         self.json_log = self.environment.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
     # ---- frames
@@ -185,6 +187,9 @@ class Runtime:
         handler = self.initialise()
         if self.is_origin:
             self.become_origin()
+        elif self.is_restored:
+            self.run_hooks("get_before_snapshot")
+            self.run_hooks("get_after_restore")
         self.send(b"I", b"")
         while True:
             frame = self.receive()
@@ -228,7 +233,8 @@ class Runtime:
     def become_origin(self) -> None:
         """Run the hooks for it, and from then on fork into each sandbox that the server offers. Returns in the forks, restored."""
         self.run_hooks("get_before_snapshot")
-        self.send(b"I", b"")
+        # A fork has the thread that forks and no others: with any, there can be no copies of this process.
+        self.send(b"I", b"threads" if threading.active_count() > 1 else b"")
         while True:
             data, fds, _, _ = socket.recv_fds(self.channel, 5, 32)
             if not data:
