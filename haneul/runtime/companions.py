@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from haneul.runtime import errors, platform
 from haneul.runtime.drivers.port import Sandbox
@@ -55,12 +55,12 @@ class Companions:
     def __bool__(self) -> bool:
         return len(self.extensions) > 0
 
-    def attend(self, sandbox: Sandbox) -> None:
-        """The sandbox has a folder with extensions in it, and so a log for them and a way in."""
+    def attend(self, sandbox: Sandbox, launched: tuple[str, dict[str, Any]]) -> None:
+        """There is a sandbox, of which `launched` tells; if it has a folder with extensions in it, also a log for them and a way in."""
         if sandbox.outlet is None:
             return
         self.telemetry = Telemetry(sandbox.outlet, self._wall_ns, self._service_line)
-        self.telemetry.platform("platform.initStart", platform.init_start(self._spec))
+        self.telemetry.platform(*launched)
         self._logs = logs = LogReader(sandbox.extension_log, self._wall_ns, self._lines)
         sandbox.extension_log = -1
 
@@ -121,14 +121,20 @@ class Companions:
 
     # ---- phases
 
-    def initialised(self, duration_ns: int) -> None:
+    def initialised(self) -> None:
         """The Init phase is over."""
         self.extensions.closed = True
         for line in self.extensions.log_lines():
             self._service_line(line)
+
+    def tell(self, kind: str, record: dict[str, Any]) -> None:
+        """Something has happened to the environment."""
         if self.telemetry is not None:
-            for kind, record in platform.initialised(self._spec, duration_ns):
-                self.telemetry.platform(kind, record)
+            self.telemetry.platform(kind, record)
+
+    def subscriptions_close(self) -> None:
+        """What there was to say of the Init phase has been said."""
+        if self.telemetry is not None:
             self.telemetry.initialised()
 
     def invocation_begins(self, invocation: Invocation, timeout_ms: int) -> None:

@@ -9,19 +9,21 @@ import os
 from collections.abc import Callable, Iterator
 
 from haneul.runtime import errors
-from haneul.runtime.aftermath import Answered, Lingering
-from haneul.runtime.answers import Result, error_type
+from haneul.runtime.aftermath import Answered
+from haneul.runtime.answers import Result
 from haneul.runtime.channel import Channel, invocation_body
 from haneul.runtime.companions import Companions, failure_document
 from haneul.runtime.drivers.port import Ending, Plan, Sandbox
 from haneul.runtime.extensions import ShutdownReason
 from haneul.runtime.freezer import Freezer
+from haneul.runtime.initialising import Initialising
 from haneul.runtime.interpreters import Kind
 from haneul.runtime.logs import LogReader
 from haneul.runtime.port import (
     FunctionSpec,
     Invocation,
     LogLine,
+    OnEvent,
     OnLog,
     Outcome,
     ResponseStream,
@@ -37,20 +39,22 @@ _SANDBOXES_OF_AN_INVOCATION = 3
 _log = logging.getLogger(__name__)
 
 
-class Environment(Lingering):
+class Environment(Initialising):
     """Serves one invocation at a time. Made by `Runtime.create`.
 
     `alive` turns False when the sandbox is gone: after a time-out, an exit, running out of memory, or `destroy`. An invocation is answered before
     its environment is free for another: only once the runtime, and every extension, asks for what is next. Then every process inside is stopped.
     """
 
-    def __init__(self, kind: Kind, plan: Plan, spec: FunctionSpec, surroundings: Surroundings, on_log: OnLog | None) -> None:
+    def __init__(self, kind: Kind, plan: Plan, spec: FunctionSpec, surroundings: Surroundings, on_log: OnLog | None, on_event: OnEvent | None = None) -> None:
         self.key = spec.key
         self.spec = spec
         self.alive = False
         self.memory_mb = plan.memory_mb
         self.log_stream_name: str = plan.configuration["environment"].get("AWS_LAMBDA_LOG_STREAM_NAME", "")
         self.on_log = on_log
+        self.on_event = on_event
+        self.on_begin: Callable[[], None] | None = None
         self.has_threads = False
         """Of a snapshot's process: whether the function has started threads, which a fork would not have."""
         self._kind = kind
@@ -67,13 +71,10 @@ class Environment(Lingering):
         """Everything that belongs to one sandbox and not to its successor."""
         self._channel: Channel | None = None
         self._status_text = b""
-        self._ready = False
-        self._initialised: asyncio.Future[Result] = self._loop.create_future()
-        self._init_duration_ns: int | None = None
+        self._begin_initialising()
         self._cold = True
         self._begin_answering()
         self._ending = Ending()
-        self._runtime_ready = False
         self._companions = Companions(self.spec, self, self._around.wall_ns, self._around.new_id)
         self._after = None
         self._freezer = Freezer()
@@ -110,7 +111,7 @@ class Environment(Lingering):
         loop.add_reader(sandbox.log, self._on_log_pipe)
         loop.add_reader(sandbox.status, self._on_status_pipe)
         self._api = RuntimeApi(sandbox.api, self, self._companions) if sandbox.api is not None else None
-        self._companions.attend(sandbox)
+        self._companions.attend(sandbox, self._tell_launch())
         if sandbox.endpoint is not None and self._around.adopt_listener is not None:
             self._stop_listening = self._around.adopt_listener(sandbox.endpoint, self.spec)
             sandbox.endpoint = None
@@ -130,17 +131,6 @@ class Environment(Lingering):
         """Wait until the sandbox is gone, whoever ends it."""
         await asyncio.shield(self._ended)
 
-    def when_initialised(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once: when the Init phase is over, or has been given up with its sandbox."""
-        waiting = [callback]
-
-        def over(_: object) -> None:
-            if waiting:
-                waiting.pop()()
-
-        self._initialised.add_done_callback(over)
-        self._ended.add_done_callback(over)
-
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call `callback` once the sandbox is gone."""
         self._ended.add_done_callback(lambda _: callback())
@@ -152,10 +142,13 @@ class Environment(Lingering):
 
     async def _again(self) -> None:
         """A second sandbox in place of one that did not get through its Init phase (a suppressed init)."""
+        if self.alive and self._companions and self._sandbox is not None:
+            await self._shut_down(self._sandbox, "failure")
         if self.alive:
             self._kill()
         await self._ended
         self._reset()
+        self._phase = "invoke"
         await self.launch()
 
     @contextlib.contextmanager
@@ -171,17 +164,6 @@ class Environment(Lingering):
             self._restores -= 1
             if not self._restores and self.alive and self._sandbox is not None:
                 self._freezer.idle(self._sandbox)
-
-    @property
-    def init_failure(self) -> bytes:
-        """The error document of an Init phase that has failed, if the function gave one."""
-        result = self._initialised.result() if self._initialised.done() else None
-        return result.payload if result is not None else b""
-
-    async def prepared(self) -> bool:
-        """Wait for the end of the Init phase, as long as it may take; whether it succeeded, so that a first invocation will not wait."""
-        result = await self._init_within(self._around.init_timeout_ns / 1e9)
-        return result is not None and result.status is None and self.alive
 
     # ---- invocation
 
@@ -210,6 +192,7 @@ class Environment(Lingering):
                     await self.launch()
                 self._freezer.busy()
                 self._logs.begin()
+                self._init_log = b""
                 self._stream = stream
                 outcome = await self._run(invocation)
                 if outcome.status != "exited" or not self._untaken or not sandboxes_left or self._destroyed:
@@ -223,19 +206,23 @@ class Environment(Lingering):
     async def _run(self, invocation: Invocation) -> Outcome:
         timeout_ms = invocation.timeout_ms or self.spec.timeout_ms
         now = self._around.monotonic_ns
-        start = now()
+        start, left_ms = now(), timeout_ms
         if not self._ready:
-            result = await self._await_init(invocation, timeout_ms)
+            result, repeated_ns = await self._await_init(invocation, timeout_ms)
             if result.status is None and not self.alive:  # It ended in the moment after its Init phase.
                 await self._ended
                 result = Result("exited", errors.exited(invocation.request_id, self._ending)[1], "Runtime.ExitError")
+            self._begins()
             if result.status is not None:
-                return self._reported(invocation, self._outcome(result, now() - start))
-            start = now()
+                duration = timeout_ms * 1_000_000 if result.status == "init_timeout" else now() - (repeated_ns or start)
+                return self._reported(invocation, self._outcome(result, duration))
+            start = repeated_ns or now()
+            if repeated_ns is not None:
+                left_ms = max(1, timeout_ms - (now() - start) // 1_000_000)
         answer: asyncio.Future[Result] = self._loop.create_future()
         self._answer = answer
-        timer = self._loop.call_later(timeout_ms / 1000, self._time_out, invocation.request_id, timeout_ms)
-        self._deliver(invocation, timeout_ms)
+        timer = self._loop.call_later(left_ms / 1000, self._time_out, invocation.request_id, timeout_ms)
+        self._deliver(invocation, left_ms)
         try:
             result = await answer
         finally:
@@ -248,7 +235,7 @@ class Environment(Lingering):
             self._stream.feed(result.payload)
             result.payload = b""
         if result.status == "timeout":
-            duration = max(duration, timeout_ms * 1_000_000)
+            duration = timeout_ms * 1_000_000
         outcome = self._outcome(result, duration)
         if self._sandbox is not None and self.alive and not self._wants_more:
             self._linger(timeout_ms, Answered(invocation, outcome, start))
@@ -256,38 +243,14 @@ class Environment(Lingering):
         return self._reported(invocation, outcome)
 
     def _outcome(self, result: Result, duration_ns: int) -> Outcome:
-        first, self._cold = (self._init_duration_ns if self._cold else None), False
+        # An Init phase that was repeated within the invocation is a part of its duration.
+        first, self._cold = (self._init_duration_ns if self._cold and self._phase == "init" else None), False
         init_duration, restore_duration = (None, first) if self._plan.restored else (first, None)
         self._logs.drain()
         return Outcome(
-            result.status or "success", result.payload, result.error_type, duration_ns, init_duration, self._peak(), self._logs.tail(), result.content_type, restore_duration
-        )
-
-    async def _await_init(self, invocation: Invocation, timeout_ms: int) -> Result:
-        """Wait for the Init phase. If it fails or takes too long it is repeated as a part of the invocation, within the function's time-out."""
-        left = self._launched_ns + self._around.init_timeout_ns - self._around.monotonic_ns()
-        result = await self._init_within(left / 1e9)
-        if result is not None and (result.status is None or self._destroyed):
-            return result
-        deadline = self._loop.time() + timeout_ms / 1000
-        await self._again()
-        self._current = invocation
-        result = await self._init_within(deadline - self._loop.time())
-        if result is None:
-            self._kill()
-            kind, payload = errors.timed_out(invocation.request_id, timeout_ms)
-            return Result("init_timeout", payload, kind)
-        if result.status == "init_error" and not result.payload:
-            kind, payload = errors.failed_start(invocation.request_id, result.ending or Ending(), self._kind.candidates)
-            return Result("init_error", payload, kind)
-        if result.status == "init_error":
-            self._kill()
-            result.payload = errors.with_request(invocation.request_id, result.error_type, result.payload)
-        return result
-
-    async def _init_within(self, seconds: float) -> Result | None:
-        await asyncio.wait([self._initialised], timeout=max(0.0, seconds))
-        return self._initialised.result() if self._initialised.done() else None
+            result.status or "success", result.payload, result.error_type, duration_ns, init_duration, self._peak(), self._logs.tail(), result.content_type, restore_duration,
+            init_log=self._init_log,
+        )  # fmt: skip
 
     def _deliver(self, invocation: Invocation, timeout_ms: int) -> None:
         self._asks = False
@@ -325,33 +288,7 @@ class Environment(Lingering):
             self.stopped_asking()
             self._loop.call_later(0 if garbage else _LAST_WORDS_SECONDS, self._sandbox.kill)
 
-    def _fail_init(self, payload: bytes) -> None:
-        if not self._initialised.done():
-            self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
-            if payload:
-                self._initialised.set_result(Result("init_error", payload, error_type(payload)))
-
     # ---- what the Runtime API calls
-
-    def initialised(self) -> None:
-        """The Init phase is over: the runtime asks for its first invocation."""
-        if self._ready or self._initialised.done():
-            return
-        self._runtime_ready = self._asks = True
-        if not self._companions.extensions.all_ready:
-            return  # The last of them to get ready leads here again.
-        self._ready = True
-        self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
-        self._initialised.set_result(Result(None))
-        self._companions.initialised(self._init_duration_ns)
-        if self._sandbox is not None:
-            self._sandbox.throttle()
-            if self._current is None:
-                self._freezer.idle(self._sandbox)
-
-    @property
-    def is_initialised(self) -> bool:
-        return self._ready
 
     @property
     def uses_channel(self) -> bool:
@@ -443,8 +380,7 @@ class Environment(Lingering):
         self._sandbox = None
         self._ending = ending
         if not self._initialised.done():
-            self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
-            self._initialised.set_result(Result("init_error", ending=ending))
+            self._init_over(Result("init_error", error_type=errors.exited("", ending)[0], ending=ending))
         invocation = self._after.answered.invocation if self._after is not None and self._after.answered is not None else self._current
         if invocation is not None:
             kind, payload = errors.exited(invocation.request_id, ending)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from haneul.clock import HOUR, MINUTE, SECOND, Clock, Ids, Timer
 from haneul.runtime.environment import Environment
-from haneul.runtime.port import Credentials, FunctionSpec, OnLog, SnapshotFailed
+from haneul.runtime.port import Credentials, FunctionSpec, LogOutlet, SnapshotFailed
 from haneul.runtime.runtime import Runtime
 from haneul.runtime.turns import Crowded, Turns
 
@@ -24,7 +24,7 @@ MOMENT_SECONDS = 0.025
 """An environment that has answered asks for its next invocation in far less; one that does not is still at work, and another is made sooner than it is free."""
 
 MakeCredentials = Callable[[], Awaitable[Credentials]]
-OpenLog = Callable[[str], OnLog]
+OpenLog = Callable[[str], LogOutlet]
 """Given an environment's log stream name, returns what takes its lines."""
 
 
@@ -217,14 +217,14 @@ class Pool:
             environment = await self._restore(spec, make_credentials, open_log)
         else:
             stream = self._stream_name(spec.function_version)
-            environment = await self._runtime.create(spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
+            environment = await self._runtime.create(spec, await make_credentials(), stream, *_opened(open_log, stream))
         self._entries[environment] = _Entry(environment, self._clock.now(), charge)
         return environment
 
     async def _restore(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
         origin = await self._origin(spec, make_credentials, open_log)
         stream = self._stream_name(spec.function_version)
-        return await self._runtime.restore(origin, spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
+        return await self._runtime.restore(origin, spec, await make_credentials(), stream, *_opened(open_log, stream))
 
     async def _origin(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
         """The one process that the environments of `spec` are forked off: whoever comes first has it made."""
@@ -235,7 +235,7 @@ class Pool:
 
     async def _take(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
         stream = self._stream_name(spec.function_version)
-        origin = await self._runtime.snapshot(spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
+        origin = await self._runtime.snapshot(spec, await make_credentials(), stream, *_opened(open_log, stream))
         if not await origin.prepared():
             await origin.destroy()
             raise SnapshotFailed(origin.init_failure)
@@ -310,6 +310,10 @@ class Pool:
                 oldest = min(oldest, since)
         if self._idle:
             self._timer = self._clock.call_at(max(oldest + self._idle_ns, now + SECOND), self._reclaim)
+
+
+def _opened(open_log: OpenLog | None, stream: str) -> LogOutlet:
+    return open_log(stream) if open_log is not None else LogOutlet()
 
 
 async def _end(origin: asyncio.Task[Environment]) -> None:

@@ -100,7 +100,8 @@ def test_the_log_reaches_cloudwatch_logs(cloud: Running) -> None:
     cloud.settle()
     events = cloud.client("logs").get_log_events(logGroupName="/aws/lambda/logged", logStreamName=stream, startFromHead=True)["events"]
     messages = [event["message"].rstrip() for event in events]
-    assert messages[0].startswith("START") and messages[1] == "line one" and messages[2].startswith("END") and messages[3].startswith("REPORT")
+    assert messages[0].startswith("INIT_START") and messages[1].startswith("START") and messages[2] == "line one"
+    assert messages[3].startswith("END") and messages[4].startswith("REPORT")
 
 
 def test_reserved_concurrency_of_nothing_stops_a_function(cloud: Running) -> None:

@@ -15,7 +15,7 @@ import pytest
 from haneul.clock import Clock, Ids
 from haneul.runtime.environment import Environment
 from haneul.runtime.pool import Pool
-from haneul.runtime.port import Credentials, OnLog, RuntimeUnavailable, SnapshotFailed
+from haneul.runtime.port import Credentials, LogOutlet, RuntimeUnavailable, SnapshotFailed
 from tests.runtime.conftest import CREDENTIALS, Functions
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -178,8 +178,8 @@ async def test_pool(functions: Functions) -> None:
     async def credentials() -> Credentials:
         return CREDENTIALS
 
-    def open_log(stream: str) -> OnLog:
-        return functions.lines.extend
+    def open_log(stream: str) -> LogOutlet:
+        return LogOutlet(functions.lines.extend)
 
     await pool.snapshot(spec, credentials, open_log)
     made = await asyncio.gather(*(pool.acquire(spec, credentials, open_log) for _ in range(3)))

@@ -177,8 +177,17 @@ class Invoker:
     # ---- log and meters
 
     def _begin_log(self, lease: Lease, found: Resolution, invocation: Invocation) -> None:
-        lease.first_line = start_line(found.version, invocation.request_id, self._cloud.clock.now())
+        """The first line; while the environment is still in its Init phase it waits for the end of that."""
         lease.log.busy = True
+        environment = lease.environment
+        if environment.alive and environment.is_initialised:
+            self._start(lease, found, invocation)
+        else:
+            lease.first_line = ""
+            environment.on_begin = lambda: self._start(lease, found, invocation)
+
+    def _start(self, lease: Lease, found: Resolution, invocation: Invocation) -> None:
+        lease.first_line = start_line(found.version, invocation.request_id, self._cloud.clock.now())
         lease.log.add(lease.first_line)
 
     async def _ended(self, lease: Lease, found: Resolution, invocation: Invocation, outcome: Outcome, with_log: bool) -> Invoked:
@@ -208,5 +217,9 @@ class Invoker:
             log.add(line)
         log.flush()
         self.meters.ran(found, outcome)
-        text = lease.first_line + outcome.log.decode("utf-8", "replace") + "".join(last) if with_log else ""
+        text = _text(outcome.init_log) + lease.first_line + _text(outcome.log) + "".join(last) if with_log else ""
         return Invoked(outcome, found.version.qualifier, text)
+
+
+def _text(log: bytes) -> str:
+    return log.decode("utf-8", "replace")
