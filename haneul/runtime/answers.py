@@ -103,7 +103,7 @@ class Answering:
         self._asks = kind != b"F"
         peak, _, payload = rest.partition(b"\n")
         if peak.isdigit():
-            self._peak_bytes = max(self._peak_bytes, min(int(peak[:12]) * 1024, self.memory_mb << 20))
+            self._note_peak(int(peak[:12]) * 1024)
         if kind == b"R":
             self._respond(payload)
         elif kind in (b"E", b"F"):
@@ -112,6 +112,10 @@ class Answering:
             self._too_large()
         elif self._incoming is not None:
             self._incoming.finish(error_type(payload) if payload else None, payload)
+
+    def _note_peak(self, peak_bytes: int) -> None:
+        """So much memory the function's process had at some time."""
+        self._peak_bytes = max(self._peak_bytes, min(peak_bytes, self.memory_mb << 20))
 
     def _on_streamed(self, kind: bytes, data: bytes) -> None:
         if kind == b"B" and self._channel is not None:

@@ -318,6 +318,8 @@ class Environment(Initialising):
 
     def _give_up(self, reason: ShutdownReason) -> None:
         """This sandbox serves no more."""
+        if self.alive and self._sandbox is not None:  # Once it is gone nobody can tell.
+            self._note_peak(self._sandbox.function_peak_bytes())
         if not self._companions or self._sandbox is None:
             self._kill()
         elif self.alive:
@@ -372,6 +374,7 @@ class Environment(Initialising):
             ending = await sandbox.ending(self._status_text)
         except (OSError, ValueError):
             _log.exception("how the sandbox of %s ended cannot be told", self.spec.function_name)
+        self._note_peak(self.memory_mb << 20 if ending.out_of_memory else ending.peak_bytes)
         self._drain_rest()
         if self._channel is not None:
             self._untaken = self._untaken or (self._channel.unread if self._kind.channel else self._api is not None and self._api.untaken)

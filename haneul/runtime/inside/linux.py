@@ -231,3 +231,12 @@ def clear_capabilities() -> None:
     """Give up every capability that this process has."""
     header = (ctypes.c_uint32 * 2)(0x2008_0522, 0)
     _check(_syscall(_SYS_CAPSET, ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())), "capset")
+
+
+def pid_of(pidfd: int) -> int:
+    """The number of the process that a descriptor stands for. ValueError when it is gone."""
+    with open(f"/proc/self/fdinfo/{pidfd}") as file:
+        pid = next((int(line.split()[1]) for line in file if line.startswith("Pid:")), -1)
+    if pid <= 0:
+        raise ValueError(pidfd)
+    return pid
