@@ -48,6 +48,8 @@ class Companions:
         self.extensions = Extensions(spec, self._progress, self._failed, new_id)
         self.telemetry: Telemetry | None = None
         self._logs: LogReader | None = None
+        self._sandbox: Sandbox | None = None
+        self._launched: tuple[str, dict[str, Any], int] = ("", {}, 0)
         self._ended_early: list[str] = []
         self._runtime_waits = False
         self._shutting_down = False
@@ -57,10 +59,12 @@ class Companions:
 
     def attend(self, sandbox: Sandbox, launched: tuple[str, dict[str, Any]]) -> None:
         """There is a sandbox, of which `launched` tells; if it has a folder with extensions in it, also a log for them and a way in."""
+        self._sandbox = sandbox
+        self._launched = (*launched, self._wall_ns())
         if sandbox.outlet is None:
             return
         self.telemetry = Telemetry(sandbox.outlet, self._wall_ns, self._service_line)
-        self.telemetry.platform(*launched)
+        self.telemetry.platform(*self._launched)
         self._logs = logs = LogReader(sandbox.extension_log, self._wall_ns, self._lines)
         sandbox.extension_log = -1
 
@@ -112,9 +116,23 @@ class Companions:
         extension = self.extensions.identify(connection, request)
         if extension is not None and self.telemetry is not None:
             self.telemetry.subscribe(connection, request, extension.name)
-        elif extension is not None:  # An internal one, in a function without a folder for extensions: nothing leads into its sandbox.
-            connection.answer_json(202, {"errorMessage": "Telemetry API is not supported", "errorType": "Telemetry.NotSupported"})
+        elif extension is not None:
+            self._subscribe_internal(connection, request, extension.name)
         return True
+
+    def _subscribe_internal(self, connection: Connection, request: Request, name: str) -> None:
+        """A function without a folder for extensions has an internal one. Nothing but this very connection leads into its sandbox: so, once answered, it is
+        turned into one to the subscriber."""
+        outlet = connection.take_over()
+        if self._sandbox is None or outlet is None:
+            connection.answer_json(202, {"errorMessage": "Telemetry API is not supported", "errorType": "Telemetry.NotSupported"})
+            return
+        self._sandbox.outlet = outlet
+        self.telemetry = Telemetry(outlet, self._wall_ns, self._service_line)
+        self.telemetry.platform(*self._launched)
+        if self.extensions.closed:
+            self.telemetry.initialised()
+        self.telemetry.subscribe(connection, request, name)
 
     def lost(self, connection: Connection) -> None:
         self.extensions.lost(connection)

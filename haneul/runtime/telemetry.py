@@ -94,9 +94,9 @@ class Telemetry:
 
     # ---- events
 
-    def platform(self, kind: str, record: dict[str, Any]) -> None:
-        """Something happened to the environment, such as `platform.start`."""
-        self._publish("platform", {"time": _iso(self._wall_ns()), "type": kind, "record": record})
+    def platform(self, kind: str, record: dict[str, Any], time_ns: int | None = None) -> None:
+        """Something happened to the environment, such as `platform.start`, now or at another time."""
+        self._publish("platform", {"time": _iso(time_ns or self._wall_ns()), "type": kind, "record": record})
 
     def lines(self, kind: str, lines: list[LogLine], parse: bool) -> None:
         """What the `function` or an `extension` has written; JSON lines as objects if `parse`."""

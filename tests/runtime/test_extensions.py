@@ -304,6 +304,63 @@ async def test_telemetry(functions: Functions) -> None:
     assert "TELEMETRY\tName: telemeter\tState: Subscribed\tTypes: [Platform, Function]" in lines(functions)
 
 
+async def test_telemetry_of_the_beginning(functions: Functions) -> None:
+    """What environment it is, for which version of which runtime; and how its Init phase ended, if that failed as well."""
+    source = LISTENER + "subscribe(subscription)\nnext(me)\nwhile not any(e['type'] == 'platform.initReport' for e in received): time.sleep(0.005)\nsay('GOT ' + json.dumps(received))\n"
+    environment = await with_extensions(functions, "raise ValueError('no')", {"telemeter": source}, runtime_version="python:3.11.v1", runtime_version_arn="arn:of-it")
+    assert (await functions.invoke(environment)).status == "init_error"
+    await environment.ended()
+    received = [json.loads(line[4:]) for line in lines(functions) if line.startswith("GOT ")]
+    by_kind = [{event["type"]: event["record"] for event in events} for events in received]
+    for records, phase in zip(by_kind, ("init", "invoke"), strict=True):
+        start = {"initializationType": "on-demand", "phase": phase, "functionName": "f", "functionVersion": "$LATEST", "instanceId": "0123", "instanceMaxMemory": 512 << 20}
+        assert records["platform.initStart"] == {**start, "runtimeVersion": "python:3.11.v1", "runtimeVersionArn": "arn:of-it"}
+        failed = {"initializationType": "on-demand", "phase": phase, "status": "error", "errorType": "ValueError"}
+        assert records["platform.initRuntimeDone"] == failed
+        assert records["platform.initReport"].pop("metrics")["durationMs"] > 0 and records["platform.initReport"] == failed
+
+
+async def test_telemetry_of_an_internal_extension(functions: Functions) -> None:
+    """A thread of the function's process may subscribe as well, and learns of what came before it."""
+    source = """
+import http.client, json, os, socket, threading
+received, done = [], threading.Event()
+server = socket.create_server(('sandbox.localdomain', 4243))
+def serve():
+    while True:
+        taken, _ = server.accept()
+        data = b''
+        while b'\\r\\n\\r\\n' not in data: data += taken.recv(65536)
+        head, _, body = data.partition(b'\\r\\n\\r\\n')
+        length = int(head.lower().partition(b'content-length: ')[2].split()[0])
+        while len(body) < length: body += taken.recv(65536)
+        received.extend(json.loads(body))
+        taken.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n')
+        taken.close()
+        if any(event['type'] == 'platform.report' for event in received): done.set()
+threading.Thread(target=serve, daemon=True).start()
+connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+def call(method, path, body=None, headers={}):
+    connection.request(method, path, body if body is None else json.dumps(body), headers)
+    answer = connection.getresponse()
+    return answer.status, answer.headers, answer.read()
+me = {'Lambda-Extension-Identifier': call('POST', '/2020-01-01/extension/register', {'events': ['INVOKE']}, {'Lambda-Extension-Name': 'int'})[1]['Lambda-Extension-Identifier']}
+status = call('PUT', '/2022-07-01/telemetry', {'schemaVersion': '2022-12-13', 'types': ['platform', 'function'], 'buffering': {'timeoutMs': 25}, 'destination': {'protocol': 'HTTP', 'URI': 'http://sandbox.localdomain:4243/'}}, me)[0]
+def work():
+    while True: call('GET', '/2020-01-01/extension/event/next', None, me)
+threading.Thread(target=work, daemon=True).start()
+def handler(event, context):
+    if event: done.wait()
+    print('in the function')
+    return [status, [event['type'] for event in received]]
+"""
+    environment = await functions.create(source)
+    assert (await functions.invoke(environment, False, request_id="one")).status == "success"
+    status, kinds = json.loads((await functions.invoke(environment, True, request_id="two")).payload)
+    assert status == 200 and kinds[0] == "platform.initStart"
+    assert {"platform.telemetrySubscription", "platform.initReport", "platform.start", "function", "platform.runtimeDone", "platform.report"} <= set(kinds)
+
+
 async def test_logs_api_over_tcp(functions: Functions) -> None:
     """The older API has fewer events; a TCP subscriber gets a JSON object a line. Its own output is an extension's, so that it cannot feed itself."""
     source = """
