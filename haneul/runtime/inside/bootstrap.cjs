@@ -52,6 +52,12 @@ function errorForLog(error) {
   return out;
 }
 
+// An error as the value of a message, at any depth, or beside a message of several values.
+function errorForJsonLog(error) {
+  const errorType = error instanceof NamedError ? error.name : error.constructor?.name ?? 'UnknownError';
+  return { errorType, errorMessage: error.message, stackTrace: typeof error.stack === 'string' ? error.stack.split('\n') : [] };
+}
+
 function log(level, ...values) {
   if (LEVELS[level] < LEVEL_MIN) return;
   const time = new Date().toISOString();
@@ -59,15 +65,12 @@ function log(level, ...values) {
     writeMessage(`${time}\t${requestId}\t${level}\t${util.format(...values)}`);
     return;
   }
-  const entry = { timestamp: time, level, requestId, message: values.length === 1 && typeof values[0] !== 'string' ? values[0] : util.format(...values) };
+  const entry = { timestamp: time, level, requestId, message: values.length === 1 ? values[0] : util.format(...values) };
   const failed = values.find((value) => value instanceof Error);
-  if (failed !== undefined) {
-    Object.assign(entry, { errorType: failed.name, errorMessage: failed.message, stackTrace: (failed.stack ?? '').split('\n').slice(1) });
-    if (values.length === 1) entry.message = failed.message;
-  }
+  if (failed !== undefined && values.length > 1) Object.assign(entry, errorForJsonLog(failed));
   let text;
   try {
-    text = JSON.stringify(entry);
+    text = JSON.stringify(entry, (_, value) => (value instanceof Error ? { ...errorForJsonLog(value), ...value } : value));
   } catch {
     text = JSON.stringify({ ...entry, message: util.format(...values) }); // Cyclic, or with big integers.
   }

@@ -282,7 +282,7 @@ class Runtime:
     def log_error(self, document: dict[str, Any]) -> None:
         if self.json_log:
             stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            self.write_message(to_json({"timestamp": stamp, "level": "ERROR", **document}))
+            self.write_message(to_json({"timestamp": stamp, "level": "ERROR", **{name: value for name, value in document.items() if value or name != "requestId"}}))
             return
         lines = [f"[ERROR] {document['errorType']}: {document['errorMessage']}" if document["errorMessage"] else f"[ERROR] {document['errorType']}"]
         lines.append("Traceback (most recent call last):")
@@ -341,7 +341,8 @@ class JsonFormatter(logging.Formatter):
             if frame:
                 values["location"] = f"{frame[0].filename}:{frame[0].name}:{frame[0].lineno}"
         values.update((name, value) for name, value in vars(record).items() if name not in _STANDARD_FIELDS and name not in values)
-        values["requestId"] = getattr(record, "aws_request_id", "")
+        if request_id := getattr(record, "aws_request_id", ""):  # There is none in the Init phase.
+            values["requestId"] = request_id
         return json.dumps(values, default=str, ensure_ascii=False)
 
 
