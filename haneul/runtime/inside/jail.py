@@ -42,7 +42,7 @@ _OPEN_FILES_MAX = 1024
 _SAMPLE_SECONDS = 0.02
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
-HIDDEN = ("kcore", "keys", "key-users", "kallsyms", "kmsg", "modules", "sched_debug", "sysrq-trigger", "timer_list", "config.gz", "vmallocinfo", "iomem")
+HIDDEN = ("cmdline", "kcore", "keys", "key-users", "kallsyms", "kmsg", "modules", "sched_debug", "sysrq-trigger", "timer_list", "config.gz", "vmallocinfo", "iomem")
 
 
 @dataclass(frozen=True)
