@@ -55,8 +55,8 @@ class Environment(Initialising):
         self.on_log = on_log
         self.on_event = on_event
         self.on_begin: Callable[[], None] | None = None
-        self.has_threads = False
-        """Of a snapshot's process: whether the function has started threads, which a fork would not have."""
+        self.restores_in_place = False
+        """Of a snapshot's process: whether it cannot be forked whole, because of threads or of extensions. What is restored is then initialised anew."""
         self._kind = kind
         self._plan = plan
         self._around = surroundings
@@ -273,7 +273,7 @@ class Environment(Initialising):
 
     def _on_frame(self, kind: bytes, body: bytes) -> None:
         if kind == b"I":
-            self.has_threads = body == b"threads"
+            self.restores_in_place = self.restores_in_place or body == b"threads"
             self.initialised()
         elif kind == b"T":
             self._companions.started(body)
@@ -293,6 +293,11 @@ class Environment(Initialising):
     @property
     def uses_channel(self) -> bool:
         return self._kind.channel
+
+    @property
+    def restores(self) -> bool | None:
+        """Whether it has been restored from a snapshot, or one was to be taken of it; None without SnapStart."""
+        return self._plan.restored if self.spec.initialization_type == "snap-start" else None
 
     # ---- what its companions tell
 

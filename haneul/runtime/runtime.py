@@ -98,22 +98,24 @@ class Runtime:
     async def snapshot(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None, on_event: OnEvent | None = None) -> Environment:
         """Make an environment that is never invoked: others are forked off it once it is `prepared`. Raises RuntimeUnavailable."""
         kind, plan = self._plan(spec, credentials, log_stream_name)
-        if kind.family != "python" or plan.configuration["argv"] or not self.driver.snapshots:
+        in_place = not kind.channel or any(os.path.isdir(f"{layer}/extensions") for layer in plan.layer_dirs)
+        if (kind.channel and (kind.family != "python" or plan.configuration["argv"])) or not self.driver.snapshots:
             raise RuntimeUnavailable("SnapStart is there for Python functions that need no interpreter of their own, in sandboxes of the kind namespaces.")
-        plan = replace(plan, snapshot=True, configuration={**plan.configuration, "snapshot": True})
+        plan = replace(plan, snapshot=not in_place, configuration={**plan.configuration, "snapshot": True})
         environment = Environment(kind, plan, spec, self._surroundings, on_log, on_event)
+        environment.restores_in_place = in_place
         await environment.launch()
         return environment
 
     async def restore(
         self, origin: Environment, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None, on_event: OnEvent | None = None
     ) -> Environment:
-        """Make an environment by forking `origin`; its hooks have run when this returns. A process with threads (an internal extension's, say) cannot be
-        forked whole: then the environment is initialised as `origin` was. Raises SnapshotFailed when a hook fails, and RuntimeUnavailable, also when
+        """Make an environment by forking `origin`; its hooks have run when this returns. A process with threads (an internal extension's, say), or with
+        external extensions, cannot be forked whole, nor one that speaks over the Runtime API: then the environment is initialised as `origin` was. Raises SnapshotFailed when a hook fails, and RuntimeUnavailable, also when
         `origin` is gone."""
         kind, plan = self._plan(spec, credentials, log_stream_name)
         with origin.restoring() as sandbox:
-            if origin.has_threads:
+            if origin.restores_in_place:
                 plan = replace(plan, restored=True, configuration={**plan.configuration, "restored": True})
             else:
                 plan = replace(plan, restored=True, origin=sandbox)
