@@ -12,7 +12,7 @@ from haneul.runtime.drivers.port import Sandbox
 from haneul.runtime.extensions import Extensions, ShutdownReason
 from haneul.runtime.inside_http import Connection, Request
 from haneul.runtime.logs import LogReader
-from haneul.runtime.port import FunctionSpec, Invocation, LogLine, OnLog, Outcome
+from haneul.runtime.port import FunctionSpec, Invocation, LogLine, OnEvent, OnLog, Outcome
 from haneul.runtime.telemetry import Telemetry
 
 _RUNTIME_END_SECONDS = 0.3
@@ -23,6 +23,7 @@ class Accompanied(Protocol):
     """The environment."""
 
     on_log: OnLog | None
+    on_event: OnEvent | None
 
     def start_runtime(self) -> None:
         """The external extensions have all registered: the sandbox may go on to the runtime."""
@@ -63,7 +64,7 @@ class Companions:
         self._launched = (*launched, self._wall_ns())
         if sandbox.outlet is None:
             return
-        self.telemetry = Telemetry(sandbox.outlet, self._wall_ns, self._service_line)
+        self.telemetry = Telemetry(sandbox.outlet, self._wall_ns, self._write)
         self.telemetry.platform(*self._launched)
         self._logs = logs = LogReader(sandbox.extension_log, self._wall_ns, self._lines)
         sandbox.extension_log = -1
@@ -128,7 +129,7 @@ class Companions:
             connection.answer_json(202, {"errorMessage": "Telemetry API is not supported", "errorType": "Telemetry.NotSupported"})
             return
         self._sandbox.outlet = outlet
-        self.telemetry = Telemetry(outlet, self._wall_ns, self._service_line)
+        self.telemetry = Telemetry(outlet, self._wall_ns, self._write)
         self.telemetry.platform(*self._launched)
         if self.extensions.closed:
             self.telemetry.initialised()
@@ -142,8 +143,9 @@ class Companions:
     def initialised(self) -> None:
         """The Init phase is over."""
         self.extensions.closed = True
-        for line in self.extensions.log_lines():
-            self._service_line(line)
+        for record in self.extensions.records():
+            self.tell("platform.extension", record)
+            self._write("platform.extension", record)
 
     def tell(self, kind: str, record: dict[str, Any]) -> None:
         """Something has happened to the environment."""
@@ -199,8 +201,12 @@ class Companions:
     def _failed(self, kind: str, name: str) -> None:
         self._environment.companion_failed(kind, f"extension {name} failed")
 
-    def _service_line(self, text: str) -> None:
-        self._give([LogLine(self._wall_ns(), text.encode())])
+    def _write(self, kind: str, record: dict[str, Any]) -> None:
+        """What the service itself has to say of an extension, in the function's log."""
+        if self._environment.on_event is not None:
+            self._environment.on_event(kind, record)
+        else:
+            self._give([LogLine(self._wall_ns(), platform.line_of(kind, record).encode())])
 
     def _lines(self, lines: list[LogLine]) -> None:
         if self.telemetry is not None:

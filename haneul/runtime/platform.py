@@ -37,6 +37,14 @@ def init_over(spec: FunctionSpec, restored: bool, phase: str, status: str, error
     return [(f"platform.{what}RuntimeDone", record), (f"platform.{what}Report", {**record, "metrics": {"durationMs": _milliseconds(duration_ns)}})]
 
 
+def line_of(kind: str, record: dict[str, Any]) -> str:
+    """How an event of an extension is written into a log in text format."""
+    if kind == "platform.extension":
+        return f"EXTENSION\tName: {record['name']}\tState: {record['state']}\tEvents: [{', '.join(record['events'])}]"
+    what = "TELEMETRY" if kind == "platform.telemetrySubscription" else "LOGS"
+    return f"{what}\tName: {record['name']}\tState: {record['state']}\tTypes: [{', '.join(one.capitalize() for one in record['types'])}]"
+
+
 def start(invocation: Invocation, spec: FunctionSpec) -> dict[str, Any]:
     record: dict[str, Any] = {"requestId": invocation.request_id, "version": spec.function_version}
     if invocation.trace_id:

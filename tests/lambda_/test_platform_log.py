@@ -131,6 +131,33 @@ def test_failures_are_warnings(cloud: Running) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["Text", "JSON"])
+def test_extensions_are_told_of(cloud: Running, log_format: str) -> None:
+    """Because they, too, take part in the Init phase: once they are ready, each has its line, or its event."""
+    code = """
+import http.client, os, threading
+def call(method, path, body=None, headers={}):
+    own = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    own.request(method, '/2020-01-01/extension/' + path, body, headers)
+    answer = own.getresponse()
+    answer.read()
+    return answer
+me = {'Lambda-Extension-Identifier': call('POST', 'register', '{"events": ["INVOKE"]}', {'Lambda-Extension-Name': 'int'}).headers['Lambda-Extension-Identifier']}
+def work():
+    while True: call('GET', 'event/next', None, me)
+threading.Thread(target=work, daemon=True).start()
+def handler(event, context): return 1
+"""
+    function(cloud, f"extended-{log_format}", code, LoggingConfig={"LogFormat": log_format})
+    assert [invoke(cloud, f"extended-{log_format}") for _ in range(3)] == [1, 1, 1]
+    lines = _log(cloud, f"extended-{log_format}")
+    if log_format == "Text":
+        assert lines[1] == "EXTENSION\tName: int\tState: Ready\tEvents: [INVOKE]" and sum(line.startswith("REPORT") for line in lines) == 3, lines
+        return
+    assert json.loads(lines[1])["record"] == {"name": "int", "state": "Ready", "events": ["INVOKE"]}
+    assert [json.loads(line)["type"] for line in lines[:5]] == [f"platform.{kind}" for kind in ("initStart", "extension", "start", "report", "start")]
+
+
+@pytest.mark.parametrize("log_format", ["Text", "JSON"])
 def test_snapshots_and_restores(fresh_cloud: Running, log_format: str) -> None:
     """Because the snapshot's Init phase is always reported, and each restore, in the log stream of its environment."""
     cloud = fresh_cloud

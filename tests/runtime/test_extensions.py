@@ -88,7 +88,7 @@ async def test_extension_that_fails_to_start(functions: Functions) -> None:
 async def test_an_end_that_is_told_before_the_start(functions: Functions) -> None:
     """Start and end come by two ways, and an extension that ends at once may be heard of in the wrong order: it has failed all the same."""
     failures: list[tuple[str, str]] = []
-    environment = SimpleNamespace(companion_failed=lambda kind, name: failures.append((kind, name)), runtime_ended=lambda: failures.append(("ended", "")), start_runtime=None)
+    environment = SimpleNamespace(companion_failed=lambda kind, name: failures.append((kind, name)), runtime_ended=lambda: failures.append(("ended", "")), start_runtime=None, on_event=None)
     companions = Companions(functions.spec(""), environment, lambda: 0, lambda: "id")
     companions.on_status("extension hasty\n")
     companions.on_status("signal 9\n")
@@ -295,7 +295,7 @@ async def test_telemetry(functions: Functions) -> None:
     bad, status, text, late, received = json.loads(got[4:])
     assert (bad, status, text, late) == ([400] * 4, 200, "OK", 403)
     kinds = [event["type"] for event in received]
-    for kind in ("platform.initStart", "platform.telemetrySubscription", "platform.initRuntimeDone", "platform.initReport", "platform.start", "platform.runtimeDone"):
+    for kind in ("platform.initStart", "platform.telemetrySubscription", "platform.extension", "platform.initRuntimeDone", "platform.initReport", "platform.start", "platform.runtimeDone"):
         assert kind in kinds, kinds
     function = next(event for event in received if event["type"] == "function")
     assert function["record"] == "in the function\n" and function["time"].endswith("Z")

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from haneul.runtime.platform import line_of
 from haneul.runtime.port import Outcome
 from haneul.services.lambda_.records import Version
 from haneul.services.lambda_.times import iso_time
@@ -29,6 +30,8 @@ def event_line(version: Version, kind: str, record: dict[str, Any], now: int) ->
     """What is written of an event of the Init phase or a restore; nothing of some."""
     if version.log_format == "JSON":
         return _json(version, now, kind, record)
+    if kind in ("platform.extension", "platform.telemetrySubscription", "platform.logsSubscription"):
+        return line_of(kind, record) + "\n"
     what = "RESTORE" if kind.startswith("platform.restore") else "INIT"
     if kind in ("platform.initStart", "platform.restoreStart") and "runtimeVersion" in record:
         return f"{what}_START Runtime Version: {record['runtimeVersion']}\tRuntime Version ARN: {record['runtimeVersionArn']}\n"
