@@ -107,7 +107,7 @@ class Lingering(Answering):
     def stopped_asking(self) -> None:
         """The runtime does not wait for an invocation any more, without having been given one: most probably it is ending."""
         self._asks = False
-        if self._ready and self._current is None:
+        if self._ready and self.alive and self._current is None:
             self._linger(self.spec.timeout_ms)
 
     @property

@@ -54,7 +54,9 @@ class Invoker:
                 try:
                     self._begin_log(lease, found, invocation)
                     outcome = await lease.environment.invoke(invocation)
-                    return await self._ended(lease, found, invocation, outcome, with_log)
+                    if outcome.whole is None:
+                        return self._conclude(lease, found, invocation, outcome, with_log)
+                    return await self._answered(lease, found, invocation, outcome, outcome.whole, with_log)
                 except RuntimeUnavailable:
                     # The environment ended between acquiring and using it (the sandbox was restarted): another one will do.
                     if self.stopping or attempt == _ATTEMPTS - 1:
@@ -96,7 +98,10 @@ class Invoker:
 
         async def end() -> Invoked:
             try:
-                return await self._ended(lease, found, invocation, await stream.outcome(), with_log)
+                outcome = await stream.outcome()
+                if outcome.whole is None:
+                    return self._conclude(lease, found, invocation, outcome, with_log)
+                return await self._answered(lease, found, invocation, outcome, outcome.whole, with_log)
             finally:
                 await self._give_back(lease)
                 self._leave(found)
@@ -107,7 +112,7 @@ class Invoker:
 
     async def _lease(self, found: Resolution) -> Lease:
         """A provisioned environment if there is a free one, else one of the function's others."""
-        if (lease := await self._provisioned.lease(found)) is not None:
+        if self._provisioned.any and (lease := await self._provisioned.lease(found)) is not None:
             return lease
         try:
             return await self._environments.acquire(found)
@@ -190,11 +195,10 @@ class Invoker:
         lease.first_line = start_line(found.version, invocation.request_id, self._cloud.clock.now())
         lease.log.add(lease.first_line)
 
-    async def _ended(self, lease: Lease, found: Resolution, invocation: Invocation, outcome: Outcome, with_log: bool) -> Invoked:
-        """The function has answered. Extensions that are still at work do not hold up the answer, but the log's last lines, and so its tail."""
-        if outcome.whole is None:
-            return self._conclude(lease, found, invocation, outcome, with_log)
-        whole = outcome.whole
+    async def _answered(
+        self, lease: Lease, found: Resolution, invocation: Invocation, outcome: Outcome, whole: asyncio.Future[Outcome], with_log: bool
+    ) -> Invoked:
+        """The function has answered; extensions are still at work. They do not hold up the answer, but the log's last lines, and so its tail."""
         if with_log:
             invoked = self._conclude(lease, found, invocation, await asyncio.shield(whole), with_log)
             return Invoked(outcome, invoked.version, invoked.log)

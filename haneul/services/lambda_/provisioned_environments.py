@@ -90,10 +90,13 @@ class ProvisionedEnvironments:
 
     # ---- for invocations
 
+    @property
+    def any(self) -> bool:
+        """Whether environments are kept for anything at all."""
+        return bool(self._fleets)
+
     async def lease(self, found: Resolution) -> Lease | None:
         """A free environment for an invocation; None without one."""
-        if not self._fleets:
-            return None
         fleet = self._fleets.get(_name(found))
         if fleet is None:
             return None
