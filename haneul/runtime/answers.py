@@ -69,6 +69,13 @@ class Answering:
         self._incoming: Incoming | None = None
         self._channel: Channel | None = None
         self._peak_bytes = 0
+        self._asks = False
+        """Whether the runtime waits for its next invocation."""
+        self._untaken = False
+        """Whether the runtime has ended without having taken the invocation that it was given."""
+
+    def stopped_asking(self) -> None:
+        raise NotImplementedError
 
     def _fail_init(self, payload: bytes) -> None:
         raise NotImplementedError
@@ -84,22 +91,31 @@ class Answering:
         """A frame of the bootstrap's: a whole answer, or the beginning, a piece or the end of a streamed one."""
         request_id, _, rest = body.partition(b"\n")
         current = self._current
+        if kind == b"Z":
+            self._untaken = current is not None and request_id != current.request_id.encode()
+            self.stopped_asking()
+            return
         if current is None or request_id != current.request_id.encode():
             return  # A second answer, or one to an invocation that is over.
         if kind in (b"B", b"C"):
             self._on_streamed(kind, rest)
             return
+        self._asks = kind != b"F"
         peak, _, payload = rest.partition(b"\n")
         if peak.isdigit():
-            self._peak_bytes = max(self._peak_bytes, min(int(peak[:12]) * 1024, self.memory_mb << 20))
+            self._note_peak(int(peak[:12]) * 1024)
         if kind == b"R":
             self._respond(payload)
-        elif kind == b"E":
+        elif kind in (b"E", b"F"):
             self._settle(Result("error", payload, error_type(payload)))
         elif kind == b"L":
             self._too_large()
         elif self._incoming is not None:
             self._incoming.finish(error_type(payload) if payload else None, payload)
+
+    def _note_peak(self, peak_bytes: int) -> None:
+        """So much memory the function's process had at some time."""
+        self._peak_bytes = max(self._peak_bytes, min(peak_bytes, self.memory_mb << 20))
 
     def _on_streamed(self, kind: bytes, data: bytes) -> None:
         if kind == b"B" and self._channel is not None:

@@ -30,6 +30,8 @@ class Channel:
         self._unsent = b""
         self._reading = True
         self._open = True
+        self.unread = False
+        """Whether the other end was closed before it had read everything that was sent."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._fd, self._receive)
 
@@ -65,6 +67,7 @@ class Channel:
         except BlockingIOError:
             sent = 0
         except OSError:
+            self.unread = True
             return  # The other end is closed; the status pipe tells the rest.
         if sent < len(frame):
             self._unsent = frame[sent:]
@@ -85,7 +88,8 @@ class Channel:
             data = self._socket.recv(_RECEIVE_BYTES)
         except BlockingIOError:
             return
-        except OSError:
+        except OSError:  # So says the kernel of a socket that was closed with something left in it.
+            self.unread = True
             data = b""
         if not data:
             self._end(False)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from haneul.runtime import errors, platform
 from haneul.runtime.drivers.port import Sandbox
 from haneul.runtime.extensions import Extensions, ShutdownReason
 from haneul.runtime.inside_http import Connection, Request
 from haneul.runtime.logs import LogReader
-from haneul.runtime.port import FunctionSpec, Invocation, LogLine, OnLog, Outcome
+from haneul.runtime.port import FunctionSpec, Invocation, LogLine, OnEvent, OnLog, Outcome
 from haneul.runtime.telemetry import Telemetry
 
 _RUNTIME_END_SECONDS = 0.3
@@ -23,6 +23,7 @@ class Accompanied(Protocol):
     """The environment."""
 
     on_log: OnLog | None
+    on_event: OnEvent | None
 
     def start_runtime(self) -> None:
         """The external extensions have all registered: the sandbox may go on to the runtime."""
@@ -48,19 +49,23 @@ class Companions:
         self.extensions = Extensions(spec, self._progress, self._failed, new_id)
         self.telemetry: Telemetry | None = None
         self._logs: LogReader | None = None
+        self._sandbox: Sandbox | None = None
+        self._launched: tuple[str, dict[str, Any], int] = ("", {}, 0)
         self._ended_early: list[str] = []
-        self._runtime_started = False
+        self._runtime_waits = False
         self._shutting_down = False
 
     def __bool__(self) -> bool:
         return len(self.extensions) > 0
 
-    def attend(self, sandbox: Sandbox) -> None:
-        """The sandbox has a folder with extensions in it, and so a log for them and a way in."""
+    def attend(self, sandbox: Sandbox, launched: tuple[str, dict[str, Any]]) -> None:
+        """There is a sandbox, of which `launched` tells; if it has a folder with extensions in it, also a log for them and a way in."""
+        self._sandbox = sandbox
+        self._launched = (*launched, self._wall_ns())
         if sandbox.outlet is None:
             return
-        self.telemetry = Telemetry(sandbox.outlet, self._wall_ns, self._service_line)
-        self.telemetry.platform("platform.initStart", platform.init_start(self._spec))
+        self.telemetry = Telemetry(sandbox.outlet, self._wall_ns, self._write)
+        self.telemetry.platform(*self._launched)
         self._logs = logs = LogReader(sandbox.extension_log, self._wall_ns, self._lines)
         sandbox.extension_log = -1
 
@@ -83,8 +88,9 @@ class Companions:
 
     def started(self, body: bytes) -> None:
         """It has started the external extensions whose names `body` lists, and waits with the runtime until all have registered."""
-        if self._runtime_started or self:
+        if self:
             return
+        self._runtime_waits = True
         self.extensions.expect([str(name) for name in json.loads(body)])
         if self.extensions.too_many:
             self._environment.companion_failed("Extension.TooManyExtensions", "Too many extensions")
@@ -111,23 +117,44 @@ class Companions:
         extension = self.extensions.identify(connection, request)
         if extension is not None and self.telemetry is not None:
             self.telemetry.subscribe(connection, request, extension.name)
-        elif extension is not None:  # An internal one, in a function without a folder for extensions: nothing leads into its sandbox.
-            connection.answer_json(202, {"errorMessage": "Telemetry API is not supported", "errorType": "Telemetry.NotSupported"})
+        elif extension is not None:
+            self._subscribe_internal(connection, request, extension.name)
         return True
+
+    def _subscribe_internal(self, connection: Connection, request: Request, name: str) -> None:
+        """A function without a folder for extensions has an internal one. Nothing but this very connection leads into its sandbox: so, once answered, it is
+        turned into one to the subscriber."""
+        outlet = connection.take_over()
+        if self._sandbox is None or outlet is None:
+            connection.answer_json(202, {"errorMessage": "Telemetry API is not supported", "errorType": "Telemetry.NotSupported"})
+            return
+        self._sandbox.outlet = outlet
+        self.telemetry = Telemetry(outlet, self._wall_ns, self._write)
+        self.telemetry.platform(*self._launched)
+        if self.extensions.closed:
+            self.telemetry.initialised()
+        self.telemetry.subscribe(connection, request, name)
 
     def lost(self, connection: Connection) -> None:
         self.extensions.lost(connection)
 
     # ---- phases
 
-    def initialised(self, duration_ns: int) -> None:
+    def initialised(self) -> None:
         """The Init phase is over."""
         self.extensions.closed = True
-        for line in self.extensions.log_lines():
-            self._service_line(line)
+        for record in self.extensions.records():
+            self.tell("platform.extension", record)
+            self._write("platform.extension", record)
+
+    def tell(self, kind: str, record: dict[str, Any]) -> None:
+        """Something has happened to the environment."""
         if self.telemetry is not None:
-            for kind, record in platform.initialised(self._spec, duration_ns):
-                self.telemetry.platform(kind, record)
+            self.telemetry.platform(kind, record)
+
+    def subscriptions_close(self) -> None:
+        """What there was to say of the Init phase has been said."""
+        if self.telemetry is not None:
             self.telemetry.initialised()
 
     def invocation_begins(self, invocation: Invocation, timeout_ms: int) -> None:
@@ -165,8 +192,8 @@ class Companions:
     # ---- own
 
     def _progress(self) -> None:
-        if not self._runtime_started and self.extensions.all_registered:
-            self._runtime_started = True
+        if self._runtime_waits and self.extensions.all_registered:
+            self._runtime_waits = False
             self._environment.start_runtime()
         if self.extensions.all_ready:
             self._environment.companions_ready()
@@ -174,8 +201,12 @@ class Companions:
     def _failed(self, kind: str, name: str) -> None:
         self._environment.companion_failed(kind, f"extension {name} failed")
 
-    def _service_line(self, text: str) -> None:
-        self._give([LogLine(self._wall_ns(), text.encode())])
+    def _write(self, kind: str, record: dict[str, Any]) -> None:
+        """What the service itself has to say of an extension, in the function's log."""
+        if self._environment.on_event is not None:
+            self._environment.on_event(kind, record)
+        else:
+            self._give([LogLine(self._wall_ns(), platform.line_of(kind, record).encode())])
 
     def _lines(self, lines: list[LogLine]) -> None:
         if self.telemetry is not None:

@@ -9,18 +9,21 @@ import os
 from collections.abc import Callable, Iterator
 
 from haneul.runtime import errors
-from haneul.runtime.answers import Answering, Result, error_type
+from haneul.runtime.aftermath import Answered
+from haneul.runtime.answers import Result
 from haneul.runtime.channel import Channel, invocation_body
 from haneul.runtime.companions import Companions, failure_document
 from haneul.runtime.drivers.port import Ending, Plan, Sandbox
 from haneul.runtime.extensions import ShutdownReason
 from haneul.runtime.freezer import Freezer
+from haneul.runtime.initialising import Initialising
 from haneul.runtime.interpreters import Kind
 from haneul.runtime.logs import LogReader
 from haneul.runtime.port import (
     FunctionSpec,
     Invocation,
     LogLine,
+    OnEvent,
     OnLog,
     Outcome,
     ResponseStream,
@@ -31,23 +34,29 @@ from haneul.runtime.streaming import AnswerStream
 from haneul.runtime.surroundings import Surroundings
 
 _LAST_WORDS_SECONDS = 0.25
+_SANDBOXES_OF_AN_INVOCATION = 3
+"""An invocation that no runtime has taken, because it ended just then, is given to so many, one after the other."""
 _log = logging.getLogger(__name__)
 
 
-class Environment(Answering):
+class Environment(Initialising):
     """Serves one invocation at a time. Made by `Runtime.create`.
 
-    `alive` turns False when the sandbox is gone: after a time-out, an exit, running out of memory, or `destroy`. Between invocations every
-    process inside is stopped.
+    `alive` turns False when the sandbox is gone: after a time-out, an exit, running out of memory, or `destroy`. An invocation is answered before
+    its environment is free for another: only once the runtime, and every extension, asks for what is next. Then every process inside is stopped.
     """
 
-    def __init__(self, kind: Kind, plan: Plan, spec: FunctionSpec, surroundings: Surroundings, on_log: OnLog | None) -> None:
+    def __init__(self, kind: Kind, plan: Plan, spec: FunctionSpec, surroundings: Surroundings, on_log: OnLog | None, on_event: OnEvent | None = None) -> None:
         self.key = spec.key
         self.spec = spec
         self.alive = False
         self.memory_mb = plan.memory_mb
         self.log_stream_name: str = plan.configuration["environment"].get("AWS_LAMBDA_LOG_STREAM_NAME", "")
         self.on_log = on_log
+        self.on_event = on_event
+        self.on_begin: Callable[[], None] | None = None
+        self.restores_in_place = False
+        """Of a snapshot's process: whether it cannot be forked whole, because of threads or of extensions. What is restored is then initialised anew."""
         self._kind = kind
         self._plan = plan
         self._around = surroundings
@@ -62,15 +71,12 @@ class Environment(Answering):
         """Everything that belongs to one sandbox and not to its successor."""
         self._channel: Channel | None = None
         self._status_text = b""
-        self._ready = False
-        self._initialised: asyncio.Future[Result] = self._loop.create_future()
-        self._init_duration_ns: int | None = None
+        self._begin_initialising()
         self._cold = True
         self._begin_answering()
         self._ending = Ending()
-        self._runtime_ready = False
         self._companions = Companions(self.spec, self, self._around.wall_ns, self._around.new_id)
-        self._companions_waited: asyncio.Future[None] | None = None
+        self._after = None
         self._freezer = Freezer()
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
@@ -96,7 +102,7 @@ class Environment(Answering):
             raise
         self._around.began(self)
         # The Init phase does not include making the sandbox, but a restore is nothing else.
-        self._launched_ns = self._around.monotonic_ns() if self._plan.origin is None else begun_ns
+        self._launched_ns = begun_ns if self._plan.restored else self._around.monotonic_ns()
         self._sandbox = sandbox
         self.alive = True
         self._logs = LogReader(sandbox.log, self._around.wall_ns, self._lines)
@@ -105,7 +111,7 @@ class Environment(Answering):
         loop.add_reader(sandbox.log, self._on_log_pipe)
         loop.add_reader(sandbox.status, self._on_status_pipe)
         self._api = RuntimeApi(sandbox.api, self, self._companions) if sandbox.api is not None else None
-        self._companions.attend(sandbox)
+        self._companions.attend(sandbox, self._tell_launch())
         if sandbox.endpoint is not None and self._around.adopt_listener is not None:
             self._stop_listening = self._around.adopt_listener(sandbox.endpoint, self.spec)
             sandbox.endpoint = None
@@ -125,17 +131,6 @@ class Environment(Answering):
         """Wait until the sandbox is gone, whoever ends it."""
         await asyncio.shield(self._ended)
 
-    def when_initialised(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once: when the Init phase is over, or has been given up with its sandbox."""
-        waiting = [callback]
-
-        def over(_: object) -> None:
-            if waiting:
-                waiting.pop()()
-
-        self._initialised.add_done_callback(over)
-        self._ended.add_done_callback(over)
-
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call `callback` once the sandbox is gone."""
         self._ended.add_done_callback(lambda _: callback())
@@ -147,10 +142,13 @@ class Environment(Answering):
 
     async def _again(self) -> None:
         """A second sandbox in place of one that did not get through its Init phase (a suppressed init)."""
+        if self.alive and self._companions and self._sandbox is not None:
+            await self._shut_down(self._sandbox, "failure")
         if self.alive:
             self._kill()
         await self._ended
         self._reset()
+        self._phase = "invoke"
         await self.launch()
 
     @contextlib.contextmanager
@@ -167,17 +165,6 @@ class Environment(Answering):
             if not self._restores and self.alive and self._sandbox is not None:
                 self._freezer.idle(self._sandbox)
 
-    @property
-    def init_failure(self) -> bytes:
-        """The error document of an Init phase that has failed, if the function gave one."""
-        result = self._initialised.result() if self._initialised.done() else None
-        return result.payload if result is not None else b""
-
-    async def prepared(self) -> bool:
-        """Wait for the end of the Init phase, as long as it may take; whether it succeeded, so that a first invocation will not wait."""
-        result = await self._init_within(self._around.init_timeout_ns / 1e9)
-        return result is not None and result.status is None and self.alive
-
     # ---- invocation
 
     def stream(self, invocation: Invocation) -> ResponseStream:
@@ -189,97 +176,84 @@ class Environment(Answering):
     async def invoke(self, invocation: Invocation, stream: AnswerStream | None = None) -> Outcome:
         """Run the function once. Every failure of the function is an Outcome; raises RuntimeUnavailable when the environment was destroyed
         or cannot be made anew. With `stream` the answer goes there (see `stream`, which callers use)."""
+        while self._after is not None:
+            await asyncio.wait([self._after.over])
         if self._current is not None:
             raise RuntimeError("an environment serves one invocation at a time")
-        if self._destroyed:
-            raise RuntimeUnavailable("The environment was destroyed.")
         self._current = invocation
         try:
-            if not self.alive:
-                await self._ended
-                self._reset()
-                self._current = invocation
-                await self.launch()
-            self._freezer.busy()
-            self._logs.begin()
-            self._stream = stream
-            return await self._run(invocation)
+            for sandboxes_left in reversed(range(_SANDBOXES_OF_AN_INVOCATION)):
+                if self._destroyed:
+                    raise RuntimeUnavailable("The environment was destroyed.")
+                if not self.alive:
+                    await self._ended
+                    self._reset()
+                    self._current = invocation
+                    await self.launch()
+                self._freezer.busy()
+                self._logs.begin()
+                self._init_log = b""
+                self._stream = stream
+                outcome = await self._run(invocation)
+                if outcome.status != "exited" or not self._untaken or not sandboxes_left or self._destroyed:
+                    return outcome
+            raise AssertionError("unreachable")
         finally:
             self._current = self._answer = self._stream = self._incoming = None
-            if self.alive and self._ready and self._sandbox is not None:
-                self._freezer.idle(self._sandbox)
+            if self._after is None:
+                self._rest()
 
     async def _run(self, invocation: Invocation) -> Outcome:
         timeout_ms = invocation.timeout_ms or self.spec.timeout_ms
         now = self._around.monotonic_ns
-        start = now()
+        start, left_ms = now(), timeout_ms
         if not self._ready:
-            result = await self._await_init(invocation, timeout_ms)
+            result, repeated_ns = await self._await_init(invocation, timeout_ms)
             if result.status is None and not self.alive:  # It ended in the moment after its Init phase.
                 await self._ended
                 result = Result("exited", errors.exited(invocation.request_id, self._ending)[1], "Runtime.ExitError")
+            self._begins()
             if result.status is not None:
-                return self._outcome(result, now() - start)
-            start = now()
+                duration = timeout_ms * 1_000_000 if result.status == "init_timeout" else now() - (repeated_ns or start)
+                return self._reported(invocation, self._outcome(result, duration))
+            start = repeated_ns or now()
+            if repeated_ns is not None:
+                left_ms = max(1, timeout_ms - (now() - start) // 1_000_000)
         answer: asyncio.Future[Result] = self._loop.create_future()
         self._answer = answer
-        timer = self._loop.call_later(timeout_ms / 1000, self._time_out, invocation.request_id, timeout_ms)
-        self._deliver(invocation, timeout_ms)
+        timer = self._loop.call_later(left_ms / 1000, self._time_out, invocation.request_id, timeout_ms)
+        self._deliver(invocation, left_ms)
         try:
             result = await answer
-            if self._companions and self.alive:
-                result = await self._await_companions(invocation, result, now() - start)
         finally:
             timer.cancel()
         duration = now() - start
+        if self._companions:
+            self._companions.runtime_done(invocation, result.status or "success", duration, len(result.payload))
         if self._stream is not None and result.status == "success" and not self._stream.begun:  # The function does not stream.
             self._stream.begin(result.content_type)
             self._stream.feed(result.payload)
             result.payload = b""
         if result.status == "timeout":
-            duration = max(duration, timeout_ms * 1_000_000)
-        return self._outcome(result, duration)
+            duration = timeout_ms * 1_000_000
+        outcome = self._outcome(result, duration)
+        if self._sandbox is not None and self.alive and not self._wants_more:
+            self._linger(timeout_ms, Answered(invocation, outcome, start))
+            return outcome
+        return self._reported(invocation, outcome)
 
     def _outcome(self, result: Result, duration_ns: int) -> Outcome:
-        first, self._cold = (self._init_duration_ns if self._cold else None), False
-        init_duration, restore_duration = (first, None) if self._plan.origin is None else (None, first)
+        # An Init phase that was repeated within the invocation is a part of its duration.
+        first, self._cold = (self._init_duration_ns if self._cold and self._phase == "init" else None), False
+        init_duration, restore_duration = (None, first) if self._plan.restored else (first, None)
         self._logs.drain()
-        peak = max(self._peak_bytes, self._sandbox.peak_bytes() if self._sandbox is not None else 0)
-        self._peak_bytes = peak
-        outcome = Outcome(
-            result.status or "success", result.payload, result.error_type, duration_ns, init_duration, peak, self._logs.tail(), result.content_type, restore_duration
-        )
-        if self._companions and self._current is not None:
-            self._companions.report(self._current.request_id, outcome)
-        return outcome
-
-    async def _await_init(self, invocation: Invocation, timeout_ms: int) -> Result:
-        """Wait for the Init phase. If it fails or takes too long it is repeated as a part of the invocation, within the function's time-out."""
-        left = self._launched_ns + self._around.init_timeout_ns - self._around.monotonic_ns()
-        result = await self._init_within(left / 1e9)
-        if result is not None and (result.status is None or self._destroyed):
-            return result
-        deadline = self._loop.time() + timeout_ms / 1000
-        await self._again()
-        self._current = invocation
-        result = await self._init_within(deadline - self._loop.time())
-        if result is None:
-            self._kill()
-            kind, payload = errors.timed_out(invocation.request_id, timeout_ms)
-            return Result("init_timeout", payload, kind)
-        if result.status == "init_error" and not result.payload:
-            kind, payload = errors.failed_start(invocation.request_id, result.ending or Ending(), self._kind.candidates)
-            return Result("init_error", payload, kind)
-        if result.status == "init_error":
-            self._kill()
-            result.payload = errors.with_request(invocation.request_id, result.error_type, result.payload)
-        return result
-
-    async def _init_within(self, seconds: float) -> Result | None:
-        await asyncio.wait([self._initialised], timeout=max(0.0, seconds))
-        return self._initialised.result() if self._initialised.done() else None
+        return Outcome(
+            result.status or "success", result.payload, result.error_type, duration_ns, init_duration, self._peak(), self._logs.tail(), result.content_type, restore_duration,
+            init_log=self._init_log,
+        )  # fmt: skip
 
     def _deliver(self, invocation: Invocation, timeout_ms: int) -> None:
+        self._asks = False
         if self._companions:
             self._companions.invocation_begins(invocation, timeout_ms)
         if not self._kind.channel:
@@ -294,13 +268,12 @@ class Environment(Answering):
             kind, payload = errors.timed_out(request_id, timeout_ms)
             self._answer.set_result(Result("timeout", payload, kind))
             self._give_up("timeout")
-        elif self._companions_waited is not None and not self._companions_waited.done():
-            self._companions_waited.set_result(None)
 
     # ---- what comes from our own bootstraps
 
     def _on_frame(self, kind: bytes, body: bytes) -> None:
         if kind == b"I":
+            self.restores_in_place = self.restores_in_place or body == b"threads"
             self.initialised()
         elif kind == b"T":
             self._companions.started(body)
@@ -312,39 +285,19 @@ class Environment(Answering):
     def _on_channel_end(self, garbage: bool) -> None:
         """What closes its channel is ending, and the keeper will say how; one that has only closed its channel is of no use any more."""
         if self._sandbox is not None and (garbage or self._kind.channel):
+            self.stopped_asking()
             self._loop.call_later(0 if garbage else _LAST_WORDS_SECONDS, self._sandbox.kill)
 
-    def _fail_init(self, payload: bytes) -> None:
-        if not self._initialised.done():
-            self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
-            if payload:
-                self._initialised.set_result(Result("init_error", payload, error_type(payload)))
-
     # ---- what the Runtime API calls
-
-    def initialised(self) -> None:
-        """The Init phase is over: the runtime asks for its first invocation."""
-        if self._ready or self._initialised.done():
-            return
-        self._runtime_ready = True
-        if not self._companions.extensions.all_ready:
-            return  # The last of them to get ready leads here again.
-        self._ready = True
-        self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
-        self._initialised.set_result(Result(None))
-        self._companions.initialised(self._init_duration_ns)
-        if self._sandbox is not None:
-            self._sandbox.throttle()
-            if self._current is None:
-                self._freezer.idle(self._sandbox)
-
-    @property
-    def is_initialised(self) -> bool:
-        return self._ready
 
     @property
     def uses_channel(self) -> bool:
         return self._kind.channel
+
+    @property
+    def restores(self) -> bool | None:
+        """Whether it has been restored from a snapshot, or one was to be taken of it; None without SnapStart."""
+        return self._plan.restored if self.spec.initialization_type == "snap-start" else None
 
     # ---- what its companions tell
 
@@ -355,36 +308,23 @@ class Environment(Answering):
     def companions_ready(self) -> None:
         if self._runtime_ready and not self._ready:
             self.initialised()
-        if self._companions_waited is not None and not self._companions_waited.done():
-            self._companions_waited.set_result(None)
+        self._perhaps_free()
 
     def companion_failed(self, kind: str, message: str) -> None:
         payload = failure_document(kind, self._current.request_id if self._current is not None else "", message)
         if not self._ready:
             self._fail_init(payload)
         else:
-            self._settle(Result("exited", payload, kind))
+            self._fail(Result("exited", payload, kind))
         self._give_up("failure")
 
     def runtime_ended(self) -> None:
         self._give_up("failure")
 
-    async def _await_companions(self, invocation: Invocation, result: Result, duration_ns: int) -> Result:
-        """The runtime is done; the invocation is over when the extensions are, too, or when its time is."""
-        self._companions.runtime_done(invocation, result.status or "success", duration_ns, len(result.payload))
-        if self._companions.extensions.all_ready:
-            return result
-        self._companions_waited = waited = self._loop.create_future()
-        await asyncio.wait([waited, self._ended], return_when=asyncio.FIRST_COMPLETED)
-        self._companions_waited = None
-        if self._companions.extensions.all_ready or not self.alive:
-            return result
-        kind, payload = errors.timed_out(invocation.request_id, invocation.timeout_ms or self.spec.timeout_ms)
-        self._give_up("timeout")
-        return Result("timeout", payload, kind)
-
     def _give_up(self, reason: ShutdownReason) -> None:
         """This sandbox serves no more."""
+        if self.alive and self._sandbox is not None:  # Once it is gone nobody can tell.
+            self._note_peak(self._sandbox.function_peak_bytes())
         if not self._companions or self._sandbox is None:
             self._kill()
         elif self.alive:
@@ -433,25 +373,28 @@ class Environment(Answering):
             self._stop_listening = None
         if self._api is not None:
             self._api.close()
-        self._peak_bytes = max(self._peak_bytes, sandbox.peak_bytes())
+        self._peak()
         ending = Ending()
         try:
             ending = await sandbox.ending(self._status_text)
         except (OSError, ValueError):
             _log.exception("how the sandbox of %s ended cannot be told", self.spec.function_name)
+        self._note_peak(self.memory_mb << 20 if ending.out_of_memory else ending.peak_bytes)
         self._drain_rest()
         if self._channel is not None:
+            self._untaken = self._untaken or (self._channel.unread if self._kind.channel else self._api is not None and self._api.untaken)
             self._channel.close()
         sandbox.close()
         self._sandbox = None
         self._ending = ending
         if not self._initialised.done():
-            self._init_duration_ns = self._around.monotonic_ns() - self._launched_ns
-            self._initialised.set_result(Result("init_error", ending=ending))
-        if self._current is not None:
-            kind, payload = errors.exited(self._current.request_id, ending)
-            self._settle(Result("out_of_memory" if ending.out_of_memory else "exited", payload, kind))
+            self._init_over(Result("init_error", error_type=errors.exited("", ending)[0], ending=ending))
+        invocation = self._after.answered.invocation if self._after is not None and self._after.answered is not None else self._current
+        if invocation is not None:
+            kind, payload = errors.exited(invocation.request_id, ending)
+            self._fail(Result("out_of_memory" if ending.out_of_memory else "exited", payload, kind))
         self._ended.set_result(None)
+        self._end_aftermath()
         self._around.ended(self)
 
     def _drain_rest(self) -> None:

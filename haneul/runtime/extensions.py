@@ -96,9 +96,9 @@ class Extensions:
             return 0.0
         return SHUTDOWN_EXTERNAL_SECONDS if any(extension.external for extension in self._all.values()) else SHUTDOWN_INTERNAL_SECONDS
 
-    def log_lines(self) -> list[str]:
-        """What the service writes into the log at the end of the Init phase."""
-        return [f"EXTENSION\tName: {one.name}\tState: {one.state}\tEvents: [{', '.join(one.events)}]" for one in self._all.values()]
+    def records(self) -> list[dict[str, Any]]:
+        """What is told of them at the end of the Init phase, as `platform.extension`."""
+        return [{"name": one.name, "state": one.state, "events": one.events} for one in self._all.values()]
 
     def name_of(self, identifier: str | None) -> str | None:
         """The name of the extension that has this identifier."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -150,6 +152,13 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+    def take_over(self) -> socket.socket | None:
+        """The socket behind it, for other use once the request under way has been answered: with that the connection ends for the other side."""
+        if self._transport is None:
+            return None
+        self._close_after = True
+        return socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno()))
 
     def pause(self) -> None:
         """Take nothing for a while."""

@@ -11,19 +11,38 @@ _STATUS = {"success": "success", "timeout": "timeout", "init_timeout": "timeout"
 _MEGABYTE = 1 << 20
 
 
-def init_start(spec: FunctionSpec) -> dict[str, Any]:
-    return {
-        "initializationType": spec.initialization_type,
-        "phase": "init",
+def launched(spec: FunctionSpec, restored: bool, instance_id: str, phase: str) -> tuple[str, dict[str, Any]]:
+    """An environment has been made, or is being restored from a snapshot."""
+    record: dict[str, Any] = {
         "functionName": spec.function_name,
         "functionVersion": spec.function_version,
+        "instanceId": instance_id,
+        "instanceMaxMemory": spec.memory_mb * _MEGABYTE,
     }
+    if spec.runtime_version:
+        record |= {"runtimeVersion": spec.runtime_version, "runtimeVersionArn": spec.runtime_version_arn}
+    if restored:
+        return "platform.restoreStart", record
+    return "platform.initStart", {"initializationType": spec.initialization_type, "phase": phase, **record}
 
 
-def initialised(spec: FunctionSpec, duration_ns: int) -> list[tuple[str, dict[str, Any]]]:
-    """What is said when the Init phase has succeeded."""
-    record = {"initializationType": spec.initialization_type, "phase": "init", "status": "success"}
-    return [("platform.initRuntimeDone", record), ("platform.initReport", {**record, "metrics": {"durationMs": _milliseconds(duration_ns)}})]
+def init_over(spec: FunctionSpec, restored: bool, phase: str, status: str, error_type: str | None, duration_ns: int) -> list[tuple[str, dict[str, Any]]]:
+    """What is said when the Init phase, or the restoring, is over."""
+    record: dict[str, Any] = {"status": status}
+    if not restored:
+        record |= {"initializationType": spec.initialization_type, "phase": phase}
+    if status == "error" and error_type:
+        record["errorType"] = error_type
+    what = "restore" if restored else "init"
+    return [(f"platform.{what}RuntimeDone", record), (f"platform.{what}Report", {**record, "metrics": {"durationMs": _milliseconds(duration_ns)}})]
+
+
+def line_of(kind: str, record: dict[str, Any]) -> str:
+    """How an event of an extension is written into a log in text format."""
+    if kind == "platform.extension":
+        return f"EXTENSION\tName: {record['name']}\tState: {record['state']}\tEvents: [{', '.join(record['events'])}]"
+    what = "TELEMETRY" if kind == "platform.telemetrySubscription" else "LOGS"
+    return f"{what}\tName: {record['name']}\tState: {record['state']}\tTypes: [{', '.join(one.capitalize() for one in record['types'])}]"
 
 
 def start(invocation: Invocation, spec: FunctionSpec) -> dict[str, Any]:

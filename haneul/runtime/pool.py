@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from haneul.clock import HOUR, MINUTE, SECOND, Clock, Ids, Timer
 from haneul.runtime.environment import Environment
-from haneul.runtime.port import Credentials, FunctionSpec, OnLog, SnapshotFailed
+from haneul.runtime.port import Credentials, FunctionSpec, LogOutlet, SnapshotFailed
 from haneul.runtime.runtime import Runtime
 from haneul.runtime.turns import Crowded, Turns
 
@@ -20,8 +20,11 @@ _STARTS_OF_A_CORE = 4
 _STARTS_MIN = 8
 _MEMORY_OF_A_START_MB = 256
 
+MOMENT_SECONDS = 0.025
+"""An environment that has answered asks for its next invocation in far less; one that does not is still at work, and another is made sooner than it is free."""
+
 MakeCredentials = Callable[[], Awaitable[Credentials]]
-OpenLog = Callable[[str], OnLog]
+OpenLog = Callable[[str], LogOutlet]
 """Given an environment's log stream name, returns what takes its lines."""
 
 
@@ -70,6 +73,7 @@ class Pool:
         self._idle: dict[str, list[_Entry]] = {}
         self._idle_mb = 0
         self._entries: dict[Environment, _Entry] = {}
+        self._lingering: dict[str, list[_Entry]] = {}
         self._origins: dict[str, asyncio.Task[Environment]] = {}
         self._turns: Turns[_Entry] = Turns(budget_mb, starts_max or _starts_of(budget_mb), lambda: self._idle_mb, self._rest)
         self._timer: Timer | None = None
@@ -79,6 +83,8 @@ class Pool:
         """A warm environment of `spec.key`, or a new one. Give it back with `release`. Raises PoolFull and RuntimeUnavailable."""
         if (entry := self._take_idle(spec.key)) is not None:
             return entry.environment
+        if spec.key in self._lingering and (environment := await self._take_lingering(spec.key)) is not None:
+            return environment
         charge = _charge_mb(spec.memory_mb)
         if (entry := await self._turn(spec.key, charge)) is not None:
             return entry.environment
@@ -92,9 +98,14 @@ class Pool:
         return environment
 
     async def release(self, environment: Environment) -> None:
-        """Give back an environment after its invocation. One that has died, or was invalidated meanwhile, is destroyed."""
+        """Give back an environment after its invocation has been answered. One that has died, or was invalidated meanwhile, is destroyed; one that is
+        not free yet comes back by itself."""
         entry = self._entries.get(environment)
         if entry is None:
+            return
+        if environment.lingers and environment.alive:
+            self._lingering.setdefault(environment.key, []).append(entry)
+            environment.when_free(lambda: self._lingered(entry))
             return
         if not environment.alive or entry.stale or self._stopped:
             await self._destroy(entry)
@@ -106,6 +117,39 @@ class Pool:
         elif not self._turns.hand_over(environment.key, entry):
             self._rest(entry)
             self._turns.next()
+
+    def _lingered(self, entry: _Entry) -> None:
+        """An environment is free, or gone."""
+        if not self._leave_lingering(entry):
+            return  # Somebody waits for it, or has given it back again.
+        if entry.environment.alive and not (entry.environment.lingers or entry.stale or self._stopped or self._turns.waiting):
+            self._rest(entry)
+        else:
+            self._clock.run(self.release(entry.environment), "take back an environment")
+
+    def _leave_lingering(self, entry: _Entry) -> bool:
+        entries = self._lingering.get(entry.environment.key, [])
+        if entry not in entries:
+            return False
+        entries.remove(entry)
+        if not entries:
+            del self._lingering[entry.environment.key]
+        return True
+
+    async def _take_lingering(self, key: str) -> Environment | None:
+        """The environment of `key` that has answered last, if it is free in a moment: whoever calls again at once need not have another made."""
+        entry = self._lingering[key][-1]
+        self._leave_lingering(entry)
+        try:
+            free = await entry.environment.free_within(MOMENT_SECONDS)
+        except BaseException:
+            self._clock.run(self.release(entry.environment), "take back an environment")
+            raise
+        if free and not entry.stale and not self._stopped and self._clock.now() - entry.created_at < self._lifetime_ns:
+            return entry.environment
+        await self.release(entry.environment)
+        idle = self._take_idle(key)
+        return idle.environment if idle is not None else None
 
     async def snapshot(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None = None) -> None:
         """Initialise a function whose `initialization_type` is `snap-start`; its environments are restored from that. Done when the hooks for
@@ -173,14 +217,14 @@ class Pool:
             environment = await self._restore(spec, make_credentials, open_log)
         else:
             stream = self._stream_name(spec.function_version)
-            environment = await self._runtime.create(spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
+            environment = await self._runtime.create(spec, await make_credentials(), stream, *_opened(open_log, stream))
         self._entries[environment] = _Entry(environment, self._clock.now(), charge)
         return environment
 
     async def _restore(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
         origin = await self._origin(spec, make_credentials, open_log)
         stream = self._stream_name(spec.function_version)
-        return await self._runtime.restore(origin, spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
+        return await self._runtime.restore(origin, spec, await make_credentials(), stream, *_opened(open_log, stream))
 
     async def _origin(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
         """The one process that the environments of `spec` are forked off: whoever comes first has it made."""
@@ -191,7 +235,7 @@ class Pool:
 
     async def _take(self, spec: FunctionSpec, make_credentials: MakeCredentials, open_log: OpenLog | None) -> Environment:
         stream = self._stream_name(spec.function_version)
-        origin = await self._runtime.snapshot(spec, await make_credentials(), stream, open_log(stream) if open_log is not None else None)
+        origin = await self._runtime.snapshot(spec, await make_credentials(), stream, *_opened(open_log, stream))
         if not await origin.prepared():
             await origin.destroy()
             raise SnapshotFailed(origin.init_failure)
@@ -227,7 +271,7 @@ class Pool:
                 del self._idle[key]
             entry.idle_since = None
             self._idle_mb -= entry.charge_mb
-            if entry.environment.alive and self._clock.now() - entry.created_at < self._lifetime_ns:
+            if entry.environment.alive and not entry.environment.lingers and self._clock.now() - entry.created_at < self._lifetime_ns:
                 return entry
             self._clock.run(self._destroy(entry), "destroy an environment that is too old")
         return None
@@ -266,6 +310,10 @@ class Pool:
                 oldest = min(oldest, since)
         if self._idle:
             self._timer = self._clock.call_at(max(oldest + self._idle_ns, now + SECOND), self._reclaim)
+
+
+def _opened(open_log: OpenLog | None, stream: str) -> LogOutlet:
+    return open_log(stream) if open_log is not None else LogOutlet()
 
 
 async def _end(origin: asyncio.Task[Environment]) -> None:

@@ -5,10 +5,11 @@ Times are nanoseconds, sizes bytes, unless a name ends in another unit.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100
 """The largest buffered response (AWS Lambda quotas: 6 MB, in practice 6,291,556 bytes)."""
@@ -61,7 +62,7 @@ class FunctionSpec:
     `code_dir` (mounted read-only at /var/task) and `layer_dirs` (merged at /opt, later ones over earlier ones) must be readable by everyone,
     since the function runs as an unprivileged user. `environment` holds the user's own variables. The cloud is reached at
     127.0.0.1:`endpoint_port` from inside. `initialization_type` is `on-demand`, `provisioned-concurrency` or `snap-start`; with the last,
-    environments are restored from one snapshot of an initialised process (see `haneul.runtime.pool.Pool.snapshot`).
+    environments are restored from one snapshot of an initialised process (see `haneul.runtime.pool.Pool.snapshot`). `runtime_version` is for telling only.
     """
 
     key: str
@@ -84,6 +85,8 @@ class FunctionSpec:
     log_level: str = ""
     initialization_type: str = "on-demand"
     image: ImageSpec | None = None
+    runtime_version: str = ""
+    runtime_version_arn: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,10 +116,11 @@ class Outcome:
     """How an invocation ended.
 
     With a streamed answer `payload` is empty when it succeeded, since the bytes went to the stream; an error that came after a part of the
-    answer is here all the same. `restore_duration_ns` is set when this invocation was the first since a restore from a snapshot.
+    answer is here all the same. `init_log` is what was written in the Init phase that the invocation has waited for. `restore_duration_ns` is set when this invocation was the first since a restore from a snapshot.
     `payload` is the function's answer, or the error document (errorMessage, errorType, …) for every other status; `error_type` that document's
     type. `init_duration_ns` is set when this invocation was the environment's first. `max_memory_bytes` is the environment's peak so far.
-    `log` is what was written during the invocation, its last LOG_TAIL_BYTES_MAX bytes.
+    `log` is what was written during the invocation, its last LOG_TAIL_BYTES_MAX bytes. With `whole` the answer is there before the invocation is over,
+    because extensions are still at work: it becomes this outcome with the duration, status and log that it has in the end.
     """
 
     status: Status
@@ -128,6 +132,8 @@ class Outcome:
     log: bytes
     content_type: str = "application/json"
     restore_duration_ns: int | None = None
+    init_log: bytes = b""
+    whole: asyncio.Future[Outcome] | None = None
 
 
 class ResponseStream(Protocol):
@@ -160,6 +166,15 @@ class LogLine:
 
 
 OnLog = Callable[[list[LogLine]], None]
+OnEvent = Callable[[str, dict[str, Any]], None]
+"""Told what happens to an environment in its Init phase: `platform.initStart` and the like, and their records (Lambda Telemetry API Event schema)."""
+
+
+class LogOutlet(NamedTuple):
+    """Where the lines of one environment's log go, and what the service is to say in between."""
+
+    on_log: OnLog | None = None
+    on_event: OnEvent | None = None
 
 
 class AdoptListener(Protocol):

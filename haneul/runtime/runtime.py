@@ -19,7 +19,7 @@ from haneul.runtime.drivers.port import Driver, Plan
 from haneul.runtime.environment import Environment
 from haneul.runtime.inside.jail import RUNTIME_API_PORT
 from haneul.runtime.interpreters import Kind, discover, image_kind
-from haneul.runtime.port import INIT_TIMEOUT_NS, AdoptListener, Credentials, FunctionSpec, OnLog, RuntimeUnavailable, SnapshotFailed
+from haneul.runtime.port import INIT_TIMEOUT_NS, AdoptListener, Credentials, FunctionSpec, OnEvent, OnLog, RuntimeUnavailable, SnapshotFailed
 from haneul.runtime.surroundings import Surroundings
 
 _log = logging.getLogger(__name__)
@@ -89,30 +89,37 @@ class Runtime:
         memory_mb = sum(environment.memory_mb for environment in self._environments)
         return Stats(len(self._environments), memory_mb, self._created, self._ended, self.driver.name, self.driver.isolated)
 
-    async def create(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None) -> Environment:
+    async def create(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None, on_event: OnEvent | None = None) -> Environment:
         """Make an environment for `spec`; its Init phase runs while this returns. Raises RuntimeUnavailable."""
-        environment = Environment(*self._plan(spec, credentials, log_stream_name), spec, self._surroundings, on_log)
+        environment = Environment(*self._plan(spec, credentials, log_stream_name), spec, self._surroundings, on_log, on_event)
         await environment.launch()
         return environment
 
-    async def snapshot(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None) -> Environment:
+    async def snapshot(self, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None, on_event: OnEvent | None = None) -> Environment:
         """Make an environment that is never invoked: others are forked off it once it is `prepared`. Raises RuntimeUnavailable."""
         kind, plan = self._plan(spec, credentials, log_stream_name)
-        if kind.family != "python" or plan.configuration["argv"] or not self.driver.snapshots:
+        in_place = not kind.channel or any(os.path.isdir(f"{layer}/extensions") for layer in plan.layer_dirs)
+        if (kind.channel and (kind.family != "python" or plan.configuration["argv"])) or not self.driver.snapshots:
             raise RuntimeUnavailable("SnapStart is there for Python functions that need no interpreter of their own, in sandboxes of the kind namespaces.")
-        plan = replace(plan, snapshot=True, configuration={**plan.configuration, "snapshot": True})
-        environment = Environment(kind, plan, spec, self._surroundings, on_log)
+        plan = replace(plan, snapshot=not in_place, configuration={**plan.configuration, "snapshot": True})
+        environment = Environment(kind, plan, spec, self._surroundings, on_log, on_event)
+        environment.restores_in_place = in_place
         await environment.launch()
         return environment
 
     async def restore(
-        self, origin: Environment, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None
+        self, origin: Environment, spec: FunctionSpec, credentials: Credentials, log_stream_name: str, on_log: OnLog | None = None, on_event: OnEvent | None = None
     ) -> Environment:
-        """Make an environment by forking `origin`; its hooks have run when this returns. Raises SnapshotFailed when one of them fails, and
-        RuntimeUnavailable, also when `origin` is gone."""
+        """Make an environment by forking `origin`; its hooks have run when this returns. A process with threads (an internal extension's, say), or with
+        external extensions, cannot be forked whole, nor one that speaks over the Runtime API: then the environment is initialised as `origin` was. Raises SnapshotFailed when a hook fails, and RuntimeUnavailable, also when
+        `origin` is gone."""
         kind, plan = self._plan(spec, credentials, log_stream_name)
         with origin.restoring() as sandbox:
-            environment = Environment(kind, replace(plan, origin=sandbox), spec, self._surroundings, on_log)
+            if origin.restores_in_place:
+                plan = replace(plan, restored=True, configuration={**plan.configuration, "restored": True})
+            else:
+                plan = replace(plan, restored=True, origin=sandbox)
+            environment = Environment(kind, plan, spec, self._surroundings, on_log, on_event)
             await environment.launch()
             prepared = await environment.prepared()
         if not prepared:

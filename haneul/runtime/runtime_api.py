@@ -48,7 +48,11 @@ class Served(Protocol):
     def is_initialised(self) -> bool: ...
     @property
     def uses_channel(self) -> bool: ...
+    @property
+    def restores(self) -> bool | None: ...
     def initialised(self) -> None: ...
+    def asks(self) -> None: ...
+    def stopped_asking(self) -> None: ...
     def submit(self, submission: Submission) -> None: ...
     def begin_stream(self, content_type: str, source: Source) -> StreamedAnswer: ...
 
@@ -80,6 +84,11 @@ class RuntimeApi:
         """Give the invocation to the connection that waits for one, or keep it for the next that asks. `deadline_ms` is since the epoch."""
         self._offered = (invocation, deadline_ms)
         self._give()
+
+    @property
+    def untaken(self) -> bool:
+        """Whether an invocation was offered that nobody has asked for."""
+        return self._offered is not None
 
     def close(self) -> None:
         if self._listener.fileno() >= 0:
@@ -128,6 +137,7 @@ class RuntimeApi:
         self._connections.discard(connection)
         if self._waiting is connection:
             self._waiting = None
+            self.environment.stopped_asking()
         self._others.lost(connection)
 
     def body_taker(self, connection: Connection, request: Request) -> BodyTaker | None:
@@ -148,16 +158,18 @@ class RuntimeApi:
             if not self._others.handle(connection, request):
                 connection.answer(*_NOT_FOUND)
             return
-        expected = "GET" if parts == ["invocation", "next"] else "POST"
-        known = parts in (["invocation", "next"], ["init", "error"]) or (len(parts) == 3 and parts[0] == "invocation" and parts[2] in ("response", "error"))
+        expected = "GET" if parts in (["invocation", "next"], ["restore", "next"]) else "POST"
+        known = parts in (["invocation", "next"], ["init", "error"], ["restore", "next"], ["restore", "error"]) or (len(parts) == 3 and parts[0] == "invocation" and parts[2] in ("response", "error"))
         if not known:
             connection.answer(*_NOT_FOUND)
         elif request.method != expected:
             connection.answer(405, b"")
+        elif parts == ["restore", "next"]:
+            self._restore_next(connection)
         elif parts[1] == "next":
             self._next(connection)
-        elif parts[0] == "init":
-            self._init_error(connection, request)
+        elif parts[0] in ("init", "restore"):
+            self._init_error(connection, request, parts[0])
         else:
             self._result(connection, parts[1], parts[2], request)
 
@@ -168,11 +180,23 @@ class RuntimeApi:
             return
         self._waiting = connection
         environment.initialised()
+        environment.asks()
         self._give()
 
-    def _init_error(self, connection: Connection, request: Request) -> None:
-        if self.environment.is_initialised:
-            connection.refuse_transition("Running" if self.environment.current_request_id is not None else "Ready", "InitError")
+    def _restore_next(self, connection: Connection) -> None:
+        """A runtime with SnapStart has initialised the function, and run the hooks for it: a snapshot may be taken. The answer comes in what is restored."""
+        environment = self.environment
+        if environment.uses_channel or environment.is_initialised or environment.restores is None:
+            connection.refuse_transition("Ready" if environment.is_initialised else "Started", "Restoring")
+        elif environment.restores:
+            connection.answer_json(200, {})
+        else:
+            environment.initialised()
+
+    def _init_error(self, connection: Connection, request: Request, phase: str) -> None:
+        if self.environment.is_initialised or (phase == "restore" and not self.environment.restores):
+            state = "Running" if self.environment.current_request_id is not None else "Ready" if self.environment.is_initialised else "Started"
+            connection.refuse_transition(state, "InitError" if phase == "init" else "RestoreError")
             return
         self.environment.submit(Submission("init_error", request.body, request.headers.get("lambda-runtime-function-error-type")))
         connection.answer_json(202, {"status": "OK"})

@@ -63,10 +63,10 @@ class _Subscription:
 class Telemetry:
     """The subscriptions of one environment. `outlet` is a socket made inside the sandbox, not connected yet; `wall_ns` tells the time."""
 
-    def __init__(self, outlet: socket.socket, wall_ns: Callable[[], int], on_line: Callable[[str], None]) -> None:
+    def __init__(self, outlet: socket.socket, wall_ns: Callable[[], int], on_subscription: Callable[[str, dict[str, Any]], None]) -> None:
         self._outlet = outlet
         self._wall_ns = wall_ns
-        self._on_line = on_line
+        self._on_subscription = on_subscription
         self._loop = asyncio.get_running_loop()
         self._subscriptions: dict[tuple[str, str], _Subscription] = {}
         self._history: list[tuple[str, dict[str, Any]]] | None = []
@@ -94,9 +94,9 @@ class Telemetry:
 
     # ---- events
 
-    def platform(self, kind: str, record: dict[str, Any]) -> None:
-        """Something happened to the environment, such as `platform.start`."""
-        self._publish("platform", {"time": _iso(self._wall_ns()), "type": kind, "record": record})
+    def platform(self, kind: str, record: dict[str, Any], time_ns: int | None = None) -> None:
+        """Something happened to the environment, such as `platform.start`, now or at another time."""
+        self._publish("platform", {"time": _iso(time_ns or self._wall_ns()), "type": kind, "record": record})
 
     def lines(self, kind: str, lines: list[LogLine], parse: bool) -> None:
         """What the `function` or an `extension` has written; JSON lines as objects if `parse`."""
@@ -201,8 +201,8 @@ class Telemetry:
             connection.answer(405, b"")
             return
         if self._history is None:
-            kind, which = ("Telemetry", "Telemetry") if path == _TELEMETRY_PATH else ("Logs", "Logs")
-            connection.refuse(403, f"{kind}.ServiceClosed", f"{which} API subscription is closed already")
+            which = "Telemetry" if path == _TELEMETRY_PATH else "Logs"
+            connection.refuse(403, f"{which}.ServiceClosed", f"{which} API subscription is closed already")
             return
         try:
             subscription = _parse(name, path, request.body)
@@ -210,14 +210,14 @@ class Telemetry:
             connection.refuse(400, "ValidationError", str(error))
             return
         self._subscriptions[name, path] = subscription
-        types = ", ".join(kind.capitalize() for kind in subscription.types)
-        self._on_line(f"{'TELEMETRY' if path == _TELEMETRY_PATH else 'LOGS'}\tName: {name}\tState: Subscribed\tTypes: [{types}]")
+        kind = "platform.telemetrySubscription" if path == _TELEMETRY_PATH else "platform.logsSubscription"
+        record = {"name": name, "state": "Subscribed", "types": subscription.types}
+        self._on_subscription(kind, record)
         connection.answer(200, b"OK", {"Content-Type": "text/plain; charset=utf-8"})
         for category, event in self._history:
             if category in subscription.types:
                 self._buffer(subscription, event)
-        kind = "platform.telemetrySubscription" if path == _TELEMETRY_PATH else "platform.logsSubscription"
-        self.platform(kind, {"name": name, "state": "Subscribed", "types": subscription.types})
+        self.platform(kind, record)
 
 
 def _parse(name: str, path: str, body: bytes) -> _Subscription:

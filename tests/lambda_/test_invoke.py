@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -100,7 +101,8 @@ def test_the_log_reaches_cloudwatch_logs(cloud: Running) -> None:
     cloud.settle()
     events = cloud.client("logs").get_log_events(logGroupName="/aws/lambda/logged", logStreamName=stream, startFromHead=True)["events"]
     messages = [event["message"].rstrip() for event in events]
-    assert messages[0].startswith("START") and messages[1] == "line one" and messages[2].startswith("END") and messages[3].startswith("REPORT")
+    assert messages[0].startswith("INIT_START") and messages[1].startswith("START") and messages[2] == "line one"
+    assert messages[3].startswith("END") and messages[4].startswith("REPORT")
 
 
 def test_reserved_concurrency_of_nothing_stops_a_function(cloud: Running) -> None:
@@ -170,3 +172,36 @@ def test_a_killed_spawner_is_no_error_of_the_service(fresh_cloud: Running) -> No
             os.kill(runtime.driver.spawner_pid, signal.SIGKILL)
         answer = invoke(fresh_cloud, "steady", number)
         assert answer == number or answer["errorType"] == "Runtime.ExitError"
+
+
+EXTENDED = """
+import http.client, json, os, threading, time
+def call(method, path, body=None, headers={}):
+    own = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    own.request(method, '/2020-01-01/extension/' + path, body, headers)
+    answer = own.getresponse()
+    answer.read()
+    return answer
+me = {'Lambda-Extension-Identifier': call('POST', 'register', '{"events": ["INVOKE"]}', {'Lambda-Extension-Name': 'int'}).headers['Lambda-Extension-Identifier']}
+def work():
+    while True:
+        call('GET', 'event/next', None, me)
+        time.sleep(1)
+threading.Thread(target=work, daemon=True).start()
+def handler(event, context):
+    return context.log_stream_name
+"""
+
+
+def test_extensions_that_take_their_time(cloud: Running) -> None:
+    """Because the client has its answer when the function has given it; the environment is busy, and billed, until the extension is done, and the tail waits."""
+    function(cloud, "extended", EXTENDED)
+    begun = time.monotonic()
+    first, second = invoke(cloud, "extended"), invoke(cloud, "extended")
+    assert time.monotonic() - begun < 0.9 and first != second
+    answer = cloud.client("lambda").invoke(FunctionName="extended", LogType="Tail")
+    report = base64.b64decode(answer["LogResult"]).decode().splitlines()[-1]
+    assert report.startswith("REPORT ") and 1000 <= float(report.split("\tDuration: ")[1].split(" ")[0]) < 2500
+    cloud.settle()
+    events = cloud.client("logs").get_log_events(logGroupName="/aws/lambda/extended", logStreamName=first, startFromHead=True)["events"]
+    assert [event["message"].split()[0] for event in events if event["message"].startswith(("START", "END", "REPORT"))][:3] == ["START", "END", "REPORT"]

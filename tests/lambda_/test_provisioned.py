@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
-from tests.lambda_.build import function, invoke
+from tests.lambda_.build import function, invoke, package
 from tests.support.running import Running
 
 SHOW = """
@@ -42,6 +43,31 @@ def test_environments_are_ready_before_the_first_request(fresh_cloud: Running) -
     assert invoke(fresh_cloud, "ready", Qualifier="1") == first
     [listed] = client.list_provisioned_concurrency_configs(FunctionName="ready")["ProvisionedConcurrencyConfigs"]
     assert listed["FunctionArn"].endswith(":ready:1") and listed["Status"] == "READY"
+
+
+OWN_RUNTIME = """#!/usr/bin/python3 -S
+import http.client, json, os, time
+api = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+def call(method, path, body=None):
+    api.request(method, '/2018-06-01/runtime/invocation/' + path, body)
+    answer = api.getresponse()
+    answer.read()
+    return answer.headers
+while True:
+    request_id = call('GET', 'next')['Lambda-Runtime-Aws-Request-Id']
+    call('POST', f'{request_id}/response', json.dumps(os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']))
+    time.sleep(0.003)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="the custom runtime is a script for /usr/bin/python3")
+def test_who_calls_again_at_once_does_not_spill_over(fresh_cloud: Running) -> None:
+    """Because a runtime is free only when it asks for its next invocation, a moment after its answer."""
+    code = package({"bootstrap": OWN_RUNTIME}, mode=0o755)
+    function(fresh_cloud, "own", Runtime="provided.al2023", Handler="x", Code={"ZipFile": code}, Publish=True)
+    fresh_cloud.client("lambda").put_provisioned_concurrency_config(FunctionName="own", Qualifier="1", ProvisionedConcurrentExecutions=1)
+    assert _state(fresh_cloud, "own", "1") == ("READY", 1, 1)
+    assert {invoke(fresh_cloud, "own", Qualifier="1") for _ in range(9)} == {"provisioned-concurrency"}  # More than ten a second would spill over.
 
 
 def test_they_are_there_again_after_a_restart(fresh_cloud: Running) -> None:

@@ -91,6 +91,25 @@ async def test_temporary_files(functions: Functions) -> None:
 
 
 @isolating
+async def test_command_lines_tell_nothing_of_the_machine(functions: Functions) -> None:
+    """Neither those of the sandbox's processes nor the kernel's own: no path of Haneul's, of its data or of its interpreter."""
+    source = """
+import os, sys
+def handler(e, c):
+    seen = [' '.join(sys.orig_argv + sys.argv)]
+    for pid in ('self', '1', *(name for name in os.listdir('/proc') if name.isdigit())):
+        with open(f'/proc/{pid}/cmdline') as file: seen.append(file.read().replace(chr(0), ' ').strip())
+    try:
+        with open('/proc/cmdline') as file: kernel = file.read()
+    except PermissionError: kernel = ''
+    return [seen, kernel]
+"""
+    seen, kernel = await functions.result(source)
+    assert kernel == "" and all(line for line in seen)
+    assert not any(word in line for line in seen for word in ("haneul", "venv", "{")), seen
+
+
+@isolating
 async def test_size_of_tmp(functions: Functions) -> None:
     """/tmp is full at ephemeral_storage_mb."""
     source = """

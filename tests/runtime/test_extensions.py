@@ -12,7 +12,7 @@ import pytest
 
 from haneul.runtime.companions import Companions
 from haneul.runtime.environment import Environment
-from tests.runtime.conftest import Functions
+from tests.runtime.conftest import CREDENTIALS, Functions
 from tests.runtime.test_runtime_api import provided
 
 pytestmark = [
@@ -75,17 +75,6 @@ while True:
     assert "init after it True" in lines(functions)
 
 
-async def test_invocation_waits_for_extensions(functions: Functions) -> None:
-    """The time that an extension takes after the function belongs to the invocation, and counts towards its time-out."""
-    source = "me, _ = register('INVOKE')\nwhile True:\n    next(me)\n    time.sleep({})\n"
-    environment = await with_extensions(functions, ECHO, {"slow": source.format("0.2")})
-    outcome = await functions.invoke(environment, 1)
-    assert outcome.payload == b"1" and outcome.duration_ns > 190e6
-    environment = await with_extensions(functions, ECHO, {"slow": source.format("30")}, timeout_ms=400)
-    outcome = await functions.invoke(environment, 1)
-    assert (outcome.status, outcome.error_type) == ("timeout", "Sandbox.Timedout") and not environment.alive
-
-
 async def test_extension_that_fails_to_start(functions: Functions) -> None:
     """An extension that ends or reports an error in its Init phase fails the function's."""
     for source, kind in (
@@ -99,7 +88,7 @@ async def test_extension_that_fails_to_start(functions: Functions) -> None:
 async def test_an_end_that_is_told_before_the_start(functions: Functions) -> None:
     """Start and end come by two ways, and an extension that ends at once may be heard of in the wrong order: it has failed all the same."""
     failures: list[tuple[str, str]] = []
-    environment = SimpleNamespace(companion_failed=lambda kind, name: failures.append((kind, name)), runtime_ended=lambda: failures.append(("ended", "")), start_runtime=None)
+    environment = SimpleNamespace(companion_failed=lambda kind, name: failures.append((kind, name)), runtime_ended=lambda: failures.append(("ended", "")), start_runtime=None, on_event=None)
     companions = Companions(functions.spec(""), environment, lambda: 0, lambda: "id")
     companions.on_status("extension hasty\n")
     companions.on_status("signal 9\n")
@@ -193,6 +182,80 @@ while True:
     assert "one" in seen
 
 
+PYTHON_EXTENSION = """
+import http.client, json, os, threading
+seen, ready = [], threading.Event()
+def extension(method, path, body=None, headers={}):
+    own = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    own.request(method, '/2020-01-01/extension/' + path, body, headers)
+    answer = own.getresponse()
+    return answer.headers, answer.read()
+me = {'Lambda-Extension-Identifier': extension('POST', 'register', '{"events": EVENTS}', {'Lambda-Extension-Name': 'int'})[0]['Lambda-Extension-Identifier']}
+def work():
+    while True:
+        seen.append(json.loads(extension('GET', 'event/next', None, me)[1])['requestId'])
+        ready.set()
+threading.Thread(target=work, daemon=True).start()
+def handler(event, context):
+    if WAIT: ready.wait(), ready.clear()
+    return seen
+"""
+NODE_EXTENSION = """
+import http from 'node:http';
+const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
+const seen = [];
+let tell;
+const call = (method, path, headers, body) => new Promise((resolve, reject) => {
+  const request = http.request({ host, port, method, path: '/2020-01-01/extension/' + path, headers }, (response) => {
+    let text = '';
+    response.on('data', (data) => { text += data; }).on('end', () => resolve([response.headers, text]));
+  });
+  request.on('error', reject).end(body);
+});
+const [headers] = await call('POST', 'register', { 'Lambda-Extension-Name': 'int' }, '{"events": ["INVOKE"]}');
+const me = { 'Lambda-Extension-Identifier': headers['lambda-extension-identifier'] };
+(async () => {
+  for (;;) { seen.push(JSON.parse((await call('GET', 'event/next', me))[1]).requestId); tell?.(); }
+})();
+export const handler = async (event, context) => {
+  if (!seen.includes(context.awsRequestId)) await new Promise((resolve) => { tell = resolve; });
+  return seen;
+};
+"""
+
+
+@pytest.mark.parametrize("events", ['["INVOKE"]', "[]"])
+async def test_internal_extension_of_a_python_function(functions: Functions, events: str) -> None:
+    """A function registers one at import and serves it from a thread; with no events it is told of nothing, and holds up nothing."""
+    source = PYTHON_EXTENSION.replace("EVENTS", events).replace("WAIT", str(events != "[]"))
+    environment = await functions.create(source)
+    outcomes = [await functions.invoke(environment, request_id=name) for name in ("one", "two")]
+    assert [json.loads(outcome.payload) for outcome in outcomes] == ([["one"], ["one", "two"]] if events != "[]" else [[], []]), outcomes
+    assert f"EXTENSION\tName: int\tState: Ready\tEvents: [{events.strip('[]').replace(chr(34), '')}]" in lines(functions)
+
+
+async def test_internal_extension_of_a_node_function(functions: Functions) -> None:
+    """The same in Node.js, whose single thread serves function and extension."""
+    environment = await functions.create(files={"app_dot_mjs": NODE_EXTENSION}, runtime=next(name for name in functions.runtime.available_runtimes() if name.startswith("nodejs")))
+    for count, name in enumerate(("one", "two"), 1):
+        outcome = await functions.invoke(environment, request_id=name)
+        assert outcome.status == "success" and len(json.loads(outcome.payload)) == count, outcome
+
+
+async def test_internal_extension_under_snapstart(functions: Functions) -> None:
+    """A thread does not outlive a fork: so what is restored is initialised anew, hooks included, and its extension is its own."""
+    source = PYTHON_EXTENSION.replace("EVENTS", '["INVOKE"]').replace("WAIT", "True") + "import snapshot_restore_py as hooks\nhooks.register_before_snapshot(seen.append, 'before')\nhooks.register_after_restore(seen.append, 'after')\n"
+    spec = functions.spec(source, initialization_type="snap-start")
+    origin = await functions.runtime.snapshot(spec, CREDENTIALS, "of-the-snapshot")
+    functions.environments.append(origin)
+    assert await origin.prepared()
+    for _ in range(2):
+        environment = await functions.runtime.restore(origin, spec, CREDENTIALS, "restored")
+        functions.environments.insert(0, environment)
+        outcome = await functions.invoke(environment, request_id="one")
+        assert json.loads(outcome.payload) == ["before", "after", "one"] and outcome.init_duration_ns is None and outcome.restore_duration_ns is not None
+
+
 LISTENER = """
 import socket, threading
 received = []
@@ -227,17 +290,75 @@ async def test_telemetry(functions: Functions) -> None:
     environment = await with_extensions(functions, ECHO, {"telemeter": source})
     await functions.invoke(environment, request_id="one")
     await functions.invoke(environment, request_id="two")
+    assert await environment.free_within(30)
     got = next(line for line in lines(functions) if line.startswith("GOT "))
     bad, status, text, late, received = json.loads(got[4:])
     assert (bad, status, text, late) == ([400] * 4, 200, "OK", 403)
     kinds = [event["type"] for event in received]
-    for kind in ("platform.initStart", "platform.telemetrySubscription", "platform.initRuntimeDone", "platform.initReport", "platform.start", "platform.runtimeDone"):
+    for kind in ("platform.initStart", "platform.telemetrySubscription", "platform.extension", "platform.initRuntimeDone", "platform.initReport", "platform.start", "platform.runtimeDone"):
         assert kind in kinds, kinds
     function = next(event for event in received if event["type"] == "function")
     assert function["record"] == "in the function\n" and function["time"].endswith("Z")
     report = next(event["record"] for event in received if event["type"] == "platform.report")
     assert report["requestId"] == "one" and report["status"] == "success" and report["metrics"]["memorySizeMB"] == 512
     assert "TELEMETRY\tName: telemeter\tState: Subscribed\tTypes: [Platform, Function]" in lines(functions)
+
+
+async def test_telemetry_of_the_beginning(functions: Functions) -> None:
+    """What environment it is, for which version of which runtime; and how its Init phase ended, if that failed as well."""
+    source = LISTENER + "subscribe(subscription)\nnext(me)\nwhile not any(e['type'] == 'platform.initReport' for e in received): time.sleep(0.005)\nsay('GOT ' + json.dumps(received))\n"
+    environment = await with_extensions(functions, "raise ValueError('no')", {"telemeter": source}, runtime_version="python:3.11.v1", runtime_version_arn="arn:of-it")
+    assert (await functions.invoke(environment)).status == "init_error"
+    await environment.ended()
+    received = [json.loads(line[4:]) for line in lines(functions) if line.startswith("GOT ")]
+    by_kind = [{event["type"]: event["record"] for event in events} for events in received]
+    for records, phase in zip(by_kind, ("init", "invoke"), strict=True):
+        start = {"initializationType": "on-demand", "phase": phase, "functionName": "f", "functionVersion": "$LATEST", "instanceId": "0123", "instanceMaxMemory": 512 << 20}
+        assert records["platform.initStart"] == {**start, "runtimeVersion": "python:3.11.v1", "runtimeVersionArn": "arn:of-it"}
+        failed = {"initializationType": "on-demand", "phase": phase, "status": "error", "errorType": "ValueError"}
+        assert records["platform.initRuntimeDone"] == failed
+        assert records["platform.initReport"].pop("metrics")["durationMs"] > 0 and records["platform.initReport"] == failed
+
+
+async def test_telemetry_of_an_internal_extension(functions: Functions) -> None:
+    """A thread of the function's process may subscribe as well, and learns of what came before it."""
+    source = """
+import http.client, json, os, socket, threading
+received, done = [], threading.Event()
+server = socket.create_server(('sandbox.localdomain', 4243))
+def serve():
+    while True:
+        taken, _ = server.accept()
+        data = b''
+        while b'\\r\\n\\r\\n' not in data: data += taken.recv(65536)
+        head, _, body = data.partition(b'\\r\\n\\r\\n')
+        length = int(head.lower().partition(b'content-length: ')[2].split()[0])
+        while len(body) < length: body += taken.recv(65536)
+        received.extend(json.loads(body))
+        taken.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n')
+        taken.close()
+        if any(event['type'] == 'platform.report' for event in received): done.set()
+threading.Thread(target=serve, daemon=True).start()
+connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+def call(method, path, body=None, headers={}):
+    connection.request(method, path, body if body is None else json.dumps(body), headers)
+    answer = connection.getresponse()
+    return answer.status, answer.headers, answer.read()
+me = {'Lambda-Extension-Identifier': call('POST', '/2020-01-01/extension/register', {'events': ['INVOKE']}, {'Lambda-Extension-Name': 'int'})[1]['Lambda-Extension-Identifier']}
+status = call('PUT', '/2022-07-01/telemetry', {'schemaVersion': '2022-12-13', 'types': ['platform', 'function'], 'buffering': {'timeoutMs': 25}, 'destination': {'protocol': 'HTTP', 'URI': 'http://sandbox.localdomain:4243/'}}, me)[0]
+def work():
+    while True: call('GET', '/2020-01-01/extension/event/next', None, me)
+threading.Thread(target=work, daemon=True).start()
+def handler(event, context):
+    if event: done.wait()
+    print('in the function')
+    return [status, [event['type'] for event in received]]
+"""
+    environment = await functions.create(source)
+    assert (await functions.invoke(environment, False, request_id="one")).status == "success"
+    status, kinds = json.loads((await functions.invoke(environment, True, request_id="two")).payload)
+    assert status == 200 and kinds[0] == "platform.initStart"
+    assert {"platform.telemetrySubscription", "platform.initReport", "platform.start", "function", "platform.runtimeDone", "platform.report"} <= set(kinds)
 
 
 async def test_logs_api_over_tcp(functions: Functions) -> None:
@@ -260,6 +381,7 @@ next(me)
 """
     environment = await with_extensions(functions, ECHO, {"logger": source})
     await functions.invoke(environment, request_id="one")
+    assert await environment.free_within(30)
     received = json.loads(next(line for line in lines(functions) if line.startswith("GOT "))[4:])
     kinds = {event["type"] for event in received}
     assert "platform.start" in kinds and "function" in kinds and not any(kind.startswith("platform.init") for kind in kinds)

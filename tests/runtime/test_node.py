@@ -70,6 +70,20 @@ async def test_json_console(functions: Functions) -> None:
     assert (entry["level"], entry["message"], entry["requestId"]) == ("WARN", "careful", "id-1")
 
 
+async def test_errors_in_json(functions: Functions) -> None:
+    """An error alone is the message, as an object; beside others it is told next to their text; and one deep in an object is one there."""
+    source = """console.log('at init');
+exports.handler = async () => { const q = new RangeError('q'); q.code = 7; console.error(q); console.error('so', q); console.error({ deep: [q] }); }"""
+    environment = await functions.create(source, runtime=_NODES[-1], log_format="JSON")
+    await functions.invoke(environment)
+    first, alone, beside, deep = (json.loads(line.text) for line in functions.lines)
+    assert "requestId" not in first
+    shown = alone["message"]
+    assert (shown["errorType"], shown["errorMessage"], shown["code"], shown["stackTrace"][0]) == ("RangeError", "q", 7, "RangeError: q") and "errorType" not in alone
+    assert (beside["errorType"], beside["errorMessage"]) == ("RangeError", "q") and beside["message"].startswith("so RangeError: q")
+    assert deep["message"]["deep"] == [shown]
+
+
 @pytest.mark.parametrize(
     ("source", "status", "kind"),
     [

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.conftest import Functions
+from haneul.runtime.port import SnapshotFailed
+from tests.runtime.conftest import CREDENTIALS, Functions
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -64,6 +65,31 @@ def handler(event, context):
     assert b"[WARNING]" in outcome.log and b"\tone\tlogged" in outcome.log
     outcome = await functions.invoke(environment, "fail", "two")
     assert (outcome.status, outcome.error_type, json.loads(outcome.payload)["errorMessage"]) == ("error", "ValueError", "failed")
+
+
+async def test_awslambdaric_under_snapstart(functions: Functions) -> None:
+    """It runs its hooks and asks to be restored by the Runtime API; one that fails after the restore fails that."""
+    source = """
+import os
+from snapshot_restore_py import register_after_restore, register_before_snapshot
+seen = []
+register_before_snapshot(seen.append, 'before')
+register_after_restore(lambda: seen.append('after') if 'FAIL' not in os.environ else 1 / 0)
+def handler(event, context): return seen
+"""
+    for variables, expected in (({}, ["before", "after"]), ({"FAIL": "1"}, None)):
+        settings = {"runtime": "provided.al2023", "layer_dirs": (layer(functions),), "initialization_type": "snap-start", "environment": {"PYTHONPATH": "/opt/python", **variables}}
+        spec = functions.spec(files={"bootstrap": BOOTSTRAP, "app_dot_py": source}, **settings)
+        origin = await functions.runtime.snapshot(spec, CREDENTIALS, "of-the-snapshot", functions.lines.extend)
+        functions.environments.append(origin)
+        assert await origin.prepared(), functions.lines
+        if expected is None:
+            with pytest.raises(SnapshotFailed, match="ZeroDivisionError"):
+                await functions.runtime.restore(origin, spec, CREDENTIALS, "restored")
+            continue
+        environment = await functions.runtime.restore(origin, spec, CREDENTIALS, "restored")
+        functions.environments.insert(0, environment)
+        assert json.loads((await functions.invoke(environment)).payload) == expected
 
 
 async def test_awslambdaric_that_cannot_import(functions: Functions) -> None:

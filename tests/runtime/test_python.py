@@ -90,6 +90,15 @@ async def test_json_log(functions: Functions) -> None:
     assert entry["requestId"] == "id-1" and entry["order"] == 7 and entry["timestamp"].endswith("Z")
 
 
+async def test_json_log_of_the_init_phase(functions: Functions) -> None:
+    """There is no request then, and so no member for it: neither in a record nor in the error that ends it."""
+    outcome = await functions.run("import logging\nlogging.getLogger().warning('early')\nraise ValueError('no')", log_format="JSON")
+    assert outcome.status == "init_error"
+    entries = [json.loads(line.text) for line in functions.lines]
+    assert [entry.get("message", entry.get("errorMessage")) for entry in entries] == ["early", "no"] * 2
+    assert not any("requestId" in entry for entry in entries)
+
+
 async def test_exception(functions: Functions) -> None:
     """An exception becomes the documented error object, without the runtime's own frames, and is logged."""
     source = "def handler(event, context):\n    raise KeyError('gone')"

@@ -15,8 +15,10 @@ import pytest
 from haneul.clock import Clock, Ids
 from haneul.runtime.environment import Environment
 from haneul.runtime.pool import Pool
-from haneul.runtime.port import Credentials, OnLog, RuntimeUnavailable, SnapshotFailed
+from haneul.runtime.port import Credentials, LogOutlet, RuntimeUnavailable, SnapshotFailed
 from tests.runtime.conftest import CREDENTIALS, Functions
+from tests.runtime.test_extensions import EXTENSION
+from tests.runtime.test_runtime_api import provided
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -163,11 +165,58 @@ async def test_without_the_snapshot(functions: Functions) -> None:
 
 
 async def test_where_it_is_not_there(functions: Functions) -> None:
-    """Other runtimes, and functions whose variables need an interpreter of their own, are refused."""
+    """Runtimes that could not be asked for it, and functions whose variables need an interpreter of their own, are refused."""
     with pytest.raises(RuntimeUnavailable, match="SnapStart"):
-        await take(functions, files={"bootstrap": ""}, source="", runtime="provided.al2023")
+        await take(functions, "", runtime=next(name for name in functions.runtime.available_runtimes() if name.startswith("nodejs")))
     with pytest.raises(RuntimeUnavailable, match="SnapStart"):
         await take(functions, "", environment={"PYTHONHASHSEED": "0"})
+
+
+RESTORED = """
+import sys
+status, _, body = call('GET', 'restore/next')
+print('restored', status, body.decode().strip(), flush=True)
+if os.environ['_HANDLER'] == 'fails':
+    print(call('POST', 'restore/error', '{"errorType": "Hook", "errorMessage": "no"}')[0], flush=True)
+    sys.exit(1)
+while True:
+    _, headers, body = call('GET', 'invocation/next')
+    late = call('POST', 'restore/error', '{}')[0], call('GET', 'restore/next')[0]
+    call('POST', f"invocation/{headers['Lambda-Runtime-Aws-Request-Id']}/response", json.dumps(late))
+"""
+
+
+async def test_a_runtime_that_asks_to_be_restored(functions: Functions) -> None:
+    """By the Runtime API, as AWS's own clients do: what waits there in the snapshot goes on in what is restored."""
+    origin = await take(functions, "", files=provided(RESTORED), runtime="provided.al2023")
+    assert await origin.prepared() and functions.lines == []
+    environment = await restore(functions, origin)
+    outcome = await functions.invoke(environment)
+    assert json.loads(outcome.payload) == [403, 403] and outcome.restore_duration_ns is not None and outcome.init_duration_ns is None
+    assert [line.text for line in functions.lines] == [b"restored 200 {}"]
+
+
+async def test_a_runtime_that_cannot_be_restored(functions: Functions) -> None:
+    """Its error fails the restore; and without SnapStart there is nothing to be restored from."""
+    origin = await take(functions, "", files=provided(RESTORED), runtime="provided.al2023", handler="fails")
+    assert await origin.prepared()
+    with pytest.raises(SnapshotFailed, match="Hook"):
+        await restore(functions, origin)
+    environment = await functions.create(files=provided(RESTORED), runtime="provided.al2023")
+    assert (await functions.invoke(environment)).status == "success"
+    assert [line.text.split()[:2] for line in functions.lines][-1] == [b"restored", b"403"]
+
+
+async def test_external_extensions_under_snapstart(functions: Functions) -> None:
+    """They are processes of each environment, which is initialised with them: none is a fork."""
+    layer = functions.code(extensions__watcher=EXTENSION + "me, _ = register('INVOKE')\nwhile True: say(next(me)['requestId'])\n")
+    source = "from snapshot_restore_py import register_after_restore, register_before_snapshot\nseen = []\nregister_before_snapshot(seen.append, 'before')\nregister_after_restore(seen.append, 'after')\ndef handler(e, c): return seen"
+    origin = await take(functions, source, layer_dirs=(layer,))
+    assert await origin.prepared()
+    environment = await restore(functions, origin)
+    outcome = await functions.invoke(environment, request_id="one")
+    assert json.loads(outcome.payload) == ["before", "after"]
+    assert await environment.free_within(30) and b"one" in [line.text for line in functions.lines]
 
 
 async def test_pool(functions: Functions) -> None:
@@ -178,8 +227,8 @@ async def test_pool(functions: Functions) -> None:
     async def credentials() -> Credentials:
         return CREDENTIALS
 
-    def open_log(stream: str) -> OnLog:
-        return functions.lines.extend
+    def open_log(stream: str) -> LogOutlet:
+        return LogOutlet(functions.lines.extend)
 
     await pool.snapshot(spec, credentials, open_log)
     made = await asyncio.gather(*(pool.acquire(spec, credentials, open_log) for _ in range(3)))

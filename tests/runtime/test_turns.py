@@ -23,6 +23,7 @@ class FakeEnvironment:
 
     def __init__(self, spec: FunctionSpec, stream: str) -> None:
         self.key, self.memory_mb, self.log_stream_name, self.alive = spec.key, spec.memory_mb, stream, True
+        self.lingers = False
         self._waiting: list[Callable[[], None]] = []
 
     def when_initialised(self, callback: Callable[[], None]) -> None:
@@ -44,7 +45,7 @@ class FakeRuntime:
         self.made: list[FakeEnvironment] = []
         self.fails = ""
 
-    async def create(self, spec: FunctionSpec, credentials: Credentials, stream: str, on_log: object = None) -> FakeEnvironment:
+    async def create(self, spec: FunctionSpec, credentials: Credentials, stream: str, on_log: object = None, on_event: object = None) -> FakeEnvironment:
         await asyncio.sleep(0)
         if spec.key == self.fails:
             raise RuntimeUnavailable("no")

@@ -81,6 +81,14 @@ class NamespaceSandbox(Sandbox):
         except OSError:  # The group is gone.
             return 0
 
+    def function_peak_bytes(self) -> int:
+        peaks = [0]
+        with contextlib.suppress(OSError, ValueError):  # It may end at any moment.
+            keeper = linux.pid_of(self.keeper)
+            for child in _read(f"/proc/{keeper}/task/{keeper}/children").split():
+                peaks += [int(line.split()[1]) * 1024 for line in _read(f"/proc/{child}/status").splitlines() if line.startswith("VmHWM:")]
+        return max(peaks)
+
     async def ending(self, status: bytes) -> Ending:
         ending = read_ending(status)
         # The kernel reports the end of a pid namespace's first process when all others in it are gone.
@@ -92,7 +100,7 @@ class NamespaceSandbox(Sandbox):
         self.driver.sandboxes.pop(self.identifier, None)
         # The kernel may choose the keeper: then nobody is left to say how the function ended.
         if kills and (ending.signal == signal.SIGKILL or ending == Ending()):
-            return Ending(signal=signal.SIGKILL, out_of_memory=True)
+            return Ending(signal=signal.SIGKILL, out_of_memory=True, peak_bytes=ending.peak_bytes)
         return ending
 
     def close(self) -> None:
@@ -417,6 +425,11 @@ class NamespaceDriver(Driver):
                 _log.error("the sandbox's spawner could not be started again: %s", error)
             if self._stopping:
                 return
+
+
+def _read(path: str) -> str:
+    with open(path) as file:
+        return file.read()
 
 
 def _fork_into(origin: Sandbox, sandbox: NamespaceSandbox, ends: list[int]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from haneul.runtime.interpreters import Kind
@@ -32,16 +32,20 @@ class Plan:
     """Whether the sandbox is to become the origin of others."""
     origin: Sandbox | None = None
     """The sandbox whose process, which has initialised the function, is forked into the new one."""
+    restored: bool = False
+    """Whether it counts as restored from a snapshot: forked off `origin`, or initialised as that was, where it cannot be forked."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a sandbox ended: the exit status or the signal of the function's process; both None when it was killed from outside."""
+    """How a sandbox ended: the exit status or the signal of the function's process, both None when it was killed from outside, and the most memory that it
+    had, 0 where that is not known."""
 
     exit_status: int | None = None
     signal: int | None = None
     out_of_memory: bool = False
     setup_error: str = ""
+    peak_bytes: int = field(default=0, compare=False)
 
 
 class Sandbox(ABC):
@@ -85,6 +89,10 @@ class Sandbox(ABC):
     def peak_bytes(self) -> int:
         """The most memory used so far, 0 where it is not known."""
 
+    def function_peak_bytes(self) -> int:
+        """The most memory that the function's process had, which lives: a fork's own group does not count what it shares. 0 where it is not known."""
+        return 0
+
     @abstractmethod
     async def ending(self, status: bytes) -> Ending:
         """Interpret what came through the status pipe, once it has closed. Clears up; to be called exactly once."""
@@ -120,15 +128,14 @@ class Driver(ABC):
 
 
 def read_ending(status: bytes) -> Ending:
-    """From the keeper's words: `exit N`, `signal N`, `out_of_memory`, `setup <reason>`; not counting `extension <name>`. Any other words are complaints of what
+    """From the keeper's words: `exit N KB` or `signal N KB` (with the peak), `out_of_memory`, `setup <reason>`; not counting `extension <name>`. Any other words are complaints of what
     should have become the keeper, of which the last line says most."""
     lines = status.decode("utf-8", "replace").splitlines()
     text = next((line for line in lines if not line.startswith("extension ")), "")
     word, _, rest = text.partition(" ")
-    if word == "exit":
-        return Ending(exit_status=int(rest))
-    if word == "signal":
-        return Ending(signal=int(rest))
+    if word in ("exit", "signal"):
+        number, peak_kb, *_ = *map(int, rest.split()), 0
+        return Ending(number if word == "exit" else None, number if word == "signal" else None, peak_bytes=peak_kb * 1024)
     if word == "out_of_memory":
         return Ending(signal=9, out_of_memory=True)
     if word == "setup":

@@ -16,9 +16,14 @@ const { Writable } = require('node:stream');
 const RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100;
 const TASK_ROOT = process.env.LAMBDA_TASK_ROOT || '/var/task';
 const JSON_LOG = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+const IDLE_MS = 2;
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
 const LEVEL_MIN = LEVELS[(process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()] || 0;
 
+let initialised = false;
+let answered = true; // No invocation is under way.
+let askedAt = 0; // When the last answer went.
+let parting = null; // An answer that is ready to go.
 let requestId; // Of the invocation under way; undefined in the Init phase, and logged as such.
 let waitsForEmptyLoop = null; // Sends the answer once nothing is left to do.
 
@@ -47,6 +52,12 @@ function errorForLog(error) {
   return out;
 }
 
+// An error as the value of a message, at any depth, or beside a message of several values.
+function errorForJsonLog(error) {
+  const errorType = error instanceof NamedError ? error.name : error.constructor?.name ?? 'UnknownError';
+  return { errorType, errorMessage: error.message, stackTrace: typeof error.stack === 'string' ? error.stack.split('\n') : [] };
+}
+
 function log(level, ...values) {
   if (LEVELS[level] < LEVEL_MIN) return;
   const time = new Date().toISOString();
@@ -54,15 +65,12 @@ function log(level, ...values) {
     writeMessage(`${time}\t${requestId}\t${level}\t${util.format(...values)}`);
     return;
   }
-  const entry = { timestamp: time, level, requestId, message: values.length === 1 && typeof values[0] !== 'string' ? values[0] : util.format(...values) };
+  const entry = { timestamp: time, level, requestId, message: values.length === 1 ? values[0] : util.format(...values) };
   const failed = values.find((value) => value instanceof Error);
-  if (failed !== undefined) {
-    Object.assign(entry, { errorType: failed.name, errorMessage: failed.message, stackTrace: (failed.stack ?? '').split('\n').slice(1) });
-    if (values.length === 1) entry.message = failed.message;
-  }
+  if (failed !== undefined && values.length > 1) Object.assign(entry, errorForJsonLog(failed));
   let text;
   try {
-    text = JSON.stringify(entry);
+    text = JSON.stringify(entry, (_, value) => (value instanceof Error ? { ...errorForJsonLog(value), ...value } : value));
   } catch {
     text = JSON.stringify({ ...entry, message: util.format(...values) }); // Cyclic, or with big integers.
   }
@@ -91,12 +99,16 @@ let chunks = []; // Of frames that have not been taken yet, and how many bytes t
 let chunksLength = 0;
 let wanting = null; // Resolves the promise of `next`.
 
-function send(kind, ...parts) {
+function frameOf(kind, ...parts) {
   const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : part)));
   const header = Buffer.alloc(5);
   header.write(kind, 0, 'latin1');
   header.writeUInt32BE(body.length, 1);
-  channel.write(Buffer.concat([header, body]));
+  return Buffer.concat([header, body]);
+}
+
+function send(kind, ...parts) {
+  channel.write(frameOf(kind, ...parts));
 }
 
 function sendAndExit(code, kind, ...parts) {
@@ -106,10 +118,23 @@ function sendAndExit(code, kind, ...parts) {
 }
 
 function answer(kind, text) {
-  const id = requestId;
   const tooLarge = kind === 'R' && Buffer.byteLength(text, 'utf8') > RESPONSE_BYTES_MAX;
-  const peak = Math.round(process.resourceUsage().maxRSS);
-  send(tooLarge ? 'L' : kind, `${id}\n${peak}\n`, tooLarge ? '' : text);
+  part(tooLarge ? 'L' : kind, tooLarge ? '' : text);
+}
+
+// An answer says as well that this process waits for the next invocation: so it goes only when what the function has left undone has had its turn to fail.
+function part(kind, text) {
+  answered = true;
+  parting = [kind, `${requestId}\n${Math.round(process.resourceUsage().maxRSS)}\n`, text];
+  setImmediate(sendParting);
+}
+
+function sendParting() {
+  if (parting === null) return;
+  const frame = parting;
+  parting = null;
+  askedAt = performance.now();
+  send(...frame);
 }
 
 function errorDocument(error) {
@@ -240,7 +265,7 @@ async function invokeStreaming(handler, invocation) {
     stream.begin();
     stream.destroy();
   }
-  send('D', `${invocation.id}\n${Math.round(process.resourceUsage().maxRSS)}\n`, failure);
+  part('D', failure);
 }
 
 // ---- invocation
@@ -283,6 +308,7 @@ function makeContext(invocation, done) {
 
 function invoke(handler, invocation) {
   requestId = invocation.id;
+  answered = false;
   if (invocation.trace !== '-') process.env._X_AMZN_TRACE_ID = invocation.trace;
   else delete process.env._X_AMZN_TRACE_ID;
   if (handler[STREAMS]) return invokeStreaming(handler, invocation);
@@ -354,8 +380,11 @@ function take() {
   chunks = whole.length > length ? [whole.subarray(length)] : [];
   chunksLength -= length;
   const resolve = wanting;
+  const invocation = parseInvocation(whole.subarray(5, length));
   wanting = null;
-  resolve(parseInvocation(whole.subarray(5, length)));
+  // Timers that have become due while this process was idle come first: one of them may end it, and another will take the invocation then.
+  if (performance.now() - askedAt < IDLE_MS) resolve(invocation);
+  else setImmediate(() => setImmediate(resolve, invocation));
 }
 
 channel.on('data', (data) => {
@@ -372,11 +401,24 @@ process.on('beforeExit', () => {
   if (settle !== null) { channel.ref(); settle(); }
 });
 
+process.on('exit', () => {
+  if (!initialised || !answered || channel.writableEnded) return;
+  try {
+    fs.writeSync(3, frameOf('Z', `${requestId ?? ''}\n`));
+  } catch { /* The server has gone first. */ }
+});
+
 function crash(what, error, code) {
   logError(what, error);
   const document = errorDocument(error);
-  if (requestId === undefined) sendAndExit(code, 'X', document);
-  else sendAndExit(code, 'E', `${requestId}\n0\n`, document);
+  if (!initialised) {
+    sendAndExit(code, 'X', document);
+  } else if (answered) {
+    sendParting();
+    sendAndExit(code, 'Z', `${requestId ?? ''}\n`);
+  } else {
+    sendAndExit(code, 'F', `${requestId}\n0\n`, document);
+  }
 }
 process.on('uncaughtException', (error) => crash('Uncaught Exception', error, 129));
 process.on('unhandledRejection', (reason) => {
@@ -396,6 +438,7 @@ async function main() {
     sendAndExit(1, 'X', errorDocument(error));
     return;
   }
+  initialised = true;
   send('I');
   for (;;) await invoke(handler, await next());
 }

@@ -3,7 +3,8 @@
 Stands alone (no imports of Haneul's), as it is shown inside every sandbox at /var/runtime/bootstrap.py. It talks to the server over a stream
 socket in frames: one byte for the kind, four for the length (big-endian), then that many bytes. From the server: `S` configuration (read by
 the sandbox, or here when started as a program), `N` next invocation. To the server: `I` initialised, `X` failed to initialise, `R` response,
-`E` error. Behaviour and texts follow "Define Lambda function handler in Python", "Lambda context object in Python" and "Log and monitor Python
+`E` error; who answers so is about to wait for the next invocation. Node.js also sends `F`, an error after which its process ends, and `Z` when it ends
+without an invocation (with the id of the last that it has taken). Behaviour and texts follow "Define Lambda function handler in Python", "Lambda context object in Python" and "Log and monitor Python
 Lambda functions" of the AWS Lambda Developer Guide.
 """
 
@@ -19,6 +20,7 @@ import os
 import resource
 import socket
 import sys
+import threading
 import time
 import traceback
 from types import TracebackType
@@ -134,6 +136,7 @@ class Runtime:
         self.environment: dict[str, str] = configuration["environment"]
         self.request_id = ""
         self.is_origin: bool = configuration.get("snapshot", False)
+        self.is_restored: bool = configuration.get("restored", False)
         self.json_log = self.environment.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
     # ---- frames
@@ -184,6 +187,9 @@ class Runtime:
         handler = self.initialise()
         if self.is_origin:
             self.become_origin()
+        elif self.is_restored:
+            self.run_hooks("get_before_snapshot")
+            self.run_hooks("get_after_restore")
         self.send(b"I", b"")
         while True:
             frame = self.receive()
@@ -227,7 +233,8 @@ class Runtime:
     def become_origin(self) -> None:
         """Run the hooks for it, and from then on fork into each sandbox that the server offers. Returns in the forks, restored."""
         self.run_hooks("get_before_snapshot")
-        self.send(b"I", b"")
+        # A fork has the thread that forks and no others: with any, there can be no copies of this process.
+        self.send(b"I", b"threads" if threading.active_count() > 1 else b"")
         while True:
             data, fds, _, _ = socket.recv_fds(self.channel, 5, 32)
             if not data:
@@ -275,7 +282,7 @@ class Runtime:
     def log_error(self, document: dict[str, Any]) -> None:
         if self.json_log:
             stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            self.write_message(to_json({"timestamp": stamp, "level": "ERROR", **document}))
+            self.write_message(to_json({"timestamp": stamp, "level": "ERROR", **{name: value for name, value in document.items() if value or name != "requestId"}}))
             return
         lines = [f"[ERROR] {document['errorType']}: {document['errorMessage']}" if document["errorMessage"] else f"[ERROR] {document['errorType']}"]
         lines.append("Traceback (most recent call last):")
@@ -334,7 +341,8 @@ class JsonFormatter(logging.Formatter):
             if frame:
                 values["location"] = f"{frame[0].filename}:{frame[0].name}:{frame[0].lineno}"
         values.update((name, value) for name, value in vars(record).items() if name not in _STANDARD_FIELDS and name not in values)
-        values["requestId"] = getattr(record, "aws_request_id", "")
+        if request_id := getattr(record, "aws_request_id", ""):  # There is none in the Init phase.
+            values["requestId"] = request_id
         return json.dumps(values, default=str, ensure_ascii=False)
 
 

@@ -38,7 +38,7 @@ _MESSAGE_BYTES_MAX = 65536
 _DESCRIPTORS_MAX = 32
 _OPEN_FILES_MAX = 1024
 _SAMPLE_SECONDS = 0.02
-HIDDEN = ("kcore", "keys", "key-users", "kallsyms", "kmsg", "modules", "sched_debug", "sysrq-trigger", "timer_list", "config.gz", "vmallocinfo", "iomem")
+HIDDEN = ("cmdline", "kcore", "keys", "key-users", "kallsyms", "kmsg", "modules", "sched_debug", "sysrq-trigger", "timer_list", "config.gz", "vmallocinfo", "iomem")
 
 
 @dataclass(frozen=True)
@@ -303,13 +303,14 @@ def watch(watch_bytes: int, function: int, children: dict[int, str], status: int
             continue
         while True:
             try:
-                pid, code = os.waitpid(-1, os.WNOHANG)
+                pid, code, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 pid = 0
             if pid == 0:
                 break
             if pid == function:
-                report(status, f"signal {os.WTERMSIG(code)}" if os.WIFSIGNALED(code) else f"exit {os.WEXITSTATUS(code)}")
+                how = f"signal {os.WTERMSIG(code)}" if os.WIFSIGNALED(code) else f"exit {os.WEXITSTATUS(code)}"
+                report(status, f"{how} {used.ru_maxrss}")
                 function = -1
             elif pid in children:
                 report(status, f"extension {children.pop(pid)}")

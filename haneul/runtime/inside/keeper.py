@@ -25,6 +25,7 @@ def main() -> None:
     os.dup2(0, 2)  # Until here it led to the server, in case that this program could not be started.
     try:
         options = json.loads(sys.argv[1])
+        linux.show_arguments(["/var/runtime/init"])
         sys.argv[:] = [""]
         program = jail.Program(_nothing, image.run if options["image"] else jail.run_program)
         if options["image"]:  # There are other people's files wherever this process would look for a module of its own.

@@ -231,3 +231,22 @@ def clear_capabilities() -> None:
     """Give up every capability that this process has."""
     header = (ctypes.c_uint32 * 2)(0x2008_0522, 0)
     _check(_syscall(_SYS_CAPSET, ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())), "capset")
+
+
+def pid_of(pidfd: int) -> int:
+    """The number of the process that a descriptor stands for. ValueError when it is gone."""
+    with open(f"/proc/self/fdinfo/{pidfd}") as file:
+        pid = next((int(line.split()[1]) for line in file if line.startswith("Pid:")), -1)
+    if pid <= 0:
+        raise ValueError(pidfd)
+    return pid
+
+
+def show_arguments(arguments: list[str]) -> None:
+    """Let /proc/<pid>/cmdline, of this process and its forks, show these instead of those that it was started with; what does not fit is cut off."""
+    with open("/proc/self/stat") as file:
+        begin, end = map(int, file.read().rpartition(")")[2].split()[45:47])
+    if end > begin > 0:  # The interpreter has made copies long since.
+        shown = b"\0".join(argument.encode() for argument in arguments)[: end - begin - 1]
+        ctypes.memset(begin, 0, end - begin)
+        ctypes.memmove(begin, shown, len(shown))

@@ -48,11 +48,19 @@ def main() -> None:
     root.enter(options["mount_point"], options["shared"], options["links"], name_server=options["uplink"] >= 0)
     linux.set_name("zygote")
     program = _python() if options["python"] else jail.Program(_nothing, image.run if options.get("image") else jail.run_program)
-    sys.argv[:] = [""]
+    _forget_arguments(options["python"])
     gc.collect()
     gc.freeze()
     spawner.send(b'{"ready": true}')
     Zygote(spawner, options, program).serve()
+
+
+def _forget_arguments(python: bool) -> None:
+    """Every fork shows them to its function, and what they say of the machine is none of its business."""
+    shown = ["/var/lang/bin/python3", "/var/runtime/bootstrap.py"] if python else ["/var/runtime/init"]
+    linux.show_arguments(shown)
+    getattr(sys, "orig_argv", [])[:] = shown  # Python 3.9 has none.
+    sys.argv[:] = [""]
 
 
 def _nothing() -> None:

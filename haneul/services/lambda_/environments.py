@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from haneul.clock import HOUR, SECOND
 from haneul.core.cloud import Cloud
@@ -20,7 +21,7 @@ from haneul.runtime.drivers.choice import make_driver
 from haneul.runtime.environment import Environment
 from haneul.runtime.interpreters import discover
 from haneul.runtime.pool import Pool, PoolFull
-from haneul.runtime.port import Credentials, FunctionSpec, RuntimeUnavailable, SnapshotFailed
+from haneul.runtime.port import Credentials, FunctionSpec, LogOutlet, RuntimeUnavailable, SnapshotFailed
 from haneul.runtime.runtime import Runtime
 from haneul.services.lambda_.code import CodeStore
 from haneul.services.lambda_.configuration import PRINCIPAL
@@ -28,9 +29,10 @@ from haneul.services.lambda_.errors import machine_full, throttled
 from haneul.services.lambda_.functions import Resolution
 from haneul.services.lambda_.images import Images
 from haneul.services.lambda_.log_shipper import EnvironmentLog, LogShipper
+from haneul.services.lambda_.platform_log import event_line
 from haneul.services.lambda_.rates import Rates
 from haneul.services.lambda_.records import Version
-from haneul.services.lambda_.shapes import open_environment
+from haneul.services.lambda_.shapes import open_environment, runtime_version, runtime_version_arn
 
 CREDENTIALS_SECONDS = 12 * HOUR // SECOND
 """Environments are reused for two hours at most (the pool's lifetime), so that none outlives its credentials."""
@@ -187,6 +189,8 @@ class Environments:
             log_level=version.application_log_level,
             image=image,
             initialization_type="snap-start" if version.snap_start and version.number else "on-demand",
+            runtime_version=runtime_version(version.runtime),
+            runtime_version_arn=runtime_version_arn(target.region, version.runtime),
         )
         if len(self._specs) > 4096:
             self._specs.clear()
@@ -209,10 +213,14 @@ class Environments:
         keys = authority.mint_session(caller, CREDENTIALS_SECONDS)
         return Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
 
-    def _open_log(self, found: Resolution, stream: str) -> Callable[..., None]:
+    def _open_log(self, found: Resolution, stream: str) -> LogOutlet:
         version = found.version
         group = version.log_group or f"/aws/lambda/{version.name}"
         if len(self._logs) > 4096:  # Those of environments that ended while they were idle.
             self._logs = {name: log for name, log in self._logs.items() if log.busy}
         log = self._logs[stream] = EnvironmentLog(self._shipper, version.role, version.name, found.target.region, found.target.account, group, stream)
-        return log.take
+
+        def tell(kind: str, record: dict[str, Any]) -> None:
+            log.add(event_line(version, kind, record, self._cloud.clock.now()))
+
+        return LogOutlet(log.take, tell)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from haneul.clock.buckets import Buckets
@@ -55,13 +57,14 @@ class Invoker:
                 try:
                     self._begin_log(lease, found, invocation)
                     outcome = await lease.environment.invoke(invocation)
-                    return self._conclude(lease, found, invocation, outcome, with_log)
+                    if outcome.whole is None:
+                        return self._conclude(lease, found, invocation, outcome, with_log)
+                    return await self._answered(lease, found, invocation, outcome, outcome.whole, with_log)
                 except RuntimeUnavailable:
                     # The environment ended between acquiring and using it (the sandbox was restarted): another one will do.
                     if self.stopping or attempt == _ATTEMPTS - 1:
                         raise
                 finally:
-                    lease.log.busy = False
                     await self._give_back(lease)
             raise AssertionError("unreachable")
         finally:
@@ -98,9 +101,11 @@ class Invoker:
 
         async def end() -> Invoked:
             try:
-                return self._conclude(lease, found, invocation, await stream.outcome(), with_log)
+                outcome = await stream.outcome()
+                if outcome.whole is None:
+                    return self._conclude(lease, found, invocation, outcome, with_log)
+                return await self._answered(lease, found, invocation, outcome, outcome.whole, with_log)
             finally:
-                lease.log.busy = False
                 await self._give_back(lease)
                 self._leave(found)
 
@@ -110,7 +115,7 @@ class Invoker:
 
     async def _lease(self, found: Resolution) -> Lease:
         """A provisioned environment if there is a free one, else one of the function's others."""
-        if (lease := self._provisioned.lease(found)) is not None:
+        if self._provisioned.any and (lease := await self._provisioned.lease(found)) is not None:
             return lease
         try:
             return await self._environments.acquire(found)
@@ -120,6 +125,8 @@ class Invoker:
             raise
 
     async def _give_back(self, lease: Lease) -> None:
+        if not lease.environment.lingers:
+            lease.log.busy = False
         if not self._provisioned.take_back(lease):
             await self._environments.release(lease)
 
@@ -202,9 +209,32 @@ class Invoker:
     # ---- log and meters
 
     def _begin_log(self, lease: Lease, found: Resolution, invocation: Invocation) -> None:
-        lease.first_line = start_line(found.version, invocation.request_id, self._cloud.clock.now())
+        """The first line; while the environment is still in its Init phase it waits for the end of that."""
         lease.log.busy = True
+        environment = lease.environment
+        if environment.alive and environment.is_initialised:
+            self._start(lease, found, invocation)
+        else:
+            lease.first_line = ""
+            environment.on_begin = lambda: self._start(lease, found, invocation)
+
+    def _start(self, lease: Lease, found: Resolution, invocation: Invocation) -> None:
+        lease.first_line = start_line(found.version, invocation.request_id, self._cloud.clock.now())
         lease.log.add(lease.first_line)
+
+    async def _answered(
+        self, lease: Lease, found: Resolution, invocation: Invocation, outcome: Outcome, whole: asyncio.Future[Outcome], with_log: bool
+    ) -> Invoked:
+        """The function has answered; extensions are still at work. They do not hold up the answer, but the log's last lines, and so its tail."""
+        if with_log:
+            invoked = self._conclude(lease, found, invocation, await asyncio.shield(whole), with_log)
+            return Invoked(outcome, invoked.version, invoked.log)
+        whole.add_done_callback(lambda done: self._conclude_later(lease, found, invocation, done.result()))
+        return Invoked(outcome, found.version.qualifier, "")
+
+    def _conclude_later(self, lease: Lease, found: Resolution, invocation: Invocation, whole: Outcome) -> None:
+        with contextlib.suppress(RuntimeUnavailable):  # The cloud is stopping; it has been answered.
+            self._conclude(lease, found, invocation, whole, with_log=False)
 
     def _conclude(self, lease: Lease, found: Resolution, invocation: Invocation, outcome: Outcome, with_log: bool) -> Invoked:
         """Write the log's last lines and meter what ran."""
@@ -218,5 +248,9 @@ class Invoker:
             log.add(line)
         log.flush()
         self.meters.ran(found, outcome)
-        text = lease.first_line + outcome.log.decode("utf-8", "replace") + "".join(last) if with_log else ""
+        text = _text(outcome.init_log) + lease.first_line + _text(outcome.log) + "".join(last) if with_log else ""
         return Invoked(outcome, found.version.qualifier, text)
+
+
+def _text(log: bytes) -> str:
+    return log.decode("utf-8", "replace")

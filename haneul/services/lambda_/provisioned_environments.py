@@ -15,6 +15,7 @@ from typing import NamedTuple
 from haneul.clock import HOUR, SECOND
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
+from haneul.runtime.pool import MOMENT_SECONDS
 from haneul.services.lambda_.environments import Environments, Lease
 from haneul.services.lambda_.errors import is_machine_full
 from haneul.services.lambda_.functions import Functions, Resolution, read
@@ -37,6 +38,8 @@ class _Fleet:
     found: Resolution
     wanted: int
     free: list[tuple[Lease, int]] = field(default_factory=list)
+    lingering: list[Lease] = field(default_factory=list)
+    """Those of the busy ones that have answered."""
     busy: dict[int, int] = field(default_factory=dict)
     status: str = "IN_PROGRESS"
     reason: str = ""
@@ -87,13 +90,18 @@ class ProvisionedEnvironments:
 
     # ---- for invocations
 
-    def lease(self, found: Resolution) -> Lease | None:
+    @property
+    def any(self) -> bool:
+        """Whether environments are kept for anything at all."""
+        return bool(self._fleets)
+
+    async def lease(self, found: Resolution) -> Lease | None:
         """A free environment for an invocation; None without one."""
-        if not self._fleets:
-            return None
         fleet = self._fleets.get(_name(found))
         if fleet is None:
             return None
+        if not fleet.free and fleet.lingering:  # Whoever calls again at once need not spill over.
+            await fleet.lingering[-1].environment.free_within(MOMENT_SECONDS)
         meters, now = self._meters.of_target(found.target), self._cloud.clock.now()
         while fleet.free and not self._rates.spills(fleet.name, fleet.wanted):
             lease, made_at = fleet.free.pop()
@@ -113,12 +121,20 @@ class ProvisionedEnvironments:
         if not lease.fleet:
             return False
         fleet = self._fleets.get(lease.fleet)
+        if fleet is not None and lease.environment.lingers and lease.environment.alive:  # It has answered, but is not free yet.
+            fleet.lingering.append(lease)
+            lease.environment.when_free(lambda: self._lingered(fleet, lease))
+            return True
         made_at = fleet.busy.pop(id(lease), 0) if fleet is not None else 0
         if fleet is not None and lease.environment.alive and fleet.allocated < fleet.wanted:
             fleet.free.append((lease, made_at))
         else:
             self._cloud.clock.run(self._retire(lease, fleet), "end a provisioned environment")
         return True
+
+    def _lingered(self, fleet: _Fleet, lease: Lease) -> None:
+        fleet.lingering.remove(lease)
+        self.take_back(lease)
 
     async def _retire(self, lease: Lease, fleet: _Fleet | None) -> None:
         await lease.environment.destroy()

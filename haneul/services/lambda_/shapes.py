@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -116,6 +117,12 @@ def logging_config(version: Version) -> dict[str, str]:
     if version.system_log_level:
         out["SystemLogLevel"] = version.system_log_level
     return out
+
+
+def runtime_version(runtime: str) -> str:
+    """The build's short name, as the log's INIT_START shows it: `python:3.11.v1`. Container images have none."""
+    found = re.match(r"([a-z]+?)\.?([0-9]+(?:\.[0-9]+)?|al[0-9]+)(\.x)?$", runtime)
+    return f"{found[1]}:{found[2]}.v1" if found else ""
 
 
 def runtime_version_arn(region: str, runtime: str) -> str:
