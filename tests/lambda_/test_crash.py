@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.leftovers import adopt_orphans
+from bench.process import children
 from tests.lambda_.build import function
 from tests.process.haneul_process import Process
 
@@ -16,7 +18,9 @@ pytestmark = pytest.mark.process
 
 def test_no_accepted_event_is_lost(tmp_path: Path) -> None:
     """Because 202 means that the event is on the disk: the next start carries on with it."""
-    accepted = set()
+    if not adopt_orphans():
+        pytest.skip("what outlives its parents could not be found here")
+    accepted, before = set(), children(os.getpid())
     with Process(tmp_path) as cloud:
         sqs = cloud.client("sqs")
         url = sqs.create_queue(QueueName="done")["QueueUrl"]
@@ -35,12 +39,12 @@ def test_no_accepted_event_is_lost(tmp_path: Path) -> None:
             assert messages, f"{len(accepted - done)} of {len(accepted)} events are missing\n{cloud.log()}"
             done |= {json.loads(message["Body"])["requestContext"]["requestId"] for message in messages}
         assert cloud.stop() == 0
-    sandbox = str(tmp_path)
-    assert [pid for pid in os.listdir("/proc") if pid.isdigit() and sandbox in _command_line(pid)] == []
+    assert {pid: state for pid in children(os.getpid()) if pid not in before and (state := _state(pid)) != "Z"} == {}
 
 
-def _command_line(pid: str) -> str:
+def _state(pid: int) -> str:
+    """One letter, as in proc(5); Z, an ended process that nobody has asked for yet, also for one that is gone."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return ""
+        return "Z"
