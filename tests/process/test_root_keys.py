@@ -69,7 +69,7 @@ def test_the_keys_stand_in_no_argument_and_no_environment(running: Process) -> N
     pids = tree(running.popen.pid)
     assert len(pids) >= 3  # The server, the spawner, and what runs functions.
     texts = [seen] + [read(Path(f"/proc/{pid}/{name}")) for pid in pids for name in ("cmdline", "environ")]
-    assert len([text for text in texts if "haneul" in text]) >= 3
+    assert len([text for text in texts if "haneul" in text]) >= 2  # What runs functions shows nothing of Haneul.
     for secret in SECRETS.values():
         assert not [text for text in texts if secret in text]
     assert "HANEUL_ROOT_KEY=" not in "".join(texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haneul.clock import MILLISECOND
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
@@ -52,7 +53,7 @@ def _time(request: Shape, now: int) -> int:
     if "Timestamp" not in request:
         raise _invalid("Timestamp is required for ShardIteratorType AT_TIMESTAMP")
     wanted = int(request["Timestamp"])
-    if wanted > now:
+    if wanted - now > MILLISECOND:  # Times come as numbers with a point, which are not exact to the nanosecond.
         raise _invalid("The Timestamp cannot be in the future")
     return wanted
 
