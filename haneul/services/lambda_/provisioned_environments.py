@@ -102,6 +102,7 @@ class ProvisionedEnvironments:
             return None
         if not fleet.free and fleet.lingering:  # Whoever calls again at once need not spill over.
             await fleet.lingering[-1].environment.free_within(MOMENT_SECONDS)
+            await asyncio.sleep(0)  # It is taken back in the loop's next round after that.
         meters, now = self._meters.of_target(found.target), self._cloud.clock.now()
         while fleet.free and not self._rates.spills(fleet.name, fleet.wanted):
             lease, made_at = fleet.free.pop()
