@@ -58,9 +58,10 @@ class Process:
         ready, _, _ = select.select([self.popen.stdout], [], [], START_SECONDS)
         line = self.popen.stdout.readline() if ready else b""
         if not line:
+            ended = self.popen.poll()
             self.popen.kill()
             self.popen.wait()
-            raise AssertionError(f"haneul did not start: {self.log()}")
+            raise AssertionError(f"haneul did not start (in time: {bool(ready)}, exit status: {ended}): {self.log()}")
         found: dict[str, Any] = json.loads(line)
         return found
 
