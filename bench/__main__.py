@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from bench import contest, data_plane, functions, process, size, starts
-from bench.servers import pin_load
+from bench.quiet import QUIET
+from bench.servers import SERVER_CORE, pin_load
 from bench.table import Table
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -23,6 +24,7 @@ def main() -> None:
     if options.only in (None, "process"):
         process.run(table)
     pin_load()
+    QUIET.learn(SERVER_CORE)
     if options.only in (None, "data"):
         data_plane.run(table, options.seconds)
     if options.only in (None, "functions"):
