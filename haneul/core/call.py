@@ -83,9 +83,10 @@ class Call:
             if not (one.authorized_inside or one.public):
                 found = one.resource(self, params) if one.resource is not None else "*"
                 conditions = one.conditions
-                self.authorize(one.action, found, None if conditions is None else lambda: conditions(self, params))
+                keys: Conditions = None if conditions is None else lambda: conditions(self, params)
+                self.authorize(one.action, found, keys)
                 if one.tagging and tags_in(params):
-                    self.authorize(one.tagging, found, None if conditions is None else lambda: conditions(self, params))
+                    self.authorize(one.tagging, found, keys)
             result = await one.handler(self, params)
         except Exception:
             usage.add(self.account, self.region, one.service, "Errors", one.name)

@@ -13,6 +13,17 @@ from tests.support.running import Running
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
 ECHO = "def handler(event, context):\n    return event\n"
+# The beginning of a function that is an extension, too: `call(method, path, body, headers)` of the Extensions API, and `me`, by which it is known there.
+REGISTERED = """
+import http.client, json, os, threading, time
+def call(method, path, body=None, headers={}):
+    own = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    own.request(method, '/2020-01-01/extension/' + path, body, headers)
+    answer = own.getresponse()
+    answer.read()
+    return answer
+me = {'Lambda-Extension-Identifier': call('POST', 'register', '{"events": ["INVOKE"]}', {'Lambda-Extension-Name': 'int'}).headers['Lambda-Extension-Identifier']}
+"""
 
 
 def package(files: dict[str, str | bytes], *, mode: int = 0o644) -> bytes:

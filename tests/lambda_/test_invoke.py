@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.lambda_.build import function, invoke, package
+from tests.lambda_.build import REGISTERED, function, invoke, package
 from tests.lambda_.conftest import there
 from tests.support.running import Running
 
@@ -174,15 +174,7 @@ def test_a_killed_spawner_is_no_error_of_the_service(fresh_cloud: Running) -> No
         assert answer == number or answer["errorType"] == "Runtime.ExitError"
 
 
-EXTENDED = """
-import http.client, json, os, threading, time
-def call(method, path, body=None, headers={}):
-    own = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
-    own.request(method, '/2020-01-01/extension/' + path, body, headers)
-    answer = own.getresponse()
-    answer.read()
-    return answer
-me = {'Lambda-Extension-Identifier': call('POST', 'register', '{"events": ["INVOKE"]}', {'Lambda-Extension-Name': 'int'}).headers['Lambda-Extension-Identifier']}
+EXTENDED = REGISTERED + """
 def work():
     while True:
         call('GET', 'event/next', None, me)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.lambda_.build import function, invoke
+from tests.lambda_.build import REGISTERED, function, invoke
 from tests.support.running import Running
 
 TALKS = "print('at init')\ndef handler(event, context):\n    print('in handler')\n    return context.log_stream_name\n"
@@ -65,13 +65,18 @@ def test_an_init_phase_that_fails_is_reported_each_time(fresh_cloud: Running, co
     assert "Init Duration" not in lines[-1] and f"Status: error\tError Type: {kind}" in lines[-1]
 
 
-def test_an_init_phase_that_takes_too_long(fresh_cloud: Running) -> None:
-    """Because its own limit is not the function's: it is begun anew within the invocation, which has the function's time and no more."""
-    cloud = fresh_cloud
+def limit_init(cloud: Running, nanoseconds: int) -> None:
+    """Let Init phases take no longer, instead of ten seconds."""
     function(cloud, "warm")
     invoke(cloud, "warm")
     runtime = cloud.app.cloud.services["lambda"].environments._runtime
-    runtime._surroundings = replace(runtime._surroundings, init_timeout_ns=300_000_000)
+    runtime._surroundings = replace(runtime._surroundings, init_timeout_ns=nanoseconds)
+
+
+def test_an_init_phase_that_takes_too_long(fresh_cloud: Running) -> None:
+    """Because its own limit is not the function's: it is begun anew within the invocation, which has the function's time and no more."""
+    cloud = fresh_cloud
+    limit_init(cloud, 300_000_000)
     function(cloud, "endless", "import time\ntime.sleep(60)\n", Timeout=1)
     answer = cloud.client("lambda").invoke(FunctionName="endless")
     assert "Task timed out after 1.00 seconds" in json.loads(answer["Payload"].read())["errorMessage"]
@@ -84,10 +89,7 @@ def test_an_init_phase_that_takes_too_long(fresh_cloud: Running) -> None:
 def test_an_init_phase_that_succeeds_the_second_time(fresh_cloud: Running) -> None:
     """Because it is then a part of the invocation: of its duration, and of its time-out."""
     cloud = fresh_cloud
-    function(cloud, "warm")
-    invoke(cloud, "warm")
-    runtime = cloud.app.cloud.services["lambda"].environments._runtime
-    runtime._surroundings = replace(runtime._surroundings, init_timeout_ns=100_000_000)
+    limit_init(cloud, 100_000_000)
     function(cloud, "slow", "import time\ntime.sleep(0.4)\ndef handler(event, context):\n    return context.get_remaining_time_in_millis()\n", Timeout=5)
     assert invoke(cloud, "slow") < 4700
     lines = _log(cloud, "slow")
@@ -133,15 +135,7 @@ def test_failures_are_warnings(cloud: Running) -> None:
 @pytest.mark.parametrize("log_format", ["Text", "JSON"])
 def test_extensions_are_told_of(cloud: Running, log_format: str) -> None:
     """Because they, too, take part in the Init phase: once they are ready, each has its line, or its event."""
-    code = """
-import http.client, os, threading
-def call(method, path, body=None, headers={}):
-    own = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
-    own.request(method, '/2020-01-01/extension/' + path, body, headers)
-    answer = own.getresponse()
-    answer.read()
-    return answer
-me = {'Lambda-Extension-Identifier': call('POST', 'register', '{"events": ["INVOKE"]}', {'Lambda-Extension-Name': 'int'}).headers['Lambda-Extension-Identifier']}
+    code = REGISTERED + """
 def work():
     while True: call('GET', 'event/next', None, me)
 threading.Thread(target=work, daemon=True).start()

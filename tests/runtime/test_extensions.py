@@ -256,9 +256,8 @@ async def test_internal_extension_under_snapstart(functions: Functions) -> None:
         assert json.loads(outcome.payload) == ["before", "after", "one"] and outcome.init_duration_ns is None and outcome.restore_duration_ns is not None
 
 
-LISTENER = """
-import socket, threading
-received = []
+# Takes requests of the Telemetry API and keeps their events in `received`; what follows is the end of its loop.
+SERVE = """
 server = socket.create_server(('sandbox.localdomain', 4243))
 def serve():
     while True:
@@ -271,12 +270,17 @@ def serve():
         received.extend(json.loads(body))
         taken.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n')
         taken.close()
-threading.Thread(target=serve, daemon=True).start()
+"""
+LISTENER = (
+    "import socket, threading\nreceived = []\n"
+    + SERVE
+    + """threading.Thread(target=serve, daemon=True).start()
 me, _ = register('INVOKE', 'SHUTDOWN')
 subscription = {'schemaVersion': '2022-12-13', 'types': ['platform', 'function'], 'buffering': {'timeoutMs': 25}, 'destination': {'protocol': 'HTTP', 'URI': 'http://sandbox.localdomain:4243/x'}}
 def subscribe(body, version='2022-07-01', what='telemetry'): return call('PUT', what, body, me, version)
 bad = [subscribe({**subscription, **change})[0] for change in ({'types': ['all']}, {'buffering': {'timeoutMs': 1}}, {'destination': {'protocol': 'HTTP', 'URI': 'http://example.com/'}}, {'schemaVersion': '1'})]
 """
+)
 
 
 async def test_telemetry(functions: Functions) -> None:
@@ -322,22 +326,13 @@ async def test_telemetry_of_the_beginning(functions: Functions) -> None:
 
 async def test_telemetry_of_an_internal_extension(functions: Functions) -> None:
     """A thread of the function's process may subscribe as well, and learns of what came before it."""
-    source = """
+    source = (
+        """
 import http.client, json, os, socket, threading
 received, done = [], threading.Event()
-server = socket.create_server(('sandbox.localdomain', 4243))
-def serve():
-    while True:
-        taken, _ = server.accept()
-        data = b''
-        while b'\\r\\n\\r\\n' not in data: data += taken.recv(65536)
-        head, _, body = data.partition(b'\\r\\n\\r\\n')
-        length = int(head.lower().partition(b'content-length: ')[2].split()[0])
-        while len(body) < length: body += taken.recv(65536)
-        received.extend(json.loads(body))
-        taken.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n')
-        taken.close()
-        if any(event['type'] == 'platform.report' for event in received): done.set()
+"""
+        + SERVE
+        + """        if any(event['type'] == 'platform.report' for event in received): done.set()
 threading.Thread(target=serve, daemon=True).start()
 connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
 def call(method, path, body=None, headers={}):
@@ -354,6 +349,7 @@ def handler(event, context):
     print('in the function')
     return [status, [event['type'] for event in received]]
 """
+    )
     environment = await functions.create(source)
     assert (await functions.invoke(environment, False, request_id="one")).status == "success"
     status, kinds = json.loads((await functions.invoke(environment, True, request_id="two")).payload)
