@@ -10,8 +10,9 @@ from typing import Protocol
 
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
+from haneul.services.sqs.contents import Content
 from haneul.services.sqs.counters import Counters
-from haneul.services.sqs.messages import Content, Delivered, Handle, State
+from haneul.services.sqs.messages import Delivered, Handle, State
 from haneul.services.sqs.queues import Place, Queue
 from haneul.store.port import Transaction
 

@@ -39,7 +39,7 @@ class Counters:
 
     @classmethod
     def decode(cls, data: bytes) -> Counters:
-        self = cls.__new__(cls)
+        self = cls()
         version, self.last_number, self.total, self.in_flight, self.delayed, due, due_number, ready, ready_number, self.expiry_due = _LAYOUT.unpack(data)
         if version != _VERSION:
             raise ValueError(f"counters of version {version} cannot be read here")

@@ -19,9 +19,10 @@ from collections.abc import Callable
 
 from haneul.clock import MINUTE, SECOND
 from haneul.services.sqs.box import IN_FLIGHT_MAX, SETTLE_MAX, Box
+from haneul.services.sqs.contents import Content
 from haneul.services.sqs.counters import END, NEVER
 from haneul.services.sqs.fifo_records import Attempt, Sent, expires_at
-from haneul.services.sqs.messages import Content, Delivered, Handle, State, make_handle, read_content, rewrite_row, write_row
+from haneul.services.sqs.messages import Delivered, Handle, State, make_handle, read_content, rewrite_row, write_row
 from haneul.store.keys import after, pack, prefix_range, unpack
 from haneul.store.records import decode, encode
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from haneul.core.errors import ServiceError
 from haneul.services.sqs import errors
-from haneul.services.sqs.messages import Attribute
+from haneul.services.sqs.contents import Attribute
 
 ATTRIBUTES_MAX = 10
 _NAME_MAX = 256

@@ -13,7 +13,8 @@ from haneul.clock import SECOND
 from haneul.core.operation import Shape
 from haneul.services.sqs import errors
 from haneul.services.sqs.box import Box
-from haneul.services.sqs.messages import Content, State
+from haneul.services.sqs.contents import Content
+from haneul.services.sqs.messages import State
 from haneul.services.sqs.queues import Place, place_of_arn
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Reader, Row, Transaction

@@ -1,4 +1,4 @@
-"""A message: what was sent, how it fares, the row it is kept in, and the handle that a receiver gets."""
+"""A message: how it fares, the row it is kept in, and the handle that a receiver gets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import struct
 import zlib
 from typing import NamedTuple
 
-import msgspec
-
 from haneul.services.sqs import errors
+from haneul.services.sqs.contents import Content, decode, encode
 from haneul.services.sqs.queues import Queue
 from haneul.store.port import Transaction
 from haneul.store.vault import Vault
@@ -24,29 +23,6 @@ _STATE = struct.Struct(">BBII4q")
 _HANDLE = struct.Struct(">3s8s3qI")
 _HANDLE_MARK = b"\x01\x01\x01"
 _CHECKSUM = struct.Struct(">I")
-
-
-class Attribute(msgspec.Struct, array_like=True):
-    """One message attribute: `text` for String and Number, `binary` for Binary."""
-
-    type: str
-    text: str | None = None
-    binary: bytes | None = None
-
-
-class Content(msgspec.Struct, array_like=True):
-    """What was sent. `number` is the FIFO sequence number, `source` the ARN of the queue whose dead letter this is."""
-
-    id: str
-    body: str
-    md5: str
-    sender: str
-    attributes: dict[str, Attribute] | None = None
-    trace: str | None = None
-    group: str | None = None
-    deduplication: str | None = None
-    number: int = 0
-    source: str | None = None
 
 
 class State:
@@ -68,7 +44,7 @@ class State:
 
     @classmethod
     def decode(cls, row: bytes) -> State:
-        self = cls.__new__(cls)
+        self = cls(0)
         version, self.flags, self.receives, self.receives_before, self.sent_at, self.first_received_at, self.received_at, self.visible_at = _STATE.unpack_from(
             row
         )
@@ -110,13 +86,9 @@ class Delivered(NamedTuple):
     handle: str
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Content)
-
-
 def write_row(tx: Transaction, vault: Vault, queue: Queue, state: State, content: Content, apart_key: bytes) -> bytes:
     """The row of a new message; sealed when the queue encrypts, its content at `apart_key` when it is large."""
-    raw = _encoder.encode(content)
+    raw = encode(content)
     if queue.sealed:
         state.flags |= _SEALED
         raw = vault.seal(raw, _PURPOSE)
@@ -139,7 +111,7 @@ def read_content(tx: Transaction, vault: Vault, state: State, row: bytes, apart_
         raw = vault.unseal(raw, _PURPOSE)
     if raw is None:
         raise ValueError("a message's content is missing or was sealed with another key")
-    return _decoder.decode(raw)
+    return decode(raw)
 
 
 class Handle(NamedTuple):

@@ -13,8 +13,8 @@ from haneul.core.operation import Shape, operation
 from haneul.services.sqs import errors
 from haneul.services.sqs.batches import batch_result, checked_entries, failed
 from haneul.services.sqs.box import Box
+from haneul.services.sqs.contents import Attribute, Content
 from haneul.services.sqs.message_attributes import check_text, checked_attributes, md5_of, trace_header
-from haneul.services.sqs.messages import Attribute, Content
 from haneul.services.sqs.queues import Queue, queue_arn
 from haneul.services.sqs.service import Sqs
 

@@ -14,8 +14,9 @@ import struct
 from collections.abc import Callable
 
 from haneul.services.sqs.box import IN_FLIGHT_MAX, SETTLE_MAX, Box, Session
+from haneul.services.sqs.contents import Content
 from haneul.services.sqs.counters import BEGINNING, END, Counters, Position
-from haneul.services.sqs.messages import Content, Delivered, Handle, State, make_handle, read_content, rewrite_row, write_row
+from haneul.services.sqs.messages import Delivered, Handle, State, make_handle, read_content, rewrite_row, write_row
 from haneul.services.sqs.queues import Queue
 
 # `pack` writes an integer of eight bytes as 0x1c and the bytes; times and numbers always have eight, so this is what it would write.
