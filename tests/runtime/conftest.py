@@ -79,6 +79,14 @@ def plain_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """The same for one test."""
+    with tempfile.TemporaryDirectory(prefix="haneul-test-") as directory:
+        os.chmod(directory, 0o755)
+        yield Path(directory)
+
+
 class Runtimes:
     """One runtime for each driver, started when a test first wants it."""
 

@@ -10,28 +10,22 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from haneul.runtime.drivers.choice import make_driver
-from haneul.runtime.drivers.namespaces import NamespaceDriver
+from haneul.runtime.drivers.namespaces import NamespaceDriver, NamespaceSandbox
 from haneul.runtime.drivers.port import readable
+from haneul.runtime.environment import Environment
 from haneul.runtime.port import FunctionSpec
 from haneul.runtime.runtime import Runtime
 from tests.runtime.conftest import CREDENTIALS, ISOLATING_DRIVERS, Functions, Runtimes
+from tests.runtime.test_snapshots import restore, take
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.process]
 both = pytest.mark.parametrize("driver", [driver if driver != "bubblewrap" or shutil.which("bwrap") else pytest.param(driver, marks=pytest.mark.skip) for driver in ISOLATING_DRIVERS])
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="haneul-crash-") as directory:
-        os.chmod(directory, 0o755)
-        yield Path(directory)
 
 
 class Servers:
@@ -83,6 +77,27 @@ async def with_environments(server: int, driver: str) -> list[int]:
             return below
         await asyncio.sleep(0.02)
     raise AssertionError(below)
+
+
+def children(pid: int) -> list[int]:
+    """The pids of a process's own children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def keeper_of(environment: Environment) -> int:
+    """The pid of an environment's keeper, from outside."""
+    sandbox = environment._sandbox
+    assert isinstance(sandbox, NamespaceSandbox)
+    return int(Path(f"/proc/self/fdinfo/{sandbox.keeper}").read_text().partition("Pid:")[2].split()[0])
+
+
+async def settled(holds: Callable[[], bool]) -> None:
+    """Wait until something holds that processes bring about in their own time."""
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it has not come to hold")
 
 
 async def gone(pids: list[int]) -> None:
@@ -185,10 +200,36 @@ async def test_killed_zygote(place: Path) -> None:
     await functions.invoke(environment)
     driver = runtime.driver
     assert isinstance(driver, NamespaceDriver) and driver.spawner_pid is not None
-    (zygote,) = [int(child) for child in Path(f"/proc/{driver.spawner_pid}/task/{driver.spawner_pid}/children").read_text().split()]
+    (zygote,) = children(driver.spawner_pid)
     os.kill(zygote, signal.SIGKILL)
     await environment.ended()
     assert (await functions.run("def handler(e, c):\n    return 2")).payload == b"2"
+    await runtime.stop()
+
+
+async def test_sandboxes_made_in_advance(place: Path) -> None:
+    """After a restore the zygote makes the next sandbox in advance, which the next restore takes; it ends with the snapshot, and leaves no descriptor."""
+    runtime = Runtime(str(place / "runtime"))
+    await runtime.start()
+    functions = Functions(runtime, place)
+    assert isinstance(runtime.driver, NamespaceDriver) and runtime.driver.spawner_pid is not None
+    origin = await take(functions, "def handler(e, c):\n    return 1")
+    assert await origin.prepared()
+    (zygote,) = children(runtime.driver.spawner_pid)
+    below = keeper_of(origin)
+    await settled(lambda: len(children(zygote)) == 3)  # Two others that are made in advance.
+    descriptors = len(os.listdir(f"/proc/{zygote}/fd"))
+    first = await restore(functions, origin)
+    assert (await functions.invoke(first)).payload == b"1"
+    await settled(lambda: len(children(below)) == 3)  # What was initialised, the keeper of what was restored, and one in advance.
+    prepared = set(children(below)) - {keeper_of(first)}
+    second = await restore(functions, origin)
+    assert keeper_of(second) in prepared and (await functions.invoke(second)).payload == b"1"
+    await settled(lambda: len(children(below)) == 4)
+    ended = descendants(below)
+    await origin.destroy()
+    await gone(ended)
+    await settled(lambda: len(os.listdir(f"/proc/{zygote}/fd")) == descriptors)
     await runtime.stop()
 
 

@@ -7,8 +7,7 @@ import os
 import resource
 import signal
 import socket
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,6 @@ from haneul.runtime.runtime import Runtime
 from tests.runtime.conftest import CREDENTIALS, Functions
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="haneul-drivers-") as directory:
-        os.chmod(directory, 0o755)
-        yield Path(directory)
 
 
 async def test_none(place: Path, caplog: pytest.LogCaptureFixture) -> None:

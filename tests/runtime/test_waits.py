@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,19 +14,12 @@ from haneul.runtime.drivers.namespaces import NamespaceDriver
 from haneul.runtime.port import RuntimeUnavailable
 from haneul.runtime.runtime import Runtime
 from tests.runtime.conftest import CREDENTIALS, Functions
-from tests.runtime.test_crash import gone
+from tests.runtime.test_crash import children, gone
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session")]
 
 ENOUGH_SECONDS = 30
 """Far more than any of this takes; a wait without an end fails by it."""
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="haneul-waits-") as directory:
-        os.chmod(directory, 0o755)
-        yield Path(directory)
 
 
 async def test_environment_that_cannot_be_made_again(functions: Functions) -> None:
@@ -82,7 +73,7 @@ async def test_stopped_spawner_and_zygote(place: Path) -> None:
     environment = await functions.create("def handler(e, c):\n    return 1")
     await functions.invoke(environment)
     assert driver.spawner_pid is not None
-    below = [int(child) for child in Path(f"/proc/{driver.spawner_pid}/task/{driver.spawner_pid}/children").read_text().split()]
+    below = children(driver.spawner_pid)
     os.kill(driver.spawner_pid, signal.SIGSTOP)
     async with asyncio.timeout(ENOUGH_SECONDS):
         await environment.destroy()

@@ -34,8 +34,8 @@ THAW = signal.SIGUSR2
 TERMINATE = signal.SIGTERM
 """Sent to the keeper: it passes on SIGTERM to the function's process."""
 
-_MESSAGE_BYTES_MAX = 65536
-_DESCRIPTORS_MAX = 32
+MESSAGE_BYTES_MAX = 65536
+DESCRIPTORS_MAX = 32
 _OPEN_FILES_MAX = 1024
 _SAMPLE_SECONDS = 0.02
 HIDDEN = ("cmdline", "kcore", "keys", "key-users", "kallsyms", "kmsg", "modules", "sched_debug", "sysrq-trigger", "timer_list", "config.gz", "vmallocinfo", "iomem")
@@ -138,7 +138,7 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
             requests.close()
             become_function(waiting, lambda: _lower_function(user, processes_max, snapshot), program, snapshot)
         waiting.close()
-        message, fds, _, _ = socket.recv_fds(requests, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
+        message, fds, _, _ = socket.recv_fds(requests, MESSAGE_BYTES_MAX, DESCRIPTORS_MAX)
         if not message:
             os._exit(0)
         requests.close()
@@ -164,7 +164,7 @@ def oversee(request: Request, function: int, go: socket.socket, extension_log: i
     children: dict[int, str] = {}
     if extension_log >= 0:
         socket.send_fds(go, [b"L"], [extension_log])
-        children = extensions.decode(go.recv(_MESSAGE_BYTES_MAX))
+        children = extensions.decode(go.recv(MESSAGE_BYTES_MAX))
         os.close(extension_log)
     for fd in (request.channel, request.log, go.detach(), *request.cgroups):
         os.close(fd)
@@ -358,7 +358,7 @@ def become_function(waiting: socket.socket, lower: Callable[[], None], program: 
         os.umask(0o022)
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         program.warm_up()
-        signaled, fds, _, _ = socket.recv_fds(waiting, 1, _DESCRIPTORS_MAX)
+        signaled, fds, _, _ = socket.recv_fds(waiting, 1, DESCRIPTORS_MAX)
         if not signaled:
             os._exit(1)
         linux.prctl(linux.PR_SET_DUMPABLE, 1)

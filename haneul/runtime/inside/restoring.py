@@ -8,11 +8,13 @@ namespace can only be entered from the one above it: so the new one is made belo
 from __future__ import annotations
 
 import array
+import contextlib
 import fcntl
 import os
 import select
 import signal
 import socket
+from collections.abc import Callable
 
 from haneul.runtime.inside import jail, linux, network
 
@@ -23,31 +25,43 @@ _FUNCTION = 3
 """The pid of a restored function's process: the keeper is 1, and 2 the process that forked it and ended."""
 
 _GET_OWNER = 0xB704
+_ON_ITS_WAY_SECONDS = 0.2
 _ALL = (
     linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS
 )  # fmt: skip
 
 
-def build(request: jail.Request, lifeline: int, uplink: int) -> None:
-    """The builder, as `jail.build`: call it in a fresh fork of the zygote; it ends the process."""
+def build(requests: socket.socket, namespaces: list[int], lifeline: int, uplink: int) -> None:
+    """The builder, as `jail.build`: call it in a fresh fork of the zygote; it ends the process. `namespaces` are the origin's user and pid namespaces."""
     status = 1
     try:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        user_namespace, pid_namespace = request.namespaces
+        user_namespace, pid_namespace = namespaces
         owner = array.array("I", [0])
         fcntl.ioctl(user_namespace, _GET_OWNER, owner)
         linux.setns(pid_namespace, linux.CLONE_NEWPID)
         if linux.plain_fork() == 0:
             ours.close()
-            _enter_and_build(request, owner[0], user_namespace, lifeline, theirs if uplink >= 0 else None)
+            os.close(pid_namespace)
+            _enter_and_build(requests, owner[0], user_namespace, lifeline, theirs if uplink >= 0 else None)
+        requests.close()
         theirs.close()
         if uplink >= 0:
             _connect(ours, uplink)
         status = 0
     except OSError as error:
-        jail.report(request.status, f"setup restore: {error}")
+        _report(requests, f"setup restore: {error}")
     finally:
         os._exit(status)
+
+
+def _report(requests: socket.socket, text: str) -> None:
+    """Tell whose request it is, if one is on its way: a sandbox that was made in advance is just not there when it is wanted."""
+    with contextlib.suppress(OSError):
+        requests.settimeout(_ON_ITS_WAY_SECONDS)
+        message, fds, _, _ = socket.recv_fds(requests, jail.MESSAGE_BYTES_MAX, jail.DESCRIPTORS_MAX)
+        if message:
+            jail.report(jail.Request(message, fds).status, text)
 
 
 def _connect(sandbox: socket.socket, uplink: int) -> None:
@@ -58,11 +72,12 @@ def _connect(sandbox: socket.socket, uplink: int) -> None:
         sandbox.send(b"C")
 
 
-def _enter_and_build(request: jail.Request, user: int, user_namespace: int, lifeline: int, outside: socket.socket | None) -> None:
+def _enter_and_build(requests: socket.socket, user: int, user_namespace: int, lifeline: int, outside: socket.socket | None) -> None:
     status = 1
     try:
         jail.become_user(user)
         linux.setns(user_namespace, linux.CLONE_NEWUSER)
+        os.close(user_namespace)
         linux.prctl(linux.PR_SET_DUMPABLE, 1)  # Otherwise the files in /proc/self belong to root.
         linux.unshare(_ALL)
         jail.write("/proc/self/setgroups", "deny")
@@ -70,15 +85,16 @@ def _enter_and_build(request: jail.Request, user: int, user_namespace: int, life
         jail.write("/proc/self/gid_map", f"{jail.GROUP_ID} {jail.GROUP_ID} 1")
         builder = os.pidfd_open(os.getpid())
         if linux.plain_fork() == 0:
-            _keep(request, builder, lifeline, outside)
+            _keep(requests, builder, lifeline, outside)
         status = 0
     except OSError as error:
-        jail.report(request.status, f"setup restore: {error}")
+        _report(requests, f"setup restore: {error}")
     finally:
         os._exit(status)
 
 
-def _keep(request: jail.Request, builder: int, lifeline: int, outside: socket.socket | None) -> None:
+def _keep(requests: socket.socket, builder: int, lifeline: int, outside: socket.socket | None) -> None:
+    status = -1
     try:
         if outside is not None:
             socket.send_fds(outside, [b"N"], [os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)])
@@ -91,12 +107,18 @@ def _keep(request: jail.Request, builder: int, lifeline: int, outside: socket.so
         os.close(builder)
         jail.die_with_parent(lifeline)
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, jail.FREEZE, jail.THAW, jail.TERMINATE))
+        if outside is not None and not outside.recv(1):
+            raise OSError("there is no way out into the network")
+        message, fds, _, _ = socket.recv_fds(requests, jail.MESSAGE_BYTES_MAX, jail.DESCRIPTORS_MAX)
+        if not message:
+            os._exit(0)
+        requests.close()
+        request = jail.Request(message, fds)
+        status = request.status
         jail.enter_cgroups(request.cgroups)
         for target, fd in request.mounts:
             linux.attach_mount(fd, target)
             os.close(fd)
-        if outside is not None and not outside.recv(1):
-            raise OSError("there is no way out into the network")
         doors = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in NAMESPACES]
         jail.hand_over(request.channel, jail.listen(request.ports), [*doors, *request.cgroups])
         linux.bar_capabilities()
@@ -108,6 +130,63 @@ def _keep(request: jail.Request, builder: int, lifeline: int, outside: socket.so
         jail.watch(request.watch_bytes, _FUNCTION, {}, request.status)
         os._exit(0)
     except Exception as error:
-        jail.report(request.status, f"setup restore: {type(error).__name__} {error}")
+        if status >= 0:
+            jail.report(status, f"setup restore: {type(error).__name__} {error}")
+        else:
+            _report(requests, f"setup restore: {type(error).__name__} {error}")
     finally:
         os._exit(1)
+
+
+class Origins:
+    """Those that have been restored from, each with a sandbox that is made in advance for the next time. It is for one origin only, and lies below it, so that it
+    ends with it; its closed socket, which `poll` sees, then tells that the origin is to be forgotten.
+    """
+
+    def __init__(self, build: Callable[[list[int]], socket.socket], poll: select.poll) -> None:
+        self._build = build
+        self._poll = poll
+        self._namespaces: dict[int, list[int]] = {}  # Of those that no sandbox has been made for yet.
+        self._spares: dict[int, socket.socket] = {}
+
+    @property
+    def lacking(self) -> bool:
+        """Whether there is something to prepare."""
+        return bool(self._namespaces)
+
+    def take(self, namespaces: list[int]) -> socket.socket:
+        """Where to send the request for a sandbox below the origin of these namespaces."""
+        origin = os.fstat(namespaces[1]).st_ino
+        if origin not in self._namespaces:
+            self._namespaces[origin] = [os.dup(fd) for fd in namespaces]
+        if origin not in self._spares:
+            return self._build(namespaces)
+        self._poll.unregister(self._spares[origin])
+        return self._spares.pop(origin)
+
+    def prepare(self) -> None:
+        """Make a sandbox in advance. Raises OSError; it is then not tried again for that origin until it is restored from again."""
+        origin, namespaces = self._namespaces.popitem()
+        try:
+            spare = self._spares[origin] = self._build(namespaces)
+            self._poll.register(spare, select.POLLIN)
+        finally:
+            for fd in namespaces:
+                os.close(fd)
+
+    def lose(self, fd: int) -> None:
+        """The sandbox behind the socket has ended, unless it was taken a moment ago."""
+        for origin, spare in self._spares.items():
+            if spare.fileno() == fd:
+                self._poll.unregister(fd)
+                del self._spares[origin]
+                return spare.close()
+
+    def let_go(self, kept: list[int]) -> None:
+        """In a fork: close what is the zygote's, but not what is `kept`."""
+        for spare in self._spares.values():
+            spare.close()
+        for namespaces in self._namespaces.values():
+            for fd in namespaces:
+                if fd not in kept:
+                    os.close(fd)

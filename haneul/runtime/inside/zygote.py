@@ -21,8 +21,6 @@ from typing import Any
 
 from haneul.runtime.inside import image, jail, linux, restoring, root
 
-_MESSAGE_BYTES_MAX = 65536
-_DESCRIPTORS_MAX = 32
 _IDLE_MS = 10
 _RETRY_MS = 500
 _ATTEMPTS_MAX = 5
@@ -107,6 +105,9 @@ class Zygote:
         self._user_next = options["user_first"]
         self._uplink: int = options["uplink"]
         self._spares: list[socket.socket] = []
+        self._passing: list[int] = []  # Descriptors that came with the message that is being passed on.
+        self._poll = select.poll()
+        self._origins = restoring.Origins(self._build_below, self._poll)
         self._lifeline, self._lifeline_held = os.pipe()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -114,15 +115,17 @@ class Zygote:
         """Until the spawner is gone."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        poll = select.poll()
-        poll.register(self._spawner, select.POLLIN)
-        poll.register(self._wake_read, select.POLLIN)
+        self._poll.register(self._spawner, select.POLLIN)
+        self._poll.register(self._wake_read, select.POLLIN)
         pause = _IDLE_MS
         while True:
-            ready = poll.poll(pause if len(self._spares) < self._spares_max else None)
+            ready = self._poll.poll(pause if len(self._spares) < self._spares_max or self._origins.lacking else None)
             if not ready:  # Nothing else to do: prepare for the next.
                 try:
-                    self._spares.append(self._build())
+                    if self._origins.lacking:
+                        self._origins.prepare()
+                    else:
+                        self._spares.append(self._build())
                     pause = _IDLE_MS
                 except OSError:  # Processes or descriptors are short just now.
                     pause = _RETRY_MS
@@ -131,28 +134,29 @@ class Zygote:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._wake_read, 4096)
                     _reap()
+                elif fd != self._spawner.fileno():
+                    self._origins.lose(fd)
                 elif not self._pass_on():
                     return
 
     def _pass_on(self) -> bool:
-        message, fds, _, _ = socket.recv_fds(self._spawner, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
+        message, fds, _, _ = socket.recv_fds(self._spawner, jail.MESSAGE_BYTES_MAX, jail.DESCRIPTORS_MAX)
         if not message:
             return False
+        self._passing = fds
         try:
-            kind = json.loads(message)
-            if kind["restore"]:
-                self._restore(jail.Request(message, fds))
-            else:
-                self._send(message, fds, kind["snapshot"])
+            self._send(message, fds)
         except OSError as error:  # The server learns it as from a keeper: by the status pipe, and because its channel closes.
             jail.report(fds[2] if len(fds) > 2 else -1, f"setup {type(error).__name__} {error}")
+        self._passing = []
         for fd in fds:
             os.close(fd)
         return True
 
-    def _send(self, message: bytes, fds: list[int], snapshot: bool) -> None:
+    def _send(self, message: bytes, fds: list[int]) -> None:
+        request = jail.Request(message, fds)
         for attempt in range(_ATTEMPTS_MAX):
-            with (self._spares.pop(0) if self._spares and not snapshot else self._build(snapshot)) as environment:
+            with self._taken(request) as environment:
                 try:
                     socket.send_fds(environment, [message], fds)
                     return
@@ -160,15 +164,33 @@ class Zygote:
                     if attempt == _ATTEMPTS_MAX - 1:
                         raise
 
-    def _restore(self, request: jail.Request) -> None:
-        if linux.plain_fork() == 0:
-            self._let_go()
-            restoring.build(request, self._lifeline, self._uplink)
+    def _taken(self, request: jail.Request) -> socket.socket:
+        """Where to send a request to: a sandbox that is prepared, or else one that is made now."""
+        if request.namespaces:
+            return self._origins.take(request.namespaces)
+        return self._spares.pop(0) if self._spares and not request.snapshot else self._build(request.snapshot)
 
     def _build(self, snapshot: bool = False) -> socket.socket:
+        user = 0
+        if self._users is not None:
+            user = self._users[0] + self._user_next
+            self._user_next = (self._user_next + 1) % self._users[1]
+        return self._fork(lambda requests: jail.build(requests, user, self._processes_max, self._lifeline, self._program, self._uplink, snapshot), [])
+
+    def _build_below(self, namespaces: list[int]) -> socket.socket:
+        return self._fork(lambda requests: restoring.build(requests, namespaces, self._lifeline, self._uplink), namespaces)
+
+    def _fork(self, build: Callable[[socket.socket], None], kept: list[int]) -> socket.socket:
+        """Have a fork build a sandbox, which keeps those of the zygote's descriptors; what it is to be sent its request through."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._fork(ours, theirs, snapshot)
+            if linux.plain_fork() == 0:
+                try:
+                    ours.close()
+                    self._let_go(kept)
+                    build(theirs)
+                finally:
+                    os._exit(1)
         except OSError:
             ours.close()
             raise
@@ -176,23 +198,15 @@ class Zygote:
             theirs.close()
         return ours
 
-    def _fork(self, ours: socket.socket, theirs: socket.socket, snapshot: bool) -> None:
-        user = 0
-        if self._users is not None:
-            user = self._users[0] + self._user_next
-            self._user_next = (self._user_next + 1) % self._users[1]
-        if linux.plain_fork() == 0:
-            ours.close()
-            self._let_go()
-            jail.build(theirs, user, self._processes_max, self._lifeline, self._program, self._uplink, snapshot)
-
-    def _let_go(self) -> None:
+    def _let_go(self, kept: list[int]) -> None:
         """In a fork: close what is the zygote's."""
         signal.set_wakeup_fd(-1)
-        for own in (self._lifeline_held, self._wake_read, self._wake_write, self._spawner.detach()):
-            os.close(own)
+        for own in (self._lifeline_held, self._wake_read, self._wake_write, self._spawner.detach(), *self._passing):
+            if own not in kept:
+                os.close(own)
         for spare in self._spares:
             spare.close()
+        self._origins.let_go(kept)
 
 
 def _reap() -> None:
