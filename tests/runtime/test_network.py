@@ -100,6 +100,18 @@ def handler(e, c):
     assert found[0] != "hello"
 
 
+async def test_the_first_connection_of_many(functions: Functions) -> None:
+    """Because the uplink answers for each new sandbox at once: who asks it waits for no more than a second, and remembers no more than sixteen answers."""
+    outside = await asyncio.start_server(_greet, own_address(), 0)
+    place = (own_address(), outside.sockets[0].getsockname()[1])
+    for _ in range(2):
+        made = [await functions.create(REACH) for _ in range(20)]
+        assert [(await functions.invoke(environment, [place])).payload for environment in made] == [b'["hello"]'] * 20
+        for environment in made:
+            await environment.destroy()
+    outside.close()
+
+
 async def test_names_are_looked_up_by_the_machines_server(functions: Functions) -> None:
     """The file that names it says so."""
     assert "nameserver 198.18.0.3" in await functions.result("def handler(e, c):\n    return open('/etc/resolv.conf').read()")

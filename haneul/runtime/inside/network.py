@@ -11,6 +11,7 @@ import fcntl
 import os
 import socket
 import struct
+import time
 
 from haneul.runtime.inside import linux
 
@@ -25,14 +26,18 @@ BACK_TABLE = 100
 
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
-_NEW_LINK, _NEW_ADDRESS, _NEW_ROUTE, _NEW_RULE = 16, 20, 24, 32
+_TUNSETIFF, _TUNSETPERSIST = 0x400454CA, 0x400454CB
+_IFF_TAP, _IFF_NO_PI = 2, 0x1000
+_NEW_LINK, _GET_LINK, _NEW_ADDRESS, _NEW_ROUTE, _NEW_RULE, _SET_NEIGHBOURS = 16, 18, 20, 24, 32, 67
 _REQUEST, _ACKNOWLEDGE, _EXCLUSIVE, _CREATE = 1, 4, 0x200, 0x400
 _ERROR = 2
-_LINK_NAME, _LINK_MTU, _LINK_KIND, _LINK_PID, _LINK_FD = 3, 4, 18, 19, 28
+_LINK_NAME, _LINK_MTU, _LINK_STATE, _LINK_KIND, _LINK_PID, _LINK_FD = 3, 4, 16, 18, 19, 28
+_STATE_UP = 6
 _KIND_NAME, _KIND_DATA, _PEER = 1, 2, 1
 _ADDRESS, _LOCAL = 1, 2
 _TO, _OUT, _VIA = 1, 4, 5
 _RULE_PRIORITY, _RULE_IN = 6, 3
+_TABLE_NAME, _TABLE_PARAMETERS, _PARAMETERS_LINK, _PROXY_DELAY = 1, 6, 1, 13
 _MAIN_TABLE, _STATIC, _EVERYWHERE, _LINK_ONLY = 254, 4, 0, 253
 _UNICAST, _UNREACHABLE = 1, 7
 _LOOPBACK, _INSIDE_INDEX = 1, 2
@@ -40,6 +45,7 @@ _FIRST, _NUMBERS = 256, 65_000
 """Below, the addresses are the uplink's own."""
 _FIRST_INDEX = 1000
 _TRIES_MAX = 32
+_LOOKS_MAX, _PAUSE_SECONDS = 5000, 0.0005
 
 
 def raise_interface(name: str) -> None:
@@ -66,6 +72,7 @@ def connect(door: socket.socket, sandbox: int | None = None) -> None:
             _route(GATEWAY, 32, _INSIDE_INDEX, scope=_LINK_ONLY),
             _route("0.0.0.0", 0, _INSIDE_INDEX, gateway=GATEWAY),
         )
+    _await_carrier(door, _FIRST_INDEX + number)
 
 
 def set_up_uplink(way_out: str) -> None:
@@ -74,15 +81,25 @@ def set_up_uplink(way_out: str) -> None:
         with open(f"/proc/sys/net/ipv4/{name}", "w") as file:
             file.write(value)
     raise_interface("lo")
+    _make_tap(way_out)
     with _netlink() as link:
         _ask(
             link,
+            # It answers for the sandboxes when it is asked who they are: at once. After up to 0.8 seconds, as is usual, who asks has given up at times.
+            _answers_at_once(socket.if_nametoindex(way_out)),
             _address(_LOOPBACK, GATEWAY),
             # Where clouds tell their machines who they are, and other things that are the host's alone.
             _route("169.254.0.0", 16, None, kind=_UNREACHABLE),
             _rule(way_out, 1),
             _rule("lo", 2),
         )
+
+
+def _make_tap(name: str) -> None:
+    """An interface that stays until somebody takes its other end."""
+    with open("/dev/net/tun", "r+b", buffering=0) as tun:
+        fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))
+        fcntl.ioctl(tun, _TUNSETPERSIST, 1)
 
 
 def _lay_cable(door: socket.socket, sandbox: int | None) -> int:
@@ -97,6 +114,15 @@ def _lay_cable(door: socket.socket, sandbox: int | None) -> int:
             if error.errno not in (errno.EEXIST, errno.EBUSY) or attempt == _TRIES_MAX - 1:
                 raise
     raise AssertionError
+
+
+def _await_carrier(door: socket.socket, index: int) -> None:
+    """The kernel takes note some time later that a cable's outer end, up first, has another end now; what comes for the sandbox until then is lost."""
+    for _ in range(_LOOKS_MAX):
+        if _state(door, index) == _STATE_UP:
+            return
+        time.sleep(_PAUSE_SECONDS)
+    raise OSError(errno.ETIMEDOUT, "the cable to the network has no carrier")
 
 
 def _address_of(number: int) -> str:
@@ -127,6 +153,24 @@ def _ask(link: socket.socket, *messages: tuple[int, bytes]) -> None:
             at += (length + 3) & ~3
     if failed:
         raise OSError(failed, f"netlink: {os.strerror(failed)}")
+
+
+def _state(link: socket.socket, index: int) -> int:
+    """The operational state (RFC 2863) of an interface."""
+    body = struct.pack("=BxHiII", 0, 0, index, 0, 0)
+    link.send(struct.pack("=IHHII", 16 + len(body), _GET_LINK, _REQUEST, 0, 0) + body)
+    data = link.recv(65536)
+    length, kind = struct.unpack_from("=IH", data)
+    if kind == _ERROR:
+        number = -struct.unpack_from("=i", data, 16)[0]
+        raise OSError(number, f"netlink: {os.strerror(number)}")
+    at = 32
+    while at < length:
+        size, kind = struct.unpack_from("=HH", data, at)
+        if kind == _LINK_STATE:
+            return data[at + 4]
+        at += (size + 3) & ~3
+    return 0
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
@@ -168,3 +212,9 @@ def _rule(interface: str, priority: int) -> tuple[int, bytes]:
     """What comes from an interface is looked up among the routes to the sandboxes first."""
     body = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, BACK_TABLE, 0, 0, 1, 0)
     return _NEW_RULE, body + _attribute(_RULE_IN, interface.encode() + b"\0") + _number(_RULE_PRIORITY, priority)
+
+
+def _answers_at_once(index: int) -> tuple[int, bytes]:
+    """An interface that answers for others does so without delay."""
+    parameters = _number(_PARAMETERS_LINK, index) + _attribute(_PROXY_DELAY, struct.pack("=Q", 0))
+    return _SET_NEIGHBOURS, struct.pack("=BBH", socket.AF_INET, 0, 0) + _attribute(_TABLE_NAME, b"arp_cache\0") + _attribute(_TABLE_PARAMETERS, parameters)

@@ -101,7 +101,7 @@ def filter_of(given: dict[str, Any] | None, operator: str | None) -> Predicate |
 
 def key_conditions_of(given: dict[str, Any]) -> KeyConditions:
     """KeyConditions in the form that key condition expressions have too."""
-    return KeyConditions({attribute: KeyCondition(operator, values) for attribute, operator, values in conditions(given)})
+    return {attribute: KeyCondition(operator, values) for attribute, operator, values in conditions(given)}
 
 
 def expected_of(given: dict[str, Any] | None, operator: str | None) -> Predicate | None:

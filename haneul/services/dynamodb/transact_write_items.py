@@ -97,9 +97,10 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
     done = await service.write(work, *{id(action.table): action.table for action in actions}.values(), operation="TransactWriteItems")
     answer: Shape = {}
     mode = request.get("ReturnConsumedCapacity")
-    capacities = _repeated(call, service, actions, mode) if done is None else _capacities(service, actions, done, mode)
-    if any(capacities):
-        answer["ConsumedCapacity"] = capacities
+    if done is None or mode in ("TOTAL", "INDEXES"):
+        capacities = _repeated(call, service, actions, mode) if done is None else _capacities(service, actions, done, mode)
+        if any(capacities):
+            answer["ConsumedCapacity"] = capacities
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
         metrics: dict[str, list[Any]] = {}
         for action in actions:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.bind import Binder, bind_condition, check_between
 from haneul.services.dynamodb.expressions.syntax import And, Between, Compare, Condition, ExpressionError, Function, In, Not, Operand, Or, Path, Reference
 from haneul.services.dynamodb.values import Value
@@ -20,25 +19,19 @@ class KeyCondition(NamedTuple):
     values: tuple[Value, ...]
 
 
-class KeyConditions(dict[str, KeyCondition]):
-    """Conditions by attribute. `problem` is what is wrong with the expression as a key condition; it comes after everything else."""
-
-    problem: str | None = None
-
-    def check(self) -> None:
-        if self.problem is not None:
-            raise validation(self.problem)
+KeyConditions = dict[str, KeyCondition]
+"""By attribute."""
 
 
-def key_conditions(condition: Condition, binder: Binder) -> KeyConditions:
-    """The conditions that a key condition expression consists of."""
+def key_conditions(condition: Condition, binder: Binder) -> tuple[KeyConditions, str | None]:
+    """The conditions that a key condition expression consists of, and what is wrong with it as one: that comes after everything else that is wrong with the request."""
     bind_condition(condition, binder)  # All that is wrong with it as a condition comes first.
-    found = KeyConditions()
+    found: KeyConditions = {}
     try:
         _gather(condition, binder, found)
     except ExpressionError as error:
-        found.problem = error.message
-    return found
+        return found, error.message
+    return found, None
 
 
 def _gather(condition: Condition, binder: Binder, found: KeyConditions) -> None:

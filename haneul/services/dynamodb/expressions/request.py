@@ -90,12 +90,13 @@ def bind(parsers: Parsers, request: dict[str, Any]) -> Expressions:
     _check_placeholders(names, values)
     binder = Binder(names, values)
     bound = Expressions()
+    no_key_condition: str | None = None
     if (text := request.get("UpdateExpression")) is not None:
         bound.update = _introduced("UpdateExpression", lambda: bind_update(parsers.update(text), binder))
     if (text := request.get("ConditionExpression")) is not None:
         bound.condition = _introduced("ConditionExpression", lambda: bind_condition(parsers.condition(text), binder))
     if (text := request.get("KeyConditionExpression")) is not None:
-        bound.key_conditions = _introduced("KeyConditionExpression", lambda: key_conditions(parsers.condition(text), binder))
+        bound.key_conditions, no_key_condition = _introduced("KeyConditionExpression", lambda: key_conditions(parsers.condition(text), binder))
     if (text := request.get("FilterExpression")) is not None:
         binder.heads, binder.nested = bound.filter_heads, bound.filter_nested
         bound.filter = _introduced("FilterExpression", lambda: bind_condition(parsers.condition(text), binder))
@@ -105,8 +106,8 @@ def bind(parsers: Parsers, request: dict[str, Any]) -> Expressions:
     problem = unused(binder, names, values)
     if problem is not None:
         raise validation(problem)
-    if bound.key_conditions is not None:
-        bound.key_conditions.check()
+    if no_key_condition is not None:
+        raise validation(no_key_condition)
     return bound
 
 

@@ -132,7 +132,7 @@ def _plan_branch(terms: list[Term], schema: KeySchema, values: Values) -> Plan |
         count *= len(options)
     if count > PARTITIONS_MAX:
         raise validation(_TOO_MANY)
-    reads = [KeyConditions(zip(names, chosen)) for chosen in itertools.product(*hashes, *ranges)]
+    reads = [dict(zip(names, chosen)) for chosen in itertools.product(*hashes, *ranges)]
     return Plan(reads, rest, False)
 
 
