@@ -16,7 +16,6 @@ from typing import Any
 from haneul.runtime.inside import linux, network
 
 _PROGRAM = "slirp4netns"
-_DEVICE = "/dev/net/tun"
 _WAY_OUT = "tap0"
 
 
@@ -33,8 +32,8 @@ class Uplink:
         program = shutil.which(_PROGRAM)
         if program is None:
             self.problem = f"{_PROGRAM} is not installed (Debian's package is {_PROGRAM})"
-        elif not os.access(_DEVICE, os.R_OK | os.W_OK):
-            self.problem = f"this user may not use {_DEVICE}"
+        elif not os.access(network.TUN, os.R_OK | os.W_OK):
+            self.problem = f"this user may not use {network.TUN}"
         else:
             try:
                 self.namespace = _made()

@@ -11,7 +11,7 @@ import fcntl
 import os
 import socket
 import struct
-import time
+from collections.abc import Iterator
 
 from haneul.runtime.inside import linux
 
@@ -20,6 +20,7 @@ NAME_SERVER = "198.18.0.3"
 GATEWAY = "169.254.1.1"
 """The uplink's address on every cable."""
 INSIDE_NAME = "eth0"
+TUN = "/dev/net/tun"
 MTU = 65520
 BACK_TABLE = 100
 """The uplink's routes to the sandboxes, for what comes in by its way out."""
@@ -45,7 +46,8 @@ _FIRST, _NUMBERS = 256, 65_000
 """Below, the addresses are the uplink's own."""
 _FIRST_INDEX = 1000
 _TRIES_MAX = 32
-_LOOKS_MAX, _PAUSE_SECONDS = 5000, 0.0005
+_NEWS_OF_LINKS = 1
+_CARRIER_SECONDS = 5.0
 
 
 def raise_interface(name: str) -> None:
@@ -56,7 +58,7 @@ def raise_interface(name: str) -> None:
 def enter(uplink: int) -> socket.socket:
     """Step into the uplink, whose namespace is behind the descriptor `uplink`; what is asked through the socket happens there, wherever this process goes."""
     linux.setns(uplink, linux.CLONE_NEWNET)
-    return _netlink()
+    return _netlink(_NEWS_OF_LINKS)
 
 
 def connect(door: socket.socket, sandbox: int | None = None) -> None:
@@ -97,7 +99,7 @@ def set_up_uplink(way_out: str) -> None:
 
 def _make_tap(name: str) -> None:
     """An interface that stays until somebody takes its other end."""
-    with open("/dev/net/tun", "r+b", buffering=0) as tun:
+    with open(TUN, "r+b", buffering=0) as tun:
         fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))
         fcntl.ioctl(tun, _TUNSETPERSIST, 1)
 
@@ -118,11 +120,24 @@ def _lay_cable(door: socket.socket, sandbox: int | None) -> int:
 
 def _await_carrier(door: socket.socket, index: int) -> None:
     """The kernel takes note some time later that a cable's outer end, up first, has another end now; what comes for the sandbox until then is lost."""
-    for _ in range(_LOOKS_MAX):
-        if _state(door, index) == _STATE_UP:
-            return
-        time.sleep(_PAUSE_SECONDS)
-    raise OSError(errno.ETIMEDOUT, "the cable to the network has no carrier")
+    door.settimeout(_CARRIER_SECONDS)
+    body = struct.pack("=BxHiII", 0, 0, index, 0, 0)
+    door.send(struct.pack("=IHHII", 16 + len(body), _GET_LINK, _REQUEST, 0, 0) + body)
+    # Its state as it is comes as the answer, and as it becomes as news.
+    while not any(kind == _NEW_LINK and _is_up(message, index) for kind, message in _messages(door.recv(65536))):
+        pass
+
+
+def _is_up(message: bytes, index: int) -> bool:
+    if struct.unpack_from("=i", message, 4)[0] != index:
+        return False
+    at = 16
+    while at < len(message):
+        size, kind = struct.unpack_from("=HH", message, at)
+        if kind == _LINK_STATE:
+            return message[at + 4] == _STATE_UP
+        at += (size + 3) & ~3
+    return False
 
 
 def _address_of(number: int) -> str:
@@ -132,8 +147,11 @@ def _address_of(number: int) -> str:
 # ---- messages (netlink(7), rtnetlink(7))
 
 
-def _netlink() -> socket.socket:
-    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+def _netlink(groups: int = 0) -> socket.socket:
+    """`groups` are those of whose news it hears."""
+    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    made.bind((0, groups))
+    return made
 
 
 def _ask(link: socket.socket, *messages: tuple[int, bytes]) -> None:
@@ -143,34 +161,21 @@ def _ask(link: socket.socket, *messages: tuple[int, bytes]) -> None:
     failed = 0
     answered = 0
     while answered < len(messages):
-        data = link.recv(65536)
-        at = 0
-        while at < len(data):
-            length, kind = struct.unpack_from("=IH", data, at)
+        for kind, message in _messages(link.recv(65536)):
             if kind == _ERROR:
                 answered += 1
-                failed = failed or -struct.unpack_from("=i", data, at + 16)[0]
-            at += (length + 3) & ~3
+                failed = failed or -struct.unpack_from("=i", message)[0]
     if failed:
         raise OSError(failed, f"netlink: {os.strerror(failed)}")
 
 
-def _state(link: socket.socket, index: int) -> int:
-    """The operational state (RFC 2863) of an interface."""
-    body = struct.pack("=BxHiII", 0, 0, index, 0, 0)
-    link.send(struct.pack("=IHHII", 16 + len(body), _GET_LINK, _REQUEST, 0, 0) + body)
-    data = link.recv(65536)
-    length, kind = struct.unpack_from("=IH", data)
-    if kind == _ERROR:
-        number = -struct.unpack_from("=i", data, 16)[0]
-        raise OSError(number, f"netlink: {os.strerror(number)}")
-    at = 32
-    while at < length:
-        size, kind = struct.unpack_from("=HH", data, at)
-        if kind == _LINK_STATE:
-            return data[at + 4]
-        at += (size + 3) & ~3
-    return 0
+def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """What has been received, message by message: its kind, and what follows its head."""
+    at = 0
+    while at < len(data):
+        length, kind = struct.unpack_from("=IH", data, at)
+        yield kind, data[at + 16 : at + length]
+        at += (length + 3) & ~3
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
