@@ -177,12 +177,12 @@ class Connection(asyncio.Protocol):
 
     # ---- parser callbacks
 
-    def on_message_begin(self) -> None:
-        self._raw = []
-        self.request_began = self.last_progress
-
     def on_url(self, url: bytes) -> None:
-        self._url = self._url + url if self._url else url
+        if self._url:
+            self._url += url
+        else:
+            self._url = url
+            self.request_began = self.last_progress
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._raw.append((name, value))
@@ -229,6 +229,7 @@ class Connection(asyncio.Protocol):
             self._stream = None
         else:
             self._enqueue(False)
+        self._raw = []
         self.request_began = 0.0
         self._head_bytes = 0
         self._earlier_bytes = self._read_bytes

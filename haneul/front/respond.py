@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from haneul.front.connection import Connection
 
+
 @types.coroutine
 def _rounds() -> Generator[Any, Any, None]:
     outcome: Any = None
