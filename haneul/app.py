@@ -158,6 +158,7 @@ class App:
     async def advance(self, duration: int) -> None:
         """Move the clock forward by `duration` nanoseconds, durably."""
         await self.cloud.clock.advance(duration)
+        self.server.take_time()
         await self._keep_clock()
 
     async def _keep_clock(self) -> None:

@@ -85,6 +85,10 @@ class Server:
         """The clock's time as a Date header has it, as of the last tick."""
         return formatdate(self._clock.now() // SECOND, usegmt=True)
 
+    def take_time(self) -> None:
+        """The clock has been moved: Date headers follow at once."""
+        self.date = self._http_date()
+
     def _tick(self) -> None:
         if self._ticker is None:
             self._ticker = asyncio.get_running_loop().call_later(self._tick_seconds, self._sweep)
@@ -92,7 +96,7 @@ class Server:
     def _sweep(self) -> None:
         self._ticker = None
         self.now += self._tick_seconds
-        self.date = self._http_date()
+        self.take_time()
         for connection in tuple(self.connections):
             silent = self.now - connection.last_progress
             if connection.receiving_body:

@@ -145,3 +145,13 @@ def test_permissions_are_asked_for(scaled: Running) -> None:
     assert "iam:CreateServiceLinkedRole" in refused("AccessDeniedException", scaling.register_scalable_target, **params)
     iam.put_user_policy(UserName="u", PolicyName="q", PolicyDocument=allow % "iam:CreateServiceLinkedRole")
     scaling.register_scalable_target(**params)
+
+
+def test_one_policy_for_a_metric(scaled: Running) -> None:
+    """Because two that follow the same one would pull in two directions."""
+    follow(scaled)
+    client = scaled.client("application-autoscaling")
+    settings = {**WRITES, "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 50, **UTILIZATION}}
+    message = refused("ValidationException", client.put_scaling_policy, PolicyName="another", **settings)
+    assert message == "Only one TargetTrackingScaling policy for a given metric specification is allowed."
+    client.put_scaling_policy(PolicyName="follow", **settings)

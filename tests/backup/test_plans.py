@@ -107,7 +107,7 @@ def test_the_life_of_a_plan(cloud: Running) -> None:
 
 
 def test_plans_that_are_refused(cloud: Running) -> None:
-    """Names are taken once, vaults must be there, schedules and windows must make sense, and what is not built is said."""
+    """Plans are made once, vaults must be there, schedules and windows must make sense, and what is not built is said."""
     make_plan(cloud)
     make = cloud.client("backup").create_backup_plan
 
@@ -115,6 +115,9 @@ def test_plans_that_are_refused(cloud: Running) -> None:
         return failure(make, BackupPlan={"BackupPlanName": "other", "Rules": [rule(**more)]})[0]
 
     assert failure(make, BackupPlan={"BackupPlanName": "plan", "Rules": [rule()]})[0] == "AlreadyExistsException"
+    make(BackupPlan={"BackupPlanName": "plan", "Rules": [rule(ScheduleExpression="cron(0 7 * * ? *)")]})  # Names may be the same.
+    for often in ("cron(0/10 * * * ? *)", "rate(30 minutes)"):
+        assert refused(ScheduleExpression=often) == "InvalidParameterValueException", often
     assert refused(TargetBackupVaultName="absent") == "ResourceNotFoundException"
     for expression in ("cron(0 3 * * * *)", "cron(0 25 * * ? *)", "cron(0 3)", "every day", "cron(0 3 ? * 9 *)", "cron(0 3 L * MON *)"):
         assert refused(ScheduleExpression=expression) == "InvalidParameterValueException", expression

@@ -136,6 +136,7 @@ def test_statistics_have_their_limits(watch: Running) -> None:
     message = refused("InvalidParameterCombination", client.get_metric_statistics, **common, **times, Period=60, Statistics=["Sum"])
     assert message.startswith("You have requested up to 1,441 datapoints, which exceeds the limit of 1,440.")
     refused("InvalidParameterCombination", client.get_metric_statistics, **common, **times, Period=60)
+    refused("InvalidParameterCombination", client.get_metric_statistics, **common, **times, Period=300, Statistics=["Sum"], ExtendedStatistics=["p90"])
     refused("InvalidParameterValue", client.get_metric_statistics, **common, **times, Period=61, Statistics=["Sum"])
     refused("InvalidParameterValue", client.get_metric_statistics, **common, **times, Period=300, ExtendedStatistics=["p101"])
     times["StartTime"] = times["EndTime"]

@@ -135,6 +135,8 @@ def creates(*regions: str) -> list[dict[str, Any]]:
         ({**STRONG, "ReplicaUpdates": creates(OHIO)}, "Unsupported replica count for global tables with MultiRegionConsistency set to STRONG."),
         ({**STRONG, "ReplicaUpdates": creates(OHIO, OREGON, "eu-west-1")}, "Unsupported replica count"),
         ({**STRONG, "ReplicaUpdates": creates(OHIO, "us-west-1")}, "Unsupported Region(s) specified"),
+        ({**STRONG, "ReplicaUpdates": creates(OHIO, "eu-west-1")}, "must be within the same Region set"),
+        ({**STRONG, "ReplicaUpdates": creates(OHIO), "GlobalTableWitnessUpdates": creates("eu-west-1")}, "must be within the same Region set"),
         ({**STRONG, "ReplicaUpdates": creates(OHIO), "GlobalTableWitnessUpdates": creates(OHIO)}, "Cannot target multiple regions with the same action"),
         ({**STRONG, "ReplicaUpdates": creates(OHIO), "GlobalTableWitnessUpdates": creates(HOME)}, "Cannot add a witness in the same region as an existing"),
         ({"ReplicaUpdates": creates(OHIO), "GlobalTableWitnessUpdates": creates(OREGON)}, "MultiRegionConsistency must be set as STRONG when"),

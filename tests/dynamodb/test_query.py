@@ -233,3 +233,45 @@ def test_composite_keys_of_global_indexes(cloud: Running, db: Any) -> None:
     assert found("h1 = :a AND h2 = :b AND r1 = :c AND r2 >= :d", a=s("a"), b=n(0), c=s("y"), d=n(1)) == ["3"]
     call = {"TableName": table, "IndexName": "many", "KeyConditionExpression": "h1 = :a", "ExpressionAttributeValues": {":a": s("a")}}
     assert invalid(db.query, **call) == "Query condition missed key schema element: h2"
+
+
+def test_filters_on_indexes_look_at_what_they_hold(cloud: Running, db: Any) -> None:
+    """Because an index that is queried by what it does not hold would seem to be empty. A scan of it is."""
+    table = make_table(cloud, more={"g": "S"}, GlobalSecondaryIndexes=[index("by-g", "g", projection="KEYS_ONLY")])
+    db.put_item(TableName=table, Item={"pk": {"S": "a"}, "g": {"S": "g"}, "big": {"S": "x"}})
+    condition = {"TableName": table, "IndexName": "by-g", "ExpressionAttributeValues": {":g": {"S": "g"}, ":x": {"S": "x"}}}
+    message = "One or more parameter values were invalid: Secondary index by-g does not project one or more filter attributes: [big]"
+    assert invalid(db.query, KeyConditionExpression="g = :g", FilterExpression="big = :x", **condition) == message
+    older = {"g": {"AttributeValueList": [{"S": "g"}], "ComparisonOperator": "EQ"}}
+    assert invalid(db.query, TableName=table, IndexName="by-g", KeyConditions=older, QueryFilter={"big": {"ComparisonOperator": "NOT_NULL"}}) == message
+    assert db.scan(TableName=table, IndexName="by-g", FilterExpression="big = :x", ExpressionAttributeValues={":x": {"S": "x"}})["Count"] == 0
+    assert invalid(db.execute_statement, Statement=f"SELECT pk FROM \"{table}\".\"by-g\" WHERE g = 'g' AND big = 'x'") == message
+    assert db.execute_statement(Statement=f"SELECT pk FROM \"{table}\".\"by-g\" WHERE big = 'x'")["Items"] == []
+
+
+def test_a_conditional_operator_joins_two_conditions_at_least(db: Any, table: str) -> None:
+    """With fewer there is nothing to join."""
+    older = {"pk": {"AttributeValueList": [{"S": "a"}], "ComparisonOperator": "EQ"}}
+    none = "ConditionalOperator cannot be used without Filter or Expected"
+    assert invalid(db.query, TableName=table, KeyConditions=older, ConditionalOperator="OR") == none
+    assert invalid(db.scan, TableName=table, ConditionalOperator="AND") == none and invalid(db.scan, TableName=table, ScanFilter={}, ConditionalOperator="AND") == none
+    one = "ConditionalOperator can only be used when Filter or Expected has two or more elements"
+    assert invalid(db.scan, TableName=table, ScanFilter={"n": {"ComparisonOperator": "NULL"}}, ConditionalOperator="AND") == one
+    key = {"pk": {"S": "a"}, "sk": {"N": "1"}}
+    assert invalid(db.put_item, TableName=table, Item=key, Expected={"n": {"Exists": False}}, ConditionalOperator="OR") == one
+
+
+def test_placeholders_and_list_indexes_have_limits(db: Any, table: str) -> None:
+    """255 bytes, and the largest number of 32 bits, however many digits are written."""
+    key = {"pk": {"S": "a"}, "sk": {"N": "1"}}
+    name, value = "#" + "n" * 255, ":" + "v" * 255
+    long = "contains invalid key: The expression attribute map contains a key that is too long;"
+    assert invalid(db.get_item, TableName=table, Key=key, ProjectionExpression=name, ExpressionAttributeNames={name: "x"}) == f"ExpressionAttributeNames {long} size of key: 256"
+    assert long in invalid(db.put_item, TableName=table, Item=key, ConditionExpression=f"x = {value}", ExpressionAttributeValues={value: {"S": "x"}})
+    db.get_item(TableName=table, Key=key, ProjectionExpression=name[:-1], ExpressionAttributeNames={name[:-1]: "x"})
+    empty = invalid(db.get_item, TableName=table, Key=key, ProjectionExpression="#a", ExpressionAttributeNames={"#a": ""})
+    assert empty == "ExpressionAttributeNames contains invalid value: Empty attribute name for key #a"
+    for digits in ("2147483648", "9" * 4000):
+        assert "List index is not within the allowable range; index: [" in invalid(db.get_item, TableName=table, Key=key, ProjectionExpression=f"things[{digits}]")
+    assert "List index is not within" in invalid(db.execute_statement, Statement=f'SELECT things[{"9" * 5000}] FROM "{table}"')
+    db.get_item(TableName=table, Key=key, ProjectionExpression="things[2147483647]")

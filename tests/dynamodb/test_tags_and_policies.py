@@ -150,3 +150,41 @@ def test_who_may_list_tables(cloud: Running) -> None:
     with pytest.raises(one.exceptions.ClientError, match=r"is not authorized to perform: dynamodb:ListTables on resource: arn:aws:dynamodb:us-east-1:000000000000:table/\* because"):
         one.list_tables()
     user(cloud, "list-all", {**action, "Resource": arn_of("*")}).list_tables()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"Principal": None}, "Missing required field Principal"),
+        ({"Effect": "Maybe"}, "Invalid effect: Maybe"),
+        ({"Action": None}, "Missing required field Action"),
+        ({"Foo": "bar"}, "Unknown field Foo"),
+        ({"Action": ["dynamodb:GetItem", "s3:GetObject"]}, 'The following action names are invalid: "s3:GetObject"'),
+        ({"Action": "dynamodb:ListTables"}, 'The following action names are invalid: "dynamodb:ListTables"'),
+    ],
+)
+def test_policies_that_nobody_could_judge_by(cloud: Running, db: Any, change: dict[str, Any], problem: str) -> None:
+    """Because what cannot be read must not be kept: it would deny everything to everybody."""
+    table = make_table(cloud)
+    statement = {"Effect": "Allow", "Principal": {"AWS": "222222222222"}, "Action": "dynamodb:GetItem", "Resource": arn_of(table), **change}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{name: value for name, value in statement.items() if value is not None}]})
+    assert problem in invalid(db.put_resource_policy, ResourceArn=arn_of(table), Policy=policy)
+    assert failure(db.get_resource_policy, ResourceArn=arn_of(table))[0] == "PolicyNotFoundException"
+    db.put_item(TableName=table, Item={"pk": s("a")})
+
+
+def test_root_can_mend_a_policy_that_locks_everybody_out(cloud: Running, db: Any) -> None:
+    """Even one that denies it (API Reference, "DeleteResourcePolicy"); a user cannot. Streams have no policies here, and not their table's."""
+    table = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+    arn = arn_of(table)
+    deny = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": [arn, f"{arn}/*"]}]})
+    db.put_resource_policy(ResourceArn=arn, Policy=deny)
+    everything = user(cloud, "everything", {"Effect": "Allow", "Action": "*", "Resource": "*"})
+    denied(db.put_item, TableName=table, Item={"pk": s("a")})
+    denied(everything.delete_resource_policy, ResourceArn=arn)
+    assert json.loads(db.get_resource_policy(ResourceArn=arn)["Policy"]) == json.loads(deny)
+    db.delete_resource_policy(ResourceArn=arn)
+    stream = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    db.put_resource_policy(ResourceArn=arn, Policy=deny)
+    assert cloud.client("dynamodbstreams").describe_stream(StreamArn=stream)["StreamDescription"]["StreamArn"] == stream
+    assert failure(db.put_resource_policy, ResourceArn=stream, Policy=deny)[0] == "NotImplemented"

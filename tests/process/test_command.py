@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,8 @@ def test_the_clock_survives_even_a_kill(tmp_path: Path) -> None:
     with Process(tmp_path) as process:
         moved = command("clock", "advance", "35d", data_dir=tmp_path)
         assert moved.returncode == 0
+        shown = process.client("sts").get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]["date"]
+        assert parsedate_to_datetime(shown) > datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=34)  # At once, not with the next second.
         process.kill()
     with Process(tmp_path) as process:
         offset = json.loads(command("clock", data_dir=tmp_path).stdout)["offset_seconds"]

@@ -30,6 +30,8 @@ async def put_scaling_policy(call: Call, request: Shape) -> Shape:
     if target is None:
         raise no_target(*place[2:])
     settings = _checked_settings(place, request, known)
+    if any(other.name != name and _metric(other.settings) == _metric(settings) for other in policies_of(call.cloud.store, place)):
+        raise invalid("Only one TargetTrackingScaling policy for a given metric specification is allowed.")
     policy_id = call.cloud.ids.uuid()
     arn = f"arn:aws:autoscaling:{call.region}:{call.account}:scalingPolicy:{policy_id}:resource/{place.namespace}/{place.resource}:policyName/{name}"
     policy = Policy(name, known.arn if known else arn, settings, known.created_at if known else call.now)
@@ -48,6 +50,11 @@ async def put_scaling_policy(call: Call, request: Shape) -> Shape:
     if known is not None:
         await delete_alarms(call.cloud, place, target, known)
     return {"PolicyARN": policy.arn, "Alarms": _shown_alarms(place, policy)}
+
+
+def _metric(settings: Shape) -> Shape:
+    """What a policy looks at."""
+    return settings.get("PredefinedMetricSpecification") or settings["CustomizedMetricSpecification"]  # type: ignore[no-any-return]
 
 
 def _known(call: Call, place: Place, name: str) -> Policy | None:

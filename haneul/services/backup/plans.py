@@ -61,11 +61,17 @@ def _body(call: Call, given: Shape) -> Shape:
             "CompletionWindowMinutes": complete,
             "RuleId": call.cloud.ids.uuid(),
         }
-        Schedule(rule["ScheduleExpression"], rule["ScheduleExpressionTimezone"])
+        if Schedule(rule["ScheduleExpression"], rule["ScheduleExpressionTimezone"]).more_than_hourly:
+            raise invalid_value("The interval between backup jobs shouldn't be less than 60 minutes.")
         rules.append(rule)
     if len({rule["RuleName"] for rule in rules}) != len(rules):
         raise invalid_value("Rule names must be unique within a backup plan")
     return {"BackupPlanName": given["BackupPlanName"], "Rules": rules}
+
+
+def _document(body: Shape) -> Shape:
+    """A plan as it was written: the ids of its rules are not part of that."""
+    return {**body, "Rules": [{name: value for name, value in rule.items() if name != "RuleId"} for rule in body["Rules"]]}
 
 
 def _answer(plan: Plan) -> Shape:
@@ -74,7 +80,7 @@ def _answer(plan: Plan) -> Shape:
 
 @operation("backup:CreateBackupPlan", resource=plan_arn, tagging="backup:TagResource", partial="copy actions, continuous backups, advanced settings, indexes and malware scans")
 async def create_backup_plan(call: Call, request: Shape) -> Shape:
-    """Make a plan, whose rules run by their schedules. Raises AlreadyExistsException for an equal name. (API Reference: "CreateBackupPlan".)"""
+    """Make a plan, whose rules run by their schedules. Raises AlreadyExistsException for an equal plan; names may be the same. (API Reference: "CreateBackupPlan".)"""
     body = _body(call, request["BackupPlan"])
     ids = call.cloud.ids
     plan = Plan(
@@ -91,7 +97,7 @@ async def create_backup_plan(call: Call, request: Shape) -> Shape:
     def work(tx: Transaction) -> Shape:
         for _, raw in tx.range(*prefix_range(key(PLAN_SPACE, call.account, call.region))):
             other = decode(raw, Plan)
-            if not other.deleted_at and other.body["BackupPlanName"] == body["BackupPlanName"]:
+            if not other.deleted_at and _document(other.body) == _document(body):
                 if other.creator_request_id == plan.creator_request_id:
                     return _answer(other)
                 raise already_exists("Backup plan with the same plan document already exists", other.arn)

@@ -20,6 +20,7 @@ _RATE_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 _DAY = re.compile(r"\?|L|\d+W|[\d,\-/*]+")
 _WEEKDAY = re.compile(r"\?|[\dA-Z,\-/*]+|[1-7]#[1-5]|[1-7]?L")
 _YEARS_AHEAD = 5
+_HOUR_SECONDS = 3600
 
 
 class Schedule:
@@ -48,6 +49,11 @@ class Schedule:
             self._weekdays = [] if "#" in self._weekday or self._weekday.endswith("L") else _numbers(self._weekday, 1, 7, _WEEKDAYS)
         except ValueError:
             raise invalid_value(f"Invalid cron expression provided: {expression}") from None
+
+    @property
+    def more_than_hourly(self) -> bool:
+        """Whether it runs twice within an hour."""
+        return self._rate_seconds < _HOUR_SECONDS if self._rate_seconds else len(self._minutes) > 1
 
     def next(self, behind: int) -> int | None:
         """The first time behind `behind` (nanoseconds) at which the rule runs; None when there is none in the next years."""

@@ -49,6 +49,8 @@ async def get_metric_statistics(call: Call, request: Shape) -> Shape:
 def _checked_statistics(request: Shape) -> tuple[dict[str, Statistic], dict[str, Statistic]]:
     if not request.get("Statistics") and not request.get("ExtendedStatistics"):
         raise invalid_combination("Must specify either Statistics or ExtendedStatistics")
+    if request.get("Statistics") and request.get("ExtendedStatistics"):
+        raise invalid_combination("Must specify either Statistics or ExtendedStatistics, but not both")
     simple: dict[str, Statistic] = {}
     for name in request.get("Statistics", ()):
         made = statistic(name) if name in SIMPLE else None

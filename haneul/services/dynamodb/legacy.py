@@ -96,7 +96,15 @@ def conditions(given: dict[str, Any]) -> list[Test]:
 
 def filter_of(given: dict[str, Any] | None, operator: str | None) -> Predicate | None:
     """The predicate of a QueryFilter or ScanFilter."""
+    _check_operator(given, operator)
     return _all_or_any(conditions(given), operator) if given else None
+
+
+def _check_operator(given: dict[str, Any] | None, operator: str | None) -> None:
+    if operator is not None and not given:
+        raise validation("ConditionalOperator cannot be used without Filter or Expected")
+    if operator is not None and given is not None and len(given) < 2:
+        raise validation("ConditionalOperator can only be used when Filter or Expected has two or more elements")
 
 
 def key_conditions_of(given: dict[str, Any]) -> KeyConditions:
@@ -106,8 +114,7 @@ def key_conditions_of(given: dict[str, Any]) -> KeyConditions:
 
 def expected_of(given: dict[str, Any] | None, operator: str | None) -> Predicate | None:
     """The predicate of an Expected."""
-    if operator is not None and not given:
-        raise validation("ConditionalOperator cannot be used without Filter or Expected")
+    _check_operator(given, operator)
     if not given:
         return None
     tests = [_expected(attribute, condition) for attribute, condition in given.items()]

@@ -13,7 +13,7 @@ from haneul.services.dynamodb.expressions.key_condition import KeyCondition, Key
 from haneul.services.dynamodb.expressions.request import BOUND, Expressions, bind, check_parameters
 from haneul.services.dynamodb.items import check_nested_paths
 from haneul.services.dynamodb.keys import KeySchema, beyond, packed, part
-from haneul.services.dynamodb.reading import Page, Source, check_select, check_start_key, check_start_table_key, shaping_of, source_of
+from haneul.services.dynamodb.reading import Page, Source, check_filter_projected, check_select, check_start_key, check_start_table_key, shaping_of, source_of
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.values import Item, Value
 from haneul.store.keys import after
@@ -62,6 +62,8 @@ async def query(call: Call, request: Shape) -> Shape:
     check_nested_paths(source.table, bound.projection_nested)
     _check_filter(source, request, bound)
     shaping = shaping_of(request, bound, source, older_filter or bound.filter)
+    if not shaping.fetch:
+        check_filter_projected(source, request.get("QueryFilter") or sorted(bound.filter_heads))
     check_nested_paths(source.table, bound.filter_nested)
     page = Page(call, service, source, shaping, request.get("Limit"))
     page.read(low, high, reverse=backwards, consistent=request.get("ConsistentRead", False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -137,6 +137,16 @@ def shaping_of(request: Shape, bound: Expressions, source: Source, condition: Pr
                 raise invalid(f"Global secondary index {index.name} does not project [{', '.join(missing)}]")
             fetch = True
     return Shaping(condition, project, count_only=request.get("Select") == "COUNT", fetch=fetch)
+
+
+def check_filter_projected(source: Source, heads: Iterable[str]) -> None:
+    """What a filter looks at must be in the index that is queried. (A scan of an index that does not have it finds nothing.)"""
+    index = source.index
+    missing = [name for name in heads if name not in index.included] if index is not None and index.included is not None else []
+    if index is not None and missing:
+        raise validation(
+            f"One or more parameter values were invalid: Secondary index {index.name} does not project one or more filter attributes: [{', '.join(missing)}]"
+        )
 
 
 class Page:

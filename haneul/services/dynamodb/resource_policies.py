@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import orjson
 
+from haneul.core.actions import names_an_action
+from haneul.core.arn import parse_arn
 from haneul.core.call import Call
-from haneul.core.errors import ServiceError
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.services.dynamodb.arns import resource_arn
+from haneul.services.dynamodb.actions import TABLE_ACTIONS
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.resource_tags import change_record, tagged_record
 from haneul.services.dynamodb.tables import TableRecord
@@ -17,19 +19,36 @@ _NO_POLICY = "NO_POLICY"
 
 
 def checked_policy(call: Call, text: str) -> str:
-    """A policy that is a JSON document of the size allowed, as it is kept: users and roles by their unique ids."""
+    """A policy that can be judged by, of the size allowed, as it is kept: users and roles by their unique ids."""
     if len(text.encode()) > POLICY_BYTES_MAX:
         raise validation(f"Policy size exceeds the limit of {POLICY_BYTES_MAX} bytes")
     try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise validation("The policy is not a valid JSON document") from None
-    if not isinstance(document, dict) or "Statement" not in document:
-        raise validation("The policy is not a valid policy document")
+        call.cloud.authority.compile_policy(text, "resource")
+    except ServiceError as problem:
+        raise _invalid(problem.message) from None
+    statements = orjson.loads(text)["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        actions = statement.get("Action", statement.get("NotAction"))
+        wrong = [f'"{action}"' for action in ([actions] if isinstance(actions, str) else actions) if not names_an_action(action, "dynamodb", TABLE_ACTIONS)]
+        if wrong:
+            raise _invalid(f"The following action names are invalid: {', '.join(wrong)}")
     try:
         return call.cloud.authority.bind_principals(text)
     except ServiceError as problem:
-        raise validation(f"The policy is not a valid policy document: {problem.message}") from None
+        raise _invalid(problem.message) from None
+
+
+def _invalid(problem: str) -> ServiceError:
+    return validation(f"One or more parameter values were invalid: Invalid policy document: {problem}")
+
+
+def _authorize(call: Call, arn: str) -> None:
+    """The root user of the table's account can always mend a policy, whatever it says."""
+    found = parse_arn(arn)
+    if call.caller.kind != "root" or found is None or found.account != call.caller.account:
+        call.authorize(call.operation.action, arn)
+    if found is not None and found.service == "dynamodb" and "/stream/" in found.resource:
+        raise NotBuilt("policies of streams")
 
 
 def _policy_not_found(arn: str) -> ServiceError:
@@ -45,10 +64,12 @@ def _check_revision(record: TableRecord, expected: str | None, arn: str) -> None
         raise _policy_not_found(arn)
 
 
-@operation("dynamodb:PutResourcePolicy", resource=resource_arn)
+@operation("dynamodb:PutResourcePolicy", authorized_inside=True, partial="tables only, not streams")
 async def put_resource_policy(call: Call, request: Shape) -> Shape:
     """Attach a policy to a table. (API Reference: "PutResourcePolicy".)"""
-    arn, text = request["ResourceArn"], checked_policy(call, request["Policy"])
+    arn = request["ResourceArn"]
+    _authorize(call, arn)
+    text = checked_policy(call, request["Policy"])
     revision = str(call.now // 1_000_000)
 
     def change(record: TableRecord) -> None:
@@ -65,20 +86,22 @@ async def put_resource_policy(call: Call, request: Shape) -> Shape:
     return {"RevisionId": revision}
 
 
-@operation("dynamodb:GetResourcePolicy", resource=resource_arn)
+@operation("dynamodb:GetResourcePolicy", authorized_inside=True, partial="tables only, not streams")
 async def get_resource_policy(call: Call, request: Shape) -> Shape:
     """The policy attached to a table. (API Reference: "GetResourcePolicy".)"""
     arn = request["ResourceArn"]
+    _authorize(call, arn)
     record = tagged_record(call.cloud.store, call, arn)
     if not record.policy:
         raise _policy_not_found(arn)
     return {"Policy": call.cloud.authority.show_principals(record.policy), "RevisionId": record.policy_revision}
 
 
-@operation("dynamodb:DeleteResourcePolicy", resource=resource_arn)
+@operation("dynamodb:DeleteResourcePolicy", authorized_inside=True, partial="tables only, not streams")
 async def delete_resource_policy(call: Call, request: Shape) -> Shape:
     """Remove the policy of a table; it is no error when there is none. (API Reference: "DeleteResourcePolicy".)"""
     arn = request["ResourceArn"]
+    _authorize(call, arn)
     removed = ""
 
     def change(record: TableRecord) -> None:

@@ -142,9 +142,9 @@ class DynamoDb(Service):
         return arn.account, arn.region, table
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
-        """The policy attached to a table (or to the table of an index or stream)."""
+        """The policy attached to a table, which is that of its indexes, too."""
         found = parse_arn(arn)
-        if found is None or not found.resource.startswith("table/"):
+        if found is None or not found.resource.startswith("table/") or "/stream/" in found.resource:
             return None
         name = found.resource.split("/")[1]
         if name == "*":

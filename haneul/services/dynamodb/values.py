@@ -56,7 +56,7 @@ def check_map(value: Any) -> None:
 
 def _check_names(item: Item) -> None:
     for name in item:
-        if len(name) > NAME_LENGTH_MAX:
+        if len(name.encode()) > NAME_LENGTH_MAX:
             raise invalid(f"The length of an attribute name exceeds the maximum of {NAME_LENGTH_MAX} characters")
 
 

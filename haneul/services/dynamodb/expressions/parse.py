@@ -23,6 +23,7 @@ from haneul.services.dynamodb.expressions.syntax import (
     Path,
     Reference,
     Update,
+    list_index,
 )
 from haneul.services.dynamodb.expressions.tokens import Reader
 
@@ -103,7 +104,7 @@ class _Parser(Reader):
             elif self.accept("["):
                 if self.token.kind != "number":
                     raise self.error()
-                parts.append(int(self.take().text))
+                parts.append(list_index(self.take().text))
                 self.expect("]")
             else:
                 break

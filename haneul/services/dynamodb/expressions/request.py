@@ -21,6 +21,8 @@ from haneul.services.dynamodb.values import check, check_map
 T = TypeVar("T")
 
 CACHED_EXPRESSIONS_MAX = 4096
+PLACEHOLDER_BYTES_MAX = 255
+_TOO_LONG = "The expression attribute map contains a key that is too long;"
 _NAME_KEY = re.compile(r"#[0-9a-zA-Z_]+", re.ASCII)
 _VALUE_KEY = re.compile(r":[0-9a-zA-Z_]+", re.ASCII)
 _EXPRESSIONS = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
@@ -129,7 +131,11 @@ def _check_placeholders(names: dict[str, str] | None, values: dict[str, Any] | N
     if names is not None:
         if not names:
             raise validation("ExpressionAttributeNames must not be empty")
-        for key in names:
+        for key, name in names.items():
+            if len(key.encode()) > PLACEHOLDER_BYTES_MAX:
+                raise validation(f"ExpressionAttributeNames contains invalid key: {_TOO_LONG} size of key: {len(key.encode())}")
+            if not name:
+                raise validation(f"ExpressionAttributeNames contains invalid value: Empty attribute name for key {key}")
             if not _NAME_KEY.fullmatch(key):
                 raise validation(f'ExpressionAttributeNames contains invalid key: Syntax error; key: "{key}"')
     if values is not None:
@@ -137,6 +143,8 @@ def _check_placeholders(names: dict[str, str] | None, values: dict[str, Any] | N
         if not values:
             raise validation("ExpressionAttributeValues must not be empty")
         for key in values:
+            if len(key.encode()) > PLACEHOLDER_BYTES_MAX:
+                raise validation(f"ExpressionAttributeValues contains invalid key: {_TOO_LONG}")
             if not _VALUE_KEY.fullmatch(key):
                 raise validation(f'ExpressionAttributeValues contains invalid key: Syntax error; key: "{key}"')
         for key, value in values.items():

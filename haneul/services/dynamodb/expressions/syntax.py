@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+INDEX_MAX = 2**31 - 1
+
 
 class ExpressionError(Exception):
     """What is wrong with an expression, in the service's words, without the introduction that names the expression."""
@@ -14,6 +16,14 @@ class ExpressionError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+def list_index(digits: str) -> int:
+    """The number in the brackets of a path, however many digits it has. Raises ExpressionError when no list is so long."""
+    number = digits.lstrip("0") or "0"
+    if len(number) > len(str(INDEX_MAX)) or int(number) > INDEX_MAX:
+        raise ExpressionError(f"List index is not within the allowable range; index: [{digits}]")
+    return int(number)
 
 
 class Path(NamedTuple):

@@ -85,7 +85,7 @@ def _json_item(line: bytes) -> Item:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as problem:
-        raise ValueError(f"not valid JSON: {problem}") from None
+        raise ValueError(f"not valid JSON: {problem.msg} (character {problem.pos + 1})") from None
     if not isinstance(value, dict) or not isinstance(value.get("Item"), dict):
         raise ValueError("a line has no Item")
     return value["Item"]  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ What is wrong with a text is said in the real service's words, as far as they ar
 from __future__ import annotations
 
 from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.expressions.syntax import ExpressionError, list_index
 from haneul.services.dynamodb.expressions.tokens import Token, Walk
 from haneul.services.dynamodb.partiql.syntax import Invocation, Literal, Operation, Parameter, Reference, Sequence, Star, Structure, Term, TypeTest
 from haneul.services.dynamodb.partiql.tokens import malformed, position, tokenize
@@ -237,9 +238,10 @@ class Reader(Walk):
         if part.kind == "text":
             found: str | int = part.text
         elif part.kind == "number" and part.text.isdigit():
-            found = int(part.text)
-            if found > 2**31 - 1:
-                raise validation(f"List index is not within the allowable range; index: [{part.text}]")
+            try:
+                found = list_index(part.text)
+            except ExpressionError as problem:
+                raise validation(problem.message) from None
         else:
             raise malformed("Unexpected path component")
         self.expect("]", "Expected a closing bracket")

@@ -10,24 +10,24 @@ import orjson
 
 from haneul.core.call import Call
 from haneul.core.paging import make_token, read_token
-from haneul.services.dynamodb.errors import INVALID, validation
+from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.bind import Parts, find
 from haneul.services.dynamodb.expressions.project import check_overlaps
 from haneul.services.dynamodb.expressions.request import BOUND, Expressions
 from haneul.services.dynamodb.expressions.syntax import ExpressionError
 from haneul.services.dynamodb.partiql.answers import added, perform
-from haneul.services.dynamodb.partiql.conditions import BoundCondition, bind_terms
+from haneul.services.dynamodb.partiql.conditions import bind_terms
 from haneul.services.dynamodb.partiql.keys import key_of
 from haneul.services.dynamodb.partiql.plan import Plan, conjuncts, plan_select
 from haneul.services.dynamodb.partiql.syntax import Parsed, Reference, Select
 from haneul.services.dynamodb.partiql.tokens import position
 from haneul.services.dynamodb.partiql.values import Values
 from haneul.services.dynamodb.query import query
-from haneul.services.dynamodb.reading import Source
+from haneul.services.dynamodb.reading import Source, check_filter_projected
 from haneul.services.dynamodb.rows import splice
 from haneul.services.dynamodb.scan import scan
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Index, Table
+from haneul.services.dynamodb.tables import Table
 from haneul.services.dynamodb.values import Item
 
 Shape = dict[str, Any]
@@ -110,7 +110,8 @@ async def read_page(call: Call, service: DynamoDb, parsed: Parsed, select: Selec
     columns.put(bound)
     rest = whole if plan.reads is None or whole is None else bind_terms(values, plan.rest)
     if rest is not None:
-        _check_projected(source, rest)
+        if plan.reads is not None:
+            check_filter_projected(source, rest.heads)
         bound.filter = rest.holds
     base = _base_request(select, request, bound)
     if plan.reads is None:
@@ -198,16 +199,6 @@ def _read_token(token: str, stamp: bytes) -> tuple[int, Item | None]:
     if type(number) is not int or number < 0 or not (start is None or isinstance(start, dict)):
         raise validation("Invalid NextToken")
     return number, start
-
-
-def _check_projected(source: Source, condition: BoundCondition) -> None:
-    """A filter on an index looks only at what the index holds."""
-    index: Index | None = source.index
-    if index is None or index.included is None:
-        return
-    missing = [name for name in condition.heads if name not in index.included]
-    if missing:
-        raise validation(f"{INVALID}Secondary index {index.name} does not project one or more filter attributes: [{', '.join(missing)}]")
 
 
 def single_read(service: DynamoDb, call: Call, select: Select, values: Values, refusal: str) -> tuple[Table, Item, Expressions]:
