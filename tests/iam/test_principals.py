@@ -77,7 +77,7 @@ class Holder:
         self.arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/held"
         dynamodb.create_table(TableName="held", BillingMode="PAY_PER_REQUEST", **key)
         cloud.advance("1m")
-        self.error, self.message = "ValidationException", "The policy is not a valid policy document: Invalid principal in policy"
+        self.error, self.message = "ValidationException", "One or more parameter values were invalid: Invalid policy document: Invalid principal in policy"
         self.put = lambda text: dynamodb.put_resource_policy(ResourceArn=self.arn, Policy=text)
         self.shown = lambda: dynamodb.get_resource_policy(ResourceArn=self.arn)["Policy"]
         self.service, self.action, self.use = "dynamodb", "dynamodb:DescribeTable", lambda client: client.describe_table(TableName="held")
