@@ -222,6 +222,7 @@ class StandardAuthority:
 
     def bind_principals(self, document: str) -> str:
         try:
+            parse_policy(document, "resource")  # What cannot be judged by denies everything, to whoever would mend it, too.
             return bound(document, self.identities.bound_principal)
         except MalformedPolicy as problem:
             raise ServiceError("MalformedPolicyDocument", problem.message, 400) from None

@@ -77,9 +77,9 @@ class Authority(Protocol):
         """Whether `code` is what the caller's own multi-factor device shows now."""
 
     def bind_principals(self, document: str) -> str:
-        """A sound policy of a resource or role as it is kept: with the unique ids of users and roles in place of their ARNs.
+        """A policy of a resource or role as it is kept: with the unique ids of users and roles in place of their ARNs.
 
-        Raises `MalformedPolicyDocument` for a principal that there is not, in whatever account of this cloud.
+        Raises `MalformedPolicyDocument` for a policy that cannot be judged by, and for a principal that there is not, in whatever account of this cloud.
         """
 
     def show_principals(self, document: str) -> str:

@@ -112,6 +112,15 @@ def test_principals_of_resources_policies_must_exist(holder: Holder, principal: 
     assert message.startswith(holder.message)
 
 
+@pytest.mark.parametrize("wrong", [{"Condition": {"FooEquals": {"aws:username": "x"}}}, {"Effect": "Maybe"}, {"Foo": 1}, {"Sid": 5}, {"Condition": []}])
+def test_policies_that_cannot_be_judged_by_are_refused(cloud: Running, holder: Holder, wrong: dict[str, Any]) -> None:
+    """Because such a policy, once kept, would deny everything to everybody, and to whoever would mend it."""
+    policy = json.loads(holder.policy(f"arn:aws:iam::{OTHER}:root"))
+    policy["Statement"][0] |= wrong
+    refused(holder.error, lambda: holder.put(json.dumps(policy)))
+    holder.use(cloud.client(holder.service))
+
+
 def test_a_resources_policy_keeps_who_its_principals_are(cloud: Running, holder: Holder) -> None:
     """It shows the ARN while there is such a user, the id afterwards; the next user of the name is somebody else."""
     user = User(cloud, f"of-{holder.kind}")

@@ -114,8 +114,9 @@ def _bound(call: Call, text: str) -> str:
     """The policy as it is kept: principals by their unique ids."""
     try:
         return call.cloud.authority.bind_principals(text)
-    except ServiceError:
-        raise malformed("Invalid principal in policy") from None
+    except ServiceError as problem:
+        words = "Invalid principal in policy"
+        raise malformed(words if problem.message.startswith(words) else problem.message) from None
 
 
 # ---- checks
