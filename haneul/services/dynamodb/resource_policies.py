@@ -10,7 +10,7 @@ from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.actions import TABLE_ACTIONS
-from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.errors import invalid, validation
 from haneul.services.dynamodb.resource_tags import change_record, tagged_record
 from haneul.services.dynamodb.tables import TableRecord
 
@@ -36,7 +36,7 @@ def checked_policy(call: Call, text: str) -> str:
 
 
 def _invalid(problem: str) -> ServiceError:
-    return validation(f"One or more parameter values were invalid: Invalid policy document: {problem}")
+    return invalid(f"Invalid policy document: {problem}")
 
 
 def _authorize(call: Call, arn: str) -> None:
