@@ -144,9 +144,7 @@ def check_filter_projected(source: Source, heads: Iterable[str]) -> None:
     index = source.index
     missing = [name for name in heads if name not in index.included] if index is not None and index.included is not None else []
     if index is not None and missing:
-        raise validation(
-            f"One or more parameter values were invalid: Secondary index {index.name} does not project one or more filter attributes: [{', '.join(missing)}]"
-        )
+        raise invalid(f"Secondary index {index.name} does not project one or more filter attributes: [{', '.join(missing)}]")
 
 
 class Page:
