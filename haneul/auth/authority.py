@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from haneul.auth.policy.binding import bound, shown
 from haneul.auth.policy.document import MalformedPolicy, Policy, deny_everything, parse_policy
-from haneul.auth.policy.evaluate import AccessRequest, PolicySet, decide, denial_message
+from haneul.auth.policy.evaluate import AccessRequest, PolicySet, decide, denial_message, narrowed
 from haneul.auth.policy.explain import context_keys
 from haneul.auth.ports import Credential, IdentityPolicies, IdentitySource
 from haneul.auth.root import RootKeys
@@ -191,7 +191,7 @@ class StandardAuthority:
         resource_policy_kind: str = "resource",
     ) -> None:
         owner = resource_account or caller.account
-        if caller.kind == "root" and resource_policy is None and owner == caller.account and not resource_policy_required:
+        if caller.kind == "root" and resource_policy is None and owner == caller.account and not resource_policy_required and not caller.scope_policies:
             return
         attached = self.identities.policies(caller) if caller.kind in ("user", "role", "federated", "web-identity") else _NOBODY
         texts = caller.session_policies
@@ -204,6 +204,8 @@ class StandardAuthority:
         )
         request = AccessRequest(action=action, resources=resources, context=context)
         decision = decide(request, caller, policies, resource_policy_required=resource_policy_required)
+        if decision.allowed and caller.scope_policies:
+            decision = narrowed(decision, request, caller, [self._policy(text, "session") for text in caller.scope_policies], owner)
         if not decision.allowed:
             raise AccessDenied(denial_message(decision, request, caller))
 

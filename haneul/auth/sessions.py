@@ -18,6 +18,8 @@ from haneul.store.vault import Vault
 
 _PURPOSE = "session-token"
 _CACHE_SIZE = 4096
+# Fields of a caller that are tuples; tokens of earlier releases may lack the newest.
+_SEVERAL = ("session_policies", "scope_policies", "transitive_tags")
 
 
 class Sessions:
@@ -63,7 +65,9 @@ class Sessions:
                 return None
             data = msgspec.msgpack.decode(body)
             fields = data["caller"]
-            caller = Caller(**{**fields, "session_policies": tuple(fields["session_policies"]), "transitive_tags": tuple(fields["transitive_tags"])})
+            for name in _SEVERAL:
+                fields[name] = tuple(fields.get(name, ()))
+            caller = Caller(**fields)
             known = Credential(data["secret"], caller, token=token, expires_at=data["expires"])
             if len(self._read) >= _CACHE_SIZE:
                 self._read.clear()

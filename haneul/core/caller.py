@@ -24,7 +24,8 @@ class Caller:
     - `tags`: the principal's tags with the session's laid over them. `token_issued_at_ns` and `token_expires_at_ns`:
       None for long-term keys.
     - `canonical_id`: the account's canonical user id, where a service (S3) knows it.
-    - `session_policies`: JSON texts, or ARNs of managed policies, passed when the session began. `transitive_tags`: keys of the session tags that go on
+    - `session_policies`: JSON texts, or ARNs of managed policies, passed when the session began. `scope_policies`: JSON texts that narrow it down further, each
+      by itself (GetScopedCredentials). `transitive_tags`: keys of the session tags that go on
       to every role that the session assumes. `session_keys`: condition keys that every request of the session has (`saml:sub`), names in lower case.
     """
 
@@ -45,8 +46,13 @@ class Caller:
     mfa: bool = False
     canonical_id: str = ""
     session_policies: tuple[str, ...] = ()
+    scope_policies: tuple[str, ...] = ()
     transitive_tags: tuple[str, ...] = ()
     session_keys: Mapping[str, str] = field(default_factory=dict)
+
+    def is_root_of(self, account: str) -> bool:
+        """Whether this is the root user of the account, with all that root may do: a session that was scoped down has not."""
+        return self.kind == "root" and self.account == account and not self.scope_policies
 
 
 ANONYMOUS = Caller(kind="anonymous", account="", arn="", principal_id="anonymous")

@@ -95,7 +95,7 @@ class Admin:
             caller = self._cloud.authority.authenticate(request, "sts").caller
         except ServiceError as error:
             return _json(403, {"error": error.message})
-        if caller.kind == "root" and caller.account == self._cloud.settings.account:
+        if caller.is_root_of(self._cloud.settings.account):
             return None
         return _json(403, {"error": "administration answers requests signed by root (service name sts), or any from this machine while development keys are on"})
 

@@ -46,7 +46,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "CopySourceSSECustomerKeyMD5": "its name is put together, from that of the object's own key",
         "RequestPayer": "agrees to pay, which counts only where the requester is to (PutBucketRequestPayment is refused)",
     },
-    "sts": {"EncodedMessage": "no message is valid, because nothing encodes any"},
+    "sts": {
+        "EncodedMessage": "no message is valid, because nothing encodes any",
+        "ScopedSessionDescription": "is for CloudTrail's log alone, and there is no CloudTrail",
+    },
 }
 
 

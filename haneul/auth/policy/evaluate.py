@@ -7,6 +7,7 @@ How directly a resource's policy names the caller settles which limits its word 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,7 @@ from haneul.auth.policy.document import Policy
 from haneul.auth.policy.principals import Naming
 from haneul.core.caller import Caller
 
-__all__ = ["AccessRequest", "Decision", "PolicySet", "decide", "denial_message", "is_cacheable"]
+__all__ = ["AccessRequest", "Decision", "PolicySet", "decide", "denial_message", "is_cacheable", "narrowed"]
 
 Verdict = Literal["allow", "deny", "silent"]
 
@@ -56,6 +57,19 @@ def decide(request: AccessRequest, caller: Caller, policies: PolicySet, *, resou
         if not decision.allowed:
             return decision
     assert decision is not None
+    return decision
+
+
+def narrowed(decision: Decision, request: AccessRequest, caller: Caller, scopes: Sequence[Policy], resource_account: str) -> Decision:
+    """What is left of a decision that allows, when the caller's session was scoped down: each of `scopes` must allow the action on every resource, too,
+    whoever's policy it was that allowed it (IAM User Guide, "Permissions for GetScopedCredentials")."""
+    action = request.action.lower()
+    context = Context(request, caller, resource_account)
+    for resource in request.resources or _EVERY_RESOURCE:
+        for scope in scopes:
+            verdict = _verdict(scope, action, resource, context)
+            if verdict != "allow":
+                return Decision(False, verdict == "deny", "session", resource, decision.cross_account)
     return decision
 
 

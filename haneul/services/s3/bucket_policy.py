@@ -52,7 +52,7 @@ _LIMITING_OPERATORS = frozenset({"stringequals", "stringlike", "stringequalsigno
 def _authorized(call: Call, request: Shape, action: str) -> Bucket:
     """The owner's root user can always mend a policy that locks everybody out."""
     bucket = find_bucket(call, request)
-    if not (call.caller.kind == "root" and call.caller.account == bucket.account):
+    if not call.caller.is_root_of(bucket.account):
         call.authorize(action, bucket.arn, conditions(call, request))
     if call.caller.account != bucket.account:
         raise ServiceError("MethodNotAllowed", "The specified method is not allowed against this resource.", 405)

@@ -21,6 +21,7 @@ class Sts(Service):
 
     name = "sts"
     quirks = STS_QUIRKS
+    absent = {"GetDelegatedAccessToken": "IAM sends trade-in tokens to a partner's SNS topic (SendDelegationToken), and there is no SNS yet"}
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -32,9 +33,9 @@ class Sts(Service):
         return call.account
 
     def admit(self, call: Call) -> None:
-        """Sessions of users may assume roles and ask who they are, those of federated users only the latter ("Compare AWS STS credentials")."""
+        """Sessions of users may assume roles, ask who they are and be scoped down, those of federated users only the latter two ("Compare AWS STS credentials")."""
         name = call.operation.name
-        if name == "GetCallerIdentity" or call.operation.public or (name == "AssumeRole" and call.caller.kind != "federated"):
+        if name in ("GetCallerIdentity", "GetScopedCredentials") or call.operation.public or (name == "AssumeRole" and call.caller.kind != "federated"):
             return
         raise access_denied(f"Cannot call {name} with session credentials")
 
