@@ -7,7 +7,7 @@ import sys
 
 import uvloop
 
-from haneul.app import calm_collector
+from haneul.assembly import calm_collector
 from haneul.clock import Clock
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.front.server import Server

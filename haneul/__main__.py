@@ -1,5 +1,6 @@
 """The server process: `python -m haneul '<settings as JSON>'`. People use `haneul start`, which checks the options and runs this.
 
+`python -m haneul reader DESCRIPTOR` is how that process starts those beside it (`haneul start --workers`).
 With `{"root_key_of": <data directory>}` it serves nothing: it prints that directory's root key, as JSON, for `haneul status --keys`.
 """
 
@@ -21,6 +22,9 @@ from haneul import __version__
 from haneul.app import App, root_key_in, serve
 from haneul.core.cloud import Settings
 from haneul.store.port import StoreError
+from haneul.store.shared import SharedMemory
+from haneul.workers.messages import unpack
+from haneul.workers.reader import read
 
 _LOCK = "lock"
 _FACTS = "server.json"
@@ -28,6 +32,8 @@ _FACTS = "server.json"
 
 def main() -> int:
     """Run until told to stop. Exit codes: 0 stopped, 1 could not start."""
+    if sys.argv[1] == "reader":
+        return _read(int(sys.argv[2]))
     wish = json.loads(sys.argv[1])
     if "root_key_of" in wish:
         return _show_root_key(Path(wish["root_key_of"]))
@@ -50,7 +56,7 @@ def main() -> int:
         return 1
     facts = settings.data_dir / _FACTS
     try:
-        uvloop.run(serve(settings, lambda app, port: _ready(app, port, facts, tls is not None), tls=_tls(tls)))
+        uvloop.run(serve(settings, lambda app, port: _ready(app, port, facts, tls is not None), tls=_tls(tls), tls_files=tls))
     except StoreError as error:
         print(f"Haneul cannot start: {error}", file=sys.stderr)
         return 1
@@ -59,6 +65,16 @@ def main() -> int:
         return 1
     finally:
         facts.unlink(missing_ok=True)
+    return 0
+
+
+def _read(descriptor: int) -> int:
+    """Run a process that only reads, over shared memory. What it needs to know comes in the first line of its standard input, which stays open as long as it is wanted."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    told = unpack(bytes.fromhex(sys.stdin.buffer.readline().decode()))
+    given = told["settings"]
+    given |= {"data_dir": Path(given["data_dir"]), "root_keys": tuple((key_id, secret, account) for key_id, secret, account in given["root_keys"])}
+    uvloop.run(read(Settings(**given), SharedMemory(descriptor), _tls(told["tls"])))
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import ssl
@@ -12,19 +11,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from haneul import __version__
-from haneul.auth.authority import StandardAuthority
-from haneul.auth.root import ROOT_KEY, RootKeys, open_root_key
-from haneul.auth.sessions import Sessions
+from haneul.assembly import Codecs, calm_collector, endpoints, open_authority
+from haneul.auth.root import ROOT_KEY, open_root_key
 from haneul.clock import Clock, Ids
 from haneul.core.cloud import Cloud, Settings
-from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.events.links import RegionLinks
 from haneul.events.outbox import StoredOutbox
 from haneul.events.signals import Hub
 from haneul.front.admin import Admin
 from haneul.front.entrance import Entrance
-from haneul.front.router import Endpoint, Router
+from haneul.front.router import Router
 from haneul.front.server import Server
 from haneul.metering.usage import StoredUsage
 from haneul.runtime.drivers.choice import driver_name
@@ -33,17 +30,15 @@ from haneul.store.aside import committed_row
 from haneul.store.blobs import Blobs, delete_keys
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.keys import pack, prefix_range
-from haneul.store.layout import LAYOUT_KEY, claim_layout
+from haneul.store.layout import LAYOUT_KEY, STORE, claim_layout
 from haneul.store.port import StoreError
+from haneul.store.shared import SharedMemory
 from haneul.store.vault import Vault
-from haneul.wire.codec import ServiceCodec
-from haneul.wire.model import load_service
+from haneul.workers.crew import Crew
 
-_STORE = "store/haneul.db"
 _CLOCK_KEY = pack(("clock",))
 # Where `scripts/setup` puts the AWS SDK for JavaScript, for Node.js functions.
 _NODE_MODULES = os.path.join(sys.prefix, "share", "haneul", "node_modules")
-_COLLECTOR_THRESHOLDS = (20_000, 20, 20)
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -54,10 +49,10 @@ class App:
     server: Server
     root_key: tuple[str, str]
     _store: EmbeddedStore
+    _entrance: Entrance
     _outbox: StoredOutbox
     _usage: StoredUsage
-    _authority: StandardAuthority
-    _codecs: dict[str, ServiceCodec]
+    _crew: Crew | None = None
 
     @classmethod
     async def open(
@@ -76,7 +71,7 @@ class App:
         settings.extra.setdefault("node_modules_dir", _NODE_MODULES)
         settings.sandbox = driver_name(settings.sandbox)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = EmbeddedStore(data / _STORE)
+        store = EmbeddedStore(data / STORE)
         try:
             await claim_layout(store)
         except StoreError:
@@ -94,51 +89,34 @@ class App:
         self.cloud = Cloud(settings, clock=clock, ids=ids, store=store, blobs=blobs, vault=vault, usage=self._usage, outbox=self._outbox, signals=Hub())
         self.cloud.links = RegionLinks(store, self.cloud.signals)
         self._usage.metrics = self.cloud.metrics
-        await self._open_authority(ids, vault)
-        self._codecs = {}
-        self.cloud.codec_for = self._codec
+        authority, self.root_key = await open_authority(self.cloud)
+        self.cloud.codec_for = Codecs(self.cloud).find
         for kind in services if services is not None else service_classes():
             self.cloud.add_service(kind(self.cloud))
         if "iam" in self.cloud.services:
-            self._authority.identities = self.cloud.services["iam"]  # type: ignore[assignment]
+            authority.identities = self.cloud.services["iam"]  # type: ignore[assignment]
         admin = Admin(self.cloud, self.advance, self.reset, on_stop, self.facts, self.root_key)
-        self.server = Server(Entrance(self.cloud, Router(self._endpoints()), admin).handle, clock)
+        self._entrance = Entrance(self.cloud, Router(endpoints(self.cloud)), admin)
+        self.server = Server(self._entrance.handle, clock)
         self.cloud.adopt_listener = self.server.adopt
         for service in self.cloud.services.values():
             await service.start()
         await self._outbox.start()
         return self
 
-    async def _open_authority(self, ids: Ids, vault: Vault) -> None:
-        settings = self.cloud.settings
-        root = RootKeys(settings.account, settings.root_keys, settings.dev_keys)
-        self.root_key = await root.load(self._store, vault, Ids())
-        self._authority = StandardAuthority(
-            self.cloud.clock,
-            root,
-            Sessions(vault, self.cloud.clock, Ids()),
-            protocols_of=lambda service: load_service(service).protocols,
-            signing_name_of=lambda service: load_service(service).signing_name,
-        )
-        self.cloud.authority = self._authority
-
-    def _codec(self, service: str) -> ServiceCodec:
-        codec = self._codecs.get(service)
-        if codec is None:
-            known = self.cloud.services.get(service)
-            quirks = known.quirks if known is not None else Quirks()
-            codec = self._codecs[service] = ServiceCodec(load_service(service), quirks, new_token=self.cloud.ids.uuid)
-        return codec
-
-    def _endpoints(self) -> list[Endpoint]:
-        models = [load_service(name) for name in self.cloud.services]
-        return [Endpoint(model.name, model.signing_name, model.endpoint_prefix, model.target_prefix) for model in models]
-
     async def listen(self, host: str | None = None, port: int | None = None, tls: ssl.SSLContext | None = None) -> int:
         """Begin to accept requests; returns the port."""
         settings = self.cloud.settings
-        settings.port = await self.server.listen(host or settings.host, settings.port if port is None else port, tls)
+        settings.port = await self.server.listen(host or settings.host, settings.port if port is None else port, tls, shared=settings.workers > 1)
         return settings.port
+
+    async def start_workers(self, tls: dict[str, str] | None = None) -> None:
+        """Start the processes beside this one, which is already listening. `tls`: the files of its certificate."""
+        memory = SharedMemory()
+        memory.set_clock(self.cloud.clock.offset)
+        self._store.shared = memory
+        self._crew = Crew(self.cloud, memory, self._entrance.handle, self.cloud.settings.workers - 1, tls)
+        await self._crew.start()
 
     def facts(self) -> dict[str, object]:
         """What `haneul status` shows."""
@@ -153,12 +131,15 @@ class App:
             "function_network": cloud.settings.function_network,
             "services": sorted(cloud.services),
             "connections": len(self.server.connections),
+            "workers": cloud.settings.workers,
         }
 
     async def advance(self, duration: int) -> None:
         """Move the clock forward by `duration` nanoseconds, durably."""
         await self.cloud.clock.advance(duration)
         self.server.take_time()
+        if self._store.shared is not None:
+            self._store.shared.set_clock(self.cloud.clock.offset)
         await self._keep_clock()
 
     async def _keep_clock(self) -> None:
@@ -183,6 +164,8 @@ class App:
         """Finish what is in flight and leave the data directory at rest."""
         for service in self.cloud.services.values():
             service.end_waits()
+        if self._crew is not None:
+            await self._crew.stop()
         await self.server.stop()
         for service in self.cloud.services.values():
             await service.stop()
@@ -199,19 +182,15 @@ def root_key_in(data_dir: Path) -> tuple[str, str]:
     Raises StoreError, and OSError where the directory's files cannot be read.
     """
     vault = Vault((data_dir / "vault.key").read_bytes(), Ids())
-    sealed = committed_row(data_dir / _STORE, ROOT_KEY)
+    sealed = committed_row(data_dir / STORE, ROOT_KEY)
     if sealed is None:
         raise StoreError(f"{data_dir} has no root key yet")
     return open_root_key(sealed, vault)
 
 
-def calm_collector() -> None:
-    """What is there now stays, and is never looked through again; requests leave next to nothing that only the collector can free."""
-    gc.freeze()
-    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
-
-
-async def serve(settings: Settings, ready: Callable[[App, int], None], *, tls: ssl.SSLContext | None = None) -> None:
+async def serve(
+    settings: Settings, ready: Callable[[App, int], None], *, tls: ssl.SSLContext | None = None, tls_files: dict[str, str] | None = None
+) -> None:
     """Run a cloud until it is told to stop."""
     stop = asyncio.Event()
     app = await App.open(settings, on_stop=stop.set)
@@ -219,6 +198,8 @@ async def serve(settings: Settings, ready: Callable[[App, int], None], *, tls: s
     for signal_number in _STOP_SIGNALS:
         loop.add_signal_handler(signal_number, stop.set)
     port = await app.listen(tls=tls)
+    if settings.workers > 1:
+        await app.start_workers(tls_files)
     calm_collector()
     ready(app, port)
     await stop.wait()

@@ -35,9 +35,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "services": ("core", "clock", "store", "metering.metrics"),
     "services/lambda_": ("core", "clock", "store", "metering.metrics", "runtime"),
     "front": ("wire", "auth", "core", "clock"),
+    "assembly.py": ("clock", "core", "wire", "auth", "front"),
+    "workers": ("assembly", "clock", "store", "metering", "core", "events", "services.registry", "front"),
     "cli": (),
-    "__main__.py": ("app", "core", "store"),
-    "app.py": ("clock", "store", "metering", "core", "wire", "auth", "events", "runtime", "services.registry", "front"),
+    "__main__.py": ("app", "core", "store", "workers"),
+    "app.py": ("assembly", "clock", "store", "metering", "core", "auth", "events", "runtime", "services.registry", "front", "workers"),
     "__init__.py": (),
 }
 

@@ -18,6 +18,7 @@ from haneul.cli.output import Trouble, show
 from haneul.cli.root_keys import VARIABLE, hand_over, root_keys
 
 _STOP_SECONDS = 30.0
+_WORKERS_MAX = 64
 _CAPACITIES = ("enforced", "unlimited")
 _SANDBOXES = ("auto", "namespaces", "bubblewrap", "none")
 _NETWORKS = ("outbound", "none")
@@ -58,6 +59,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=_NETWORKS[0],
         help="what functions reach besides this cloud: whatever this machine reaches but its own loopback (default: outbound), or nothing (none)",
     )
+    command.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that answer requests (default: 1). One of them writes; the others answer reads of DynamoDB and pass on everything else",
+    )
     command.add_argument("--tls-certificate", type=local_path, metavar="FILE", help="serve HTTPS with this certificate (PEM)")
     command.add_argument("--tls-key", type=local_path, metavar="FILE", help="the certificate's key (PEM)")
     command.set_defaults(run=start)
@@ -78,6 +86,8 @@ def start(options: argparse.Namespace) -> int:
         raise Trouble(f"--port takes a number up to 65535, not {options.port}")
     if not re.fullmatch(r"[a-z0-9-]+", options.region):
         raise Trouble(f"--region takes a region's name such as us-east-1, not {options.region!r}")
+    if not 1 <= options.workers <= _WORKERS_MAX:
+        raise Trouble(f"--workers takes a number from 1 to {_WORKERS_MAX}, not {options.workers}")
     if options.sandbox == "bubblewrap" and shutil.which("bwrap") is None:
         raise Trouble("--sandbox bubblewrap needs the program bwrap in the PATH (Debian's package is bubblewrap)")
     if bool(options.tls_certificate) != bool(options.tls_key):
@@ -95,6 +105,7 @@ def start(options: argparse.Namespace) -> int:
         "capacity_unlimited": options.capacity == "unlimited",
         "sandbox": options.sandbox,
         "function_network": options.function_network,
+        "workers": options.workers,
     }
     if options.tls_certificate:
         wish["tls"] = {"certificate": str(options.tls_certificate), "key": str(options.tls_key)}

@@ -100,6 +100,17 @@ class Clock:
         self._offset = offset
         self._moves = [(self.machine_now(), self.now())]
 
+    def follow(self, offset: int) -> None:
+        """Move with another process's clock, which has reached this offset."""
+        self._offset = offset
+        self._remember_move()
+        self._arm()
+
+    def _remember_move(self) -> None:
+        self._moves.append((self.machine_now(), self.now()))
+        if len(self._moves) > _MOVES_REMEMBERED:
+            del self._moves[: _MOVES_REMEMBERED // 2]
+
     # ---- timers
 
     def call_at(self, when: int, callback: Callable[[], None]) -> Timer:
@@ -213,9 +224,7 @@ class Clock:
                 await self.settle()
             self._move_to(target)
         finally:
-            self._moves.append((self.machine_now(), self.now()))
-            if len(self._moves) > _MOVES_REMEMBERED:
-                del self._moves[: _MOVES_REMEMBERED // 2]
+            self._remember_move()
             self._advancing = False
             if not self.frozen:
                 self._arm()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -12,6 +12,7 @@ from haneul.clock import Clock, Ids
 from haneul.core.call import Call
 from haneul.core.caller import Caller
 from haneul.core.errors import NotBuilt, ServiceError
+from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.operation import Operation
 from haneul.core.ports import Authority, Codec, Links, Outbox, Signals, Usage
 from haneul.core.service import Service
@@ -24,15 +25,15 @@ S = TypeVar("S", bound=Service)
 
 
 class AdoptListener(Protocol):
-    """Serves the cloud's API on a socket that is already listening (one inside a function's sandbox); returns what ends it."""
+    """Serves the cloud's API, or `handler`, on a socket (one inside a function's sandbox, for instance); returns what ends it."""
 
-    async def __call__(self, sock: socket.socket, remote: str, /) -> Callable[[], None]: ...
+    async def __call__(self, sock: socket.socket, remote: str, handler: Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]] | None = None, /) -> Callable[[], None]: ...
 
 
 @dataclass
 class Settings:
     """What `haneul start` was told. `root_keys` are (key id, secret, account); `sandbox` is what functions are held in (docs/runtime.md),
-    `function_network` what they reach besides this cloud: `outbound` or `none`."""
+    `function_network` what they reach besides this cloud: `outbound` or `none`; `workers` how many processes answer requests."""
 
     data_dir: Path
     account: str = "000000000000"
@@ -44,6 +45,7 @@ class Settings:
     capacity_unlimited: bool = False
     sandbox: str = "auto"
     function_network: str = "outbound"
+    workers: int = 1
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.operation import Operation, operations_in
@@ -26,6 +26,8 @@ class Service:
     quirks: ClassVar[Quirks] = Quirks()
     absent: ClassVar[Mapping[str, str]] = {}
     """Why operations are not built, by name, where there is more to say than that nobody has built them. For the coverage page."""
+    shared_reads: ClassVar[frozenset[str]] = frozenset()
+    """Operations that a process which only reads performs as well as the one that writes (`haneul start --workers`)."""
     resource_tag_prefix: ClassVar[str] = "aws"
     """Where a service has a condition key for a resource's tags besides `aws:ResourceTag/KEY`, what stands in the place of `aws`."""
 
@@ -40,6 +42,22 @@ class Service:
 
     async def stop(self) -> None:
         """End background work; nothing may be lost by it."""
+
+    # ---- in several processes
+
+    async def follow(self) -> None:
+        """Begin work in a process that only reads, instead of `start`: the store cannot be written, and what is counted waits for `collect`."""
+
+    def collect(self) -> Any:
+        """In a process that only reads: what was counted since the last time, as plain data for the writing process; None for nothing."""
+        return None
+
+    def take_in(self, collected: Any) -> Any:
+        """In the writing process: what a reading one has collected. The answer goes to its `hear`."""
+        return None
+
+    def hear(self, answer: Any) -> None:
+        """In a process that only reads: the writing process's answer to what was collected."""
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
         """The JSON text of the policy attached to a resource, if there is one."""

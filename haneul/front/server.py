@@ -66,9 +66,11 @@ class Server:
         for connection in due:
             connection.answer_ready()
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen on an address; returns the port (chosen by the system when `port` is 0)."""
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None, *, shared: bool = False) -> int:
+        """Listen on an address; returns the port (chosen by the system when `port` is 0). `shared`: other processes listen there, too, and each gets a share of the connections."""
         more: dict[str, Any] = {"ssl": tls, "ssl_handshake_timeout": self._header_timeout, "ssl_shutdown_timeout": _TLS_SHUTDOWN_SECONDS} if tls is not None else {}
+        if shared:
+            more["reuse_port"] = True
         server = await asyncio.get_running_loop().create_server(lambda: Connection(self, self._handler), host, port, backlog=_BACKLOG, **more)
         self._servers.append(server)
         self._tick()

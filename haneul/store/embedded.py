@@ -21,6 +21,8 @@ from typing import TypeVar
 import apsw
 
 from haneul.store.port import Reader, Row, StoreError, Transaction
+from haneul.store.shared import SharedMemory
+from haneul.store.sqlite import RecentRows, Watcher, announce, connect, pages, read_range, read_row
 
 T = TypeVar("T")
 
@@ -28,21 +30,19 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) W
 _FORMAT_VERSION = 1
 _ROWS_PER_STATEMENT = (256, 64, 16, 4, 1)
 _CHECKPOINT_PAGES = 4_000
-_BUSY_TIMEOUT_MS = 10_000
-_CACHE_BYTES = 8 << 20
-_CACHED_ROW_BYTES_MAX = 1 << 16
-_ROW_OVERHEAD_BYTES = 150
 _log = logging.getLogger("haneul")
 
 
 class _Batch:
     """Writes that share one commit. `None` is a deletion."""
 
-    __slots__ = ("order", "waiting", "writes")
+    __slots__ = ("order", "used", "waiting", "writes")
 
     def __init__(self) -> None:
         self.writes: dict[bytes, bytes | None] = {}
         self.order: list[bytes] = []
+        # Rows that were remembered until they were handed over, and will be again.
+        self.used: list[bytes] = []
         self.waiting: list[asyncio.Future[None]] = []
 
     def put(self, key: bytes, value: bytes | None) -> None:
@@ -54,36 +54,6 @@ class _Batch:
         return self.order[bisect_left(self.order, start) : bisect_left(self.order, end)]
 
 
-class _RecentRows:
-    """Committed rows that were read lately, in two halves: a row that is used is in the young half or moves there; when the young half is
-    full it becomes the old one, and what nobody has used in the meantime is forgotten. At most 2 x _CACHE_BYTES.
-    """
-
-    __slots__ = ("old", "size", "young")
-
-    def __init__(self) -> None:
-        self.young: dict[bytes, bytes] = {}
-        self.old: dict[bytes, bytes] = {}
-        self.size = 0
-
-    def keep(self, key: bytes, value: bytes) -> None:
-        size = len(key) + len(value) + _ROW_OVERHEAD_BYTES
-        if size > _CACHED_ROW_BYTES_MAX:
-            return
-        self.size += size
-        if self.size > _CACHE_BYTES:
-            self.old, self.young, self.size = self.young, {}, size
-        self.young[key] = value
-
-    def take_over(self, batch: _Batch) -> None:
-        """What was committed replaces what was known."""
-        young, old, writes = self.young, self.old, batch.writes
-        for key in batch.order:
-            old.pop(key, None)
-            if young.pop(key, None) is not None and (value := writes[key]) is not None:
-                self.keep(key, value)
-
-
 class EmbeddedStore:
     """A store in one SQLite file. `open` it inside the event loop that will use it."""
 
@@ -91,13 +61,13 @@ class EmbeddedStore:
         self._path = str(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._writer = self._connect()
+            self._writer = connect(self._path)
             self._writer.execute(_SCHEMA)
             version = next(iter(self._writer.execute("PRAGMA user_version")))[0]
             if not isinstance(version, int) or version > _FORMAT_VERSION:
                 raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {_FORMAT_VERSION}")
             self._writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
-            self._reader = self._connect()
+            self._reader = connect(self._path)
         except apsw.Error as problem:
             raise StoreError(f"{path} cannot be opened: {problem}") from problem
         self._writer.set_wal_hook(self._after_commit)
@@ -107,8 +77,10 @@ class EmbeddedStore:
         self._hand_over_planned = False
         self._closed = False
         self._snapshot_depth = 0
-        self._recent = _RecentRows()
-        self._watchers: list[tuple[bytes, Callable[[Sequence[bytes]], None]]] = []
+        # Where processes that only read hear of what changes, if there are any.
+        self.shared: SharedMemory | None = None
+        self._recent = RecentRows()
+        self._watchers: list[Watcher] = []
         self._work: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._checkpoint_wanted = threading.Event()
         self._threads = [
@@ -117,20 +89,6 @@ class EmbeddedStore:
         ]
         for thread in self._threads:
             thread.start()
-
-    def _connect(self) -> apsw.Connection:
-        connection = apsw.Connection(self._path)
-        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
-        # One plan for each statement, whatever values are bound: SQLite would prepare ranges anew for every query to look at their bounds.
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("PRAGMA cache_size = -16000")
-        # What large statements keep to take themselves back: a file would be made and removed for each of them.
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("PRAGMA mmap_size = 1073741824")
-        return connection
 
     # ---- reads of committed rows
 
@@ -146,17 +104,17 @@ class EmbeddedStore:
         if current and (known := recent.old.pop(key, None)) is not None:
             recent.keep(key, known)
             return known
-        for (value,) in self._reader.execute("SELECT v FROM kv WHERE k = ?", (key,)):
-            if current:  # What a snapshot shows may be out of date. A commit that was not announced yet will be, over what is kept here.
-                recent.keep(key, value)
-            return value  # type: ignore[no-any-return]
-        return None
+        value = read_row(self._reader, key)
+        # What a snapshot shows may be out of date, and what is on its way to the disk soon will be.
+        if value is not None and current and (self._committing is None or key not in self._committing.writes):
+            recent.keep(key, value)
+        return value
 
     def range(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[Row]:
-        return self._reader.execute(_RANGE_DOWN if reverse else _RANGE, (start, end, -1 if limit is None else limit)).fetchall()  # type: ignore[return-value]
+        return read_range(self._reader, start, end, limit, reverse)
 
     def iterate(self, start: bytes, end: bytes, reverse: bool = False, page: int = 256) -> Iterator[Row]:
-        return _pages(self, start, end, reverse, page)
+        return pages(self, start, end, reverse, page)
 
     @contextmanager
     def snapshot(self) -> Iterator[Reader]:
@@ -212,11 +170,18 @@ class EmbeddedStore:
     def _hand_over(self) -> None:
         self._hand_over_planned = False
         if self._committing is None and self._gathering.writes:
-            self._committing, self._gathering = self._gathering, _Batch()
-            self._work.put(self._committing)
+            batch = self._committing = self._gathering
+            self._gathering = _Batch()
+            # From now on the file may show the new rows at any moment, so nobody shows an old one that he remembers.
+            batch.used = self._recent.forget(batch.order)
+            if self.shared is not None:
+                self.shared.begin(batch.order)
+            self._work.put(batch)
 
     def _committed(self, batch: _Batch, error: StoreError | None) -> None:
         self._committing = None
+        if self.shared is not None:
+            self.shared.settle()
         if error is not None:
             # What gathered meanwhile was decided on top of writes that never happened.
             failed, self._gathering = [batch, self._gathering], _Batch()
@@ -225,23 +190,15 @@ class EmbeddedStore:
                     if not future.done():
                         future.set_exception(StoreError(str(error)))
             return
-        self._recent.take_over(batch)
+        for key in batch.used:
+            if (value := batch.writes[key]) is not None:
+                self._recent.keep(key, value)
         if self._gathering.writes:
             self._hand_over()
-        self._announce(batch)
+        announce(self._watchers, batch.order)
         for future in batch.waiting:
             if not future.done():
                 future.set_result(None)
-
-    def _announce(self, batch: _Batch) -> None:
-        for prefix, callback in tuple(self._watchers):
-            at = bisect_left(batch.order, prefix)
-            changed = []
-            while at < len(batch.order) and batch.order[at].startswith(prefix):
-                changed.append(batch.order[at])
-                at += 1
-            if changed:
-                callback(changed)
 
     def watch(self, prefix: bytes, callback: Callable[[Sequence[bytes]], None]) -> Callable[[], None]:
         entry = (prefix, callback)
@@ -321,7 +278,7 @@ class EmbeddedStore:
     # ---- the checkpointer's thread
 
     def _checkpoint(self) -> None:
-        connection = self._connect()
+        connection = connect(self._path)
         while True:
             self._checkpoint_wanted.wait()
             self._checkpoint_wanted.clear()
@@ -336,8 +293,6 @@ class EmbeddedStore:
                 _log.warning("the store's log could not be written back: %s", problem)
 
 
-_RANGE = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
-_RANGE_DOWN = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
 _PUT = {size: "INSERT INTO kv (k, v) VALUES " + ",".join(["(?,?)"] * size) + " ON CONFLICT (k) DO UPDATE SET v = excluded.v" for size in _ROWS_PER_STATEMENT}
 _DELETE = {size: "DELETE FROM kv WHERE k IN (" + ",".join("?" * size) + ")" for size in _ROWS_PER_STATEMENT}
 
@@ -387,7 +342,7 @@ class _EmbeddedTransaction:
         return merged if limit is None else merged[:limit]
 
     def iterate(self, start: bytes, end: bytes, reverse: bool = False, page: int = 256) -> Iterator[Row]:
-        return _pages(self, start, end, reverse, page)
+        return pages(self, start, end, reverse, page)
 
     def _over(self, start: bytes, end: bytes) -> dict[bytes, bytes | None]:
         over: dict[bytes, bytes | None] = {}
@@ -401,17 +356,3 @@ class _EmbeddedTransaction:
             if start <= key < end:
                 over[key] = value
         return over
-
-
-def _pages(reader: Reader, start: bytes, end: bytes, reverse: bool, page: int) -> Iterator[Row]:
-    size = min(page, 16)
-    while True:
-        rows = reader.range(start, end, size, reverse)
-        yield from rows
-        if len(rows) < size:
-            return
-        if reverse:
-            end = rows[-1][0]
-        else:
-            start = rows[-1][0] + b"\x00"
-        size = min(page, size * 4)

@@ -11,6 +11,9 @@ from __future__ import annotations
 from haneul.store.keys import pack
 from haneul.store.port import Store, StoreError, Transaction
 
+STORE = "store/haneul.db"
+"""Where the embedded store lies in a data directory."""
+
 LAYOUT_KEY = pack(("layout",))
 _LAYOUT = b"2"
 

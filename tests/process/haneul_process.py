@@ -102,9 +102,9 @@ class Process:
         self._log.close()
 
 
-def client(service: str, endpoint: str, *, keys: tuple[str, str] = ("test", "test"), **config: Any) -> Any:
-    """A boto3 client, with the development keys unless others are given, that tries once."""
+def client(service: str, endpoint: str, *, keys: tuple[str, ...] = ("test", "test"), **config: Any) -> Any:
+    """A boto3 client, with the development keys unless others are given (id, secret and perhaps a token), that tries once."""
     verify = config.pop("verify", None)
-    options = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30, **config)
-    session = boto3.session.Session(aws_access_key_id=keys[0], aws_secret_access_key=keys[1], region_name="us-east-1")
+    options = Config(**{"retries": {"total_max_attempts": 1}, "connect_timeout": 5, "read_timeout": 30, **config})
+    session = boto3.session.Session(*keys, region_name="us-east-1")
     return session.client(service, endpoint_url=endpoint, config=options, verify=verify)

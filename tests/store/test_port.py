@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from haneul.store import embedded
+from haneul.store import sqlite
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.port import StoreError
 
@@ -188,7 +188,7 @@ async def test_ranges_inside_transactions_agree_with_a_dict(
 
 async def test_rows_read_lately_are_never_out_of_date(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is remembered of rows: each read gives what was committed last, also when memory is far too small for all, and beside snapshots."""
-    monkeypatch.setattr(embedded, "_CACHE_BYTES", 1_000)
+    monkeypatch.setattr(sqlite, "_CACHE_BYTES", 1_000)
     chance, oracle = random.Random(5), dict[str, bytes]()
     for number in range(400):
         key = f"k{chance.randrange(20)}"

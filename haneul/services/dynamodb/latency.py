@@ -36,6 +36,7 @@ class Latencies:
         self._series: dict[tuple[str, str, str, str], Series] = {}
         self._used_at: dict[Place, int] = {}
         self._timer: Timer | None = None
+        self._following = False
 
     def add(self, call: Call, operation: str, table: str, nanoseconds: int) -> None:
         """A request has succeeded; `table` is a name or an ARN."""
@@ -43,8 +44,8 @@ class Latencies:
         series = self._series.get(key)
         if series is None:
             series = self._new(key)
-        if not series.count:
-            self._in_use((call.account, call.region, _name(table)))
+        if not series.count and not self._following:
+            self.in_use((call.account, call.region, _name(table)))
         series.add(nanoseconds // _GRAIN / 100)
 
     def _new(self, key: tuple[str, str, str, str]) -> Series:
@@ -62,7 +63,12 @@ class Latencies:
             self._timer = None
         self._used_at.clear()
 
-    def _in_use(self, place: Place) -> None:
+    def follow(self) -> None:
+        """Another process reports what is provisioned."""
+        self._following = True
+
+    def in_use(self, place: Place) -> None:
+        """A table had a successful request: what is provisioned for it is reported."""
         now = self._cloud.clock.now()
         self._used_at[place] = now
         if self._timer is None:

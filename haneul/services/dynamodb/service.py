@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
@@ -30,6 +30,7 @@ from haneul.services.dynamodb.stream_source import StoredStreams
 from haneul.services.dynamodb.streams import ChangeLog
 from haneul.services.dynamodb.tables import TABLE_SPACE, Table, TableRecord, table_key
 from haneul.services.dynamodb.throughput.enforcement import Capacity
+from haneul.services.dynamodb.throughput.reported import ReportedCapacity, take_reported
 from haneul.services.dynamodb.values import Item
 from haneul.services.dynamodb.writing import read_counts, write_row
 from haneul.store.keys import pack, unpack
@@ -44,12 +45,14 @@ class DynamoDb(Service):
 
     name = "dynamodb"
     quirks: ClassVar[Quirks] = DYNAMODB
+    shared_reads = frozenset(("BatchGetItem", "GetItem", "Query", "Scan"))
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.parsers = Parsers()
         self.changes = ChangeLog(cloud.ids)
         self.capacity = Capacity(cloud, read_counts)
+        self.reported: ReportedCapacity | None = None
         self.latencies = Latencies(cloud, self.stored_table)
         # What the service of the streams' own API reads from.
         self.streams = StoredStreams(cloud)
@@ -66,7 +69,7 @@ class DynamoDb(Service):
             (tokens.FORGET, tokens.forget),
         ):
             cloud.outbox.handle(kind, partial(handler, self))
-        cloud.signals.listen(LINKS_CHANGED, self._links_changed)
+        self._unlisten: Callable[[], None] | None = None
 
     def answer(self, request: HttpRequest, pipeline: Callable[[HttpRequest, Service], Awaitable[HttpResponse]]) -> Awaitable[HttpResponse]:
         """Before the pipeline go requests that are no call of an operation: questions after the endpoint's health, and bodies of other types."""
@@ -76,10 +79,29 @@ class DynamoDb(Service):
 
     async def start(self) -> None:
         """Whatever replicas wait for, they may be able to go on with now."""
+        self._unlisten = self.cloud.signals.listen(LINKS_CHANGED, self._links_changed)
         await revival.revive(self)
 
     async def stop(self) -> None:
+        if self._unlisten is not None:
+            self._unlisten()
+            self._unlisten = None
         self.latencies.stop()
+
+    async def follow(self) -> None:
+        """Reads are charged in the process that writes, which says which tables have so much left that it may happen a moment later."""
+        self.capacity = self.reported = ReportedCapacity(self.cloud, read_counts)
+        self.latencies.follow()
+
+    def collect(self) -> Any:
+        return self.reported.collect() if self.reported is not None else None
+
+    def take_in(self, collected: Any) -> Any:
+        return take_reported(self, collected)
+
+    def hear(self, answer: Any) -> None:
+        if self.reported is not None:
+            self.reported.hear(answer)
 
     @classmethod
     def operations(cls) -> dict[str, Operation]:

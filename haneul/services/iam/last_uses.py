@@ -30,10 +30,12 @@ class LastUses:
             name = caller.principal_id.partition(":")[0]
         else:
             return
-        clock = self._cloud.clock
-        self._noted[name] = (clock.now(), service, region)
+        self._enter(name, (self._cloud.clock.now(), service, region))
+
+    def _enter(self, name: str, use: tuple[int, str, str]) -> None:
+        self._noted[name] = use
         if self._timer is None:
-            self._timer = clock.call_later(_FLUSH_EVERY, self._flush_soon)
+            self._timer = self._cloud.clock.call_later(_FLUSH_EVERY, self._flush_soon)
 
     def of(self, name: str) -> LastUse | None:
         """The last use of an access key or role id."""
@@ -50,6 +52,20 @@ class LastUses:
     def _flush_soon(self) -> None:
         self._timer = None
         self._cloud.clock.run(self.flush(), name="iam last uses")
+
+    def collect(self) -> dict[str, tuple[int, str, str]] | None:
+        """What was noted since the last time, to be noted elsewhere."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        noted, self._noted = self._noted, {}
+        return noted or None
+
+    def take_in(self, noted: dict[str, tuple[int, str, str]]) -> None:
+        """Note what another process has collected."""
+        for name, (at, service, region) in noted.items():
+            if at > self._noted.get(name, (0, "", ""))[0]:
+                self._enter(name, (at, service, region))
 
     async def flush(self) -> None:
         """Write down what was noted."""

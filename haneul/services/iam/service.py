@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
@@ -36,6 +37,15 @@ class Iam(Service):
     async def stop(self) -> None:
         self.identities.stop()
         await self.last_uses.stop()
+
+    async def follow(self) -> None:
+        self.identities.start()
+
+    def collect(self) -> Any:
+        return self.last_uses.collect()
+
+    def take_in(self, collected: Any) -> None:
+        self.last_uses.take_in(collected)
 
     def resource_account(self, call: Call, arn: str) -> str | None:
         """Everything belongs to the caller's account, the policies of AWS (whose ARNs name the account `aws`) too."""

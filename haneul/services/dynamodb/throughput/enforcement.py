@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb.tables import Index, IndexRecord, Table, TableRecord, table_key
@@ -16,6 +17,8 @@ from haneul.services.dynamodb.throughput.meters import NAMESPACE, TableMeters
 from haneul.services.dynamodb.throughput.throttled import CODES
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
+
+_CLOSED_MAX = 10_000
 
 Sizes = Callable[[Reader, Table], dict[str, tuple[int, int]]]
 Entry = tuple[Index, bytes, int]
@@ -31,6 +34,8 @@ class Capacity:
         self._sizes = sizes
         self.enforced = not cloud.settings.capacity_unlimited
         self._meters: dict[tuple[str, str, str], tuple[str, TableMeters]] = {}
+        # Until when tables, by id, are not to be read by other processes.
+        self._closed: dict[str, int] = {}
 
     def forget(self, place: tuple[str, str, str]) -> None:
         """A table is gone."""
@@ -90,6 +95,30 @@ class Capacity:
         if flow.take(now, half_units, row):
             self._grown(table)
 
+    def take_elsewhere(self, table: Table, index: Index | None, place: bytes, costs: Sequence[Sequence[int]], now: int) -> float:
+        """Charge reads that another process has let in, as pairs of half units and how many; the half units that are left there."""
+        flow, place = self._reads(table, index, place)
+        grown = False
+        for half_units, count in costs:
+            self._use(table, "ReadHalfUnits", half_units * count)
+            grown |= flow.take_many(now, half_units, place, count)
+        if grown:
+            self._grown(table)
+        return flow.left(now, place)
+
+    def close_to_others(self, table_id: str, now: int) -> None:
+        """Let other processes not read a table for the next second, which is as long as partitions remember."""
+        if len(self._closed) >= _CLOSED_MAX:
+            self._closed.clear()
+        self._closed[table_id] = now + SECOND
+
+    def left_for_reads(self, table: Table, now: int) -> float:
+        """The half units that reads of a table find, wherever they are."""
+        if self._closed.get(table.record.id, 0) > now:
+            return 0.0
+        meters = self._of(table)
+        return min(meter.reads.left(now, b"") for meter in (meters.table, *meters.indexes.values()))
+
     def _reads(self, table: Table, index: Index | None, place: bytes) -> tuple[Flow, bytes]:
         """Who pays for a read: local indexes are parts of their table, and lie where its items lie."""
         meters = self._of(table)
@@ -147,6 +176,7 @@ class Capacity:
     def count_throttled_request(self, table: Table, operation: str) -> None:
         """Count a request of which something was throttled."""
         record = table.record
+        self.close_to_others(record.id, self._clock.now())
         dimensions = (("Operation", operation), ("TableName", record.name))
         self._cloud.metrics.add(record.account, record.region, NAMESPACE, "ThrottledRequests", dimensions)
 

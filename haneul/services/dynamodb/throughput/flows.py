@@ -127,6 +127,27 @@ class Flow:
         peak = self.peak
         return peak is not None and peak.add(now, units)
 
+    def take_many(self, now: int, units: int, place: bytes, count: int) -> bool:
+        """`take`, for so many requests of the same cost at once."""
+        if count > 1:
+            self._consumed.add(units / self._halves, count - 1)
+            self._own.take(now, units * (count - 1))
+            self._partition(place).take(now, units * (count - 1))
+            if self._maximum is not None:
+                self._maximum.take(now, units * (count - 1))
+            if self.peak is not None:
+                self.peak.add(now, units * (count - 1))
+        return self.take(now, units, place)
+
+    def left(self, now: int, place: bytes) -> float:
+        """Units (half units for reads) that a request for the row at `place` finds, of whatever has least."""
+        least = min(self._own.left(now), self._partition(place).left(now))
+        return min(least, self._maximum.left(now)) if self._maximum is not None else least
+
+    def _partition(self, place: bytes) -> Bucket:
+        partition = self._partitions.find(place)
+        return partition.writes if self.is_write else partition.reads
+
     def ready_for(self) -> int:
         """Units a second that a table on demand takes at once."""
         return self.peak.warm // self._halves if self.peak is not None else 0
