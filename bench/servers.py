@@ -39,6 +39,11 @@ def pin_server() -> None:
     os.sched_setaffinity(0, {SERVER_CORE})
 
 
+def unpin() -> None:
+    """Let this process run on every core."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+
+
 @contextlib.contextmanager
 def process(name: str, command: list[str], *, port: int | None = None, folder: Path | None = None, cwd: Path | None = None, pinned: bool = True) -> Iterator[Target]:
     """Run a server until the block ends. Its port is given, or the first line that it prints (a number, or JSON with an endpoint)."""
@@ -48,7 +53,7 @@ def process(name: str, command: list[str], *, port: int | None = None, folder: P
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=cwd or ROOT,
-        preexec_fn=pin_server if pinned else None,
+        preexec_fn=pin_server if pinned else unpin,
     )
     try:
         if port is None:
@@ -92,12 +97,12 @@ def front() -> contextlib.AbstractContextManager[Target]:
 
 
 @contextlib.contextmanager
-def haneul(*, pinned: bool = True, kept: Path | None = None) -> Iterator[Target]:
+def haneul(*, pinned: bool = True, kept: Path | None = None, workers: int = 1) -> Iterator[Target]:
     """A whole Haneul on a fresh data directory, or on one that is `kept`."""
     folder = kept or Path(tempfile.mkdtemp(prefix="haneul-bench-"))
     try:
         # Without capacity limits: a table that throttles would measure patience.
-        command = [str(Path(sys.executable).parent / "haneul"), "start", "--port", "0", "--data-dir", str(folder), "--capacity", "unlimited"]
+        command = [str(Path(sys.executable).parent / "haneul"), "start", "--port", "0", "--data-dir", str(folder), "--capacity", "unlimited", "--workers", str(workers)]
         with process("haneul", command, folder=folder, pinned=pinned) as target:
             yield target
     finally:

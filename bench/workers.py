@@ -1,0 +1,89 @@
+"""Reads answered by two processes on one data directory (`haneul start --workers 2`), against those of one.
+
+All of them, and the load, share the machine's cores here, so the load must cost little: it comes from wrk, where that is installed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+
+from bench import requests, servers
+from bench.data_plane import client
+from bench.load import take_turns
+from bench.table import Table
+
+_LISTS, _LENGTH = 50, 20
+_DYNAMODB = "DynamoDB_20120810."
+
+
+def run(table: Table, seconds: float) -> None:
+    """Measure GetItem and Query."""
+    print("workers")
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        table.add("reads by two processes", "not measured (no wrk here)")
+        return
+    with tempfile.TemporaryDirectory(prefix="haneul-bench-wrk-") as folder, servers.haneul(pinned=False) as one, servers.haneul(pinned=False, workers=2) as two:
+        for target in (one, two):
+            _fill(target.port)
+        for name, what in (("GetItem", _gets), ("Query of 20 items", _queries)):
+            scripts = {target.port: _script(Path(folder) / f"{name[:3]}-{target.port}.lua", what(target.port)) for target in (one, two)}
+
+            def rate(port: int, turn: float, scripts: dict[int, Path] = scripts) -> float:
+                return _rate(wrk, port, scripts[port], turn)
+
+            turns = take_turns(lambda turn: rate(two.port, turn), lambda turn: rate(one.port, turn), max(seconds, 8.0))
+            ratio = statistics.median(ours / theirs for ours, theirs in turns)
+            table.add(f"DynamoDB {name}, two processes", f"{statistics.median(ours for ours, _ in turns):,.0f}/s", ratio=ratio, against="one process", at_least=1.6)
+
+
+def _rate(wrk: str, port: int, script: Path, seconds: float) -> float:
+    found = subprocess.run(
+        [wrk, "-t1", "-c64", f"-d{max(1, round(seconds))}", "-s", str(script), f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True, preexec_fn=servers.unpin
+    ).stdout
+    if "Non-2xx" in found or "Socket errors" in found:
+        raise RuntimeError(f"requests failed: {found}")
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", found)
+    assert rate is not None
+    return float(rate[1])
+
+
+def _script(path: Path, prepared: list[bytes]) -> Path:
+    """A wrk script that sends these requests in turn."""
+    lines = ["local all = {", *[f"{_lua(one)}," for one in prepared], "}", "local at = 0", "request = function() at = at % #all + 1; return all[at] end"]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def _lua(data: bytes) -> str:
+    return '"' + "".join(chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:03}" for byte in data) + '"'
+
+
+def _fill(port: int) -> None:
+    dynamodb = client("dynamodb", port)
+    keys = (("pk", "S", "HASH"), ("sk", "N", "RANGE"))
+    dynamodb.create_table(
+        TableName="lists",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind, _ in keys],
+        KeySchema=[{"AttributeName": name, "KeyType": role} for name, _, role in keys],
+    )
+    dynamodb.get_waiter("table_exists").wait(TableName="lists", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    for at in range(_LISTS):
+        items = [{"pk": {"S": f"list-{at}"}, "sk": {"N": str(number)}, "text": {"S": "x" * 100}} for number in range(_LENGTH)]
+        dynamodb.batch_write_item(RequestItems={"lists": [{"PutRequest": {"Item": item}} for item in items]})
+
+
+def _gets(port: int) -> list[bytes]:
+    keys = [{"pk": {"S": f"list-{at}"}, "sk": {"N": str(number)}} for at in range(_LISTS) for number in range(_LENGTH)]
+    return [requests.target("dynamodb", port, _DYNAMODB + "GetItem", "1.0", {"TableName": "lists", "Key": key}) for key in keys]
+
+
+def _queries(port: int) -> list[bytes]:
+    asked = [{"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": f"list-{at}"}}} for at in range(_LISTS)]
+    return [requests.target("dynamodb", port, _DYNAMODB + "Query", "1.0", {"TableName": "lists", **one}) for one in asked]
