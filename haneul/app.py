@@ -107,7 +107,7 @@ class App:
     async def listen(self, host: str | None = None, port: int | None = None, tls: ssl.SSLContext | None = None) -> int:
         """Begin to accept requests; returns the port."""
         settings = self.cloud.settings
-        settings.port = await self.server.listen(host or settings.host, settings.port if port is None else port, tls, shared=settings.workers > 1)
+        settings.port = await self.server.listen(host or settings.host, settings.port if port is None else port, tls, shared="first" if settings.workers > 1 else "no")
         return settings.port
 
     async def start_workers(self, tls: dict[str, str] | None = None) -> None:

@@ -14,6 +14,10 @@ class ClientGone(Exception):
     """The client closed its connection before the whole body had arrived."""
 
 
+class Unanswerable(Exception):
+    """Whether the request was carried out, nobody can tell any more: its connection is cut, as it would be by a server that dies."""
+
+
 class IncomingBody:
     """The `BodyStream` of a connection. Reading is paused while more than about 1 MB waits to be consumed."""
 

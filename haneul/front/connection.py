@@ -16,7 +16,7 @@ import httptools
 
 from haneul.core.bodies import chunks_of
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
-from haneul.front.body import ClientGone, IncomingBody
+from haneul.front.body import ClientGone, IncomingBody, Unanswerable
 from haneul.front.head import NO_BODY, head_bytes
 from haneul.front.incoming import METHODS, Incoming, Refused, joined, path_of_absolute, refuse_coding
 from haneul.front.respond import driver, send_stream
@@ -301,7 +301,9 @@ class Connection(asyncio.Protocol):
     def _broken(self, error: BaseException) -> HttpResponse:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
-        if not isinstance(error, ClientGone):
+        if isinstance(error, Unanswerable):
+            self.abort()
+        elif not isinstance(error, ClientGone):
             _log.error("a request failed inside", exc_info=error)
         return HttpResponse(500, {"Content-Type": "text/plain"}, b"Internal Server Error\n")
 

@@ -10,6 +10,7 @@ from typing import cast
 import httptools
 
 from haneul.core.http import BodyStream, HttpRequest, HttpResponse
+from haneul.front.body import Unanswerable
 from haneul.front.head import NO_BODY
 
 CLIENT_HEADER = "x-haneul-client"
@@ -32,10 +33,8 @@ class Relay:
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def forward(self, request: HttpRequest) -> HttpResponse:
-        """The other process's answer. 503 when it went away before it answered."""
+        """The other process's answer. Raises Unanswerable when it goes away before it has answered."""
         upstream = await self._connection()
-        if upstream is None:
-            return _unavailable()
         upstream.begin(request.method)
         self._waiting[upstream] = request
         if self._sweeper is None:
@@ -50,7 +49,7 @@ class Relay:
         await upstream.wait_for_head()
         if not upstream.status:
             self._done(upstream, sending)
-            return _unavailable()
+            raise Unanswerable
         headers, repeated = upstream.take_headers()
         if upstream.complete:
             body = upstream.take_body()
@@ -61,13 +60,13 @@ class Relay:
         return HttpResponse(upstream.status, headers, self._rest(upstream, sending), repeated)
 
     async def send(self, path: str, body: bytes) -> bytes:
-        """Post a message to the other process itself; its answer's body. ConnectionError when there is none."""
+        """Post a message to the other process itself; its answer's body. Raises Unanswerable when there is none."""
         response = await self.forward(HttpRequest("POST", path, headers={"host": "haneul"}, body=body))
-        if response.status != 200 or not isinstance(response.body, bytes):
-            raise ConnectionError(f"the writing process answered {response.status}")
-        return response.body
+        if response.status != 200:
+            raise Unanswerable(f"the writing process answered {response.status}")
+        return response.body if isinstance(response.body, bytes) else b"".join([part async for part in cast(AsyncIterator[bytes], response.body)])
 
-    async def _connection(self) -> _Upstream | None:
+    async def _connection(self) -> _Upstream:
         loop = asyncio.get_running_loop()
         while self._idle:
             found = self._idle.pop()
@@ -77,7 +76,7 @@ class Relay:
         try:
             _, protocol = await loop.create_unix_connection(_Upstream, self._path)
         except OSError:
-            return None
+            raise Unanswerable from None
         return protocol
 
     def _done(self, upstream: _Upstream, sending: asyncio.Future[None] | None) -> None:
@@ -265,7 +264,3 @@ async def _send(upstream: _Upstream, stream: BodyStream) -> None:
             await upstream.write(b"0\r\n\r\n")
     except Exception:
         upstream.transport.close()
-
-
-def _unavailable() -> HttpResponse:
-    return HttpResponse(503, {"Content-Type": "text/plain"}, b"Service Unavailable\n")

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Generator, Sequence
 from email.utils import formatdate
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from haneul.clock import SECOND, Clock
 from haneul.front.connection import Connection, Handler
@@ -66,10 +66,17 @@ class Server:
         for connection in due:
             connection.answer_ready()
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None, *, shared: bool = False) -> int:
-        """Listen on an address; returns the port (chosen by the system when `port` is 0). `shared`: other processes listen there, too, and each gets a share of the connections."""
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None, *, shared: Literal["no", "first", "further"] = "no") -> int:
+        """Listen on an address; returns the port (chosen by the system when `port` is 0).
+
+        `shared`: further processes of the same cloud listen there, too, and each gets a share of the connections; the first sees that nobody else does.
+        """
         more: dict[str, Any] = {"ssl": tls, "ssl_handshake_timeout": self._header_timeout, "ssl_shutdown_timeout": _TLS_SHUTDOWN_SECONDS} if tls is not None else {}
-        if shared:
+        if shared == "first":
+            probe = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port, start_serving=False)
+            probe.close()
+            await probe.wait_closed()
+        if shared != "no":
             more["reuse_port"] = True
         server = await asyncio.get_running_loop().create_server(lambda: Connection(self, self._handler), host, port, backlog=_BACKLOG, **more)
         self._servers.append(server)

@@ -18,6 +18,7 @@ from haneul.core.service import Service
 from haneul.events.links import RegionLinks
 from haneul.events.outbox import StoredOutbox
 from haneul.events.signals import Hub
+from haneul.front.body import Unanswerable
 from haneul.front.relay import Relay
 from haneul.front.server import Server
 from haneul.metering.metrics import Gathered
@@ -64,7 +65,7 @@ class Reader:
 
     async def listen(self, tls: ssl.SSLContext | None) -> None:
         """Accept requests where the writing process does."""
-        await self._server.listen(self._settings.host, self._settings.port, tls, shared=True)
+        await self._server.listen(self._settings.host, self._settings.port, tls, shared="further")
 
     async def close(self) -> None:
         """Finish what is in flight, and tell what was counted."""
@@ -74,7 +75,7 @@ class Reader:
                 timer.cancel()
         try:
             await self._report()
-        except ConnectionError:
+        except Unanswerable:
             pass  # Nobody is left to be told.
         self._relay.close()
         await self._store.close()
@@ -104,9 +105,9 @@ class Reader:
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer a request, or pass it on."""
-        headers = request.headers
+        headers, current = request.headers, self._follow()
         service = self._local.get(headers.get("x-amz-target", ""))
-        if service is not None and request.method == "POST" and request.path == "/" and request.stream is None and "origin" not in headers and self._follow():
+        if service is not None and request.method == "POST" and request.path == "/" and request.stream is None and "origin" not in headers and current:
             if self._reporting is None:
                 self._reporting = asyncio.get_running_loop().call_later(self._report_seconds, self._report_soon)
             try:

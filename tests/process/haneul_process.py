@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -106,5 +107,10 @@ def client(service: str, endpoint: str, *, keys: tuple[str, ...] = ("test", "tes
     """A boto3 client, with the development keys unless others are given (id, secret and perhaps a token), that tries once."""
     verify = config.pop("verify", None)
     options = Config(**{"retries": {"total_max_attempts": 1}, "connect_timeout": 5, "read_timeout": 30, **config})
-    session = boto3.session.Session(*keys, region_name="us-east-1")
-    return session.client(service, endpoint_url=endpoint, config=options, verify=verify)
+    return _session(keys).client(service, endpoint_url=endpoint, config=options, verify=verify)
+
+
+@cache
+def _session(keys: tuple[str, ...]) -> boto3.session.Session:
+    """One for all clients with the same keys: a session reads models again."""
+    return boto3.session.Session(*keys, region_name="us-east-1")

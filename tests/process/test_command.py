@@ -123,7 +123,7 @@ def test_options_from_the_environment(tmp_path: Path) -> None:
 
 def test_every_option_of_every_command_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Because `haneul --help` says so: the variable gives what the option would."""
-    texts = {"port": "99", "memory": "512", "timeout": "7", "since": "1.5", "capacity": "unlimited", "sandbox": "none", "function-network": "none", "root-key": "a:b c:d", "env": "A=1 B=2", "data-dir": "~/x"}
+    texts = {"port": "99", "workers": "3", "memory": "512", "timeout": "7", "since": "1.5", "capacity": "unlimited", "sandbox": "none", "function-network": "none", "root-key": "a:b c:d", "env": "A=1 B=2", "data-dir": "~/x"}
     needed = {"deploy": ["f.py"], "invoke": ["f"]}
     [commands] = [action for action in parser()._actions if isinstance(action.choices, dict)]
     assert isinstance(commands.choices, dict)
@@ -330,6 +330,20 @@ def test_tls(tmp_path: Path) -> None:
             assert secure.version() == "TLSv1.2"
         assert process.stop() == 0
         assert "Traceback" not in process.log()
+
+
+def test_tls_in_several_processes(tmp_path: Path) -> None:
+    """Because each of them has clients of its own to greet, and passes on what they say."""
+    cert, key = certificate(tmp_path)
+    with Process(tmp_path / "data", "--tls-certificate", str(cert), "--tls-key", str(key), "--workers", "2") as process:
+        for at in range(8):
+            s3 = process.client("s3", verify=str(cert))
+            s3.create_bucket(Bucket=f"files-{at}")
+            policy = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::files-{at}/*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+            s3.put_bucket_policy(Bucket=f"files-{at}", Policy=json.dumps({"Version": "2012-10-17", "Statement": [policy]}))
+            s3.put_object(Bucket=f"files-{at}", Key="k", Body=b"x")
+            assert s3.get_object(Bucket=f"files-{at}", Key="k")["Body"].read() == b"x"
+        assert process.stop() == 0
 
 
 def test_commands_trust_whom_the_sdk_trusts(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.support.linearizability import Event, linearizable
 pytestmark = pytest.mark.process
 
 # Each has a connection of its own, and the kernel deals connections out by chance: with so many, both processes get some.
-CLIENTS = 16
+CLIENTS = 12
 
 
 def make_table(process: Process, name: str, **more: Any) -> None:
@@ -93,7 +93,7 @@ def test_every_read_shows_the_last_write(cloud: Process) -> None:
     """Whoever wrote it, over whichever connection: items, pages and batches."""
     make_table(cloud, "latest")
     everybody = clients(cloud)
-    for number in range(60):
+    for number in range(36):
         item = {"k": {"S": "a"}, "v": {"N": str(number)}}
         everybody[number % CLIENTS].put_item(TableName="latest", Item=item)
         for at, one in enumerate(everybody):
@@ -227,7 +227,7 @@ def test_everything_else_is_passed_on(cloud: Process) -> None:
     s3, sqs = cloud.client("s3"), cloud.client("sqs")
     s3.create_bucket(Bucket="files")
     queue = sqs.create_queue(QueueName="q")["QueueUrl"]
-    large = os.urandom(9 << 20)
+    large = os.urandom(7 << 20)
     for at, one in enumerate(clients(cloud, "s3")):
         one.put_object(Bucket="files", Key=f"k{at}", Body=large[: 1 + (at << 19)])
         assert one.head_object(Bucket="files", Key=f"k{at}")["ContentLength"] == 1 + (at << 19)
