@@ -17,7 +17,7 @@ from haneul.services.dynamodb.expressions.project import Project
 from haneul.services.dynamodb.expressions.request import Expressions
 from haneul.services.dynamodb.keys import KeySchema
 from haneul.services.dynamodb.replication.strong import check_read
-from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice
+from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice, total_size
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Index, Table
 from haneul.services.dynamodb.values import Item, check, check_map
@@ -187,25 +187,39 @@ class Page:
 
     def _read_whole(self, start: bytes, end: bytes, reverse: bool) -> None:
         """`read` where rows go into the answer as they are."""
-        limit, size, bodies = self.limit, 0, self.bodies
-        for _, row in self._rows(start, end, reverse):
-            size += int.from_bytes(row[1:5], "big")
-            bodies.append(row[5:])
-            self.scanned += 1
-            self.size = size
-            if self.scanned == limit or size >= PAGE_BYTES_MAX:
-                self.last = row
-                break
+        limit, bodies = self.limit, self.bodies
+        for rows in self._portions(start, end, reverse):
+            total = self.size + total_size(rows)
+            if total < PAGE_BYTES_MAX and (limit is None or self.scanned + len(rows) < limit):
+                bodies.extend([row[5:] for _, row in rows])
+                self.scanned += len(rows)
+                self.size = total
+            else:
+                self._fill(rows)
         self.count = self.scanned
 
+    def _fill(self, rows: list[Row]) -> None:
+        """Take as many rows as there is room for."""
+        for _, row in rows:
+            self.size += int.from_bytes(row[1:5], "big")
+            self.bodies.append(row[5:])
+            self.scanned += 1
+            if self.scanned == self.limit or self.size >= PAGE_BYTES_MAX:
+                self.last = row
+                return
+
     def _rows(self, start: bytes, end: bytes, reverse: bool) -> Iterator[Row]:
-        """Rows in portions that follow their size, so that large items do not pile up in memory."""
+        for rows in self._portions(start, end, reverse):
+            yield from rows
+
+    def _portions(self, start: bytes, end: bytes, reverse: bool) -> Iterator[list[Row]]:
+        """Rows in portions that follow their size, so that large items do not pile up in memory, until `last` is there."""
         store = self.call.cloud.store
         wanted = _ROWS_FIRST if self.limit is None else min(self.limit, _ROWS_FIRST)
         while start < end:
             rows = store.range(start, end, wanted, reverse)
-            yield from rows
-            if len(rows) < wanted:
+            yield rows
+            if len(rows) < wanted or self.last is not None:
                 return
             if reverse:
                 end = rows[-1][0]

@@ -5,11 +5,13 @@ The JSON goes into answers as it stands; the size is what capacity and page limi
 
 from __future__ import annotations
 
+from struct import unpack
 from typing import Any
 
 import orjson
 
 from haneul.services.dynamodb.values import Item
+from haneul.store.port import Row
 
 _VERSION = b"\x01"
 _BODY_AT = 5
@@ -23,6 +25,11 @@ def encode_row(size: int, body: bytes) -> bytes:
 def row_size(row: bytes) -> int:
     """The item's size in bytes."""
     return int.from_bytes(row[1:_BODY_AT], "big")
+
+
+def total_size(rows: list[Row]) -> int:
+    """The items' sizes together."""
+    return sum(unpack(f">{len(rows)}I", b"".join([row[1:_BODY_AT] for _, row in rows])))
 
 
 def row_body(row: bytes) -> bytes:
