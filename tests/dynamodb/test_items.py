@@ -145,6 +145,19 @@ def test_nesting_ends_at_32_levels(db: Any, table: str) -> None:
     assert "Nesting Levels" in invalid(db.put_item, TableName=table, Item={"pk": s("deep"), "v": {"L": [value]}})
 
 
+def test_names_are_shorter_than_64_kilobytes(db: Any, table: str) -> None:
+    """At the top of an item, within a map, and in values of expressions alike; in bytes, not characters."""
+    refused = "1 validation error detected: Attribute name is too large, must be less than 65536 bytes"
+    for name in ("n" * 65_536, "é" * 32_768):
+        inside = {"M": {"deep": {"L": [{"M": {name: s("x")}}]}}}
+        assert invalid(db.put_item, TableName=table, Item={"pk": s("names"), name: s("x")}) == refused
+        assert invalid(db.put_item, TableName=table, Item={"pk": s("names"), "m": inside}) == refused
+        update = {"UpdateExpression": "SET m = :m", "ExpressionAttributeValues": {":m": inside}}
+        assert invalid(db.update_item, TableName=table, Key={"pk": s("names")}, **update) == refused
+        assert "Item" not in db.get_item(TableName=table, Key={"pk": s("names")})
+    db.put_item(TableName=table, Item={"pk": s("names"), "m": {"M": {"n" * 65_535: s("x")}}})
+
+
 def test_keys_of_requests_fit_the_schema(db: Any, table: str) -> None:
     """Exactly the key's attributes, in their types."""
     message = "The provided key element does not match the schema"

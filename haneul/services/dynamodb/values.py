@@ -24,6 +24,7 @@ TYPES = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
 ITEM_BYTES_MAX = 400 * 1024
 NESTING_MAX = 32
 NAME_LENGTH_MAX = 65535
+NAME_TOO_LARGE = f"1 validation error detected: Attribute name is too large, must be less than {NAME_LENGTH_MAX + 1} bytes"
 
 _DOCUMENT_OVERHEAD_BYTES = 3
 _ELEMENT_OVERHEAD_BYTES = 1
@@ -56,8 +57,15 @@ def check_map(value: Any) -> None:
 
 def _check_names(item: Item) -> None:
     for name in item:
-        if len(name.encode()) > NAME_LENGTH_MAX:
-            raise invalid(f"The length of an attribute name exceeds the maximum of {NAME_LENGTH_MAX} characters")
+        name_size(name)
+
+
+def name_size(name: str) -> int:
+    """Bytes of an attribute's name, at the top of an item or within; ValidationException for one that is too large."""
+    size = text_size(name)
+    if size > NAME_LENGTH_MAX:
+        raise validation(NAME_TOO_LARGE)
+    return size
 
 
 def check(value: Any, depth: int = 1) -> int:
@@ -208,7 +216,7 @@ def _map(value: Value, inner: Any, depth: int) -> int:
         raise too_deep()
     total = _DOCUMENT_OVERHEAD_BYTES
     for name, item in inner.items():
-        total += _ELEMENT_OVERHEAD_BYTES + text_size(name) + check(item, depth + 1)
+        total += _ELEMENT_OVERHEAD_BYTES + name_size(name) + check(item, depth + 1)
     return total
 
 

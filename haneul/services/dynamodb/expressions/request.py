@@ -16,7 +16,7 @@ from haneul.services.dynamodb.expressions.project import Project, check_overlaps
 from haneul.services.dynamodb.expressions.syntax import ExpressionError
 from haneul.services.dynamodb.expressions.update import BoundUpdate, bind_update
 from haneul.services.dynamodb.partiql.statements import parse_statement
-from haneul.services.dynamodb.values import check, check_map
+from haneul.services.dynamodb.values import NAME_TOO_LARGE, check, check_map
 
 T = TypeVar("T")
 
@@ -151,4 +151,6 @@ def _check_placeholders(names: dict[str, str] | None, values: dict[str, Any] | N
             try:
                 check(value)
             except ServiceError as error:
+                if error.message == NAME_TOO_LARGE:
+                    raise
                 raise validation(f"ExpressionAttributeValues contains invalid value: {error.message} for key {key}") from None
