@@ -74,7 +74,7 @@ def _read(descriptor: int) -> int:
     told = unpack(bytes.fromhex(sys.stdin.buffer.readline().decode()))
     given = told["settings"]
     given |= {"data_dir": Path(given["data_dir"]), "root_keys": tuple((key_id, secret, account) for key_id, secret, account in given["root_keys"])}
-    uvloop.run(read(Settings(**given), SharedMemory(descriptor), _tls(told["tls"])))
+    uvloop.run(read(Settings(**given), SharedMemory(descriptor), told["secret"], _tls(told["tls"])))
     return 0
 
 

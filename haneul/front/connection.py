@@ -28,6 +28,9 @@ Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 _HEADER_BYTES_MAX = 64 * 1024
 _HEADER_COUNT_MAX = 256
+# What a process of ours that relays a request adds to its head.
+_RELAYED_HEADERS = 4
+_RELAYED_BYTES = 256
 _STREAM_FROM_BYTES = 1 << 20
 _QUEUE_MAX = 32
 _JOIN_BELOW_BYTES = 65_536
@@ -39,41 +42,16 @@ class Connection(asyncio.Protocol):
     """The server's side of one connection."""
 
     __slots__ = (
-        "_body",
-        "_closing",
-        "_current",
-        "_driven",
-        "_due",
-        "_earlier_bytes",
-        "_handler",
-        "_head_bytes",
-        "_headers",
-        "_lingering",
-        "_names",
-        "_parser",
-        "_raw",
-        "_read_bytes",
-        "_reading_paused",
-        "_ready",
-        "_remote_given",
-        "_room",
-        "_server",
-        "_stream",
-        "_transport",
-        "_unread",
-        "_url",
-        "_work",
-        "_writable",
-        "last_progress",
-        "remote",
-        "request_began",
-        "secure",
+        "_body", "_closing", "_current", "_driven", "_due", "_earlier_bytes", "_handler", "_head_bytes", "_headers", "_lingering", "_more_headers",
+        "_names", "_parser", "_raw", "_read_bytes", "_reading_paused", "_ready", "_remote_given", "_room", "_server", "_stream", "_transport",
+        "_unread", "_url", "_work", "_writable", "last_progress", "remote", "request_began", "secure",
     )
 
     def __init__(self, server: Server, handler: Handler, remote: str | None = None) -> None:
         self._server = server
         self._handler = handler
         self._remote_given = remote
+        self._more_headers = _RELAYED_HEADERS if remote is not None else 0
         self.remote = remote or ""
         self.secure = False
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
@@ -143,7 +121,7 @@ class Connection(asyncio.Protocol):
             self._refuse(Refused(400, "Bad Request"))
         if self._head_bytes >= 0 and self.request_began and not self._closing:
             self._head_bytes += len(data)
-            if self._head_bytes - self._earlier_bytes > _HEADER_BYTES_MAX:
+            if self._head_bytes - self._earlier_bytes > _HEADER_BYTES_MAX + _RELAYED_BYTES * self._more_headers:
                 self._refuse(self._too_large())
                 return
         if self._ready and self._current is None and not self._due:
@@ -190,7 +168,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         raw, names = self._raw, self._names
         # A head that came whole in a small read, as nearly all do, is small: only others are counted.
-        if self._head_bytes + self._read_bytes > _HEADER_BYTES_MAX and len(self._url) + sum([len(name) + len(value) + 4 for name, value in raw]) > _HEADER_BYTES_MAX:
+        if self._head_bytes + self._read_bytes > _HEADER_BYTES_MAX and len(self._url) + sum([len(name) + len(value) + 4 for name, value in raw]) > _HEADER_BYTES_MAX + _RELAYED_BYTES * self._more_headers:
             raise self._too_large()
         try:
             headers = {names[name]: value.decode() for name, value in raw}
@@ -198,7 +176,7 @@ class Connection(asyncio.Protocol):
             headers = {names[name]: value.decode("latin-1") for name, value in raw}
         if len(headers) != len(raw):
             headers = joined(raw, names)
-        if len(raw) > _HEADER_COUNT_MAX:
+        if len(raw) > _HEADER_COUNT_MAX + self._more_headers:
             raise Refused(431, "Request Header Fields Too Large")
         self._headers = headers
         self._head_bytes = -1
@@ -310,6 +288,7 @@ class Connection(asyncio.Protocol):
     def _answer(self, pending: Incoming, response: HttpResponse) -> None:
         if self._closing:
             self._current = None
+            self._let_go(response.body)
             return
         server = self._server
         if server.stopping:
@@ -353,12 +332,18 @@ class Connection(asyncio.Protocol):
             head = head_bytes(response, length, self._server.date, pending.keep_alive)
         except ValueError:
             self._transport.write(self._withheld(pending))
+            self._let_go(body)
             self._done(pending)
             return
         if self._room:
             self._room = 0
             self._transport.set_write_buffer_limits()
         self._work = asyncio.get_running_loop().create_task(self._send(pending, head, body, chunked))
+
+    def _let_go(self, body: bytes | FileBody | AsyncIterator[bytes]) -> None:
+        """Nobody will be sent a body."""
+        if not isinstance(body, bytes | FileBody) and hasattr(body, "aclose"):
+            self._work = asyncio.get_running_loop().create_task(body.aclose())
 
     def _withheld(self, pending: Incoming) -> bytes:
         _log.error("a response had a line break in a header and was withheld")

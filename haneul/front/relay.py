@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import cast
 
 import httptools
 
 from haneul.core.http import BodyStream, HttpRequest, HttpResponse
-from haneul.front.body import Unanswerable
+from haneul.front.body import ClientGone, Unanswerable
 from haneul.front.head import NO_BODY
+from haneul.front.incoming import Incoming
 
 CLIENT_HEADER = "x-haneul-client"
 """Who the client is, as the process that relays saw it: address, and 1 for TLS or 0. Counts on the private socket only."""
 
-_OWN_HEADERS = frozenset((b"connection", b"content-length", b"expect", b"host", b"keep-alive", b"transfer-encoding", CLIENT_HEADER.encode()))
-_HOP_HEADERS = frozenset((b"connection", b"date", b"keep-alive", b"transfer-encoding"))
+_OWN_HEADERS = frozenset((b"connection", b"content-length", b"host", b"keep-alive", b"transfer-encoding", CLIENT_HEADER.encode()))
+_HOP_HEADERS = frozenset((b"connection", b"keep-alive", b"transfer-encoding"))
 _HIGH_BYTES = 1 << 20
 _IDLE_SECONDS_MAX = 30.0
+_IDLE_MAX = 64
 _SWEEP_SECONDS = 0.25
+_TRIES_MAX, _TRY_AGAIN_SECONDS = 4_000, 0.005
 
 
 class Relay:
@@ -32,36 +35,41 @@ class Relay:
         self._waiting: dict[_Upstream, HttpRequest] = {}
         self._sweeper: asyncio.TimerHandle | None = None
 
-    async def forward(self, request: HttpRequest) -> HttpResponse:
-        """The other process's answer. Raises Unanswerable when it goes away before it has answered."""
+    async def forward(self, request: HttpRequest, more: Mapping[str, str] | None = None) -> HttpResponse:
+        """The other process's answer. `more` are headers that only it may see. Raises Unanswerable when it goes away before it has answered."""
         upstream = await self._connection()
         upstream.begin(request.method)
         self._waiting[upstream] = request
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
         stream = request.stream
-        sending: asyncio.Future[None] | None = None
         if stream is None:
-            upstream.transport.write(_head(request, len(request.body)) + request.body)
+            upstream.transport.write(_head(request, len(request.body), more or {}) + request.body)
         else:
-            upstream.transport.write(_head(request, stream.length))
-            sending = asyncio.ensure_future(_send(upstream, stream))
+            upstream.transport.write(_head(request, stream.length, more or {}))
+            if isinstance(request, Incoming) and request.expects_continue:  # Only the process that answers knows whether it wants the body.
+                await upstream.wait_for_head(or_continue=True)
+            if not upstream.status and not upstream.lost:
+                upstream.sending = asyncio.ensure_future(_send(upstream, stream))
         await upstream.wait_for_head()
         if not upstream.status:
-            self._done(upstream, sending)
+            self._done(upstream)
             raise Unanswerable
+        if not upstream.keeps_alive and isinstance(request, Incoming):
+            request.keep_alive = False
         headers, repeated = upstream.take_headers()
-        if upstream.complete:
+        no_body = upstream.status in NO_BODY
+        if upstream.complete and (request.method != "HEAD" or no_body or "Content-Length" in headers):
             body = upstream.take_body()
-            self._done(upstream, sending)
-            if request.method != "HEAD" and upstream.status not in NO_BODY:
+            self._done(upstream)
+            if request.method != "HEAD" and not no_body:
                 headers.pop("Content-Length", None)
             return HttpResponse(upstream.status, headers, body, repeated)
-        return HttpResponse(upstream.status, headers, self._rest(upstream, sending), repeated)
+        return HttpResponse(upstream.status, headers, _Rest(upstream, self._done), repeated)
 
-    async def send(self, path: str, body: bytes) -> bytes:
+    async def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         """Post a message to the other process itself; its answer's body. Raises Unanswerable when there is none."""
-        response = await self.forward(HttpRequest("POST", path, headers={"host": "haneul"}, body=body))
+        response = await self.forward(HttpRequest("POST", path, headers={"host": "haneul"}, body=body), headers)
         if response.status != 200:
             raise Unanswerable(f"the writing process answered {response.status}")
         return response.body if isinstance(response.body, bytes) else b"".join([part async for part in cast(AsyncIterator[bytes], response.body)])
@@ -73,44 +81,35 @@ class Relay:
             if not found.lost and loop.time() - found.idle_since < _IDLE_SECONDS_MAX:
                 return found
             found.transport.close()
-        try:
-            _, protocol = await loop.create_unix_connection(_Upstream, self._path)
-        except OSError:
-            raise Unanswerable from None
-        return protocol
+        for _ in range(_TRIES_MAX):
+            try:
+                _, protocol = await loop.create_unix_connection(_Upstream, self._path)
+            except BlockingIOError:  # As many wait already as the other process lets wait.
+                await pause(_TRY_AGAIN_SECONDS)
+            except OSError:
+                break
+            else:
+                return protocol
+        raise Unanswerable
 
-    def _done(self, upstream: _Upstream, sending: asyncio.Future[None] | None) -> None:
-        self._waiting.pop(upstream, None)
+    def _done(self, upstream: _Upstream) -> None:
+        if self._waiting.pop(upstream, None) is None:
+            return
+        sending = upstream.sending
         whole = sending is None or sending.done()
         if sending is not None:
             sending.cancel()
-        if upstream.complete and upstream.reusable and whole and not upstream.lost:
+        if upstream.complete and upstream.keeps_alive and not upstream.bodiless and whole and not upstream.lost and not upstream.ended and len(self._idle) < _IDLE_MAX:
             upstream.idle_since = asyncio.get_running_loop().time()
             self._idle.append(upstream)
         else:
             upstream.transport.close()
 
-    async def _rest(self, upstream: _Upstream, sending: asyncio.Future[None] | None) -> AsyncIterator[bytes]:
-        """An answer's body as it comes in. One that breaks off breaks this side's off, too."""
-        try:
-            while True:
-                if (part := upstream.take_body()) or not upstream.complete:
-                    if part:
-                        yield part
-                        continue
-                    if upstream.lost:
-                        raise ConnectionError("the answer of the writing process broke off")
-                    await upstream.wait_for_more()
-                else:
-                    return
-        finally:
-            self._done(upstream, sending)
-
     def _sweep(self) -> None:
-        """Clients that have gone away take their requests with them."""
-        for upstream, request in list(self._waiting.items()):
-            if request.disconnected:
-                upstream.transport.close()
+        """A client that sends no more, or has gone away, does so to the other process: what that does then is its own affair."""
+        for upstream, request in self._waiting.items():
+            if request.disconnected and (upstream.sending is None or upstream.sending.done()):
+                upstream.end()
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep) if self._waiting else None
 
     def close(self) -> None:
@@ -121,6 +120,40 @@ class Relay:
             self._sweeper.cancel()
 
 
+async def pause(seconds: float) -> None:
+    """Let others go first for a moment of real time: what is waited for is another process of this machine."""
+    waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(seconds, waiting.set_result, None)
+    await waiting
+
+
+class _Rest:
+    """An answer's body as it comes in. Its end, and being let go before, gives the connection back."""
+
+    def __init__(self, upstream: _Upstream, done: Callable[[_Upstream], None]) -> None:
+        self._upstream = upstream
+        self._done = done
+
+    def __aiter__(self) -> _Rest:
+        return self
+
+    async def __anext__(self) -> bytes:
+        upstream = self._upstream
+        while True:
+            if part := upstream.take_body():
+                return part
+            if upstream.complete:
+                self._done(upstream)
+                raise StopAsyncIteration
+            if upstream.lost:
+                self._done(upstream)
+                raise ConnectionError("the answer of the writing process broke off")
+            await upstream.wait_for_more()
+
+    async def aclose(self) -> None:
+        self._done(self._upstream)
+
+
 class _Upstream(asyncio.Protocol):
     """One connection to the other process, with one request on it at a time."""
 
@@ -128,6 +161,7 @@ class _Upstream(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.lost = False
+        self.ended = False
         self.idle_since = 0.0
         self._writable = asyncio.Event()
         self._writable.set()
@@ -137,8 +171,11 @@ class _Upstream(asyncio.Protocol):
         """A new request."""
         self.status = 0
         self.complete = False
-        self.reusable = False
-        self._bodiless = method == "HEAD"
+        self.keeps_alive = False
+        self.sending: asyncio.Future[None] | None = None
+        self._continued = False
+        self._informational = False
+        self.bodiless = method == "HEAD"
         self._parser = httptools.HttpResponseParser(self)
         self._raw: list[tuple[bytes, bytes]] = []
         self._parts: deque[bytes] = deque()
@@ -148,9 +185,15 @@ class _Upstream(asyncio.Protocol):
 
     # ---- for the relay
 
-    async def wait_for_head(self) -> None:
-        while not self.status and not self.lost:
+    async def wait_for_head(self, *, or_continue: bool = False) -> None:
+        while not self.status and not self.lost and not (or_continue and self._continued):
             await self.wait_for_more()
+
+    def end(self) -> None:
+        """Send nothing more."""
+        if not self.ended and not self.lost:
+            self.ended = True
+            self.transport.write_eof()
 
     async def wait_for_more(self) -> None:
         if not self.lost:
@@ -160,8 +203,12 @@ class _Upstream(asyncio.Protocol):
     def take_headers(self) -> tuple[dict[str, str], list[tuple[str, str]]]:
         headers: dict[str, str] = {}
         repeated = []
+        dated = False
         for raw_name, raw_value in self._raw:
             if raw_name.lower() in _HOP_HEADERS:
+                continue
+            if raw_name.lower() == b"date" and not dated:  # The front's own, which the front here writes, too.
+                dated = True
                 continue
             name, value = raw_name.decode("latin-1"), raw_value.decode("utf-8", "replace")
             if name in headers:
@@ -204,7 +251,7 @@ class _Upstream(asyncio.Protocol):
         if self._held_bytes > _HIGH_BYTES and not self._paused and not self.complete:
             self._paused = True
             self.transport.pause_reading()
-        if self.status:
+        if self.status or self._continued:
             self._wake()
 
     def pause_writing(self) -> None:
@@ -223,8 +270,13 @@ class _Upstream(asyncio.Protocol):
         self._raw.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self.status = self._parser.get_status_code()
-        if self._bodiless:  # The parser would wait for the body that the headers speak of.
+        status = self._parser.get_status_code()
+        if status == 100:
+            self._continued = self._informational = True
+            return
+        self.status = status
+        self.keeps_alive = self._parser.should_keep_alive()
+        if self.bodiless:  # The parser would wait for the body that the headers speak of.
             self.complete = True
 
     def on_body(self, data: bytes) -> None:
@@ -232,17 +284,21 @@ class _Upstream(asyncio.Protocol):
         self._held_bytes += len(data)
 
     def on_message_complete(self) -> None:
-        self.complete = True
-        self.reusable = self._parser.should_keep_alive() and not self._bodiless
+        if self._informational:
+            self._informational = False
+            self._raw = []
+        else:
+            self.complete = True
 
 
-def _head(request: HttpRequest, length: int | None) -> bytes:
+def _head(request: HttpRequest, length: int | None, more: Mapping[str, str]) -> bytes:
     target = f"{request.raw_path}?{request.query}" if request.query else request.raw_path
     raw = request.raw_headers or [(name.encode(), value.encode()) for name, value in request.headers.items()]
     lines = [f"{request.method} {target} HTTP/1.1\r\n".encode("latin-1")]
     lines += [name + b": " + value + b"\r\n" for name, value in raw if name.lower() not in _OWN_HEADERS]
     # A target in absolute form has replaced the host that the headers named.
     lines.append(f"host: {request.host}\r\n{CLIENT_HEADER}: {request.remote} {int(request.secure)}\r\n".encode())
+    lines += [f"{name}: {value}\r\n".encode() for name, value in more.items()]
     lines.append(b"Transfer-Encoding: chunked\r\n\r\n" if length is None else b"Content-Length: %d\r\n\r\n" % length)
     return b"".join(lines)
 
@@ -262,5 +318,7 @@ async def _send(upstream: _Upstream, stream: BodyStream) -> None:
             await upstream.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
         if chunked:
             await upstream.write(b"0\r\n\r\n")
-    except Exception:
-        upstream.transport.close()
+    except ClientGone:
+        upstream.end()
+    except ConnectionError:
+        pass  # Whoever waits for the answer sees it, too.

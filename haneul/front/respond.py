@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 @types.coroutine
 def _rounds() -> Generator[Any, Any, None]:
-    outcome: Any = None
+    work = yield None
     while True:
-        work = yield outcome
-        outcome = yield from work
+        work = yield (yield from work)  # The response is in no variable: a driver that waits for its next handler keeps nothing of the last.
 
 
 def driver() -> Generator[Any, Any, None]:

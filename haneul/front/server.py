@@ -14,7 +14,7 @@ from haneul.front.connection import Connection, Handler
 from haneul.front.incoming import HeaderNames
 from haneul.front.respond import driver
 
-_BACKLOG = 1024
+_BACKLOG = 4096
 _TLS_SHUTDOWN_SECONDS = 1.0  # How long a client may take to say goodbye.
 
 
@@ -86,7 +86,7 @@ class Server:
 
     async def adopt(self, sock: socket.socket, remote: str, handler: Handler | None = None) -> Callable[[], None]:
         """Serve a socket that is already listening, as one inside a function's sandbox is. `remote` names its clients. Returns what ends it."""
-        server = await asyncio.get_running_loop().create_server(lambda: Connection(self, handler or self._handler, remote), sock=sock)
+        server = await asyncio.get_running_loop().create_server(lambda: Connection(self, handler or self._handler, remote), sock=sock, backlog=_BACKLOG)
         self._tick()
         return server.close
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hmac
 import logging
 import os
+import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from haneul.clock import Ids
 from haneul.core.cloud import Cloud
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.pipeline import buffer
-from haneul.front.relay import take_client
+from haneul.front.relay import pause, take_client
 from haneul.store.shared import SharedMemory
-from haneul.workers.messages import REPORT_PATH, add_metrics, add_usage, pack, socket_path, unpack
+from haneul.workers.messages import REPORT_PATH, SECRET_HEADER, add_metrics, add_usage, pack, socket_path, unpack
 
 _REPORT_BYTES_MAX = 256 << 20
 _STOP_SECONDS = 15.0
+_PAUSE_SECONDS = 0.5
 _log = logging.getLogger("haneul")
 
 
@@ -38,6 +42,8 @@ class Crew:
         self._processes: set[Process] = set()
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
+        # Known to the readers only: whoever else asks for the path of reports is a client like any other.
+        self._secret = Ids().secret_key()
         self._path = socket_path(cloud.settings.data_dir)
         self._end_listening: Callable[[], None] = lambda: None
 
@@ -61,6 +67,7 @@ class Crew:
         self._stopping = True
         for process in tuple(self._processes):
             process.terminate()
+            process.send_signal(signal.SIGCONT)  # One that was stopped would not hear of it.
         if self._keepers:
             _, late = await asyncio.wait(self._keepers, timeout=_STOP_SECONDS)
             for process in tuple(self._processes):
@@ -85,6 +92,7 @@ class Crew:
                 ready.set_exception(ChildProcessError(f"a process that was to read ended with code {code} before it could"))
                 return
             _log.warning("a process that reads ended with code %s; another one takes its place", code)
+            await pause(_PAUSE_SECONDS)
 
     async def _begin(self) -> Process:
         settings = dataclasses.asdict(self._cloud.settings) | {"data_dir": str(self._cloud.settings.data_dir), "extra": {}}
@@ -95,14 +103,14 @@ class Crew:
         self._processes.add(process)
         assert process.stdin is not None
         # It has root's keys in it, so it is no argument. While it stays open, this process lives.
-        process.stdin.write(pack({"settings": settings, "tls": self._tls}).hex().encode() + b"\n")
+        process.stdin.write(pack({"settings": settings, "tls": self._tls, "secret": self._secret}).hex().encode() + b"\n")
         await process.stdin.drain()
         return process
 
     # ---- what they say
 
     async def _hear(self, request: HttpRequest) -> HttpResponse:
-        if request.path == REPORT_PATH:
+        if request.path == REPORT_PATH and hmac.compare_digest(request.headers.get(SECRET_HEADER, "").encode(), self._secret.encode()):
             if request.stream is not None:
                 await buffer(request, _REPORT_BYTES_MAX)
             return HttpResponse(200, {"Content-Type": "application/vnd.msgpack"}, pack(await self._take_report(unpack(request.body))))

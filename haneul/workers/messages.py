@@ -13,6 +13,7 @@ from haneul.core.ports import Usage
 from haneul.metering.metrics import Gathered, Metrics, SeriesName
 
 REPORT_PATH = "/_workers/report"
+SECRET_HEADER = "x-haneul-secret"
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()

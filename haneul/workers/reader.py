@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import ssl
 import sys
@@ -19,7 +20,7 @@ from haneul.events.links import RegionLinks
 from haneul.events.outbox import StoredOutbox
 from haneul.events.signals import Hub
 from haneul.front.body import Unanswerable
-from haneul.front.relay import Relay
+from haneul.front.relay import Relay, pause
 from haneul.front.server import Server
 from haneul.metering.metrics import Gathered
 from haneul.services.registry import service_classes
@@ -28,23 +29,26 @@ from haneul.store.following import Elsewhere, FollowingStore
 from haneul.store.layout import STORE
 from haneul.store.shared import Lapped, SharedMemory
 from haneul.store.vault import Vault
-from haneul.workers.messages import REPORT_PATH, ReportedUsage, pack, packed_metrics, socket_path, unpack
+from haneul.workers.messages import REPORT_PATH, SECRET_HEADER, ReportedUsage, pack, packed_metrics, socket_path, unpack
 
 # Charges are told soon where they limit somebody, else when there is something to tell.
 _REPORT_SECONDS_LIMITED = 0.01
 _REPORT_SECONDS = 0.05
 _FOLLOW_SECONDS = 0.1
+_LAPPED_SECONDS = 0.02
+_log = logging.getLogger("haneul")
 
 
 class Reader:
     """One process that only reads. `open` it, `listen`, and `close` it."""
 
-    def __init__(self, settings: Settings, memory: SharedMemory) -> None:
+    def __init__(self, settings: Settings, memory: SharedMemory, secret: str) -> None:
         self._settings = settings
         self._memory = memory
         self._clock = Clock()
         self._clock.set_offset(memory.clock)
         self._vault = Vault.open_or_create(settings.data_dir / "vault.key", Ids())
+        self._secret = secret
         self._usage = ReportedUsage()
         self._gathered: list[Gathered] = []
         self._relay = Relay(socket_path(settings.data_dir))
@@ -83,7 +87,7 @@ class Reader:
     async def _assemble(self) -> None:
         """A cloud of services that read, over a store that has nothing in memory yet."""
         settings, clock, signals = self._settings, self._clock, Hub()
-        store = FollowingStore(settings.data_dir / STORE, self._memory)
+        store = await self._open_store()
         nothing = cast(Blobs, None)  # No operation that only reads touches a blob.
         outbox = StoredOutbox(store, clock, Ids())
         cloud = Cloud(settings, clock=clock, ids=Ids(), store=store, blobs=nothing, vault=self._vault, usage=self._usage, outbox=outbox, signals=signals)
@@ -100,6 +104,13 @@ class Reader:
         prefixes = {endpoint.service: endpoint.target_prefix for endpoint in endpoints(cloud)}
         self._local = {f"{prefixes[service.name]}.{name}": service for service in cloud.services.values() for name in service.shared_reads}
         self._store, self._cloud, self._pipeline = store, cloud, Pipeline(cloud)
+
+    async def _open_store(self) -> FollowingStore:
+        while True:
+            try:
+                return FollowingStore(self._settings.data_dir / STORE, self._memory)
+            except Lapped:  # More is on its way to the disk than anybody could keep in mind: soon it is there.
+                await pause(_LAPPED_SECONDS)
 
     # ---- requests
 
@@ -131,12 +142,13 @@ class Reader:
         return True
 
     async def _renew(self) -> None:
-        """Too much has changed to know what: forget everything."""
-        old = self._store
-        await self._report()
+        """Too much has changed to know what: forget everything. (The old store closes when the last request that reads it has let go.)"""
+        try:
+            await self._report()
+        except Unanswerable as problem:
+            _log.warning("what was counted could not be told: %s", problem)
         await self._assemble()
         self._renewing = False
-        await old.close()
 
     def _keep_following(self) -> None:
         self._follow()
@@ -158,16 +170,16 @@ class Reader:
             gathered, self._gathered = self._gathered, []
             collected = {name: found for name, service in cloud.services.items() if (found := service.collect()) is not None}
             message: dict[str, Any] = {"usage": self._usage.take(), "metrics": packed_metrics(gathered), "services": collected}
-            answers = unpack(await self._relay.send(REPORT_PATH, pack(message)))
+            answers = unpack(await self._relay.send(REPORT_PATH, pack(message), {SECRET_HEADER: self._secret}))
         finally:
             self._reporting = None
         for name, answer in answers.items():
             cloud.services[name].hear(answer)
 
 
-async def read(settings: Settings, memory: SharedMemory, tls: ssl.SSLContext | None) -> None:
+async def read(settings: Settings, memory: SharedMemory, secret: str, tls: ssl.SSLContext | None) -> None:
     """Run a process that only reads, until it is told to stop or the writing process is gone."""
-    reader = Reader(settings, memory)
+    reader = Reader(settings, memory, secret)
     await reader.open()
     await reader.listen(tls)
     calm_collector()

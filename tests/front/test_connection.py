@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
-from collections.abc import AsyncIterator
+import struct
+import weakref
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,22 @@ from haneul.store.vault import Vault
 SIZE = 3_000_000
 LARGE = bytes(range(256)) * 20_000
 VAULT = Vault(bytes(32), Ids(1))
+
+
+class Held:
+    """A body that never comes, and knows when nobody wants it any more."""
+
+    def __init__(self) -> None:
+        self.let_go = asyncio.Event()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise AssertionError("nobody is there to be sent this")
+
+    async def aclose(self) -> None:
+        self.let_go.set()
 
 
 class Wire:
@@ -44,6 +63,12 @@ class Wire:
             return HttpResponse(200, {}, body)
         if request.path == "/stream":
             return HttpResponse(200, {}, self.parts())
+        if request.path == "/held":
+            await self.release.wait()
+            body = Held()
+            self.held = weakref.ref(body)
+            self.let_go = body.let_go
+            return HttpResponse(200, {}, body)
         if request.path == "/inject":
             return HttpResponse(200, {"X": "a\r\nY: b"}, b"")
         if request.path == "/count":
@@ -68,6 +93,12 @@ class Wire:
 
     async def start(self) -> None:
         self.port = await self.server.listen("127.0.0.1", 0)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Let the server work until it has come to something."""
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0)
 
     async def raw(self, data: bytes, *, until_close: bool = False, responses: int = 1) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -313,3 +344,19 @@ async def test_who_takes_an_answer_slowly_gets_it(wire: Wire) -> None:
         await asyncio.sleep(0.05)
     assert wire.server.connections and taken == 6_000_000
     writer.close()
+
+
+async def test_an_answer_that_nobody_is_there_for_is_let_go(wire: Wire) -> None:
+    """What it would have been made of is given back at once, and the server keeps nothing of it."""
+    _, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+    await wire.until(lambda: any(connection.answering for connection in wire.server.connections))
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # Gone for good, not only silent.
+    writer.transport.abort()
+    await wire.until(lambda: not wire.server.connections)
+    wire.release.set()
+    await wire.until(lambda: hasattr(wire, "let_go"))
+    await asyncio.wait_for(wire.let_go.wait(), 5)
+    await asyncio.sleep(0)
+    gc.collect()
+    assert wire.held() is None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
@@ -271,6 +274,43 @@ def test_a_client_that_goes_away_takes_its_poll_with_it(cloud: Process) -> None:
     assert [m["Body"] for m in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]] == ["for those who are there"]
 
 
+def raw(process: Process, data: bytes, *, half_closed: bool = False) -> bytes:
+    """What a fresh connection is answered."""
+    with socket.create_connection(("127.0.0.1", process.port), timeout=10) as connection:
+        connection.sendall(data)
+        if half_closed:
+            connection.shutdown(socket.SHUT_WR)
+        return connection.recv(65_536)
+
+
+def test_what_only_processes_may_say(cloud: Process) -> None:
+    """Nobody else reports what was read, or says who the client is, over whichever process he asks."""
+    make_table(cloud, "forged")
+    charge = ("000000000000", "us-east-1", "forged", "x", "", b"x", [(10**9, 1)])
+    body = msgspec.msgpack.encode({"usage": [], "metrics": [], "services": {"dynamodb": {"charges": [charge], "wanted": [charge[:3]]}}})
+    for _ in range(CLIENTS):
+        for more in (b"", b"x-haneul-secret: \r\n", b"x-haneul-client: 127.0.0.1 1\r\n"):
+            head = b"POST /_workers/report HTTP/1.1\r\nHost: localhost\r\n%bContent-Length: %d\r\n\r\n" % (more, len(body))
+            assert raw(cloud, head + body).startswith((b"HTTP/1.1 405", b"HTTP/1.1 403"))
+
+
+def test_bursts_half_closed_clients_and_refused_bodies(cloud: Process) -> None:
+    """Each of very many connections gets its answer; so does who sends no more; and who waits for leave to send a body is told no before."""
+    cloud.client("s3").create_bucket(Bucket="bursts")
+    health = b"GET /_haneul/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    many = [socket.create_connection(("127.0.0.1", cloud.port), timeout=20) for _ in range(400)]
+    for one in many:
+        one.sendall(health)
+    assert all(one.recv(100).startswith(b"HTTP/1.1 200") for one in many)
+    for one in many:
+        one.close()
+    put = b"PUT /none/k HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5000000\r\n\r\n"
+    for _ in range(CLIENTS):
+        assert raw(cloud, health, half_closed=True).startswith(b"HTTP/1.1 200")
+        refused = raw(cloud, put)
+        assert refused.startswith((b"HTTP/1.1 403", b"HTTP/1.1 404")) and b"Connection: close" in refused
+
+
 def test_reset(cloud: Process) -> None:
     """After a reset there is nothing in either process."""
     make_table(cloud, "wiped")
@@ -303,8 +343,22 @@ def test_limits_are_the_same(tmp_path: Path) -> None:
         assert served <= afforded + 1
         assert refused >= 4 * CLIENTS - afforded - 1
         make_table(process, "plenty")
+        both = {"plenty": {"Keys": [{"k": {"S": "a"}}]}, "small": {"Keys": [{"k": {"S": "b"}}]}}
+        asked = 0
         for one in everybody * 4:
             one.get_item(TableName="plenty", Key={"k": {"S": "a"}})
+            with contextlib.suppress(ClientError):  # What cannot be had of the small table does not count for the other.
+                one.batch_get_item(RequestItems=both)
+            asked += 2
+        cloudwatch, now = process.client("cloudwatch"), time.time()
+        place = {"Namespace": "AWS/DynamoDB", "MetricName": "ConsumedReadCapacityUnits", "Dimensions": [{"Name": "TableName", "Value": "plenty"}]}
+
+        def samples() -> float:
+            found = cloudwatch.get_metric_statistics(**place, StartTime=now - 600, EndTime=now + 600, Period=60, Statistics=["SampleCount"])
+            return float(sum(point["SampleCount"] for point in found["Datapoints"]))
+
+        until(lambda: samples() >= asked, "all that was read")
+        assert samples() == asked
 
 
 def test_who_dies(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
     for name, part in request["RequestItems"].items():
         table = service.table(call, name)
         check_read(service, table, part)
+        service.capacity.admit(table)
         rows = [row_of_key(table, key) for key in part["Keys"]]
         check_nested_paths(table, projects[name][1].projection_nested)
         plans.append((name, part, table, rows))

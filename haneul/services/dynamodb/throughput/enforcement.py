@@ -66,6 +66,9 @@ class Capacity:
 
     # ---- reads
 
+    def admit(self, table: Table) -> None:
+        """Called before several tables are read for one request, so that a process which only reads can pass all of it on. Nothing to do here."""
+
     def check_read(self, table: Table, index: Index | None, place: bytes, operation: str) -> None:
         """Raise the throttling error unless a read at a row may begin."""
         flow, place = self._reads(table, index, place)
@@ -96,7 +99,7 @@ class Capacity:
             self._grown(table)
 
     def take_elsewhere(self, table: Table, index: Index | None, place: bytes, costs: Sequence[Sequence[int]], now: int) -> float:
-        """Charge reads that another process has let in, as pairs of half units and how many; the half units that are left there."""
+        """Charge reads that another process has let in, as pairs of half units and how many; the half units that it may take there without asking."""
         flow, place = self._reads(table, index, place)
         grown = False
         for half_units, count in costs:
@@ -104,7 +107,7 @@ class Capacity:
             grown |= flow.take_many(now, half_units, place, count)
         if grown:
             self._grown(table)
-        return flow.left(now, place)
+        return flow.spare(now, place)
 
     def close_to_others(self, table_id: str, now: int) -> None:
         """Let other processes not read a table for the next second, which is as long as partitions remember."""
@@ -112,12 +115,12 @@ class Capacity:
             self._closed.clear()
         self._closed[table_id] = now + SECOND
 
-    def left_for_reads(self, table: Table, now: int) -> float:
-        """The half units that reads of a table find, wherever they are."""
+    def spare_reads(self, table: Table, now: int) -> float:
+        """The half units that another process may take of a table without asking."""
         if self._closed.get(table.record.id, 0) > now:
             return 0.0
         meters = self._of(table)
-        return min(meter.reads.left(now, b"") for meter in (meters.table, *meters.indexes.values()))
+        return min(meter.reads.spare(now, b"") for meter in (meters.table, *meters.indexes.values()))
 
     def _reads(self, table: Table, index: Index | None, place: bytes) -> tuple[Flow, bytes]:
         """Who pays for a read: local indexes are parts of their table, and lie where its items lie."""

@@ -16,6 +16,10 @@ TABLE_UNITS_MAX = 40_000
 """The quota of an account for one table or index, in units a second."""
 
 
+# More than several large requests cost; of a partition, half of what it has in a second.
+_RESERVE, _PARTITION_RESERVE = 20_000, 3_000
+
+
 class Settings(NamedTuple):
     """What limits a flow, in whole units a second. `provisioned` is 0 on demand; `warm` is what a table on demand takes at once."""
 
@@ -139,10 +143,10 @@ class Flow:
                 self.peak.add(now, units * (count - 1))
         return self.take(now, units, place)
 
-    def left(self, now: int, place: bytes) -> float:
-        """Units (half units for reads) that a request for the row at `place` finds, of whatever has least."""
-        least = min(self._own.left(now), self._partition(place).left(now))
-        return min(least, self._maximum.left(now)) if self._maximum is not None else least
+    def spare(self, now: int, place: bytes) -> float:
+        """Units (half units for reads) at the row at `place` that may be taken without asking: what is left beyond a reserve, of whatever has least."""
+        least = min(self._own.left(now) - _RESERVE, self._partition(place).left(now) - _PARTITION_RESERVE)
+        return min(least, self._maximum.left(now) - _RESERVE) if self._maximum is not None else least
 
     def _partition(self, place: bytes) -> Bucket:
         partition = self._partitions.find(place)

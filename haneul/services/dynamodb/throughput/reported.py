@@ -17,9 +17,9 @@ from haneul.store.following import Elsewhere
 if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
 
-# What must be left, in half units: more than readers take between two reports.
-_RESERVE = 3_000
 _ALLOWED_FOR = 50_000_000
+# What one reader may take of what is left until the next report; there may be several.
+_SHARE = 0.25
 
 Charge = tuple[str, str, str, str, str, bytes]
 """Account, region and name of a table, its id, the index's name or nothing, and where the row lies."""
@@ -32,31 +32,32 @@ class ReportedCapacity(Capacity):
         super().__init__(cloud, sizes)
         self._charges: dict[Charge, dict[int, int]] = {}
         self._wanted: set[tuple[str, str, str]] = set()
-        self._allowed: frozenset[str] = frozenset()
+        self._allowed: dict[str, int] = {}
         self._allowed_until = 0
 
     def follow(self, table: Table) -> None:
         """There is nothing to attach here."""
 
+    def admit(self, table: Table) -> None:
+        """Raise Elsewhere where charges must be exact at once."""
+        if self.enforced and (self._allowed.get(table.record.id, 0) <= 0 or self._clock.machine_now() > self._allowed_until):
+            record = table.record
+            self._wanted.add((record.account, record.region, record.name))
+            raise Elsewhere
+
     def check_read(self, table: Table, index: Index | None, place: bytes, operation: str) -> None:
-        self._admit(table)
+        self.admit(table)
 
     def take_read(self, table: Table, index: Index | None, place: bytes, half_units: int) -> None:
         self._note(table, index, place, half_units)
 
     def read(self, table: Table, row: bytes, half_units: int, operation: str = "") -> None:
-        self._admit(table)
+        if operation:  # Who names none has asked `admit` before.
+            self.admit(table)
         self._note(table, None, row, half_units)
 
     def write(self, table: Table, row: bytes, units: int, entries: Sequence[Entry] = ()) -> None:
         raise Elsewhere
-
-    def _admit(self, table: Table) -> None:
-        """Raise Elsewhere where charges must be exact at once."""
-        if self.enforced and (table.record.id not in self._allowed or self._clock.machine_now() > self._allowed_until):
-            record = table.record
-            self._wanted.add((record.account, record.region, record.name))
-            raise Elsewhere
 
     def _note(self, table: Table, index: Index | None, place: bytes, half_units: int) -> None:
         record = table.record
@@ -66,6 +67,8 @@ class ReportedCapacity(Capacity):
         if known is None:
             known = self._charges[charge] = {}
         known[half_units] = known.get(half_units, 0) + 1
+        if self.enforced:
+            self._allowed[record.id] = self._allowed.get(record.id, 0) - half_units
 
     def collect(self) -> dict[str, Any] | None:
         """Charges since the last time, and tables that were asked for but are not allowed."""
@@ -77,14 +80,14 @@ class ReportedCapacity(Capacity):
         self._wanted = set()
         return {"charges": charges, "wanted": wanted}
 
-    def hear(self, allowed: list[str]) -> None:
-        """The tables (by id) that may be read until the next word, which comes soon or not at all."""
-        self._allowed = frozenset(allowed)
+    def hear(self, allowed: list[list[Any]]) -> None:
+        """The tables (by id) that may be read until the next word, which comes soon or not at all, and how many half units of each."""
+        self._allowed = {str(table_id): int(half_units) for table_id, half_units in allowed}
         self._allowed_until = self._clock.machine_now() + _ALLOWED_FOR
 
 
-def take_reported(service: DynamoDb, collected: dict[str, Any]) -> list[str]:
-    """Charge what another process has read; the ids of the tables that it may go on reading."""
+def take_reported(service: DynamoDb, collected: dict[str, Any]) -> list[tuple[str, int]]:
+    """Charge what another process has read; the ids of the tables that it may go on reading, and how many half units of each."""
     capacity, now = service.capacity, service.cloud.clock.now()
     least: dict[str, float] = {}
     for account, region, name, table_id, index_name, place, costs in collected["charges"]:
@@ -98,8 +101,8 @@ def take_reported(service: DynamoDb, collected: dict[str, Any]) -> list[str]:
     for account, region, name in collected["wanted"]:
         table = service.stored_table(account, region, name)
         if table is not None and table.serving:
-            least.setdefault(table.record.id, capacity.left_for_reads(table, now))
+            least.setdefault(table.record.id, capacity.spare_reads(table, now))
     for table_id, left in least.items():
-        if left < _RESERVE:
+        if left <= 0:
             capacity.close_to_others(table_id, now)
-    return [table_id for table_id, left in least.items() if left >= _RESERVE]
+    return [(table_id, int(left * _SHARE) + 1) for table_id, left in least.items() if left > 0]
