@@ -164,6 +164,7 @@ class App:
         """Finish what is in flight and leave the data directory at rest."""
         for service in self.cloud.services.values():
             service.end_waits()
+        self.server.refuse_new()
         if self._crew is not None:
             await self._crew.stop()
         await self.server.stop()

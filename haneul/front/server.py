@@ -121,11 +121,16 @@ class Server:
         if not self.stopping:
             self._tick()
 
+    def refuse_new(self) -> None:
+        """Accept no more connections."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
     async def stop(self, grace_seconds: float = 10.0) -> None:
         """Accept nothing new, answer what has arrived, then close. What is not done after `grace_seconds` is cut off."""
         self.stopping = True
-        for server in self._servers:
-            server.close()
+        self.refuse_new()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace_seconds
         while True:

@@ -228,10 +228,10 @@ def test_reset_asks_first(tmp_path: Path) -> None:
 # ---- stopping
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_finishes_what_is_in_flight(tmp_path: Path, how: signal.Signals) -> None:
-    """Because a deployment restarts the cloud while uploads are under way: what has begun is answered, nothing new is taken."""
-    with Process(tmp_path) as process:
+@pytest.mark.parametrize(("how", "workers"), [(signal.SIGTERM, "1"), (signal.SIGINT, "1"), (signal.SIGTERM, "2"), (signal.SIGINT, "3")])
+def test_a_signal_finishes_what_is_in_flight(tmp_path: Path, how: signal.Signals, workers: str) -> None:
+    """Because a deployment restarts the cloud while uploads are under way: what has begun is answered, nothing new is taken, whichever process is asked."""
+    with Process(tmp_path, "--workers", workers) as process:
         s3 = process.client("s3", signature_version="s3v4")
         s3.create_bucket(Bucket="files")
         url = s3.generate_presigned_url("put_object", Params={"Bucket": "files", "Key": "k"})
