@@ -201,7 +201,7 @@ class Page:
     def _fill(self, rows: list[Row]) -> None:
         """Take as many rows as there is room for."""
         for _, row in rows:
-            self.size += int.from_bytes(row[1:5], "big")
+            self.size += row_size(row)
             self.bodies.append(row[5:])
             self.scanned += 1
             if self.scanned == self.limit or self.size >= PAGE_BYTES_MAX:
