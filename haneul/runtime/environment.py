@@ -284,9 +284,19 @@ class Environment(Initialising):
 
     def _on_channel_end(self, garbage: bool) -> None:
         """What closes its channel is ending, and the keeper will say how; one that has only closed its channel is of no use any more."""
-        if self._sandbox is not None and (garbage or self._kind.channel):
-            self.stopped_asking()
-            self._loop.call_later(0 if garbage else _LAST_WORDS_SECONDS, self._sandbox.kill)
+        sandbox = self._sandbox
+        if sandbox is None or not (garbage or self._kind.channel):
+            return
+        self.stopped_asking()
+        if garbage:
+            self._loop.call_soon(sandbox.kill)
+        else:
+            self._loop.call_later(_LAST_WORDS_SECONDS, self._without_runtime, sandbox)
+
+    def _without_runtime(self, sandbox: Sandbox) -> None:
+        """The runtime has gone, or will not be of use; its extensions still have their Shutdown phase."""
+        if self._sandbox is sandbox:
+            self._give_up("failure")
 
     # ---- what the Runtime API calls
 

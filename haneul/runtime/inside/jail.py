@@ -294,8 +294,9 @@ def watch(watch_bytes: int, function: int, children: dict[int, str], status: int
             if received.si_pid != 0 or received.si_code != 0:  # Sent from inside; who is outside has no number here.
                 continue
             if received.si_signo == TERMINATE:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(function, signal.SIGTERM)
+                if function > 0:  # Once it is gone, -1 would mean everyone: the extensions.
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(function, signal.SIGTERM)
                 continue
             frozen = received.si_signo == FREEZE
             with contextlib.suppress(ProcessLookupError):
