@@ -94,6 +94,11 @@ def keepers_below(pid: int) -> list[int]:
     return found
 
 
+def asleep(pid: int) -> bool:
+    """Whether a process waits for something, with nothing half done."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("S")
+
+
 def keeper_of(environment: Environment) -> int:
     """The pid of an environment's keeper, from outside."""
     sandbox = environment._sandbox
@@ -227,7 +232,7 @@ async def test_sandboxes_made_in_advance(place: Path) -> None:
     assert await origin.prepared()
     (zygote,) = children(runtime.driver.spawner_pid)
     below = keeper_of(origin)
-    await settled(lambda: len(children(zygote)) == 3)  # Two others that are made in advance.
+    await settled(lambda: len(keepers_below(zygote)) == 3 and asleep(zygote))  # Two others that are made in advance.
     descriptors = len(os.listdir(f"/proc/{zygote}/fd"))
     first = await restore(functions, origin)
     assert (await functions.invoke(first)).payload == b"1"
