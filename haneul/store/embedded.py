@@ -22,7 +22,7 @@ import apsw
 
 from haneul.store.port import Reader, Row, StoreError, Transaction
 from haneul.store.shared import SharedMemory
-from haneul.store.sqlite import RecentRows, Watcher, announce, connect, pages, read_range, read_row
+from haneul.store.sqlite import RecentRows, Watcher, announce, connect, pages, read_range, read_row, read_values
 
 T = TypeVar("T")
 
@@ -112,6 +112,9 @@ class EmbeddedStore:
 
     def range(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[Row]:
         return read_range(self._reader, start, end, limit, reverse)
+
+    def values(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[bytes]:
+        return read_values(self._reader, start, end, limit, reverse)
 
     def iterate(self, start: bytes, end: bytes, reverse: bool = False, page: int = 256) -> Iterator[Row]:
         return pages(self, start, end, reverse, page)
@@ -340,6 +343,9 @@ class _EmbeddedTransaction:
                 rows[key] = value
         merged = sorted(rows.items(), reverse=reverse)
         return merged if limit is None else merged[:limit]
+
+    def values(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[bytes]:
+        return [value for _, value in self.range(start, end, limit, reverse)]
 
     def iterate(self, start: bytes, end: bytes, reverse: bool = False, page: int = 256) -> Iterator[Row]:
         return pages(self, start, end, reverse, page)

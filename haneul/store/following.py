@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from haneul.store.port import Reader, Row, Transaction
 from haneul.store.shared import SharedMemory
-from haneul.store.sqlite import RecentRows, Watcher, announce, connect, pages, read_range, read_row
+from haneul.store.sqlite import RecentRows, Watcher, announce, connect, pages, read_range, read_row, read_values
 
 T = TypeVar("T")
 
@@ -80,6 +80,9 @@ class FollowingStore:
 
     def range(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[Row]:
         return read_range(self._reader, start, end, limit, reverse)
+
+    def values(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[bytes]:
+        return read_values(self._reader, start, end, limit, reverse)
 
     def iterate(self, start: bytes, end: bytes, reverse: bool = False, page: int = 256) -> Iterator[Row]:
         return pages(self, start, end, reverse, page)

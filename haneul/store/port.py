@@ -26,6 +26,9 @@ class Reader(Protocol):
     def range(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[Row]:
         """Rows with start <= key < end in key order (or backwards), at most `limit`."""
 
+    def values(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[bytes]:
+        """The values of the rows that `range` gives."""
+
     def iterate(self, start: bytes, end: bytes, reverse: bool = False, page: int = 256) -> Iterator[Row]:
         """The same rows one by one, fetched `page` at a time: its cost follows what is taken, not what the range holds."""
 

@@ -10,7 +10,8 @@ import mmap
 import os
 from collections.abc import Sequence
 from struct import Struct
-from zlib import crc32
+
+from zlib_ng.zlib_ng import crc32
 
 RING_BYTES = 4 << 20
 _HEADER_BYTES = 64

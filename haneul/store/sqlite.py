@@ -18,11 +18,13 @@ _ROW_OVERHEAD_BYTES = 150
 _MAPPED_BYTES = 1 << 30
 _RANGE = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
 _RANGE_DOWN = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
+_VALUES = _RANGE.replace("k, v", "v", 1)
+_VALUES_DOWN = _RANGE_DOWN.replace("k, v", "v", 1)
 
 
 def connect(path: str) -> apsw.Connection:
-    """A connection as every thread and process of Haneul has it."""
-    connection = apsw.Connection(path)
+    """A connection as every thread and process of Haneul has it: no two threads use one at a time, so that SQLite need not lock it at every step."""
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX)
     connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
     # One plan for each statement, whatever values are bound: SQLite would prepare ranges anew for every query to look at their bounds.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
@@ -47,6 +49,14 @@ def read_row(connection: apsw.Connection, key: bytes) -> bytes | None:
 def read_range(connection: apsw.Connection, start: bytes, end: bytes, limit: int | None, reverse: bool) -> list[Row]:
     """Committed rows with start <= key < end."""
     return connection.execute(_RANGE_DOWN if reverse else _RANGE, (start, end, -1 if limit is None else limit)).fetchall()  # type: ignore[return-value]
+
+
+def read_values(connection: apsw.Connection, start: bytes, end: bytes, limit: int | None, reverse: bool) -> list[bytes]:
+    """The committed values of rows with start <= key < end."""
+    found = connection.execute(_VALUES_DOWN if reverse else _VALUES, (start, end, -1 if limit is None else limit)).get
+    if found is None:
+        return []
+    return found if isinstance(found, list) else [found]  # One value comes without a list around it.
 
 
 def announce(watchers: Sequence[Watcher], keys: Sequence[bytes]) -> None:

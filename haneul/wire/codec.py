@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from collections.abc import Callable
 from typing import Any
+
+from zlib_ng.zlib_ng import crc32
 
 from haneul.core.errors import SerializationError, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
@@ -112,5 +113,5 @@ class ServiceCodec:
                 body = response.body = gzip.compress(body, 1, mtime=0)
                 response.headers["content-encoding"] = "gzip"
             if self._crc32:
-                response.headers["x-amz-crc32"] = str(zlib.crc32(body))
+                response.headers["x-amz-crc32"] = str(crc32(body))
         return response

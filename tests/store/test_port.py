@@ -108,6 +108,17 @@ async def test_a_range_is_ordered_limited_and_reversible(store: Any) -> None:
     assert [key for key, _ in store.range(b"a", b"d", limit=2, reverse=True)] == [b"c", b"b"]
 
 
+async def test_values_are_those_of_the_range(store: Any) -> None:
+    """None, one or many of them, in a transaction as outside."""
+    await put(store, a=b"1", b=b"", c=b"3", d=b"4")
+    for reader in (store, await store.transact(lambda tx: tx)):
+        assert reader.values(b"x", b"z") == []
+        assert reader.values(b"a", b"b") == [b"1"]
+        assert reader.values(b"b", b"c") == [b""]
+        assert reader.values(b"a", b"d") == [b"1", b"", b"3"]
+        assert reader.values(b"a", b"e", limit=2, reverse=True) == [b"4", b"3"]
+
+
 async def test_iterate_gives_every_row_once_over_many_pages(store: Any) -> None:
     """Paging inside iterate neither skips nor repeats at page edges, forwards and backwards."""
     await store.transact(lambda tx: [tx.put(b"k%04d" % i, b"") for i in range(700)])

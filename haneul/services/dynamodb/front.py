@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Awaitable
+
+from zlib_ng.zlib_ng import crc32
 
 from haneul.core.cloud import Cloud
 from haneul.core.http import HttpRequest, HttpResponse
@@ -29,4 +30,4 @@ def answer_other(cloud: Cloud, request: HttpRequest) -> Awaitable[HttpResponse] 
 
 
 async def _plain(cloud: Cloud, status: int, body: bytes) -> HttpResponse:
-    return HttpResponse(status, {"x-amzn-RequestId": cloud.ids.uuid(), "x-amz-crc32": str(zlib.crc32(body))}, body)
+    return HttpResponse(status, {"x-amzn-RequestId": cloud.ids.uuid(), "x-amz-crc32": str(crc32(body))}, body)

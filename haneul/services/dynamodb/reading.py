@@ -21,7 +21,6 @@ from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice, 
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Index, Table
 from haneul.services.dynamodb.values import Item, check, check_map
-from haneul.store.port import Row
 
 Shape = dict[str, Any]
 
@@ -177,7 +176,7 @@ class Page:
         if take is None:
             self._read_whole(start, end, reverse)
             return
-        for _, row in self._rows(start, end, reverse):
+        for row in self._rows(start, end, reverse):
             self.scanned += 1
             self.size += row_size(row)
             take(row)
@@ -191,16 +190,16 @@ class Page:
         for rows in self._portions(start, end, reverse):
             total = self.size + total_size(rows)
             if total < PAGE_BYTES_MAX and (limit is None or self.scanned + len(rows) < limit):
-                bodies.extend([row[5:] for _, row in rows])
+                bodies.extend([row[5:] for row in rows])
                 self.scanned += len(rows)
                 self.size = total
             else:
                 self._fill(rows)
         self.count = self.scanned
 
-    def _fill(self, rows: list[Row]) -> None:
+    def _fill(self, rows: list[bytes]) -> None:
         """Take as many rows as there is room for."""
-        for _, row in rows:
+        for row in rows:
             self.size += row_size(row)
             self.bodies.append(row[5:])
             self.scanned += 1
@@ -208,23 +207,24 @@ class Page:
                 self.last = row
                 return
 
-    def _rows(self, start: bytes, end: bytes, reverse: bool) -> Iterator[Row]:
+    def _rows(self, start: bytes, end: bytes, reverse: bool) -> Iterator[bytes]:
         for rows in self._portions(start, end, reverse):
             yield from rows
 
-    def _portions(self, start: bytes, end: bytes, reverse: bool) -> Iterator[list[Row]]:
+    def _portions(self, start: bytes, end: bytes, reverse: bool) -> Iterator[list[bytes]]:
         """Rows in portions that follow their size, so that large items do not pile up in memory, until `last` is there."""
         store = self.call.cloud.store
         wanted = _ROWS_FIRST if self.limit is None else min(self.limit, _ROWS_FIRST)
         while start < end:
-            rows = store.range(start, end, wanted, reverse)
+            rows = store.values(start, end, wanted, reverse)
             yield rows
             if len(rows) < wanted or self.last is not None:
                 return
+            edge = self.source.row(row_item(rows[-1]))
             if reverse:
-                end = rows[-1][0]
+                end = edge
             else:
-                start = rows[-1][0] + b"\x00"
+                start = edge + b"\x00"
             average = max(1, self.size // self.scanned)
             wanted = min(max(1, (PAGE_BYTES_MAX - self.size) // average + 1), _ROWS_MAX)
             if self.limit is not None:

@@ -5,13 +5,11 @@ The JSON goes into answers as it stands; the size is what capacity and page limi
 
 from __future__ import annotations
 
-from struct import unpack
 from typing import Any
 
 import orjson
 
 from haneul.services.dynamodb.values import Item
-from haneul.store.port import Row
 
 _VERSION = b"\x01"
 _BODY_AT = 5
@@ -27,9 +25,12 @@ def row_size(row: bytes) -> int:
     return int.from_bytes(row[1:_BODY_AT], "big")
 
 
-def total_size(rows: list[Row]) -> int:
+def total_size(rows: list[bytes]) -> int:
     """The items' sizes together."""
-    return sum(unpack(f">{len(rows)}I", b"".join([row[1:_BODY_AT] for _, row in rows])))
+    total = 0
+    for row in rows:  # Byte by byte: compiled, the cheapest way there is.
+        total += (row[1] << 24) + (row[2] << 16) + (row[3] << 8) + row[4]
+    return total
 
 
 def row_body(row: bytes) -> bytes:

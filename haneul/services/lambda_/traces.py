@@ -8,9 +8,10 @@ recursive loop detection to prevent infinite loops"; AWS X-Ray Developer Guide, 
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterable
 from functools import lru_cache
+
+from zlib_ng.zlib_ng import crc32
 
 from haneul.core.errors import ServiceError
 
@@ -24,7 +25,7 @@ _LINEAGE = re.compile(r"(?:^|;)\s*Lineage=([0-9a-f:|]*)")
 @lru_cache(maxsize=4096)
 def hash_of(function_arn: str) -> str:
     """What a function is called in lineages."""
-    return f"{zlib.crc32(function_arn.encode()):08x}"
+    return f"{crc32(function_arn.encode()):08x}"
 
 
 def lineage_of(header: str) -> dict[str, int]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import zlib
 from collections.abc import Mapping
 from typing import Protocol
 
 import anycrc
+from zlib_ng.zlib_ng import crc32
 
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.ports import Shape
@@ -42,7 +42,7 @@ class _Crc32:
         self._value = 0
 
     def update(self, data: bytes) -> None:
-        self._value = zlib.crc32(data, self._value)
+        self._value = crc32(data, self._value)
 
     def digest(self) -> bytes:
         return self._value.to_bytes(4, "big")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-import zlib
 from typing import NamedTuple
+
+from zlib_ng.zlib_ng import crc32
 
 from haneul.services.sqs import errors
 from haneul.services.sqs.contents import Content, decode, encode
@@ -125,7 +126,7 @@ class Handle(NamedTuple):
 
 def make_handle(queue: Queue, handle: Handle) -> str:
     raw = _HANDLE.pack(_HANDLE_MARK, bytes.fromhex(queue.id), *handle)
-    return base64.b64encode(raw + _CHECKSUM.pack(zlib.crc32(raw))).decode()
+    return base64.b64encode(raw + _CHECKSUM.pack(crc32(raw))).decode()
 
 
 def read_handle(queue: Queue, text: str) -> Handle:
@@ -134,7 +135,7 @@ def read_handle(queue: Queue, text: str) -> Handle:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise errors.not_a_receipt_handle(text) from None
-    if len(raw) != _HANDLE.size + _CHECKSUM.size or _CHECKSUM.pack(zlib.crc32(raw[: _HANDLE.size])) != raw[_HANDLE.size :]:
+    if len(raw) != _HANDLE.size + _CHECKSUM.size or _CHECKSUM.pack(crc32(raw[: _HANDLE.size])) != raw[_HANDLE.size :]:
         raise errors.not_a_receipt_handle(text)
     _, queue_id, *rest = _HANDLE.unpack_from(raw)
     if queue_id.hex() != queue.id:

@@ -7,10 +7,11 @@ A header is: length and bytes of its name, a type byte, a value (AWS SDK specifi
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from zlib_ng.zlib_ng import crc32
 
 from haneul.core.errors import SerializationError, ServiceError
 from haneul.wire.documents import Convert, DocumentWriter
@@ -48,8 +49,8 @@ def encode_message(headers: dict[str, HeaderValue], payload: bytes = b"") -> byt
     if len(packed) > HEADERS_BYTES_MAX or total > MESSAGE_BYTES_MAX:
         raise ValueError("an event stream message is too large")
     lengths = struct.pack(">II", total, len(packed))
-    body = lengths + _SUM.pack(zlib.crc32(lengths)) + packed + payload
-    return body + _SUM.pack(zlib.crc32(body))
+    body = lengths + _SUM.pack(crc32(lengths)) + packed + payload
+    return body + _SUM.pack(crc32(body))
 
 
 def _encode_header(name: str, value: HeaderValue) -> bytes:
@@ -74,13 +75,13 @@ def decode_message(data: bytes) -> tuple[Message, int] | None:
     if len(data) < _PRELUDE.size:
         return None
     total, header_bytes, prelude_sum = _PRELUDE.unpack_from(data)
-    if zlib.crc32(data[:8]) != prelude_sum:
+    if crc32(data[:8]) != prelude_sum:
         raise SerializationError("Event stream prelude checksum mismatch")
     if not _FIXED_BYTES <= total <= MESSAGE_BYTES_MAX or header_bytes > min(HEADERS_BYTES_MAX, total - _FIXED_BYTES):
         raise SerializationError("Event stream message has an invalid length")
     if len(data) < total:
         return None
-    if zlib.crc32(data[: total - 4]) != _SUM.unpack_from(data, total - 4)[0]:
+    if crc32(data[: total - 4]) != _SUM.unpack_from(data, total - 4)[0]:
         raise SerializationError("Event stream message checksum mismatch")
     end = _PRELUDE.size + header_bytes
     try:

@@ -5,13 +5,13 @@ Source: AWS Lambda Developer Guide, "Using AWS Lambda with Amazon DynamoDB" and 
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import orjson
+from zlib_ng.zlib_ng import crc32
 
 from haneul.clock import HOUR, MILLISECOND, SECOND
 from haneul.core.errors import ServiceError
@@ -173,7 +173,7 @@ class StreamPoller(Poller):
             return
         lanes: dict[int, list[Record]] = {}
         for record in batch:
-            number = zlib.crc32(encode_event([record["dynamodb"]["Keys"]])) % self.mapping.parallelization
+            number = crc32(encode_event([record["dynamodb"]["Keys"]])) % self.mapping.parallelization
             lanes.setdefault(number, []).append(record)
         self._lanes_running = len(lanes)
         for lane in lanes.values():
