@@ -135,6 +135,12 @@ PROJECTIONS = [
     ("", None, "The expression can not be empty;", "nothing"),
     ("a,", None, 'Syntax error; token: "<EOF>", near: ","', "a comma too many"),
     (",a", None, 'Syntax error; token: ",", near: ",a"', "before"),
+    ("a[01]", None, 'Syntax error; token: "1", near: "01]"', "an index that begins with a zero"),
+    ("a[001]", None, 'Syntax error; token: "0", near: "001"', "with two"),
+    ("a[0000000000001]", None, 'Syntax error; token: "0", near: "000"', "with many"),
+    ("a[00]", None, 'Syntax error; token: "0", near: "00]"', "nothing but zeros"),
+    ("a[4294967295]", None, "List index is not within the allowable range; index: [4294967295]", "too large an index"),
+    ("a[999999999999999999999]", None, "List index is not within the allowable range; index: [999999999999999999999]", "far too large"),
     ("a b", None, 'Syntax error; token: "b", near: "a b"', "no comma"),
     ("a.", None, 'Syntax error; token: "<EOF>", near: "."', "half a path"),
     ("a[]", None, 'Syntax error; token: "]", near: "[]"', "no position"),
@@ -150,6 +156,15 @@ PROJECTIONS = [
     ("#x, a", {"#x": "a"}, OVERLAP + "[a], path two: [a]", "under another name"),
     ("a.b, a[0]", None, CONFLICT + "[a, b], path two: [a, [0]]", "a map or a list?"),
 ]
+
+
+def test_the_largest_index(db: Any, simple: str, world: World) -> None:
+    """An index may be far beyond the end of any list, where there is nothing to show and what is set goes behind the end."""
+    key = {"pk": world.new_key()}
+    db.put_item(TableName=simple, Item={**key, "l": {"L": [n(1)]}})
+    assert db.get_item(TableName=simple, Key=key, ProjectionExpression="l[4294967294]", ConsistentRead=True)["Item"] == {}
+    db.update_item(TableName=simple, Key=key, UpdateExpression="SET l[4294967294] = :v", ExpressionAttributeValues={":v": n(2)})
+    assert db.get_item(TableName=simple, Key=key, ConsistentRead=True)["Item"]["l"] == {"L": [n(1), n(2)]}
 
 
 @pytest.mark.parametrize(("text", "names", "message", "why"), PROJECTIONS, ids=[f"{at}-{one[3]}" for at, one in enumerate(PROJECTIONS)])

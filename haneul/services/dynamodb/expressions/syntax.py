@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-INDEX_MAX = 2**31 - 1
+INDEX_MAX = 2**32 - 2
 
 
 class ExpressionError(Exception):
@@ -18,10 +18,10 @@ class ExpressionError(Exception):
         self.message = message
 
 
-def list_index(digits: str) -> int:
-    """The number in the brackets of a path, however many digits it has. Raises ExpressionError when no list is so long."""
+def list_index(digits: str, largest: int = INDEX_MAX) -> int:
+    """The number in the brackets of a path, however many digits it has. Raises ExpressionError when it is larger than the language allows."""
     number = digits.lstrip("0") or "0"
-    if len(number) > len(str(INDEX_MAX)) or int(number) > INDEX_MAX:
+    if len(number) > len(str(largest)) or int(number) > largest:
         raise ExpressionError(f"List index is not within the allowable range; index: [{digits}]")
     return int(number)
 

@@ -9,8 +9,9 @@ from haneul.services.dynamodb.expressions.syntax import ExpressionError
 
 EXPRESSION_BYTES_MAX = 4096
 
+# A number does not begin with a zero: `01` is two tokens, of which the second stands where nothing expects it.
 _TOKEN = re.compile(
-    r"[ \t\r\n]*(?:(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<name>#[A-Za-z0-9_]+)|(?P<value>:[A-Za-z0-9_]+)|(?P<number>[0-9]+)"
+    r"[ \t\r\n]*(?:(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<name>#[A-Za-z0-9_]+)|(?P<value>:[A-Za-z0-9_]+)|(?P<number>0|[1-9][0-9]*)"
     r"|(?P<sign><>|<=|>=|[=<>()\[\],.+\-])|(?P<end>\Z)|(?P<strange>.))",
     re.ASCII | re.DOTALL,
 )

@@ -12,6 +12,7 @@ from haneul.services.dynamodb.partiql.syntax import Invocation, Literal, Operati
 from haneul.services.dynamodb.partiql.tokens import malformed, position, tokenize
 
 DEPTH_MAX = 100
+_INDEX_MAX = 2**31 - 1
 
 _OR, _AND, _NOT, _COMPARE, _ADD, _MULTIPLY = range(1, 7)
 _BINDING = {
@@ -239,7 +240,7 @@ class Reader(Walk):
             found: str | int = part.text
         elif part.kind == "number" and part.text.isdigit():
             try:
-                found = list_index(part.text)
+                found = list_index(part.text, _INDEX_MAX)
             except ExpressionError as problem:
                 raise validation(problem.message) from None
         else:
