@@ -14,7 +14,7 @@ from haneul.services.dynamodb.expressions.bind import Predicate
 from haneul.services.dynamodb.expressions.key_condition import KeyCondition, KeyConditions
 from haneul.services.dynamodb.expressions.project import Project, projection
 from haneul.services.dynamodb.expressions.update import BoundUpdate, Change
-from haneul.services.dynamodb.values import Value, check, kind_of
+from haneul.services.dynamodb.values import Value, check, kind_of, name_size
 
 _ONE = ("EQ", "NE", "LE", "LT", "GE", "GT", "CONTAINS", "NOT_CONTAINS", "BEGINS_WITH")
 _ORDERED = frozenset("SNB")
@@ -84,6 +84,7 @@ def conditions(given: dict[str, Any]) -> list[Test]:
     """The tests of a KeyConditions, QueryFilter or ScanFilter."""
     tests: list[Test] = []
     for attribute, condition in given.items():
+        name_size(attribute)
         operator = condition["ComparisonOperator"]
         values = tuple(condition.get("AttributeValueList", ()))
         for value in values:
@@ -122,6 +123,7 @@ def expected_of(given: dict[str, Any] | None, operator: str | None) -> Predicate
 
 
 def _expected(attribute: str, condition: dict[str, Any]) -> Test:
+    name_size(attribute)
     where = f"for Attribute: {attribute}"
     operator, exists = condition.get("ComparisonOperator"), condition.get("Exists")
     has_list, has_value = "AttributeValueList" in condition, "Value" in condition
@@ -160,6 +162,7 @@ def attributes_to_get(names: list[str]) -> Project:
     """The projection of an AttributesToGet."""
     seen: set[str] = set()
     for name in names:
+        name_size(name)
         if name in seen:
             raise invalid(f"Duplicate value in attribute name: {name}")
         seen.add(name)
@@ -170,6 +173,7 @@ def attribute_updates(given: dict[str, Any]) -> BoundUpdate:
     """An AttributeUpdates in the form that update expressions have too."""
     changes = []
     for attribute, update in given.items():
+        name_size(attribute)
         value, action = update.get("Value"), update.get("Action", "PUT")
         kind = None
         if value is not None:

@@ -20,7 +20,7 @@ from haneul.services.dynamodb.replication.strong import check_read
 from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice, total_size
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Index, Table
-from haneul.services.dynamodb.values import Item, check, check_map
+from haneul.services.dynamodb.values import Item, check, check_map, name_size
 
 Shape = dict[str, Any]
 
@@ -73,8 +73,9 @@ def check_start_key(request: Shape) -> Item | None:
         return None
     check_map(given)
     start: Item = given
-    for value in given.values():
+    for name, value in given.items():
         try:
+            name_size(name)
             check(value)
         except ServiceError as error:
             bare = any(words in error.message for words in _BARE)

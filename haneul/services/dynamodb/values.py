@@ -26,6 +26,8 @@ NESTING_MAX = 32
 NAME_LENGTH_MAX = 65535
 NAME_TOO_LARGE = f"1 validation error detected: Attribute name is too large, must be less than {NAME_LENGTH_MAX + 1} bytes"
 
+EMPTY_NAME = "Empty attribute name"
+
 _DOCUMENT_OVERHEAD_BYTES = 3
 _ELEMENT_OVERHEAD_BYTES = 1
 _EMPTY = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
@@ -41,6 +43,8 @@ def text_size(text: str) -> int:
 def check_item(item: Any) -> int:
     """Validate an item (or a key, or any map of attributes) in place; its size in bytes."""
     check_map(item)
+    if "" in item:
+        raise validation(EMPTY_NAME)
     total = 0
     for name, value in item.items():
         total += (len(name) if name.isascii() else len(name.encode())) + check(value)
@@ -61,7 +65,9 @@ def _check_names(item: Item) -> None:
 
 
 def name_size(name: str) -> int:
-    """Bytes of an attribute's name, at the top of an item or within; ValidationException for one that is too large."""
+    """Bytes of an attribute's name, at the top of an item or within; ValidationException for one that is empty or too large."""
+    if not name:
+        raise validation(EMPTY_NAME)
     size = text_size(name)
     if size > NAME_LENGTH_MAX:
         raise validation(NAME_TOO_LARGE)

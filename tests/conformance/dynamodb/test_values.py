@@ -37,7 +37,6 @@ KEPT = [
     ({"L": [s("a"), n(1), {"NULL": True}, {"L": []}]}, "a mixed list"),
     ({"L": [s("a")] * 3}, "lists may repeat"),
     ({"M": {}}, "an empty map"),
-    ({"M": {"": s("x")}}, "an empty name within a map"),
     ({"M": {"a.b": n(1), "#": n(2), ":x": n(3), "SELECT": n(4)}}, "any names"),
     (nested(31, s("leaf")), "a leaf on the 32nd level of maps"),
     (nested(31, s("leaf"), lists=True), "and of lists"),
@@ -176,6 +175,55 @@ KEYS: list[tuple[dict[str, Any], str, str]] = [
 def test_items_need_their_key(db: Any, texts: str, item: dict[str, Any], message: str, why: str) -> None:
     """An item has the key of its table, of its types and sizes."""
     assert invalid(db.put_item, TableName=texts, Item=item) == message, why
+
+
+NAMELESS = "Empty attribute name"
+IN_VALUES = f"ExpressionAttributeValues contains invalid value: {NAMELESS} for key :v"
+ABSENT: dict[str, Any] = {"TableName": "haneul-no-such-table"}
+INSIDE: dict[str, Any] = {"M": {"a": {"L": [{"M": {"": n(1)}}]}}}
+KEY: dict[str, Any] = {"Key": {"pk": s("a"), "sk": s("b")}}
+PK = {"pk": {"AttributeValueList": [s("a")], "ComparisonOperator": "EQ"}}
+EMPTY_NAMES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("put_item", {"Item": {"pk": s("a"), "sk": s("b"), "": n(1)}}, NAMELESS, "at the top of an item"),
+    ("put_item", {"Item": {"pk": s("a"), "sk": s("b"), "m": INSIDE}}, NAMELESS, "within a map"),
+    ("put_item", {**ABSENT, "Item": {"": n(1)}}, NAMELESS, "before the table and its key"),
+    ("put_item", {"Item": {"": n(1)}, "ConditionExpression": "a = "}, NAMELESS, "before expressions"),
+    ("put_item", {"Item": KEY["Key"], "Expected": {"": {"Exists": False}}}, NAMELESS, "in Expected"),
+    ("put_item", {"Item": KEY["Key"], "Expected": {"a": {"Value": INSIDE}}}, NAMELESS, "in its values"),
+    ("get_item", {"Key": {"": s("a")}}, NAMELESS, "in a key"),
+    ("get_item", {**KEY, "AttributesToGet": ["a", ""]}, NAMELESS, "in AttributesToGet"),
+    ("delete_item", {"Key": {"": s("a")}}, NAMELESS, "in the key to delete"),
+    ("update_item", {"Key": {"": s("a")}}, NAMELESS, "in the key to update"),
+    ("update_item", {**KEY, "AttributeUpdates": {"": {"Value": n(1)}}}, NAMELESS, "in AttributeUpdates"),
+    ("update_item", {**KEY, "AttributeUpdates": {"a": {"Value": INSIDE}}}, NAMELESS, "in their values"),
+    ("scan", {"ScanFilter": {"": {"ComparisonOperator": "NULL"}}}, NAMELESS, "in ScanFilter"),
+    ("scan", {"ExclusiveStartKey": {"": s("a")}}, f"The provided starting key is invalid: {NAMELESS}", "in a starting key"),
+    ("query", {"KeyConditions": PK, "QueryFilter": {"": {"ComparisonOperator": "NULL"}}}, NAMELESS, "in QueryFilter"),
+    ("scan", {"FilterExpression": "a = :v", "ExpressionAttributeValues": {":v": INSIDE}}, IN_VALUES, "in values of expressions"),
+    (
+        "scan",
+        {"FilterExpression": "#a = :v", "ExpressionAttributeNames": {"#a": ""}, "ExpressionAttributeValues": {":v": n(1)}},
+        f"ExpressionAttributeNames contains invalid value: {NAMELESS} for key #a",
+        "in names of expressions",
+    ),
+]
+
+
+@pytest.mark.parametrize(("operation", "call", "message", "why"), EMPTY_NAMES, ids=[one[3] for one in EMPTY_NAMES])
+def test_attributes_have_names(db: Any, texts: str, operation: str, call: dict[str, Any], message: str, why: str) -> None:
+    """No attribute's name is empty, wherever a request has one."""
+    assert invalid(getattr(db, operation), **{"TableName": texts, **call}) == message, why
+
+
+def test_attributes_of_several_items_have_names(db: Any, texts: str) -> None:
+    """In batches and transactions neither."""
+    item = {"pk": s("a"), "sk": s("b"), "": n(1)}
+    assert invalid(db.batch_write_item, RequestItems={texts: [{"PutRequest": {"Item": item}}]}) == NAMELESS
+    assert invalid(db.batch_get_item, RequestItems={texts: {"Keys": [item]}}) == NAMELESS
+    assert invalid(db.transact_write_items, TransactItems=[{"Put": {"TableName": texts, "Item": item}}]) == NAMELESS
+    assert invalid(db.transact_get_items, TransactItems=[{"Get": {"TableName": texts, "Key": item}}]) == NAMELESS
+    statement = f"INSERT INTO \"{texts}\" VALUE {{'pk': 'a', 'sk': 'b', 'm': ?}}"
+    assert invalid(db.execute_statement, Statement=statement, Parameters=[INSIDE]).endswith(NAMELESS)
 
 
 MISMATCH = "The provided key element does not match the schema"

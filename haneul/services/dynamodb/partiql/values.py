@@ -11,7 +11,7 @@ from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.partiql.syntax import Invocation, Literal, Parameter, Parsed, Star, Structure, Term
 from haneul.services.dynamodb.partiql.syntax import Sequence as SequenceTerm
 from haneul.services.dynamodb.partiql.tokens import position
-from haneul.services.dynamodb.values import Value, check
+from haneul.services.dynamodb.values import EMPTY_NAME, Value, check
 
 _BAG = "Unsupported data type in Bag. DynamoDB only supports either numbers or strings in bags"
 _COUNT = "Number of parameters in request and statement don't match."
@@ -123,6 +123,8 @@ class Values:
             if not isinstance(name, Literal) or name.kind != "S":
                 kind = name.kind if isinstance(name, Literal) else type(name).__name__.upper()
                 raise validation(f"Tuple keys must be of type String. Actual type: {kind} under {where or 'root'}")
+            if not name.text:
+                raise validation(EMPTY_NAME)
             if name.text in members:
                 raise validation(f"Duplicate keys in tuple. Key: {name.text} under {where or 'root'}")
             members[name.text] = self._build(value, f"{where}.{name.text}" if where is not None else "root")
