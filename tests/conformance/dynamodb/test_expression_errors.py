@@ -274,6 +274,41 @@ def test_placeholders(db: Any, simple: str, operation: str, more: dict[str, Any]
     assert invalid(getattr(db, operation), TableName=simple, **target, **more).startswith(message), why
 
 
+def names_of(count: int) -> tuple[str, dict[str, str]]:
+    """A condition on so many attributes with the longest of names, and those names: 64 KB each with their placeholders."""
+    names = {f"#{at:x}": f"{at:02x}" + "n" * 65_533 for at in range(count)}
+    return " OR ".join(f"attribute_exists({key})" for key in names), names
+
+
+def values_of(count: int) -> dict[str, Any]:
+    """So many values of 64 KB each with their placeholders."""
+    return {f":{at:x}": s("x" * 65_533 + str(at % 10)) for at in range(count)}
+
+
+SUBSTITUTIONS = [
+    (16, 15, None, "less than 2 MB together"),
+    (16, 17, "Combined size of ExpressionAttributeNames and ExpressionAttributeValues exceeds max size", "more than 2 MB together"),
+    (0, 33, "ExpressionAttributeValues exceeds max size", "more than 2 MB of values"),
+    (33, 0, "ExpressionAttributeNames exceeds max size", "more than 2 MB of names"),
+    (33, 33, "ExpressionAttributeNames exceeds max size", "of both"),
+]
+
+
+@pytest.mark.parametrize(("names", "values", "message", "why"), SUBSTITUTIONS, ids=[one[3] for one in SUBSTITUTIONS])
+def test_names_and_values_end_at_2_mb(db: Any, simple: str, names: int, values: int, message: str | None, why: str) -> None:
+    """What is put in for placeholders has a limit, names and values and both together."""
+    text, given = names_of(names)
+    more: dict[str, Any] = {"ExpressionAttributeNames": given} if given else {}
+    if values:
+        more["ExpressionAttributeValues"] = values_of(values)
+        text = " OR ".join(filter(None, [text, *(f"a = {key}" for key in more["ExpressionAttributeValues"])]))
+    call: dict[str, Any] = {"TableName": simple, "FilterExpression": text, **more}
+    if message is None:
+        assert db.scan(**call, Limit=1)["ScannedCount"] <= 1
+    else:
+        assert invalid(db.scan, **call) == message, why
+
+
 FIRST = [
     ({"ConditionExpression": "a = ", "TableName": "no-such-table"}, 'Invalid ConditionExpression: Syntax error; token: "<EOF>", near: "="', "syntax before tables"),
     ({"ConditionExpression": "#a = :v AND name = :v", "ExpressionAttributeValues": V}, "Invalid ConditionExpression: Attribute name is a reserved", "words before names"),

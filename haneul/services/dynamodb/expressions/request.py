@@ -16,12 +16,14 @@ from haneul.services.dynamodb.expressions.project import Project, check_overlaps
 from haneul.services.dynamodb.expressions.syntax import ExpressionError
 from haneul.services.dynamodb.expressions.update import BoundUpdate, bind_update
 from haneul.services.dynamodb.partiql.statements import parse_statement
-from haneul.services.dynamodb.values import NAME_TOO_LARGE, check, check_map
+from haneul.services.dynamodb.values import EMPTY_NAME, NAME_TOO_LARGE, check, check_map, text_size
 
 T = TypeVar("T")
 
 CACHED_EXPRESSIONS_MAX = 4096
 PLACEHOLDER_BYTES_MAX = 255
+# Of all names and values of one request together, placeholders included.
+SUBSTITUTIONS_BYTES_MAX = 2 * 1024 * 1024
 _TOO_LONG = "The expression attribute map contains a key that is too long;"
 _NAME_KEY = re.compile(r"#[0-9a-zA-Z_]+", re.ASCII)
 _VALUE_KEY = re.compile(r":[0-9a-zA-Z_]+", re.ASCII)
@@ -128,29 +130,51 @@ def _introduced(name: str, work: Callable[[], T]) -> T:
 
 
 def _check_placeholders(names: dict[str, str] | None, values: dict[str, Any] | None) -> None:
-    if names is not None:
-        if not names:
-            raise validation("ExpressionAttributeNames must not be empty")
-        for key, name in names.items():
-            if len(key.encode()) > PLACEHOLDER_BYTES_MAX:
-                raise validation(f"ExpressionAttributeNames contains invalid key: {_TOO_LONG} size of key: {len(key.encode())}")
-            if not name:
-                raise validation(f"ExpressionAttributeNames contains invalid value: Empty attribute name for key {key}")
-            if not _NAME_KEY.fullmatch(key):
-                raise validation(f'ExpressionAttributeNames contains invalid key: Syntax error; key: "{key}"')
-    if values is not None:
-        check_map(values)
-        if not values:
-            raise validation("ExpressionAttributeValues must not be empty")
-        for key in values:
-            if len(key.encode()) > PLACEHOLDER_BYTES_MAX:
-                raise validation(f"ExpressionAttributeValues contains invalid key: {_TOO_LONG}")
-            if not _VALUE_KEY.fullmatch(key):
-                raise validation(f'ExpressionAttributeValues contains invalid key: Syntax error; key: "{key}"')
-        for key, value in values.items():
-            try:
-                check(value)
-            except ServiceError as error:
-                if error.message == NAME_TOO_LARGE:
-                    raise
-                raise validation(f"ExpressionAttributeValues contains invalid value: {error.message} for key {key}") from None
+    names_size = _check_names(names) if names is not None else 0
+    values_size = _check_values(values) if values is not None else 0
+    if names_size + values_size > SUBSTITUTIONS_BYTES_MAX:
+        raise validation("Combined size of ExpressionAttributeNames and ExpressionAttributeValues exceeds max size")
+
+
+def _check_names(names: dict[str, str]) -> int:
+    """Bytes of the names and their placeholders."""
+    if not names:
+        raise validation("ExpressionAttributeNames must not be empty")
+    total = 0
+    for key, name in names.items():
+        size = text_size(key)
+        if size > PLACEHOLDER_BYTES_MAX:
+            raise validation(f"ExpressionAttributeNames contains invalid key: {_TOO_LONG} size of key: {size}")
+        if not name:
+            raise validation(f"ExpressionAttributeNames contains invalid value: {EMPTY_NAME} for key {key}")
+        if not _NAME_KEY.fullmatch(key):
+            raise validation(f'ExpressionAttributeNames contains invalid key: Syntax error; key: "{key}"')
+        total += size + text_size(name)
+    if total > SUBSTITUTIONS_BYTES_MAX:
+        raise validation("ExpressionAttributeNames exceeds max size")
+    return total
+
+
+def _check_values(values: dict[str, Any]) -> int:
+    """Bytes of the values and their placeholders."""
+    check_map(values)
+    if not values:
+        raise validation("ExpressionAttributeValues must not be empty")
+    total = 0
+    for key in values:
+        size = text_size(key)
+        if size > PLACEHOLDER_BYTES_MAX:
+            raise validation(f"ExpressionAttributeValues contains invalid key: {_TOO_LONG}")
+        if not _VALUE_KEY.fullmatch(key):
+            raise validation(f'ExpressionAttributeValues contains invalid key: Syntax error; key: "{key}"')
+        total += size
+    for key, value in values.items():
+        try:
+            total += check(value)
+        except ServiceError as error:
+            if error.message == NAME_TOO_LARGE:
+                raise
+            raise validation(f"ExpressionAttributeValues contains invalid value: {error.message} for key {key}") from None
+    if total > SUBSTITUTIONS_BYTES_MAX:
+        raise validation("ExpressionAttributeValues exceeds max size")
+    return total
