@@ -158,6 +158,20 @@ def test_names_are_shorter_than_64_kilobytes(db: Any, table: str) -> None:
     db.put_item(TableName=table, Item={"pk": s("names"), "m": {"M": {"n" * 65_535: s("x")}}})
 
 
+def test_names_put_in_for_placeholders_are_measured_in_bytes(db: Any, table: str) -> None:
+    """The model counts characters, of which 65,535 may stand; DynamoDB itself counts bytes, in the older parameters too."""
+    call: dict[str, Any] = {"TableName": table, "Key": {"pk": s("names")}}
+    longest, too_long = "é" * 32_767 + "n", "é" * 32_768
+    words = "Attribute name is too large, must be less than 65536 bytes"
+    db.get_item(**call, ProjectionExpression="#n", ExpressionAttributeNames={"#n": longest})
+    refused = invalid(db.get_item, **call, ProjectionExpression="#n", ExpressionAttributeNames={"#n": too_long})
+    assert refused == f"ExpressionAttributeNames contains invalid value: {words} for key #n"
+    assert invalid(db.get_item, **call, AttributesToGet=[too_long]).endswith(words)
+    assert invalid(db.update_item, **call, AttributeUpdates={too_long: {"Value": s("x")}}).endswith(words)
+    by_model = invalid(db.get_item, **call, ProjectionExpression="#n", ExpressionAttributeNames={"#n": "n" * 65_536})
+    assert by_model.endswith("Map value must satisfy constraint: [Member must have length less than or equal to 65535]")
+
+
 def test_keys_of_requests_fit_the_schema(db: Any, table: str) -> None:
     """Exactly the key's attributes, in their types."""
     message = "The provided key element does not match the schema"

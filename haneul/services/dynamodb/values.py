@@ -24,7 +24,8 @@ TYPES = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
 ITEM_BYTES_MAX = 400 * 1024
 NESTING_MAX = 32
 NAME_LENGTH_MAX = 65535
-NAME_TOO_LARGE = f"1 validation error detected: Attribute name is too large, must be less than {NAME_LENGTH_MAX + 1} bytes"
+TOO_LARGE_NAME = f"Attribute name is too large, must be less than {NAME_LENGTH_MAX + 1} bytes"
+NAME_TOO_LARGE = f"1 validation error detected: {TOO_LARGE_NAME}"
 
 EMPTY_NAME = "Empty attribute name"
 

@@ -16,7 +16,7 @@ from haneul.services.dynamodb.expressions.project import Project, check_overlaps
 from haneul.services.dynamodb.expressions.syntax import ExpressionError
 from haneul.services.dynamodb.expressions.update import BoundUpdate, bind_update
 from haneul.services.dynamodb.partiql.statements import parse_statement
-from haneul.services.dynamodb.values import EMPTY_NAME, NAME_TOO_LARGE, check, check_map, text_size
+from haneul.services.dynamodb.values import EMPTY_NAME, NAME_LENGTH_MAX, NAME_TOO_LARGE, TOO_LARGE_NAME, check, check_map, text_size
 
 T = TypeVar("T")
 
@@ -149,7 +149,10 @@ def _check_names(names: dict[str, str]) -> int:
             raise validation(f"ExpressionAttributeNames contains invalid value: {EMPTY_NAME} for key {key}")
         if not _NAME_KEY.fullmatch(key):
             raise validation(f'ExpressionAttributeNames contains invalid key: Syntax error; key: "{key}"')
-        total += size + text_size(name)
+        name_size = text_size(name)
+        if name_size > NAME_LENGTH_MAX:
+            raise validation(f"ExpressionAttributeNames contains invalid value: {TOO_LARGE_NAME} for key {key}")
+        total += size + name_size
     if total > SUBSTITUTIONS_BYTES_MAX:
         raise validation("ExpressionAttributeNames exceeds max size")
     return total
