@@ -170,7 +170,7 @@ def attributes_to_get(names: list[str]) -> Project:
 
 
 def attribute_updates(given: dict[str, Any]) -> BoundUpdate:
-    """An AttributeUpdates in the form that update expressions have too."""
+    """An AttributeUpdates in the form that update expressions have too; unlike them, it makes no item when it only takes away."""
     changes = []
     for attribute, update in given.items():
         name_size(attribute)
@@ -191,5 +191,6 @@ def attribute_updates(given: dict[str, Any]) -> BoundUpdate:
             changes.append(Change("SET", (attribute,), kind, None, value))
         else:
             changes.append(Change(action, (attribute,), kind if action == "ADD" else None, None, value))
-    return BoundUpdate(changes, set(), _TYPE_MISMATCH)
+    takes_only = bool(changes) and all(change.action in ("REMOVE", "DELETE") for change in changes)
+    return BoundUpdate(changes, set(), _TYPE_MISMATCH, makes_items=not takes_only)
 

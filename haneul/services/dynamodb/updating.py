@@ -21,11 +21,11 @@ Shape = dict[str, Any]
 
 
 class Updated(NamedTuple):
-    """An update that was made: the rows before and after it, the new item, and the units that indexes took."""
+    """An update that was made: the rows before and after it, the new item (None for none), and the units that indexes took."""
 
     old_row: bytes | None
-    new_row: bytes
-    new: Item
+    new_row: bytes | None
+    new: Item | None
     by_index: dict[str, int] | None
 
 
@@ -51,7 +51,9 @@ def check_update(table: Table, update: BoundUpdate | None) -> None:
 
 
 def update_row(service: DynamoDb, tx: Transaction, table: Table, row: bytes, key: Item, update: BoundUpdate | None, old_row: bytes | None, cost: int = 1) -> Updated:
-    """Apply an update to the item at `row`, which is made if it is not there. `cost` is how many times its units are charged."""
+    """Apply an update to the item at `row`, which is made if it is not there (by most updates). `cost` is how many times its units are charged."""
+    if old_row is None and update is not None and not update.makes_items:
+        return Updated(None, None, None, service.put_row(tx, table, row, None, None, None, None, cost=cost))
     old = row_item(old_row) if old_row is not None and not table.plain else None
     new = row_item(old_row) if old_row is not None else dict(key)
     size = row_size(old_row) if old_row is not None else item_size(key)

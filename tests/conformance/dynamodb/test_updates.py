@@ -163,6 +163,29 @@ def test_attribute_updates(db: Any, simple: str, world: World, updates: dict[str
     assert {name: sets_sorted(value) for name, value in answer.items()} == expected, why
 
 
+FROM_NOTHING: list[tuple[dict[str, Any], dict[str, Any] | None, str]] = [
+    ({"a": {"Action": "DELETE"}}, None, "DELETE has nothing to delete"),
+    ({"a": {"Action": "DELETE", "Value": {"SS": ["x"]}}}, None, "nor elements"),
+    ({"a": {"Action": "DELETE"}, "b": {"Action": "DELETE"}}, None, "nor several"),
+    ({"a": {"Action": "DELETE"}, "b": {"Action": "PUT", "Value": n(1)}}, {"b": n(1)}, "PUT makes the item"),
+    ({"a": {"Action": "DELETE"}, "b": {"Action": "ADD", "Value": n(1)}}, {"b": n(1)}, "so does ADD"),
+    ({}, {}, "and no update at all"),
+]
+
+
+@pytest.mark.parametrize(("updates", "made", "why"), FROM_NOTHING, ids=[one[2] for one in FROM_NOTHING])
+def test_attribute_updates_of_no_item(db: Any, simple: str, world: World, updates: dict[str, Any], made: dict[str, Any] | None, why: str) -> None:
+    """In the older style an item that is not there stays so when there is only something to delete; REMOVE makes one."""
+    key = {"pk": world.new_key()}
+    answer = db.update_item(TableName=simple, Key=key, AttributeUpdates=updates, ReturnValues="ALL_NEW", ReturnConsumedCapacity="TOTAL")
+    expected = None if made is None else {**key, **made}
+    assert answer.get("Attributes") == expected, why
+    assert db.get_item(TableName=simple, Key=key, ConsistentRead=True).get("Item") == expected, why
+    assert answer["ConsumedCapacity"]["CapacityUnits"] == 1.0
+    db.update_item(TableName=simple, Key=key, UpdateExpression="REMOVE a")
+    assert "Item" in db.get_item(TableName=simple, Key=key, ConsistentRead=True)
+
+
 SHOWN: list[tuple[str, str, dict[str, Any] | None, str]] = [
     ("NONE", "SET num = :n", None, "nothing"),
     ("ALL_OLD", "SET num = :n", {"num": n(5), "mp": {"M": {"x": n(1), "y": n(2)}}}, "all of it before"),

@@ -47,9 +47,11 @@ class Change:
 class BoundUpdate:
     """A whole update expression, ready to be applied."""
 
-    def __init__(self, changes: list[Change], nested: set[str], mismatch: str = _WRONG_OPERAND) -> None:
+    def __init__(self, changes: list[Change], nested: set[str], mismatch: str = _WRONG_OPERAND, *, makes_items: bool = True) -> None:
         self.changes = changes
         self.mismatch = mismatch
+        # Whether there is an item afterwards where there was none.
+        self.makes_items = makes_items
         self.paths = [change.parts for change in changes]
         # The attributes that change, whole or within.
         self.heads = {str(parts[0]) for parts in self.paths}
