@@ -12,12 +12,13 @@ from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import batch_conditions
 from haneul.services.dynamodb.arns import batch_arns
 from haneul.services.dynamodb.capacity import consumed, read_half_units
-from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.errors import duplicate_keys, validation
 from haneul.services.dynamodb.expressions.request import check_parameters
 from haneul.services.dynamodb.items import check_nested_paths, read_projection, row_of_key
 from haneul.services.dynamodb.replication.strong import check_read
 from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.tables import Table
 from haneul.services.dynamodb.values import check_item
 
 KEYS_MAX = 100
@@ -41,7 +42,7 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
             check_item(key)
             mark = orjson.dumps(key, option=orjson.OPT_SORT_KEYS)
             if mark in seen:
-                raise validation("Provided list of item keys contains duplicates")
+                raise duplicate_keys()
             seen.add(mark)
             asked += 1
             if asked > KEYS_MAX:
@@ -54,6 +55,8 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
         rows = [row_of_key(table, key) for key in part["Keys"]]
         check_nested_paths(table, projects[name][1].projection_nested)
         plans.append((name, part, table, rows))
+    if len(plans) > 1:
+        _check_tables(plans)
     responses: dict[str, Any] = {}
     unprocessed: dict[str, Any] = {}
     capacities = []
@@ -92,3 +95,12 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
     if any(capacities):
         answer["ConsumedCapacity"] = capacities
     return answer
+
+
+def _check_tables(plans: list[tuple[str, Shape, Table, list[bytes]]]) -> None:
+    """A table that is named twice, once by its name and once by its ARN, is still asked for each item only once."""
+    if len({table.arn for _, _, table, _ in plans}) == len(plans):
+        return
+    rows = [row for _, _, _, rows_of_one in plans for row in rows_of_one]
+    if len(set(rows)) < len(rows):
+        raise duplicate_keys()

@@ -9,7 +9,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import batch_conditions
 from haneul.services.dynamodb.arns import batch_arns
-from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.errors import duplicate_keys, validation
 from haneul.services.dynamodb.items import check_new_item, check_size, collection_metrics, dump, row_of_key, write_capacity, write_units_of
 from haneul.services.dynamodb.rows import encode_row, row_item
 from haneul.services.dynamodb.service import DynamoDb
@@ -106,14 +106,15 @@ def _plan(call: Call, service: DynamoDb, request: Shape) -> list[_Write]:
         raise validation("Too many items requested for the BatchWriteItem call")
     writes: list[_Write] = []
     next_size = iter(sizes)
+    # Of all tables: one may be named twice, by its name and by its ARN.
+    seen: set[bytes] = set()
     for name, requests in request["RequestItems"].items():
         table = service.table(call, name)
-        seen: set[bytes] = set()
         for one in requests:
             size = next(next_size)
             made = _put(name, table, one, size) if "PutRequest" in one else _delete(name, table, one)
             if made.row in seen:
-                raise validation("Provided list of item keys contains duplicates")
+                raise duplicate_keys()
             seen.add(made.row)
             writes.append(made)
     return writes

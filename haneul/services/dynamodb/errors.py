@@ -59,3 +59,8 @@ def condition_failed(item: dict[str, Any] | None = None) -> ServiceError:
 def key_mismatch() -> ServiceError:
     """A key that is not of the table's schema."""
     return validation("The provided key element does not match the schema")
+
+
+def duplicate_keys() -> ServiceError:
+    """A batch that names an item twice."""
+    return validation("Provided list of item keys contains duplicates")

@@ -172,6 +172,20 @@ def test_an_item_once(db: Any, simple: str, world: World) -> None:
     assert invalid(db.transact_get_items, TransactItems=gets) == message
 
 
+def test_an_item_once_whatever_its_table_is_called(db: Any, simple: str, world: World) -> None:
+    """A table's name and its ARN are two names of one table: an item that is named under both is named twice."""
+    arn = db.describe_table(TableName=simple)["Table"]["TableArn"]
+    one, two = {"pk": world.new_key()}, {"pk": world.new_key()}
+    put, delete = {"PutRequest": {"Item": one}}, {"DeleteRequest": {"Key": one}}
+    twice = "Provided list of item keys contains duplicates"
+    assert invalid(db.batch_write_item, RequestItems={simple: [put], arn: [delete]}) == twice
+    assert invalid(db.batch_get_item, RequestItems={simple: {"Keys": [two, one]}, arn: {"Keys": [one]}}) == twice
+    several = "Transaction request cannot include multiple operations on one item"
+    items = [{"Put": {"TableName": simple, "Item": one}}, {"Delete": {"TableName": arn, "Key": one}}]
+    assert invalid(db.transact_write_items, TransactItems=items) == several
+    assert invalid(db.transact_get_items, TransactItems=[{"Get": {"TableName": name, "Key": one}} for name in (simple, arn)]) == several
+
+
 def test_one_action_an_element(db: Any, simple: str) -> None:
     """Each element of the list is one action."""
     item = {"Put": {"TableName": simple, "Item": {"pk": s("a")}}, "Delete": {"TableName": simple, "Key": {"pk": s("b")}}}
