@@ -32,20 +32,22 @@ def reason_of(error: ServiceError) -> Shape | None:
     return reason
 
 
-def cancelled(reasons: list[Shape]) -> ServiceError:
-    """The error of a transaction, with a reason for every action."""
+def reason_or_raise(error: ServiceError) -> Shape:
+    """`reason_of`; an error that fails the request as such is raised."""
+    reason = reason_of(error)
+    if reason is None:
+        raise error
+    return reason
+
+
+def cancel_for(reasons: list[Shape]) -> None:
+    """Raise the error of a transaction, with a reason for every action, if any of them is one."""
+    if all(reason is NO_REASON for reason in reasons):
+        return
     codes = ", ".join(reason["Code"] for reason in reasons)
-    return ServiceError(
+    raise ServiceError(
         "TransactionCanceledException",
         f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]",
         400,
         fields={"CancellationReasons": reasons},
     )
-
-
-def cancelled_by(error: ServiceError, at: int, count: int) -> ServiceError:
-    """The error of a transaction of `count` actions, of which the one at `at` failed."""
-    reason = reason_of(error)
-    if reason is None:
-        return error
-    return cancelled([reason if number == at else NO_REASON for number in range(count)])

@@ -20,13 +20,13 @@ def invalid(message: str) -> ServiceError:
 
 
 class EmptyKeyValue(ServiceError):
-    """A key attribute without content: wrong in any table, so that a transaction with it is refused, not cancelled."""
+    """A key attribute, of a table or an index, without content: wrong in itself, so that a transaction with it is refused, not cancelled."""
 
-    def __init__(self, kind: str, name: str) -> None:
+    def __init__(self, kind: str, *, before: str = "", after: str = "") -> None:
         what = "string" if kind == "S" else "binary"
         super().__init__(
             "ValidationException",
-            f"One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {what} value. Key: {name}",
+            f"One or more parameter values are not valid. {before}The AttributeValue for a key attribute cannot contain an empty {what} value.{after}",
             400,
         )
 

@@ -91,6 +91,11 @@ def check_new_item(table: Table, item: Item, mismatch: str | None = None) -> Non
     if mismatch is not None and not table.key.has(item):
         raise validation(mismatch)
     table.key.check_item(item)
+    check_index_keys(table, item)
+
+
+def check_index_keys(table: Table, item: Item) -> None:
+    """The attributes of an item that indexes are made of."""
     for index in table.indexes:
         index.key.check_index_values(item, index.name)
 

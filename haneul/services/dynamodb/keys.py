@@ -158,7 +158,7 @@ class KeySchema:
         if kind == "N":
             return
         if not inner:
-            raise EmptyKeyValue(kind, name)
+            raise EmptyKeyValue(kind, after=f" Key: {name}")
         limit = HASH_KEY_BYTES_MAX if is_hash else RANGE_KEY_BYTES_MAX
         if len(inner) * 4 > limit and len(part(kind, inner)) > limit:
             if is_hash:
@@ -176,27 +176,14 @@ class KeySchema:
                 raise index_type_mismatch(name, kind, kind_of(value), index_name)
             if kind != "N":
                 if not inner:
-                    raise _empty_index_key(kind, name, index_name)
+                    before = "A value specified for a secondary index key is not supported. "
+                    raise EmptyKeyValue(kind, before=before, after=f" IndexName: {index_name}, IndexKey: {name}")
                 self._check_piece(name, kind, inner, at < len(self.hash_attributes))
 
 
 def index_type_mismatch(name: str, expected: str, actual: str, index_name: str) -> Exception:
     """An attribute that an index is made of has another type."""
     return invalid(f"Type mismatch for Index Key {name} Expected: {expected} Actual: {actual} IndexName: {index_name}")
-
-
-def _empty_index_key(kind: str, name: str, index_name: str) -> Exception:
-    what = "string" if kind == "S" else "binary"
-    return _not_valid(
-        "A value specified for a secondary index key is not supported. "
-        f"The AttributeValue for a key attribute cannot contain an empty {what} value. IndexName: {index_name}, IndexKey: {name}"
-    )
-
-
-def _not_valid(message: str) -> Exception:
-    error = invalid("")
-    error.message = f"One or more parameter values are not valid. {message}"
-    return error
 
 
 def segment_bounds(prefix: bytes, segment: int, segments: int) -> tuple[bytes, bytes]:

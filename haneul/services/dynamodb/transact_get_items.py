@@ -7,7 +7,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import action_conditions
 from haneul.services.dynamodb.arns import table_arn
-from haneul.services.dynamodb.cancellation import cancelled_by
+from haneul.services.dynamodb.cancellation import NO_REASON, cancel_for, reason_or_raise
 from haneul.services.dynamodb.capacity import consumed, read_half_units
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.request import check_parameters
@@ -41,14 +41,20 @@ async def transact_get(call: Call, service: DynamoDb, request: Shape, gets: list
     for table in tables:
         refuse_transaction(table)
     rows: list[bytes] = []
-    for at, (get, table) in enumerate(zip(gets, tables)):
+    reasons: list[Shape] = []
+    for get, table, (_, bound) in zip(gets, tables, projects):
+        place, reason = b"", NO_REASON
         try:
-            rows.append(row_of_key(table, get["Key"]))
-            check_nested_paths(table, projects[at][1].projection_nested)
+            place = row_of_key(table, get["Key"])
+            check_nested_paths(table, bound.projection_nested)
         except ServiceError as error:
-            raise cancelled_by(error, at, len(gets)) from None
-    if len(set(rows)) != len(rows):
+            reason = reason_or_raise(error)
+        rows.append(place)
+        reasons.append(reason)
+    placed = [place for place in rows if place]
+    if len(set(placed)) != len(placed):
         raise validation("Transaction request cannot include multiple operations on one item")
+    cancel_for(reasons)
     with call.cloud.store.snapshot() as reader:
         found = [reader.get(row) for row in rows]
     if sum(row_size(row) for row in found if row is not None) > ANSWER_BYTES_MAX:
@@ -60,8 +66,9 @@ async def transact_get(call: Call, service: DynamoDb, request: Shape, gets: list
         try:
             service.capacity.read(table, rows[at], halves, "TransactGetItems")
         except ServiceError as error:
-            raise cancelled_by(error, at, len(gets)) from None
+            reasons[at] = reason_or_raise(error)
         spent[table.arn] = (table, before + halves)
+    cancel_for(reasons)
     answer: Shape = {"Responses": [{"Item": shown(call, row, project)} if row is not None else {} for row, (project, _) in zip(found, projects)]}
     capacities = []
     for table, halves in spent.values():

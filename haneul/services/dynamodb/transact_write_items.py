@@ -11,7 +11,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import action_conditions
 from haneul.services.dynamodb.arns import table_arn
-from haneul.services.dynamodb.cancellation import NO_REASON, cancelled, cancelled_by, reason_of
+from haneul.services.dynamodb.cancellation import NO_REASON, cancel_for, reason_or_raise
 from haneul.services.dynamodb.capacity import consumed, read_half_units
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.bind import Predicate
@@ -19,7 +19,7 @@ from haneul.services.dynamodb.expressions.request import bind, check_parameters
 from haneul.services.dynamodb.expressions.update import BoundUpdate
 from haneul.services.dynamodb.items import (
     charge_refused,
-    check_new_item,
+    check_index_keys,
     check_size,
     collection_metrics,
     dump,
@@ -44,7 +44,7 @@ _ACTIONS = {"ConditionCheck": "ConditionCheckItem", "Put": "PutItem", "Delete": 
 
 
 class _Action(NamedTuple):
-    """One action of the transaction, checked and ready. `size` is that of the item to put."""
+    """One action of the transaction, checked and ready. `size` is that of the item to put; `fault` is why it does not fit its table, and has no row then."""
 
     kind: str
     request: Shape
@@ -54,6 +54,7 @@ class _Action(NamedTuple):
     size: int
     condition: Predicate | None
     update: BoundUpdate | None
+    fault: ServiceError | None
 
 
 class _Done(NamedTuple):
@@ -84,14 +85,17 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
     def work(tx: Transaction) -> list[_Done] | None:
         if token is not None and already_done(service, tx, call, token, what):
             return None
-        old_rows = [tx.get(action.row) for action in actions]
-        _check_conditions(service, actions, old_rows)
+        old_rows = [tx.get(action.row) if action.fault is None else None for action in actions]
+        reasons = _check_conditions(service, actions, old_rows)
         done = []
+        # What is wrong with one action does not hide what is wrong with another; whatever was done is taken back when there is any reason.
         for at, (action, old_row) in enumerate(zip(actions, old_rows)):
-            try:
-                done.append(_perform(service, tx, action, old_row))
-            except ServiceError as error:
-                raise cancelled_by(error, at, len(actions)) from None
+            if reasons[at] is NO_REASON:
+                try:
+                    done.append(_perform(service, tx, action, old_row))
+                except ServiceError as error:
+                    reasons[at] = reason_or_raise(error)
+        cancel_for(reasons)
         return done
 
     done = await service.write(work, *{id(action.table): action.table for action in actions}.values(), operation="TransactWriteItems")
@@ -120,7 +124,7 @@ def _chosen(item: Shape) -> tuple[str, Shape]:
 
 
 def _prepare(call: Call, service: DynamoDb, chosen: list[tuple[str, Shape]]) -> list[_Action]:
-    """Check every action. What is wrong with values and expressions fails the request, what does not fit a table cancels the transaction."""
+    """Check every action. What is wrong with values and expressions fails the request, what does not fit a table is noted, and will cancel the transaction."""
     checked: list[tuple[str, Shape, int, Predicate | None, BoundUpdate | None]] = []
     total = 0
     for kind, part in chosen:
@@ -139,37 +143,52 @@ def _prepare(call: Call, service: DynamoDb, chosen: list[tuple[str, Shape]]) -> 
     seen: set[bytes] = set()
     for table in tables:
         refuse_transaction(table)
-    for at, ((kind, part, size, condition, update), table) in enumerate(zip(checked, tables)):
-        try:
-            if kind == "Put":
-                check_new_item(table, part["Item"])
-                row = table.prefix + table.key.suffix(part["Item"])
-            else:
-                row = row_of_key(table, part["Key"])
-                check_update(table, update)
-        except ServiceError as error:
-            raise cancelled_by(error, at, len(checked)) from None
-        if row in seen:
-            raise validation("Transaction request cannot include multiple operations on one item")
-        seen.add(row)
-        actions.append(_Action(kind, part, table, row, part["Item"] if kind == "Put" else part["Key"], size, condition, update))
+    for (kind, part, size, condition, update), table in zip(checked, tables):
+        row, fault = _place(table, kind, part, update)
+        if row:
+            if row in seen:
+                raise validation("Transaction request cannot include multiple operations on one item")
+            seen.add(row)
+        actions.append(_Action(kind, part, table, row, part["Item"] if kind == "Put" else part["Key"], size, condition, update, fault))
     return actions
 
 
-def _check_conditions(service: DynamoDb, actions: list[_Action], old_rows: list[bytes | None]) -> None:
-    """All conditions together: the caller learns of every one that does not hold. Each costs what its write would."""
+def _place(table: Table, kind: str, part: Shape, update: BoundUpdate | None) -> tuple[bytes, ServiceError | None]:
+    """Where the item of an action lies (empty when its key does not fit the table), and why the action does not fit its table, if it does not."""
+    row = b""
+    try:
+        if kind == "Put":
+            item = part["Item"]
+            table.key.check_item(item)
+            row = table.prefix + table.key.suffix(item)
+            check_index_keys(table, item)
+        else:
+            row = row_of_key(table, part["Key"])
+            check_update(table, update)
+    except ServiceError as error:
+        reason_or_raise(error)
+        return row, error
+    return row, None
+
+
+def _check_conditions(service: DynamoDb, actions: list[_Action], old_rows: list[bytes | None]) -> list[Shape]:
+    """The reasons that are there before anything is done: actions that do not fit their tables, and all conditions that do not hold.
+
+    Each condition costs what its write would.
+    """
     reasons: list[Shape] = []
     for action, old_row in zip(actions, old_rows):
-        reason: Shape | None = None
-        if action.condition is not None:
+        reason = NO_REASON
+        if action.fault is not None:
+            reason = reason_or_raise(action.fault)
+        elif action.condition is not None:
             try:
                 charge = partial(charge_refused, service, action.table, action.row, old_row, _COST)
                 hold(action.condition, row_item(old_row) if old_row is not None else None, action.request, charge)
             except ServiceError as error:
-                reason = reason_of(error)
-        reasons.append(reason or NO_REASON)
-    if any(reason is not NO_REASON for reason in reasons):
-        raise cancelled(reasons)
+                reason = reason_or_raise(error)
+        reasons.append(reason)
+    return reasons
 
 
 def _perform(service: DynamoDb, tx: Transaction, action: _Action, old_row: bytes | None) -> _Done:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from haneul.services.dynamodb import legacy
-from haneul.services.dynamodb.errors import invalid, validation
+from haneul.services.dynamodb.errors import EmptyKeyValue, invalid, validation
 from haneul.services.dynamodb.expressions.project import projection
 from haneul.services.dynamodb.expressions.request import Expressions
 from haneul.services.dynamodb.expressions.update import BoundUpdate
@@ -82,8 +82,12 @@ def _check_result(table: Table, update: BoundUpdate, new: Item) -> None:
             raise too_deep()
         for index in table.indexes:
             wanted = index.key.types.get(name)
-            if wanted is not None and wanted != kind_of(value):
+            if wanted is None:
+                continue
+            if wanted != kind_of(value):
                 raise validation("The update expression attempted to update the secondary index key to unsupported type")
+            if not value[wanted]:
+                raise EmptyKeyValue(wanted, before="The update expression attempted to update a secondary index key to a value that is not supported. ")
     for index in table.indexes:
         index.key.check_index_values(new, index.name)
 

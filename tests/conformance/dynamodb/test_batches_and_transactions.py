@@ -144,6 +144,59 @@ def test_what_does_not_fit_cancels(db: Any, simple: str, world: World, part: dic
     assert reasons[1 - place] == {"Code": "None"}
 
 
+TWO_KINDS: list[tuple[dict[str, Any], str, str]] = [
+    ({"Put": {"Item": {"pk": n(5)}}}, "One or more parameter values were invalid: Type mismatch for key pk expected: S actual: N", "what does not fit the table"),
+    ({"Update": {"UpdateExpression": "SET a = b"}}, "The provided expression refers to an attribute that does not exist in the item", "what does not fit the item"),
+]
+
+
+@pytest.mark.parametrize(("part", "message", "why"), TWO_KINDS, ids=[one[2] for one in TWO_KINDS])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_every_action_has_its_own_reason(db: Any, simple: str, world: World, part: dict[str, Any], message: str, why: str, place: int) -> None:
+    """One that does not fit hides no condition that does not hold, and the other way round; the rest has no reason."""
+    ((kind, body),) = part.items()
+    unfit = {kind: {"TableName": simple, **({} if kind == "Put" else {"Key": {"pk": world.new_key()}}), **body}}
+    unmet = action("ConditionCheck", simple, world.new_key(), holds=False)
+    fresh = world.new_key()
+    items = [unmet, {"Put": {"TableName": simple, "Item": {"pk": fresh}}}]
+    items.insert(place, unfit)
+    with pytest.raises(ClientError) as caught:
+        db.transact_write_items(TransactItems=items)
+    expected: list[dict[str, Any]] = [{"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}, {"Code": "None"}]
+    expected.insert(place, {"Code": "ValidationError", "Message": message})
+    assert caught.value.response["CancellationReasons"] == expected, why
+    codes = ", ".join(reason["Code"] for reason in expected)
+    assert caught.value.response["Error"]["Message"] == f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
+    assert "Item" not in db.get_item(TableName=simple, Key={"pk": fresh}, ConsistentRead=True)
+
+
+def test_every_read_has_its_own_reason(db: Any, simple: str, world: World) -> None:
+    """Reads that do not fit the table do not hide one another."""
+    gets = [{"Get": {"TableName": simple, "Key": {"pk": key}}} for key in (n(1), world.new_key(), n(2))]
+    with pytest.raises(ClientError) as caught:
+        db.transact_get_items(TransactItems=gets)
+    mismatch = {"Code": "ValidationError", "Message": MISMATCH}
+    assert caught.value.response["CancellationReasons"] == [mismatch, {"Code": "None"}, mismatch]
+
+
+EMPTY_INDEX_KEY = "A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty string value."
+EMPTY_UPDATE = (
+    "The update expression attempted to update a secondary index key to a value that is not supported. "
+    "The AttributeValue for a key attribute cannot contain an empty string value."
+)
+
+
+def test_empty_index_keys_refuse(db: Any, indexed: str, world: World) -> None:
+    """A key of an index without content is wrong in itself as one of the table is: it is no reason, but an error of the request."""
+    key = {"pk": world.new_key(), "sk": s("a")}
+    put = {"TableName": indexed, "Item": {**key, "l": s("")}}
+    update = {"TableName": indexed, "Key": key, "UpdateExpression": "SET l = :v", "ExpressionAttributeValues": {":v": s("")}}
+    refused = f"One or more parameter values are not valid. {EMPTY_INDEX_KEY} IndexName: l-all, IndexKey: l"
+    assert invalid(db.transact_write_items, TransactItems=[{"Put": put}]) == invalid(db.put_item, **put) == refused
+    updated = f"One or more parameter values are not valid. {EMPTY_UPDATE}"
+    assert invalid(db.transact_write_items, TransactItems=[{"Update": update}]) == invalid(db.update_item, **update) == updated
+
+
 EMPTY = "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: pk"
 UP_FRONT: list[tuple[dict[str, Any], str, str]] = [
     ({"Put": {"Item": {"pk": s("a")}, "ConditionExpression": "a = "}}, 'Invalid ConditionExpression: Syntax error; token: "<EOF>", near: "="', "expressions"),
@@ -184,6 +237,13 @@ def test_an_item_once_whatever_its_table_is_called(db: Any, simple: str, world: 
     items = [{"Put": {"TableName": simple, "Item": one}}, {"Delete": {"TableName": arn, "Key": one}}]
     assert invalid(db.transact_write_items, TransactItems=items) == several
     assert invalid(db.transact_get_items, TransactItems=[{"Get": {"TableName": name, "Key": one}} for name in (simple, arn)]) == several
+
+
+def test_an_item_twice_is_said_before_any_reason(db: Any, simple: str, world: World) -> None:
+    """Whatever else is wrong: a request of two actions on one item is no transaction that could be cancelled."""
+    key = {"pk": world.new_key()}
+    items = [{"Put": {"TableName": simple, "Item": {"pk": n(5)}}}, *({"Delete": {"TableName": simple, "Key": key}} for _ in range(2))]
+    assert invalid(db.transact_write_items, TransactItems=items) == "Transaction request cannot include multiple operations on one item"
 
 
 def test_one_action_an_element(db: Any, simple: str) -> None:
