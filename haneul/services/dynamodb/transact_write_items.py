@@ -34,7 +34,7 @@ from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table
 from haneul.services.dynamodb.tokens import already_done, digest
 from haneul.services.dynamodb.updating import check_update, update_row
-from haneul.services.dynamodb.values import Item, check_item
+from haneul.services.dynamodb.values import Item, check_item, value_size
 from haneul.store.port import Transaction
 
 REQUEST_BYTES_MAX = 4 * 1024 * 1024
@@ -135,6 +135,9 @@ def _prepare(call: Call, service: DynamoDb, chosen: list[tuple[str, Shape]]) -> 
             check_size(size)
         total += size
         bound = bind(service.parsers, part)
+        if kind == "Update":
+            # What the item comes to is not known before the update is made: its key and what the request brings for it count.
+            total += sum(map(value_size, part.get("ExpressionAttributeValues", {}).values()))
         checked.append((kind, part, size, bound.condition, bound.update))
     if total > REQUEST_BYTES_MAX:
         raise validation("The aggregate size of the items in the transaction exceeds 4 MB")

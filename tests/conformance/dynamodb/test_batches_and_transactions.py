@@ -246,6 +246,24 @@ def test_an_item_twice_is_said_before_any_reason(db: Any, simple: str, world: Wo
     assert invalid(db.transact_write_items, TransactItems=items) == "Transaction request cannot include multiple operations on one item"
 
 
+def test_transactions_end_at_4_mb(db: Any, simple: str, world: World) -> None:
+    """Whether items come as puts or as values of updates."""
+
+    def update() -> dict[str, Any]:
+        values = {":v": s("x" * 380_000)}
+        return {"Update": {"TableName": simple, "Key": {"pk": world.new_key()}, "UpdateExpression": "SET v = :v", "ExpressionAttributeValues": values}}
+
+    def put() -> dict[str, Any]:
+        return {"Put": {"TableName": simple, "Item": {"pk": world.new_key(), "v": s("x" * 380_000)}}}
+
+    for kinds in ([update] * 12, [put] * 12, [update, put] * 6):
+        code, _ = failure(db.transact_write_items, TransactItems=[make() for make in kinds])
+        assert code == "ValidationException"
+    items = [update() for _ in range(11)]
+    db.transact_write_items(TransactItems=items)
+    assert "Item" in db.get_item(TableName=simple, Key=items[0]["Update"]["Key"], ConsistentRead=True)
+
+
 def test_one_action_an_element(db: Any, simple: str) -> None:
     """Each element of the list is one action."""
     item = {"Put": {"TableName": simple, "Item": {"pk": s("a")}}, "Delete": {"TableName": simple, "Key": {"pk": s("b")}}}
