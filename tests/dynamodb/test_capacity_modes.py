@@ -338,6 +338,43 @@ def test_maximums_merge_and_go(cloud: Running, db: Any) -> None:
     )
 
 
+def test_maximums_of_indexes(cloud: Running, db: Any) -> None:
+    """They have the bounds of tables': one that is being made has none to take away, and only indexes of tables on demand have any."""
+    range_words = "Requested {} for OnDemandThroughput for index : by-g is outside of valid range"
+
+    def made(mode: str, **maximums: int) -> str:
+        more: dict[str, Any] = {"ProvisionedThroughput": units(5, 5)} if mode == "PROVISIONED" else {}
+        attributes = [*DEFINED, {"AttributeName": "g", "AttributeType": "S"}]
+        indexes = [{**index("by-g", "g"), **more, "OnDemandThroughput": maximums}]
+        return invalid(
+            db.create_table, TableName="bounds", KeySchema=HASH, AttributeDefinitions=attributes, BillingMode=mode, **more, GlobalSecondaryIndexes=indexes
+        )
+
+    for value in (-1, 0, -2):
+        assert made("PAY_PER_REQUEST", MaxReadRequestUnits=value) == PREFIX + range_words.format("MaxReadRequestUnits")
+        assert made("PAY_PER_REQUEST", MaxReadRequestUnits=5, MaxWriteRequestUnits=value) == PREFIX + range_words.format("MaxWriteRequestUnits")
+    assert made("PROVISIONED", MaxReadRequestUnits=1) == (
+        PREFIX + "MaxReadRequestUnits for OnDemandThroughput for index: by-g cannot be specified when table BillingMode is PROVISIONED."
+    )
+
+    table = make_table(cloud)
+    attributes = [{"AttributeName": "g", "AttributeType": "S"}]
+    create = {**index("by-g", "g"), "OnDemandThroughput": {"MaxReadRequestUnits": -1}}
+    refused = invalid(db.update_table, TableName=table, AttributeDefinitions=attributes, GlobalSecondaryIndexUpdates=[{"Create": create}])
+    assert refused == PREFIX + range_words.format("MaxReadRequestUnits")
+    create["OnDemandThroughput"] = {"MaxReadRequestUnits": 5, "MaxWriteRequestUnits": 6}
+    db.update_table(TableName=table, AttributeDefinitions=attributes, GlobalSecondaryIndexUpdates=[{"Create": create}])
+    cloud.advance("1s")
+    for value, shown in ((0, None), (-2, None), (-1, {"MaxWriteRequestUnits": 6})):
+        call = {"TableName": table, "GlobalSecondaryIndexUpdates": [{"Update": {"IndexName": "by-g", "OnDemandThroughput": {"MaxReadRequestUnits": value}}}]}
+        if shown is None:
+            assert invalid(db.update_table, **call) == PREFIX + range_words.format("MaxReadRequestUnits")
+        else:
+            db.update_table(**call)
+            cloud.advance("1s")
+            assert described(db, table)["GlobalSecondaryIndexes"][0]["OnDemandThroughput"] == shown
+
+
 # ---- what goes together, and how many
 
 

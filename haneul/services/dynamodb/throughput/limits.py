@@ -72,8 +72,10 @@ def _units(record: TableRecord) -> tuple[int, int]:
 
 
 def set_maximums(holder: TableRecord | IndexRecord, given: Shape, *, region: str, on_demand: bool, made: bool = False) -> None:
-    """OnDemandThroughput of a table or index; -1 takes a maximum away. `made`: the table is being made, and has none yet."""
+    """OnDemandThroughput of a table or index; -1 takes a maximum away. `made`: the table or index is being made, and has none that could be taken away."""
     maximums = given.get("OnDemandThroughput") or {}
+    index = holder.name if isinstance(holder, IndexRecord) else None
+    what = f"index : {index}" if index is not None else "table"
     for field, name, quota in (
         ("on_demand_read_max", "MaxReadRequestUnits", "TableMaxReadCapacityUnits"),
         ("on_demand_write_max", "MaxWriteRequestUnits", "TableMaxWriteCapacityUnits"),
@@ -83,11 +85,11 @@ def set_maximums(holder: TableRecord | IndexRecord, given: Shape, *, region: str
             continue
         if not on_demand:
             the_table = "table BillingMode is PROVISIONED." if made else "the table BillingMode is PROVISIONED"
-            raise invalid(f"{name} for OnDemandThroughput cannot be specified when {the_table}")
+            for_index = f" for index: {index}" if index is not None else ""
+            raise invalid(f"{name} for OnDemandThroughput{for_index} cannot be specified when {the_table}")
         if value < 1 and (value != -1 or made):
-            raise invalid(f"Requested {name} for OnDemandThroughput for {_title(holder)} is outside of valid range")
+            raise invalid(f"Requested {name} for OnDemandThroughput for {what} is outside of valid range")
         if value > TABLE_UNITS_MAX:
-            what = f"index : {holder.name}" if isinstance(holder, IndexRecord) else "table"
             raise limit_exceeded(f"Subscriber limit exceeded: Requested {name} for OnDemandThroughput for {what} exceeds {quota} of the account in region {region}")
         setattr(holder, field, None if value == -1 else value)
 
