@@ -132,6 +132,31 @@ def test_scheduled_actions_change_the_limits(scaled: Running) -> None:
     refused("ValidationException", scaling.put_scheduled_action, **WRITES, ScheduledActionName="x", Schedule="rate(1 day)")
 
 
+def test_start_and_end_are_said_with_every_change(scaled: Running) -> None:
+    """Because a change that does not name them takes them away, while all the rest stays as it was."""
+    follow(scaled, low=5, high=10)
+    scaling = scaled.client("application-autoscaling")
+    now = datetime.fromtimestamp(scaled.clock.now() // 10**9, UTC)
+    times = {"StartTime": now + timedelta(days=1), "EndTime": now + timedelta(days=2)}
+    place = {**WRITES, "ScheduledActionName": "rush"}
+
+    def shown() -> dict[str, Any]:
+        (action,) = scaling.describe_scheduled_actions(ServiceNamespace="dynamodb")["ScheduledActions"]
+        return {name: action[name] for name in ("Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction") if name in action}
+
+    first = {"Schedule": "rate(1 hour)", "Timezone": "Europe/Berlin", "ScalableTargetAction": {"MinCapacity": 7}}
+    scaling.put_scheduled_action(**place, **first, **times)
+    assert shown() == {**first, **times}
+    scaled.advance("90m")
+    assert scaling.describe_scalable_targets(ServiceNamespace="dynamodb")["ScalableTargets"][0]["MinCapacity"] == 5
+    scaling.put_scheduled_action(**place, ScalableTargetAction={"MinCapacity": 8})
+    assert shown() == {**first, "ScalableTargetAction": {"MinCapacity": 8}}
+    scaled.advance("61m")
+    assert scaling.describe_scalable_targets(ServiceNamespace="dynamodb")["ScalableTargets"][0]["MinCapacity"] == 8
+    refused("ValidationException", scaling.put_scheduled_action, **place, StartTime=times["EndTime"], EndTime=times["StartTime"])
+    refused("ValidationException", scaling.put_scheduled_action, **place, StartTime=times["EndTime"], EndTime=times["EndTime"])
+
+
 def test_permissions_are_asked_for(scaled: Running) -> None:
     """Because a user without permission changes nothing, and with it still needs the right to make the linked role."""
     iam = scaled.client("iam")

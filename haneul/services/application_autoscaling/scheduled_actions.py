@@ -18,6 +18,8 @@ from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
 _KEPT = ("Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction")
+# What a change that does not name them takes away.
+_ANEW = ("StartTime", "EndTime")
 
 
 @lru_cache(maxsize=1)
@@ -27,7 +29,10 @@ def _zones() -> frozenset[str]:
 
 @operation("application-autoscaling:PutScheduledAction", resource=any_target)
 async def put_scheduled_action(call: Call, request: Shape) -> None:
-    """Have a target's limits changed at a time or again and again; or change an action of that name."""
+    """Have a target's limits changed at a time or again and again; or change an action of that name: what is not given stays, but for start and end times.
+
+    (API Reference: "PutScheduledAction".)
+    """
     place, name = place_of(call, request), request["ScheduledActionName"]
     adapter_of(*place[2:])
     given = {member: request[member] for member in _KEPT if member in request}
@@ -40,7 +45,7 @@ async def put_scheduled_action(call: Call, request: Shape) -> None:
         value = tx.get(place.key(SCHEDULED, name))
         if value is not None:
             action = decode(value, Scheduled)
-            action.settings = {**action.settings, **given}
+            action.settings = {**{name: value for name, value in action.settings.items() if name not in _ANEW}, **given}
         else:
             action = Scheduled(name, arn, given, call.now)
         _check(action.settings)
