@@ -77,6 +77,16 @@ def test_percentiles_come_from_the_values(watch: Running) -> None:
     assert statistics(watch, "E", "S", ExtendedStatistics=["p50"]) == []
 
 
+def test_negative_values_have_no_percentiles(watch: Running) -> None:
+    """Because CloudWatch has none of the statistics made of single values where any of them is negative; those of sums and bounds it has."""
+    names = ["p0", "p50", "p100", "tm90", "TM(10%:90%)", "WM(:90%)", "TC(0:)", "TS(0:)", "PR(0:5)", "IQM"]
+    put(watch, "N", {"MetricName": "M", "Values": [-1.0, 2.0, 3.0], "Timestamp": minute(watch, 2)}, {"MetricName": "M", "Values": [0.0, 4.0], "Timestamp": minute(watch, 1)})
+    (point,) = statistics(watch, "N", "M", ExtendedStatistics=names)
+    assert point["Timestamp"] == minute(watch, 1) and sorted(point["ExtendedStatistics"]) == sorted(names)
+    assert [point["Minimum"] for point in statistics(watch, "N", "M", Statistics=["Minimum"])] == [-1, 0]
+    assert statistics(watch, "N", "M", ExtendedStatistics=["p50"], period=3600) == []
+
+
 @given(st.lists(st.lists(st.integers(-1000, 1000), min_size=1, max_size=30), min_size=1, max_size=5), st.integers(1, 100))
 @settings(max_examples=60, deadline=None)
 def test_points_added_up_are_one_point_of_all_values(groups: list[list[int]], percent: int) -> None:
@@ -85,7 +95,8 @@ def test_points_added_up_are_one_point_of_all_values(groups: list[list[int]], pe
     point = merged(merged(Point(1.0, value, value, value, {float(value): 1.0}) for value in group) for group in groups)
     assert (point.samples, point.sum, point.min, point.max) == (len(values), sum(values), values[0], values[-1])
     make = statistic(f"p{percent}")
-    assert make is not None and make(point) == values[-(-percent * len(values) // 100) - 1]
+    expected = values[-(-percent * len(values) // 100) - 1] if values[0] >= 0 else None
+    assert make is not None and make(point) == expected
 
 
 @pytest.mark.parametrize(

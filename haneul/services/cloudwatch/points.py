@@ -116,7 +116,12 @@ _SIMPLE: dict[str, Statistic] = {
 
 
 def _distribution(point: Point) -> list[tuple[float, float]] | None:
-    """Values and how often each occurred, in order. A summary tells only when all its values are the same."""
+    """Values and how often each occurred, in order. A summary tells only when all its values are the same; with any negative value there is none.
+
+    (User Guide: "CloudWatch statistics definitions", "Requirements to use percentiles, trimmed mean, and some other statistics".)
+    """
+    if point.min < 0:
+        return None
     if point.values:
         return sorted(point.values.items())
     if point.samples and point.min == point.max:
