@@ -5,37 +5,39 @@ The JSON goes into answers as it stands; the size is what capacity and page limi
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Any
 
 import orjson
 
 from haneul.services.dynamodb.values import Item
 
-_VERSION = b"\x01"
+_VERSION = 1
+_HEAD = Struct(">BI")
 _BODY_AT = 5
 
 
 def encode_row(size: int, body: bytes) -> bytes:
     """A row of an item of `size` bytes (as the service counts), whose JSON is `body`."""
-    return _VERSION + size.to_bytes(4, "big") + body
+    return _HEAD.pack(_VERSION, size) + body
 
 
 def row_size(row: bytes) -> int:
     """The item's size in bytes."""
-    return int.from_bytes(row[1:_BODY_AT], "big")
+    return (row[1] << 24) + (row[2] << 16) + (row[3] << 8) + row[4]  # Byte by byte: compiled, the cheapest way there is.
 
 
 def total_size(rows: list[bytes]) -> int:
     """The items' sizes together."""
     total = 0
-    for row in rows:  # Byte by byte: compiled, the cheapest way there is.
+    for row in rows:
         total += (row[1] << 24) + (row[2] << 16) + (row[3] << 8) + row[4]
     return total
 
 
 def row_body(row: bytes) -> bytes:
     """The item's JSON."""
-    if row[:1] != _VERSION:
+    if row[0] != _VERSION:
         raise ValueError(f"an item of version {row[0]} cannot be read here")
     return row[_BODY_AT:]
 
