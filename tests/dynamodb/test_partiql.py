@@ -99,6 +99,22 @@ def test_rows_and_attributes_of_ones_own(cloud: Running) -> None:
         denied(db.execute_statement, Statement=text)
 
 
+def test_what_a_statement_returns_can_be_limited(cloud: Running) -> None:
+    """dynamodb:ReturnValues tells of RETURNING, so that whoever may write some attributes is not shown the others."""
+    table = make_table(cloud)
+    run(cloud.client("dynamodb"), f"INSERT INTO \"{table}\" VALUE {{'pk': 'x', 'concealed': 1}}")
+    limit = {"StringEqualsIfExists": {"dynamodb:ReturnValues": ["NONE", "UPDATED_OLD", "UPDATED_NEW"]}}
+    db = user(cloud, "writer", allow(table, *STATEMENTS, Condition=limit))
+    update, delete = (STATEMENTS[name].format(table) for name in ("PartiQLUpdate", "PartiQLDelete"))
+    assert run(db, f"{update} RETURNING MODIFIED NEW *") == [{"a": n(1)}]
+    for text in (f"{update} RETURNING ALL NEW *", f"{update} RETURNING ALL OLD *", f"{delete} RETURNING ALL OLD *"):
+        denied(db.execute_statement, Statement=text)
+    run(db, delete)
+    strict = user(cloud, "strict", allow(table, *STATEMENTS, Condition={"StringEquals": {"dynamodb:ReturnValues": "NONE"}}))
+    run(strict, delete)
+    denied(strict.execute_statement, Statement=f"{delete} RETURNING ALL OLD *")
+
+
 def test_batches_and_transactions_ask_for_each_statement(cloud: Running) -> None:
     """A batch tells of each refusal; a transaction is refused as a whole, before anything is looked at."""
     table, other = make_table(cloud), make_table(cloud)

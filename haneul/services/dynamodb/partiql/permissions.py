@@ -29,6 +29,7 @@ from haneul.services.dynamodb.partiql.syntax import (
 )
 from haneul.services.dynamodb.partiql.syntax import Sequence as SequenceTerm
 from haneul.services.dynamodb.partiql.values import Values
+from haneul.services.dynamodb.partiql.writes import RETURNED
 from haneul.services.dynamodb.reading import Source
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import Table
@@ -54,6 +55,8 @@ def _make(call: Call, statement: Select | Insert | Change | Delete, values: Valu
     attributes = set(_attributes(statement))
     if attributes:
         made["dynamodb:Attributes"] = sorted(attributes)
+    if isinstance(statement, Change | Delete):
+        made["dynamodb:ReturnValues"] = RETURNED[statement.returning] if statement.returning is not None else "NONE"
     if isinstance(statement, Select):
         made["dynamodb:Select"] = "ALL_ATTRIBUTES" if statement.columns is None else "SPECIFIC_ATTRIBUTES"
     service = call.service(DynamoDb)

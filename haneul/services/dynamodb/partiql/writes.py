@@ -23,7 +23,8 @@ from haneul.services.dynamodb.values import Item
 
 Shape = dict[str, Any]
 
-_RETURNED = {"ALL OLD": "ALL_OLD", "ALL NEW": "ALL_NEW", "MODIFIED OLD": "UPDATED_OLD", "MODIFIED NEW": "UPDATED_NEW"}
+# What RETURNING asks for, in the words of ReturnValues.
+RETURNED = {"ALL OLD": "ALL_OLD", "ALL NEW": "ALL_NEW", "MODIFIED OLD": "UPDATED_OLD", "MODIFIED NEW": "UPDATED_NEW"}
 
 
 class Write(NamedTuple):
@@ -73,7 +74,7 @@ def _update(call: Call, service: DynamoDb, statement: Change, values: Values) ->
     bound.condition = _present_and(bind_terms(values, rest))
     request: Shape = {"TableName": statement.source.table, "Key": key, BOUND: bound}
     if statement.returning is not None:
-        request["ReturnValues"] = _RETURNED[statement.returning]
+        request["ReturnValues"] = RETURNED[statement.returning]
     return Write("Update", request)
 
 
