@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.dynamodb.support import failure, invalid, make_table, s
+from tests.dynamodb.support import failure, index, invalid, make_table, s
 from tests.support.running import Running
 
 
@@ -108,6 +108,53 @@ def test_fine_grained_access(cloud: Running) -> None:
     denied(db.query, **query, ExpressionAttributeValues={":p": s("bob")})
     denied(db.scan, TableName=table, ProjectionExpression="visible")
     denied(db.batch_get_item, RequestItems={table: {"Keys": [key, {"pk": s("bob"), "sk": s("1")}], "ProjectionExpression": "visible"}})
+
+
+def test_reads_of_all_attributes_can_be_denied(cloud: Running, db: Any) -> None:
+    """The documentation's example of a policy that limits attributes: Select always has a value, ALL_ATTRIBUTES where nothing is said, so nobody sees the rest."""
+    table = make_table(cloud, more={"g": "S"}, GlobalSecondaryIndexes=[index("by-g", "g")])
+    key = {"pk": s("x")}
+    db.put_item(TableName=table, Item={**key, "g": s("y"), "concealed": s("z")})
+    limits = {
+        "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "g"]},
+        "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES", "dynamodb:ReturnValues": ["NONE", "UPDATED_OLD", "UPDATED_NEW"]},
+    }
+    actions = [f"dynamodb:{name}" for name in ("GetItem", "BatchGetItem", "Query", "Scan", "UpdateItem")]
+    allowed = {"Effect": "Allow", "Action": actions, "Resource": [arn_of(table), f"{arn_of(table)}/index/*"], "Condition": limits}
+    some = user(cloud, "some", allowed)
+    shown, query = {"ProjectionExpression": "g"}, {"KeyConditionExpression": "pk = :k", "ExpressionAttributeValues": {":k": s("x")}}
+    of_index = {"IndexName": "by-g", "KeyConditionExpression": "g = :k", "ExpressionAttributeValues": {":k": s("y")}}
+    for call, asked in (
+        (some.get_item, {"Key": key}),
+        (some.query, query),
+        (some.query, of_index),
+        (some.scan, {}),
+    ):
+        call(TableName=table, **asked, **shown)
+        denied(call, TableName=table, **asked)
+    some.batch_get_item(RequestItems={table: {"Keys": [key], **shown}})
+    denied(some.batch_get_item, RequestItems={table: {"Keys": [key]}})
+    some.transact_get_items(TransactItems=[{"Get": {"TableName": table, "Key": key, **shown}}])
+    denied(some.transact_get_items, TransactItems=[{"Get": {"TableName": table, "Key": key}}])
+    some.update_item(TableName=table, Key=key)
+    denied(some.update_item, TableName=table, Key=key, ReturnValues="ALL_NEW")
+    writer = user(cloud, "writer", {**allowed, "Action": "dynamodb:*", "Condition": {"StringEquals": {"dynamodb:ReturnValues": "NONE"}}})
+    writer.update_item(TableName=table, Key=key)
+    denied(writer.get_item, TableName=table, Key=key)
+
+
+def test_a_batch_is_judged_table_by_table(cloud: Running) -> None:
+    """What a batch asks of one table neither forbids nor allows what it asks of another."""
+    mine, common = make_table(cloud), make_table(cloud)
+    read = {"Effect": "Allow", "Action": ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]}
+    own = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ann"]}, "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}}
+    db = user(cloud, "owner-of-ann", {**read, "Resource": arn_of(mine), "Condition": own}, {**read, "Resource": arn_of(common)})
+    ann, bob = {"pk": s("ann")}, {"pk": s("bob")}
+    db.batch_write_item(RequestItems={mine: [{"PutRequest": {"Item": ann}}], common: [{"PutRequest": {"Item": bob}}]})
+    denied(db.batch_write_item, RequestItems={mine: [{"DeleteRequest": {"Key": bob}}], common: [{"PutRequest": {"Item": bob}}]})
+    found = db.batch_get_item(RequestItems={mine: {"Keys": [ann], "ProjectionExpression": "pk"}, common: {"Keys": [bob]}})["Responses"]
+    assert found == {mine: [ann], common: [bob]}
+    denied(db.batch_get_item, RequestItems={mine: {"Keys": [ann]}, common: {"Keys": [bob], "ProjectionExpression": "pk"}})
 
 
 def test_resource_policies_let_other_accounts_in(cloud: Running, db: Any) -> None:

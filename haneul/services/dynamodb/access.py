@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from haneul.core.call import Call
-from haneul.services.dynamodb.arns import Conditions
+from haneul.services.dynamodb.arns import Conditions, named_table_arn
 from haneul.services.dynamodb.expressions.syntax import And, Between, Clause, Compare, ExpressionError, Function, In, Not, Or, Path, Update
 from haneul.services.dynamodb.keys import describe_key
 from haneul.services.dynamodb.service import DynamoDb
@@ -14,6 +15,8 @@ from haneul.services.dynamodb.tables import Table
 Shape = dict[str, Any]
 
 _EXPRESSIONS = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
+_READS = frozenset(("GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"))
+_WRITES = frozenset(("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"))
 _BY_ATTRIBUTE = ("Key", "Item", "Expected", "AttributeUpdates", "KeyConditions", "QueryFilter", "ScanFilter", "ExclusiveStartKey")
 
 
@@ -22,19 +25,11 @@ def conditions(call: Call, request: Shape) -> Conditions:
     return Conditions(lambda: _make(call, request, [_key_of(request)]))
 
 
-def batch_conditions(call: Call, request: Shape) -> Conditions:
-    """Condition keys of a batch."""
-
-    def make() -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for name, part in request["RequestItems"].items():
-            parts = _batch_parts(part)
-            one = _make(call, {**request, **(part if isinstance(part, dict) else {}), "TableName": name}, parts)
-            for key, value in one.items():
-                made[key] = [*made.get(key, []), *value] if isinstance(value, list) else value
-        return made
-
-    return Conditions(make)
+def authorize_batch(call: Call, request: Shape) -> None:
+    """AccessDenied unless the caller may do with each table of a batch what is asked of that table."""
+    for name, part in request["RequestItems"].items():
+        one = {**request, **(part if isinstance(part, dict) else {}), "TableName": name}
+        call.authorize(call.operation.action, named_table_arn(call, name), Conditions(partial(_make, call, one, _batch_parts(part))))
 
 
 def action_conditions(call: Call, request: Shape, enclosing: str) -> Conditions:
@@ -68,12 +63,23 @@ def _make(call: Call, request: Shape, keys: list[Shape]) -> dict[str, Any]:
             made["dynamodb:FullTableScan"] = "true"
     if attributes:
         made["dynamodb:Attributes"] = sorted(attributes)
-    for name in ("Select", "ReturnValues", "ReturnConsumedCapacity"):
-        if name in request:
-            made[f"dynamodb:{name}"] = request[name]
-    if "Select" not in request and (request.get("ProjectionExpression") or request.get("AttributesToGet")):
-        made["dynamodb:Select"] = "SPECIFIC_ATTRIBUTES"
+    if "ReturnConsumedCapacity" in request:
+        made["dynamodb:ReturnConsumedCapacity"] = request["ReturnConsumedCapacity"]
+    # These two have a value always: what holds for a request that does not say it.
+    if call.operation.name in _READS:
+        made["dynamodb:Select"] = _select(request)
+    elif call.operation.name in _WRITES:
+        made["dynamodb:ReturnValues"] = request.get("ReturnValues", "NONE")
     return made
+
+
+def _select(request: Shape) -> str:
+    """Which attributes a read shows."""
+    if "Select" in request:
+        return str(request["Select"])
+    if request.get("ProjectionExpression") or request.get("AttributesToGet"):
+        return "SPECIFIC_ATTRIBUTES"
+    return "ALL_PROJECTED_ATTRIBUTES" if request.get("IndexName") else "ALL_ATTRIBUTES"
 
 
 def _leading_keys(service: DynamoDb, table: Table, request: Shape, keys: list[Shape]) -> list[str]:

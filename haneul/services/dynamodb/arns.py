@@ -37,11 +37,6 @@ def resource_arn(call: Call, request: Shape) -> str:
     return str(request["ResourceArn"])
 
 
-def batch_arns(call: Call, request: Shape) -> tuple[str, ...]:
-    """All tables of a batch."""
-    return tuple(named_table_arn(call, name) for name in request["RequestItems"])
-
-
 class Conditions(Mapping[str, Any]):
     """Condition keys that are only worked out when a policy asks for any."""
 

@@ -9,8 +9,7 @@ import orjson
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.services.dynamodb.access import batch_conditions
-from haneul.services.dynamodb.arns import batch_arns
+from haneul.services.dynamodb.access import authorize_batch
 from haneul.services.dynamodb.capacity import consumed, read_half_units
 from haneul.services.dynamodb.errors import duplicate_keys, validation
 from haneul.services.dynamodb.expressions.request import check_parameters
@@ -25,12 +24,13 @@ KEYS_MAX = 100
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
 
-@operation("dynamodb:BatchGetItem", resource=batch_arns, conditions=batch_conditions)
+@operation("dynamodb:BatchGetItem", authorized_inside=True)
 async def batch_get_item(call: Call, request: Shape) -> Shape:
     """Up to 100 items by their keys, of several tables; keys beyond 16 MB of items, and those that were throttled, come back as UnprocessedKeys.
 
     Raises the throttling error only when nothing could be read. (API Reference: "BatchGetItem".)
     """
+    authorize_batch(call, request)
     service = call.service(DynamoDb)
     projects = {}
     asked = 0

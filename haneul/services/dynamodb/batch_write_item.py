@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.services.dynamodb.access import batch_conditions
-from haneul.services.dynamodb.arns import batch_arns
+from haneul.services.dynamodb.access import authorize_batch
 from haneul.services.dynamodb.errors import duplicate_keys, validation
 from haneul.services.dynamodb.items import check_new_item, check_size, collection_metrics, dump, row_of_key, write_capacity, write_units_of
 from haneul.services.dynamodb.rows import encode_row, row_item
@@ -32,12 +31,13 @@ class _Write(NamedTuple):
     key: Item
 
 
-@operation("dynamodb:BatchWriteItem", resource=batch_arns, conditions=batch_conditions)
+@operation("dynamodb:BatchWriteItem", authorized_inside=True)
 async def batch_write_item(call: Call, request: Shape) -> Shape:
     """Up to 25 puts and deletes in several tables, without conditions. What is throttled comes back as UnprocessedItems, the rest is made.
 
     Raises the throttling error only when nothing could be written. (API Reference: "BatchWriteItem".)
     """
+    authorize_batch(call, request)
     service = call.service(DynamoDb)
     writes = _plan(call, service, request)
 
