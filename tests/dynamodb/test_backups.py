@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from haneul.services.dynamodb.history import backup_work
 from tests.dynamodb.support import failure, index, make_table, n, s
 from tests.dynamodb.test_pitr import break_after_steps, everything, recover, rows
-from tests.support.running import Running
+from tests.support.running import ACCOUNT, Running
 
 
 def fill(cloud: Running, table: str, count: int, **more: Any) -> None:
@@ -155,7 +156,7 @@ def test_a_restart_in_the_middle_of_a_backup(fresh_cloud: Running, monkeypatch: 
 
 
 def test_permission_is_asked_for_backup_and_table(cloud: Running) -> None:
-    """A user needs the operation's permission on the backup, and for a restore on the new table too."""
+    """A user needs the operation's permission on the backup, and for a restore those of reading and writing on the new table."""
     client, table = cloud.client("dynamodb"), make_table(cloud)
     arn = back_up(cloud, table)
     cloud.advance("1s")
@@ -170,5 +171,14 @@ def test_permission_is_asked_for_backup_and_table(cloud: Running) -> None:
     )
     iam.put_user_policy(UserName="keeper", PolicyName="p", PolicyDocument=document)
     assert mine.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupArn"] == arn
-    assert failure(mine.restore_table_from_backup, BackupArn=arn, TargetTableName="mine")[0] == "AccessDeniedException"
+    restore = {"BackupArn": arn, "TargetTableName": "mine"}
+    assert failure(mine.restore_table_from_backup, **restore)[0] == "AccessDeniedException"
+    names = ("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")
+    for count in range(len(names) + 1):
+        allowed = [f"dynamodb:{name}" for name in names[:count]] or ["dynamodb:RestoreTableFromBackup"]
+        on_target = {"Effect": "Allow", "Action": allowed, "Resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/mine"}
+        iam.put_user_policy(UserName="keeper", PolicyName="q", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [on_target]}))
+        if count < len(names):
+            assert f"dynamodb:{names[count]} on resource" in failure(mine.restore_table_from_backup, **restore)[1]
+    mine.restore_table_from_backup(**restore)
     assert client.list_backups(TableName=table)["BackupSummaries"][0]["BackupArn"] == arn

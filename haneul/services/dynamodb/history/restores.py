@@ -12,6 +12,7 @@ from haneul.services.dynamodb import definitions
 from haneul.services.dynamodb.arns import named_table_arn
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import invalid, validation
+from haneul.services.dynamodb.history.backups import backup_arn
 from haneul.services.dynamodb.history.continuous_backups import find_table, restorable
 from haneul.services.dynamodb.history.errors import (
     backup_in_use,
@@ -35,17 +36,23 @@ from haneul.store.records import decode, encode
 _PARTIAL = "customer-managed encryption keys, vector indexes"
 
 
-def _arns_of_moment(call: Call, request: Shape) -> tuple[str, ...]:
+# What a restore does to its new table, for which the caller needs permission there.
+_ON_TARGET = ("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")
+
+
+def _source_arn(call: Call, request: Shape) -> str:
     source = request.get("SourceTableArn") or request.get("SourceTableName")
+    return named_table_arn(call, source or request["TargetTableName"])
+
+
+def _authorize_target(call: Call, request: Shape) -> None:
+    """AccessDenied unless the caller may read and write the new table (Developer Guide: "Using IAM with DynamoDB backup and restore")."""
     target = named_table_arn(call, request["TargetTableName"])
-    return (named_table_arn(call, source), target) if source else (target,)
+    for name in _ON_TARGET:
+        call.authorize(f"dynamodb:{name}", target)
 
 
-def _arns_of_backup(call: Call, request: Shape) -> tuple[str, ...]:
-    return request["BackupArn"], named_table_arn(call, request["TargetTableName"])
-
-
-@operation("dynamodb:RestoreTableToPointInTime", resource=_arns_of_moment, partial=_PARTIAL)
+@operation("dynamodb:RestoreTableToPointInTime", resource=_source_arn, partial=_PARTIAL)
 async def restore_table_to_point_in_time(call: Call, request: Shape) -> Shape:
     """Make a new table with what another one held at a moment. The source is written on meanwhile.
 
@@ -53,6 +60,7 @@ async def restore_table_to_point_in_time(call: Call, request: Shape) -> Shape:
     deletion protection and recovery itself are not restored. (API Reference: "RestoreTableToPointInTime"; Developer Guide: "Point-in-time recovery".)
     """
     service = call.service(DynamoDb)
+    _authorize_target(call, request)
     _refuse(request)
     name = request.get("SourceTableArn") or request.get("SourceTableName")
     if not name:
@@ -79,13 +87,14 @@ async def restore_table_to_point_in_time(call: Call, request: Shape) -> Shape:
     return {"TableDescription": await call.cloud.store.transact(work)}
 
 
-@operation("dynamodb:RestoreTableFromBackup", resource=_arns_of_backup, partial=_PARTIAL)
+@operation("dynamodb:RestoreTableFromBackup", resource=backup_arn, partial=_PARTIAL)
 async def restore_table_from_backup(call: Call, request: Shape) -> Shape:
     """Make a new table with what a backup holds. Raises BackupNotFoundException, BackupInUseException, TableAlreadyExistsException.
 
     (API Reference: "RestoreTableFromBackup".)
     """
     service = call.service(DynamoDb)
+    _authorize_target(call, request)
     _refuse(request)
 
     def work(tx: Transaction) -> Shape:
