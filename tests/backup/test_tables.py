@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
+import pytest
 
 from haneul.clock import MINUTE
-from tests.backup.support import back_up, failure, make_role, make_table, restore
+from haneul.services.backup import job_work
+from tests.backup.support import back_up, failure, make_bucket, make_role, make_table, restore
 from tests.support.running import ACCOUNT, Running
 
 
@@ -166,3 +170,32 @@ def test_a_restart_in_the_middle(cloud: Running) -> None:
     cloud.advance("10s")
     assert cloud.client("backup").describe_restore_job(RestoreJobId=begun)["Status"] == "COMPLETED"
     assert cloud.client("dynamodb").scan(TableName="new")["Count"] == 3
+
+
+def test_the_managed_policies_suffice(cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role with nothing but the policies that AWS has for roles of AWS Backup can back up and restore, also when a job was cut off behind CreateBackup."""
+    role, iam = make_role(cloud, allowed=["sts:GetCallerIdentity"]), cloud.client("iam")
+    for name in ("service-role/AWSBackupServiceRolePolicyForBackup", "service-role/AWSBackupServiceRolePolicyForRestores"):
+        iam.attach_role_policy(RoleName="keeper", PolicyArn=f"arn:aws:iam::aws:policy/{name}")
+    for name in ("AWSBackupServiceRolePolicyForS3Backup", "AWSBackupServiceRolePolicyForS3Restore"):
+        iam.attach_role_policy(RoleName="keeper", PolicyArn=f"arn:aws:iam::aws:policy/{name}")
+    with monkeypatch.context() as patched:
+
+        async def broken(*arguments: Any) -> None:
+            raise RuntimeError("the process ends here")
+
+        patched.setattr(job_work, "_save_and_return", broken)
+        start = {"BackupVaultName": "vault", "ResourceArn": make_table(cloud, "source"), "IamRoleArn": role}
+        job = cloud.client("backup").start_backup_job(**start)["BackupJobId"]
+        cloud.advance("1s")
+    cloud.stop()
+    cloud.start()
+    cloud.advance("10s")
+    done = cloud.client("backup").describe_backup_job(BackupJobId=job)
+    assert (done["State"], done.get("StatusMessage")) == ("COMPLETED", None)
+    assert len(cloud.client("dynamodb").list_backups(BackupType="AWS_BACKUP")["BackupSummaries"]) == 1
+    assert restore(cloud, done["RecoveryPointArn"], role, {"targetTableName": "new"})["Status"] == "COMPLETED"
+    bucket = make_bucket(cloud, "source")
+    cloud.client("s3").put_object(Bucket="source", Key="k", Body=b"v", Tagging="a=b")
+    point = back_up(cloud, "vault", bucket, role)["RecoveryPointArn"]
+    assert restore(cloud, point, role, {"DestinationBucketName": "new", "NewBucket": "true"})["Status"] == "COMPLETED"

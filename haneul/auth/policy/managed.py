@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from haneul.auth.policy.managed_backups import BACKUP_POLICIES
 from haneul.auth.policy.managed_functions import FUNCTION_POLICIES
 from haneul.auth.policy.managed_people import PEOPLE_POLICIES
 from haneul.auth.policy.managed_policy import ManagedPolicy
@@ -16,7 +17,7 @@ from haneul.auth.policy.managed_services import SERVICE_POLICIES
 __all__ = ["MANAGED_POLICIES", "ManagedPolicy", "managed_policy"]
 
 MANAGED_POLICIES: Mapping[str, ManagedPolicy] = MappingProxyType(
-    {policy.name: policy for policy in sorted((*FUNCTION_POLICIES, *SERVICE_POLICIES, *PEOPLE_POLICIES), key=lambda policy: policy.name)}
+    {policy.name: policy for policy in sorted((*BACKUP_POLICIES, *FUNCTION_POLICIES, *SERVICE_POLICIES, *PEOPLE_POLICIES), key=lambda policy: policy.name)}
 )
 """Name → policy, in the order of names."""
 
