@@ -424,7 +424,8 @@ def test_a_restart_keeps_everything(fresh_cloud: Running) -> None:
 
 
 def test_permissions_in_both_regions(cloud: Running) -> None:
-    """UpdateTable alone does not make a replica: the caller needs CreateTableReplica in the other region, and DeleteTableReplica to remove it."""
+    """UpdateTable alone does not make a replica: the caller needs CreateTableReplica in the other region and whatever making and filling a table takes,
+    and DeleteTableReplica and DeleteTable to remove it. Time to live is switched everywhere at once, so that it takes permission everywhere."""
     iam = cloud.client("iam")
     iam.create_user(UserName="replicator")
     key = iam.create_access_key(UserName="replicator")["AccessKey"]
@@ -442,11 +443,26 @@ def test_permissions_in_both_regions(cloud: Running) -> None:
     allow(("dynamodb:UpdateTable", HOME))
     code, message = failure(client.update_table, TableName=name, ReplicaUpdates=create)
     assert code == "AccessDeniedException" and f"dynamodb:CreateTableReplica on resource: arn:aws:dynamodb:{WEST}:" in message
-    allow(("dynamodb:UpdateTable", HOME), ("dynamodb:CreateTableReplica", WEST))
+    allowed = [("dynamodb:UpdateTable", HOME), ("dynamodb:CreateTableReplica", WEST)]
+    for action in ("CreateTable", "Scan", "Query", "UpdateItem", "PutItem", "GetItem", "DeleteItem", "BatchWriteItem"):
+        allow(*allowed)
+        code, message = failure(client.update_table, TableName=name, ReplicaUpdates=create)
+        assert code == "AccessDeniedException" and f"dynamodb:{action} on resource: arn:aws:dynamodb:{WEST}:" in message
+        allowed.append((f"dynamodb:{action}", WEST))
+    allow(*allowed)
     client.update_table(TableName=name, ReplicaUpdates=create)
     cloud.advance("1s")
+    specification = {"Enabled": True, "AttributeName": "until"}
+    allow(*allowed, ("dynamodb:UpdateTimeToLive", HOME))
+    code, message = failure(client.update_time_to_live, TableName=name, TimeToLiveSpecification=specification)
+    assert code == "AccessDeniedException" and f"dynamodb:UpdateTimeToLive on resource: arn:aws:dynamodb:{WEST}:" in message
+    allow(*allowed, ("dynamodb:UpdateTimeToLive", HOME), ("dynamodb:UpdateTimeToLive", WEST))
+    client.update_time_to_live(TableName=name, TimeToLiveSpecification=specification)
     code, message = failure(client.update_table, TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": WEST}}])
     assert code == "AccessDeniedException" and "dynamodb:DeleteTableReplica" in message
+    allow(*allowed, ("dynamodb:DeleteTableReplica", WEST))
+    code, message = failure(client.update_table, TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": WEST}}])
+    assert code == "AccessDeniedException" and "dynamodb:DeleteTable " in message
 
 
 def test_tables_of_one_name_that_have_nothing_to_do_with_each_other(cloud: Running) -> None:

@@ -45,7 +45,10 @@ async def update_time_to_live(call: Call, request: Shape) -> Shape:
             raise validation("TimeToLive is active on a different AttributeName: current AttributeName is " + record.expiry_attribute)
         if record.expiry_changed_at and call.now < record.expiry_changed_at + CHANGE_PAUSE:
             raise validation("Time to live has been modified multiple times within a fixed interval")
-        for one in (record, *(other for _, other in other_replicas(tx, record))):
+        others = [other for _, other in other_replicas(tx, record)]
+        for other in others:  # It is switched in all regions, so that permission is needed in all of them.
+            call.authorize("dynamodb:UpdateTimeToLive", other.arn)
+        for one in (record, *others):
             _switch(service, call, tx, one, attribute, enabled=enabled)
 
     await call.cloud.store.transact(work)

@@ -26,7 +26,12 @@ _NOTHING = (
     "MultiAccountReplicaReady, ReplicaTransitRoleArn, DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or TableClass is required"
 )
 _NO_ACTION = "There are no actions specified in the Replica Update Action of the request."
-_WRITER = {"Create": "CreateTableReplica", "Update": "UpdateTable", "Delete": "DeleteTableReplica"}
+# What the caller must be allowed in the other region for each kind of change.
+_NEEDED = {
+    "Create": ("CreateTableReplica", "CreateTable", "Scan", "Query", "UpdateItem", "PutItem", "GetItem", "DeleteItem", "BatchWriteItem"),
+    "Update": ("UpdateTable",),
+    "Delete": ("DeleteTableReplica", "DeleteTable"),
+}
 
 
 class ReplicaChanges(NamedTuple):
@@ -127,7 +132,8 @@ def authorize(call: Call, name: str, changes: ReplicaChanges) -> None:
     parts = [("Create", part["RegionName"]) for part in changes.create]
     parts += [("Update", part["RegionName"]) for part in changes.update] + [("Delete", region) for region in changes.delete]
     for kind, region in parts:
-        call.authorize(f"dynamodb:{_WRITER[kind]}", f"arn:aws:dynamodb:{region}:{call.account}:table/{name}")
+        for action in _NEEDED[kind]:
+            call.authorize(f"dynamodb:{action}", f"arn:aws:dynamodb:{region}:{call.account}:table/{name}")
     local = f"arn:aws:dynamodb:{call.region}:{call.account}:table/{name}"
     if changes.witness_create:
         call.authorize("dynamodb:CreateGlobalTableWitness", local)
