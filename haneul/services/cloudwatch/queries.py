@@ -25,6 +25,8 @@ from haneul.store.records import decode
 
 QUERIES_MAX = 500
 _SEARCHED_MAX = 500
+# A query of Metrics Insights: it begins as no expression does.
+_INSIGHTS = re.compile(r"\s*SELECT\s", re.IGNORECASE)
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*\Z")
 _OTHER_FUNCTIONS = frozenset(("METRICS", "SEARCH", *NOT_BUILT))
 
@@ -75,6 +77,8 @@ class Query:
     def _read_expression(self) -> None:
         if self.period:
             checked_period(self.period)
+        if _INSIGHTS.match(self.text) is not None:
+            raise NotBuilt("Metrics Insights (the metric data query SELECT)")
         try:
             self.tree = parse(self.text)
         except MathError as error:
