@@ -124,6 +124,9 @@ def test_plans_that_are_refused(cloud: Running) -> None:
     assert refused(ScheduleExpressionTimezone="Mars/Olympus") == "InvalidParameterValueException"
     assert refused(StartWindowMinutes=10) == "InvalidParameterValueException"
     assert refused(StartWindowMinutes=100, CompletionWindowMinutes=120) == "InvalidParameterValueException"
+    for days in (0, 36_501):
+        assert refused(Lifecycle={"DeleteAfterDays": days}) == "InvalidParameterValueException", days
+    assert failure(make, BackupPlan={"BackupPlanName": "other", "Rules": []})[0] == "InvalidParameterValueException"
     assert refused(CopyActions=[{"DestinationBackupVaultArn": "arn:aws:backup:us-east-1:1:backup-vault:x"}]) == "NotImplemented"
     assert refused(EnableContinuousBackup=True) == "NotImplemented"
 

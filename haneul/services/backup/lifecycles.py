@@ -9,6 +9,7 @@ from haneul.services.backup.records import Vault
 
 # What is cold has to stay so for 90 days (API Reference: "Lifecycle").
 COLD_DAYS_MIN = 90
+DAYS_MAX = 36_500
 # Until when a job must have begun and ended, unless it is said (API Reference: "BackupRule").
 START_WINDOW_MINUTES, COMPLETION_WINDOW_MINUTES = 480, 10_080
 WINDOW_MINUTES_MIN = 60
@@ -22,6 +23,8 @@ def check_lifecycle(lifecycle: dict[str, Any], vault: Vault) -> dict[str, int]:
         raise invalid_value(f"DeleteAfterDays must be at least {COLD_DAYS_MIN} days greater than MoveToColdStorageAfterDays")
     if any(days < -1 or days == 0 for days in found.values()):
         raise invalid_value("Lifecycle days must be positive, or -1 for never")
+    if end > DAYS_MAX:
+        raise invalid_value(f"Invalid lifecycle. DeleteAfterDays cannot be less than 1 or more than {DAYS_MAX} days")
     if vault.locked:
         if end < vault.retention_days_min and end != -1:
             raise invalid_value(f"Retention is less than the vault's minimum of {vault.retention_days_min} days")

@@ -44,6 +44,8 @@ def _body(call: Call, given: Shape) -> Shape:
         if given.get(name):
             raise NotBuilt(f"the parameter {name} of AWS Backup's plans")
     rules: list[Shape] = []
+    if not given["Rules"]:
+        raise invalid_value("A backup plan must have at least one rule")
     for rule in given["Rules"]:
         for name in _NOT_BUILT:
             if rule.get(name):
