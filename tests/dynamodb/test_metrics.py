@@ -7,6 +7,7 @@ from typing import Any
 
 from haneul.services.cloudwatch.service import CloudWatch
 from haneul.services.dynamodb.service import DynamoDb
+from tests.dynamodb.support import failure, make_table, n, s
 from tests.support.running import Running
 
 
@@ -40,3 +41,32 @@ def test_tables_report_latency_consumption_and_what_is_provisioned() -> None:
         assert values("ConsumedReadCapacityUnits", "Sum", TableName="tab") == [0.5]
         assert values("ProvisionedReadCapacityUnits", "Average", TableName="tab") == [7, 7, 7]
         assert values("ProvisionedWriteCapacityUnits", "Average", TableName="tab") == [5, 5, 5]
+
+
+def test_tables_report_conditions_that_failed_and_items_that_expired() -> None:
+    """Because alarms on both are common: writes that lose a race, and whether time to live does its work. INSERT has an error of its own, which is not counted."""
+    with Running(services=[CloudWatch, DynamoDb]) as running:
+        tables = running.client("dynamodb")
+        name = make_table(running)
+        key = {"pk": s("a")}
+        tables.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"})
+        for number in range(2):
+            tables.put_item(TableName=name, Item={"pk": s(str(number)), "until": n(running.clock.now() // 10**9 + 1)})
+        tables.put_item(TableName=name, Item=key)
+        failure(tables.put_item, TableName=name, Item=key, ConditionExpression="attribute_not_exists(pk)")
+        failure(tables.update_item, TableName=name, Key=key, ConditionExpression="attribute_not_exists(pk)")
+        failure(tables.delete_item, TableName=name, Key=key, ConditionExpression="attribute_not_exists(pk)")
+        failure(tables.execute_statement, Statement=f"UPDATE \"{name}\" SET v = 1 WHERE pk = 'a' AND v = 2")
+        failure(tables.execute_statement, Statement=f"INSERT INTO \"{name}\" VALUE {{'pk': 'a'}}")
+        running.advance("5m")
+        now = datetime.fromtimestamp(running.clock.now() // 10**9, UTC)
+
+        def total(metric: str) -> float:
+            found = running.client("cloudwatch").get_metric_statistics(
+                Namespace="AWS/DynamoDB", MetricName=metric, Dimensions=[{"Name": "TableName", "Value": name}],
+                StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=1), Period=60, Statistics=["Sum"],
+            )["Datapoints"]  # fmt: skip
+            return float(sum(one["Sum"] for one in found))
+
+        assert total("ConditionalCheckFailedRequests") == 4
+        assert total("TimeToLiveDeletedItemCount") == 2

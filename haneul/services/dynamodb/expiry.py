@@ -77,22 +77,23 @@ async def expire(service: DynamoDb, payload: dict[str, Any]) -> None:
     minute = table.expiry_prefix + pack((payload["minute"],))
     start, end = prefix_range(minute)
 
-    def work(tx: Transaction) -> bool:
+    def work(tx: Transaction) -> tuple[bool, int]:
         rows = tx.range(start, end, _CHUNK + 1)
-        for key, _ in rows[: _CHUNK + 1]:
-            if key != minute:
-                _expire_one(service, tx, table, key)
+        expired = sum(_expire_one(service, tx, table, key) for key, _ in rows[: _CHUNK + 1] if key != minute)
         if len(rows) <= _CHUNK:
             tx.delete(minute)
-            return False
-        return True
+            return False, expired
+        return True, expired
 
-    while await service.write(work, table):
-        pass
+    more = True
+    while more:
+        more, expired = await service.write(work, table)
+        if expired:
+            service.capacity.count(table, "TimeToLiveDeletedItemCount", expired)
 
 
-def _expire_one(service: DynamoDb, tx: Transaction, table: Table, key: bytes) -> None:
-    """Delete one item by its entry, unless the item no longer says so."""
+def _expire_one(service: DynamoDb, tx: Transaction, table: Table, key: bytes) -> bool:
+    """Delete one item by its entry, unless the item no longer says so. Whether it was deleted."""
     tx.delete(key)
     place = key[len(table.expiry_prefix) :]
     # Behind the minute and the second (two packed integers) stands what the item's own key has behind its prefix.
@@ -102,8 +103,10 @@ def _expire_one(service: DynamoDb, tx: Transaction, table: Table, key: bytes) ->
     row = table.prefix + place[at:]
     old = tx.get(row)
     if old is None or not table.expiry_attribute or not expires_here(service, tx, table, row):
-        return
+        return False
     item = row_item(old)
     second = expiry_second(item, table.expiry_attribute)
-    if second is not None and second * SECOND <= service.cloud.clock.now():
-        service.put_row(tx, table, row, old, item, None, None, by=EXPIRED_BY_SERVICE, cost=0)
+    if second is None or second * SECOND > service.cloud.clock.now():
+        return False
+    service.put_row(tx, table, row, old, item, None, None, by=EXPIRED_BY_SERVICE, cost=0)
+    return True

@@ -191,7 +191,10 @@ class DynamoDb(Service):
         try:
             result = await self.cloud.store.transact(strong.guarded(self, work, everywhere) if everywhere else work)
         except ServiceError as error:
-            self.capacity.count_throttled(error, tables[0], operation)
+            if error.code == "ConditionalCheckFailedException":
+                self.capacity.count(tables[0], "ConditionalCheckFailedRequests")
+            else:
+                self.capacity.count_throttled(error, tables[0], operation)
             raise
         for table in tables:
             if table.stream is not None:

@@ -183,6 +183,11 @@ class Capacity:
         dimensions = (("Operation", operation), ("TableName", record.name))
         self._cloud.metrics.add(record.account, record.region, NAMESPACE, "ThrottledRequests", dimensions)
 
+    def count(self, table: Table, metric: str, times: int = 1) -> None:
+        """Report that something of which a table reports the number has happened."""
+        record = table.record
+        self._cloud.metrics.add(record.account, record.region, NAMESPACE, metric, (("TableName", record.name),), count=times)
+
     def _use(self, table: Table, metric: str, units: int) -> None:
         """Enter capacity units into the usage records: `ReadHalfUnits` or `WriteUnits` of a table with its indexes."""
         record = table.record
