@@ -180,6 +180,18 @@ def test_resource_policies_let_other_accounts_in(cloud: Running, db: Any) -> Non
     denied(other.get_item, TableName=arn, Key={"pk": s("x")})
 
 
+def test_a_table_made_with_a_policy_needs_both_permissions(cloud: Running) -> None:
+    """Who may make tables may not let others, or himself, in by a policy that comes with one, unless he may put policies too."""
+    name = "made-with-policy"
+    arn = arn_of(name)
+    maker = {"Effect": "Allow", "Action": "dynamodb:CreateTable", "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "dynamodb:*", "Resource": arn}]}
+    key = {"AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}]}
+    make: dict[str, Any] = {"TableName": name, **key, "BillingMode": "PAY_PER_REQUEST", "ResourcePolicy": json.dumps(document)}
+    assert f"dynamodb:PutResourcePolicy on resource: {arn}" in denied(user(cloud, "maker", maker).create_table, **make)
+    user(cloud, "policy-maker", maker, {**maker, "Action": "dynamodb:PutResourcePolicy"}).create_table(**make)
+
+
 def test_what_the_account_is_told(cloud: Running, db: Any) -> None:
     """Tools ask for limits, endpoints and backups, and get the truth."""
     table = make_table(cloud)

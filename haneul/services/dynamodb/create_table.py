@@ -28,6 +28,8 @@ async def create_table(call: Call, request: Shape) -> Shape:
     Raises ResourceInUseException when the name is taken. (API Reference: "CreateTable".)
     """
     service = call.service(DynamoDb)
+    if request.get("ResourcePolicy"):
+        call.authorize("dynamodb:PutResourcePolicy", table_arn(call, request))
     for name in _NOT_BUILT:
         if name in request:
             raise NotBuilt(f"the parameter {name} of dynamodb:CreateTable")
