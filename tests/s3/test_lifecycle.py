@@ -103,3 +103,15 @@ def test_rules_that_cannot_be_put(s3: Any) -> None:
     assert s3.get_bucket_lifecycle_configuration(Bucket="life")["Rules"][0]["ID"] == "x"
     s3.delete_bucket_lifecycle(Bucket="life")
     assert refusal(lambda: s3.get_bucket_lifecycle_configuration(Bucket="life")) == ("NoSuchLifecycleConfiguration", 404)
+
+
+def test_rules_that_could_never_run_are_refused(s3: Any) -> None:
+    """Actions name their days, a filter has one element, and neither delete markers nor unfinished uploads can be told by tags."""
+    tag = {"Tag": {"Key": "t", "Value": "1"}}
+    put = lambda **rule: lambda: rules(s3, rule)  # noqa: E731
+    assert refusal(put(NoncurrentVersionExpiration={"NewerNoncurrentVersions": 3})) == ("MalformedXML", 400)
+    assert refusal(put(AbortIncompleteMultipartUpload={})) == ("MalformedXML", 400)
+    assert refusal(put(Filter={"Prefix": "a", **tag}, Expiration={"Days": 1})) == ("MalformedXML", 400)
+    assert refusal(put(Filter=tag, AbortIncompleteMultipartUpload={"DaysAfterInitiation": 1})) == ("InvalidRequest", 400)
+    assert refusal(put(Filter=tag, Expiration={"ExpiredObjectDeleteMarker": True})) == ("InvalidRequest", 400)
+    assert refusal(put(NoncurrentVersionExpiration={"NoncurrentDays": 1, "NewerNoncurrentVersions": 101})) == ("InvalidArgument", 400)

@@ -23,6 +23,7 @@ from haneul.store.records import encode
 KIND = "s3:lifecycle"
 RULES_MAX = 1000
 _ID_CHARACTERS_MAX = 255
+NEWER_VERSIONS_MAX = 100
 _SIZES = "TransitionDefaultMinimumObjectSize"
 
 
@@ -59,12 +60,32 @@ def _check(rule: Shape) -> None:
     expiration = rule.get("Expiration") or {}
     if "Expiration" in rule and len(expiration) != 1:
         raise malformed_xml()
+    for action, needed in (("NoncurrentVersionExpiration", "NoncurrentDays"), ("AbortIncompleteMultipartUpload", "DaysAfterInitiation")):
+        if action in rule and needed not in rule[action]:
+            raise malformed_xml()
+    _check_filter(rule, expiration)
     days = [expiration.get("Days"), (rule.get("NoncurrentVersionExpiration") or {}).get("NoncurrentDays")]
     days.append((rule.get("AbortIncompleteMultipartUpload") or {}).get("DaysAfterInitiation"))
     if any(number is not None and number <= 0 for number in days):
         raise invalid_argument("'Days' for Expiration action must be a positive integer", "Days", min(n for n in days if n is not None))
     if "Date" in expiration and expiration["Date"] % DAY:
         raise invalid_argument("'Date' must be at midnight GMT", "Date", expiration["Date"])
+
+
+def _check_filter(rule: Shape, expiration: Shape) -> None:
+    """Which versions a filter may pick, given what is to be done to them: a delete marker and an unfinished upload have no tags."""
+    chosen = rule.get("Filter") or {}
+    if len(chosen) > 1:
+        raise malformed_xml()
+    both = chosen.get("And") or {}
+    if "Tag" in chosen or both.get("Tags"):
+        for name, given in (("AbortIncompleteMultipartUpload", rule), ("ExpiredObjectDeleteMarker", expiration)):
+            if given.get(name):
+                raise invalid_request(f"{name} cannot be specified with Tags.")
+    newer = (rule.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
+    if newer is not None and not 1 <= newer <= NEWER_VERSIONS_MAX:
+        message = f"'NewerNoncurrentVersions' for NoncurrentVersionExpiration action must be a positive integer that is at most {NEWER_VERSIONS_MAX}"
+        raise invalid_argument(message, "NewerNoncurrentVersions", newer)
 
 
 async def _change(call: Call, name: str, rules: list[Shape] | None) -> None:
