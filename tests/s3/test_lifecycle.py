@@ -115,3 +115,14 @@ def test_rules_that_could_never_run_are_refused(s3: Any) -> None:
     assert refusal(put(Filter=tag, AbortIncompleteMultipartUpload={"DaysAfterInitiation": 1})) == ("InvalidRequest", 400)
     assert refusal(put(Filter=tag, Expiration={"ExpiredObjectDeleteMarker": True})) == ("InvalidRequest", 400)
     assert refusal(put(NoncurrentVersionExpiration={"NoncurrentDays": 1, "NewerNoncurrentVersions": 101})) == ("InvalidArgument", 400)
+
+
+def test_the_minimum_size_of_transitions_is_kept(s3: Any) -> None:
+    """Terraform waits until it reads what it has put."""
+    given = {"Rules": [{"Status": "Enabled", "Filter": {}, "Expiration": {"Days": 1}}]}
+    put = lambda sizes: s3.put_bucket_lifecycle_configuration(Bucket="life", LifecycleConfiguration=given, TransitionDefaultMinimumObjectSize=sizes)  # noqa: E731
+    assert put("varies_by_storage_class")["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
+    assert s3.get_bucket_lifecycle_configuration(Bucket="life")["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
+    assert refusal(lambda: put("none")) == ("InvalidRequest", 400)
+    rules(s3, {"Expiration": {"Days": 1}})
+    assert s3.get_bucket_lifecycle_configuration(Bucket="life")["TransitionDefaultMinimumObjectSize"] == "all_storage_classes_128K"

@@ -25,6 +25,7 @@ RULES_MAX = 1000
 _ID_CHARACTERS_MAX = 255
 NEWER_VERSIONS_MAX = 100
 _SIZES = "TransitionDefaultMinimumObjectSize"
+_SIZES_DEFAULT = "all_storage_classes_128K"
 
 
 @operation("s3:PutBucketLifecycleConfiguration", action="s3:PutLifecycleConfiguration", resource=bucket_arn, partial="expirations and aborts; no transitions")
@@ -40,8 +41,11 @@ async def put_bucket_lifecycle_configuration(call: Call, request: Shape) -> Shap
     if len(set(names)) != len(names):
         repeated = next(name for name in names if names.count(name) > 1)
         raise invalid_argument("Rule ID must be unique. Found same ID for more than one rule", "ID", repeated)
-    await _change(call, request["Bucket"], rules)
-    return {_SIZES: request.get(_SIZES, "all_storage_classes_128K")}
+    sizes: str = request.get(_SIZES) or _SIZES_DEFAULT
+    if sizes not in (_SIZES_DEFAULT, "varies_by_storage_class"):
+        raise invalid_request(f"Invalid {_SIZES} found: {sizes}")
+    await _change(call, request["Bucket"], rules, sizes)
+    return {_SIZES: sizes}
 
 
 def _check(rule: Shape) -> None:
@@ -88,12 +92,12 @@ def _check_filter(rule: Shape, expiration: Shape) -> None:
         raise invalid_argument(message, "NewerNoncurrentVersions", newer)
 
 
-async def _change(call: Call, name: str, rules: list[Shape] | None) -> None:
+async def _change(call: Call, name: str, rules: list[Shape] | None, sizes: str = "") -> None:
     outbox = call.cloud.outbox
 
     def work(tx: Transaction) -> None:
         bucket = bucket_in(tx, name)
-        bucket.lifecycle = rules
+        bucket.lifecycle, bucket.lifecycle_sizes = rules, sizes
         tx.put(bucket_key(name), encode(bucket))
         if rules is None:
             outbox.cancel(tx, KIND, bucket.id)
@@ -109,7 +113,7 @@ async def get_bucket_lifecycle_configuration(call: Call, request: Shape) -> Shap
     bucket = find_bucket(call, request)
     if bucket.lifecycle is None:
         raise not_configured("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist", bucket.name)
-    return {"Rules": bucket.lifecycle, _SIZES: "all_storage_classes_128K"}
+    return {"Rules": bucket.lifecycle, _SIZES: bucket.lifecycle_sizes or _SIZES_DEFAULT}
 
 
 @operation("s3:DeleteBucketLifecycle", action="s3:PutLifecycleConfiguration", resource=bucket_arn)

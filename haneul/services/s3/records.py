@@ -58,6 +58,7 @@ class Bucket(msgspec.Struct):
     cors: list[dict[str, Any]] | None = None
     tags: dict[str, str] | None = None
     lifecycle: list[dict[str, Any]] | None = None
+    lifecycle_sizes: str = ""
     website: dict[str, Any] | None = None
     encryption: dict[str, Any] | None = None
     notifications: dict[str, list[dict[str, Any]]] | None = None
