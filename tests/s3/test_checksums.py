@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haneul.services.s3 import checksums
-from tests.s3.support import PART, refusal, upload_parts
+from tests.s3.support import PART, message, refusal, upload_parts
 from tests.support.running import Running
 
 # "123456789" under each algorithm: the check values of the CRC catalogue and of RFC 3174, 6234.
@@ -122,3 +122,26 @@ def test_reads_can_be_checked(s3: Any, bucket: str) -> None:
     got = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert got["Body"].read() == b"x" * 100_000 and "ChecksumSHA1" in got
     assert "ChecksumSHA1" not in s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED", Range="bytes=0-5")
+
+
+def test_composite_checksums_are_made_of_what_the_client_states(cloud: Running, s3: Any, bucket: str) -> None:
+    """Where the client asked for a composite checksum, parts without one are refused, when they come and when they are listed."""
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="SHA256")["UploadId"]
+    bare = cloud.client("s3", request_checksum_calculation="when_required")
+    part = lambda: bare.upload_part(Bucket=bucket, Key="k", UploadId=upload_id, PartNumber=1, Body=b"x")  # noqa: E731
+    assert refusal(part) == ("InvalidRequest", 400) and "expected checksum Type: sha256, actual checksum Type: null" in message(part)
+    parts = upload_parts(s3, bucket, "k", upload_id, [b"x"], ChecksumAlgorithm="SHA256")
+    complete = lambda parts: lambda: s3.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload_id, MultipartUpload={"Parts": parts})  # noqa: E731
+    unstated = [{"PartNumber": 1, "ETag": parts[0]["ETag"]}]
+    assert refusal(complete(unstated)) == ("InvalidRequest", 400)
+    assert "The complete request must include the checksum for each part. It was missing for part 1" in message(complete(unstated))
+    complete(parts)()
+
+
+def test_full_object_checksums_need_none_of_the_parts(cloud: Running, bucket: str) -> None:
+    """S3 computes the parts' CRCs by itself, and puts them together."""
+    bare = cloud.client("s3", request_checksum_calculation="when_required")
+    upload_id = bare.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")["UploadId"]
+    parts = upload_parts(bare, bucket, "k", upload_id, [b"123456789"])
+    done = bare.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload_id, MultipartUpload={"Parts": parts})
+    assert done["ChecksumCRC32"] == value("CRC32")

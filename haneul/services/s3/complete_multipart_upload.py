@@ -43,6 +43,7 @@ async def complete_multipart_upload(call: Call, request: Shape) -> Shape:
         fresh = bucket_in(tx, bucket.name, bucket.id)
         upload = find_upload(tx, fresh, request)
         key_of_upload(request, upload.customer_key, call.cloud.ids, required=not upload.defaulted)
+        _check_stated(upload, listed)
         parts = _chosen(tx, upload, listed)
         written = _assembled(call, request, upload, parts)
         _drop_the_rest(tx, call, upload, {part.number for part in parts})
@@ -64,6 +65,18 @@ def _check_list(listed: list[Shape]) -> None:
         raise malformed_xml()
     if any(first >= second for first, second in pairwise(numbers)):
         raise ServiceError("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.", 400)
+
+
+def _check_stated(upload: Upload, listed: list[Shape]) -> None:
+    """A composite checksum that the client asked for is made of the checksums that the client states of the parts once more."""
+    if upload.defaulted or upload.checksum_type != checksums.COMPOSITE:
+        return
+    for part in listed:
+        if checksums.member(upload.algorithm) not in part:
+            raise invalid_request(
+                f"The upload was created using a {upload.algorithm.lower()} checksum. The complete request must include the checksum for each part. "
+                f"It was missing for part {part['PartNumber']} in the request."
+            )
 
 
 def _chosen(reader: Reader, upload: Upload, listed: list[Shape]) -> list[Part]:
