@@ -145,3 +145,16 @@ def test_full_object_checksums_need_none_of_the_parts(cloud: Running, bucket: st
     parts = upload_parts(bare, bucket, "k", upload_id, [b"123456789"])
     done = bare.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload_id, MultipartUpload={"Parts": parts})
     assert done["ChecksumCRC32"] == value("CRC32")
+
+
+def test_a_part_is_read_with_its_own_checksum(s3: Any, bucket: str) -> None:
+    """Who reads a composite object part by part can check each; attributes show the composite value without the number of parts."""
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="SHA256")["UploadId"]
+    parts = upload_parts(s3, bucket, "k", upload_id, [b"a" * PART, b"b"], ChecksumAlgorithm="SHA256")
+    whole = s3.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload_id, MultipartUpload={"Parts": parts})["ChecksumSHA256"]
+    for read in (s3.head_object, s3.get_object):
+        for part in parts:
+            shown = read(Bucket=bucket, Key="k", PartNumber=part["PartNumber"], ChecksumMode="ENABLED")
+            assert (shown["ChecksumSHA256"], shown["ChecksumType"]) == (part["ChecksumSHA256"], "COMPOSITE")
+        assert read(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["ChecksumSHA256"] == whole
+    assert f"{s3.get_object_attributes(Bucket=bucket, Key='k', ObjectAttributes=['Checksum'])['Checksum']['ChecksumSHA256']}-2" == whole

@@ -104,10 +104,21 @@ def _answer(call: Call, request: Shape, bucket: Bucket, found: Object, key: Cust
         if wanted is not None:
             first, length = wanted
             _show_range(call, shown, found, first, length)
-    if request.get("ChecksumMode") == "ENABLED" and length == found.size and found.checksums:
-        shown.update(checksums.show(found.checksums))
-        shown["ChecksumType"] = found.checksum_type
+    if request.get("ChecksumMode") == "ENABLED" and found.checksums:
+        _show_checksums(request, found, length, shown)
     return shown, first, length
+
+
+def _show_checksums(request: Shape, found: Object, length: int, shown: Shape) -> None:
+    """The checksum of what the body has: the whole object's, or a part's by its number where parts keep theirs (composite checksums)."""
+    if "PartNumber" in request and found.multipart and found.checksum_type == checksums.COMPOSITE:
+        checksum = found.pieces[request["PartNumber"] - 1].checksum
+        shown.update({checksums.member(algorithm): checksum for algorithm in found.checksums if checksum})
+    elif length == found.size:
+        shown.update(checksums.show(found.checksums))
+    else:
+        return
+    shown["ChecksumType"] = found.checksum_type
 
 
 def _override(call: Call, request: Shape, shown: Shape) -> None:
