@@ -74,6 +74,18 @@ def test_a_form_uploads(cloud: Running, s3: Any, signer: Any, bucket: str) -> No
     assert status == 403 and b"SignatureDoesNotMatch" in body
 
 
+def test_a_form_tags_its_object(cloud: Running, s3: Any, signer: Any, bucket: str) -> None:
+    """The field is a document of XML, as PutObjectTagging takes it, and no query string as in the header (POST Object, "tagging")."""
+    tagging = "<Tagging><TagSet><Tag><Key>team</Key><Value>a &amp; b</Value></Tag></TagSet></Tagging>"
+    send = lambda text: post(cloud, bucket, signer.generate_presigned_post(bucket, "k", Fields={"tagging": text}, Conditions=[{"tagging": text}])["fields"])  # noqa: E731
+    status, _, body = send("<Tagging><TagSet>")
+    assert status == 400 and b"<Code>MalformedXML</Code>" in body
+    status, _, body = send(tagging.replace("a &amp; b", "a &lt; b"))
+    assert status == 400 and b"<Code>InvalidTag</Code>" in body
+    assert send(tagging.replace("&amp;", "+"))[0] == 204
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [{"Key": "team", "Value": "a + b"}]
+
+
 def test_large_forms_stream(cloud: Running, s3: Any, signer: Any, bucket: str) -> None:
     """The file of a form may be large; what looks like a boundary inside is none."""
     made = signer.generate_presigned_post(bucket, "large")

@@ -8,16 +8,17 @@ from xml.sax.saxutils import escape
 
 from haneul.core.call import Call
 from haneul.core.caller import ANONYMOUS
-from haneul.core.errors import AccessDenied, ServiceError
+from haneul.core.errors import AccessDenied, SerializationError, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.ports import Shape
 from haneul.services.s3.access import conditions
-from haneul.services.s3.errors import access_denied, internal_error, invalid_argument
+from haneul.services.s3.errors import access_denied, internal_error, invalid_argument, malformed_xml
 from haneul.services.s3.forms import Form, is_form
 from haneul.services.s3.incoming import UPLOAD_BYTES_MAX
 from haneul.services.s3.post_policy import check_policy
 from haneul.services.s3.put_object import store_object
 from haneul.services.s3.state import State, find_bucket
+from haneul.services.s3.tags import OBJECT_TAGS_MAX, read_tag_set
 
 __all__ = ["is_form", "post_object"]
 
@@ -82,6 +83,8 @@ async def _post(state: State, request: HttpRequest, request_id: str) -> HttpResp
         raise invalid_argument("User key must have a length greater than 0.", "key", "")
     call, sizes = _begin(state, request, request_id, fields, bucket)
     wanted = _parameters(fields, bucket)
+    if "tagging" in fields:
+        wanted["Tagging"] = urlencode(_tags_of_document(state, fields["tagging"]))
     try:
         call.authorize("s3:PutObject", f"{find_bucket(call, wanted).arn}/{wanted['Key']}", conditions(call, wanted))
     except AccessDenied:
@@ -122,12 +125,21 @@ def _parameters(fields: dict[str, str], bucket: str) -> Shape:
     for name, value in fields.items():
         if name in _MEMBERS:
             wanted[_MEMBERS[name]] = value
-    if "tagging" in fields:
-        wanted["Tagging"] = fields["tagging"]
     metadata = {name[len(_META) :]: value for name, value in fields.items() if name.startswith(_META)}
     if metadata:
         wanted["Metadata"] = metadata
     return wanted
+
+
+def _tags_of_document(state: State, text: str) -> dict[str, str]:
+    """The tags of a form's field, which is the document that PutObjectTagging takes. Errors: MalformedXML, InvalidTag."""
+    codec = state.cloud.codec_for("s3")
+    request = HttpRequest("PUT", "/bucket/key", "tagging", body=text.encode())
+    try:
+        tagging = codec.parse(codec.match(request), request).get("Tagging")
+    except SerializationError:
+        raise malformed_xml() from None
+    return read_tag_set(tagging, OBJECT_TAGS_MAX, "Object")
 
 
 def _answer(request: HttpRequest, request_id: str, fields: dict[str, str], bucket: str, done: Shape) -> HttpResponse:
