@@ -196,3 +196,18 @@ def test_who_may_list_all_buckets(user: Callable[..., Any]) -> None:
     assert message(nobody.list_buckets) == f"User: {arn} is not authorized to perform: s3:ListAllMyBuckets because no identity-based policy allows the s3:ListAllMyBuckets action"
     user("s3:ListAllMyBuckets", resource="arn:aws:s3:::*").list_buckets()
     assert refusal(user("s3:ListAllMyBuckets", resource="arn:aws:s3:::one").list_buckets) == ("AccessDenied", 403)
+
+
+def test_writes_that_depend_on_an_etag_need_to_read(s3: Any, bucket: str, user: Callable[..., Any]) -> None:
+    """If-Match with an ETag tells whether the object has it: s3:GetObject is needed besides; whether there is an object at all takes nothing more."""
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"1")["ETag"]
+    writer, both = user("s3:PutObject", "s3:DeleteObject"), user("s3:PutObject", "s3:DeleteObject", "s3:GetObject")
+    assert refusal(lambda: writer.put_object(Bucket=bucket, Key="k", Body=b"1", IfMatch=etag)) == ("AccessDenied", 403)
+    assert refusal(lambda: writer.delete_object(Bucket=bucket, Key="k", IfMatch=etag)) == ("AccessDenied", 403)
+    listed = {"Objects": [{"Key": "k", "ETag": etag}]}
+    assert [one["Code"] for one in writer.delete_objects(Bucket=bucket, Delete=listed)["Errors"]] == ["AccessDenied"]
+    assert refusal(lambda: writer.put_object(Bucket=bucket, Key="k", Body=b"2", IfNoneMatch="*")) == ("PreconditionFailed", 412)
+    both.put_object(Bucket=bucket, Key="k", Body=b"1", IfMatch=etag)
+    assert "Errors" not in both.delete_objects(Bucket=bucket, Delete=listed)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    writer.delete_object(Bucket=bucket, Key="k", IfMatch="*")

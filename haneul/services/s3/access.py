@@ -130,6 +130,12 @@ def may_list(call: Call, bucket: Bucket) -> None:
     call.authorize("s3:ListBucket", bucket.arn, {"s3:ResourceAccount": bucket.account})
 
 
+def may_match(call: Call, request: Shape, etag: str | None) -> None:
+    """Who makes a write depend on an ETag learns whether it is the object's: that takes s3:GetObject besides (S3 User Guide, "Conditional requests")."""
+    if etag is not None and etag.strip() != "*":
+        authorize(call, "s3:GetObject", request)
+
+
 def split_copy_source(source: str) -> tuple[str, str, str | None]:
     """Bucket, key and version id of an x-amz-copy-source header (percent-encoded, with or without a leading slash)."""
     path, _, version = source.partition("?versionId=")

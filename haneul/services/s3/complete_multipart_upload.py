@@ -10,7 +10,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
-from haneul.services.s3.access import conditions, object_arn
+from haneul.services.s3.access import conditions, may_match, object_arn
 from haneul.services.s3.create_multipart_upload import find_upload
 from haneul.services.s3.customer_keys import key_of_upload
 from haneul.services.s3.errors import bad_digest, invalid_request, malformed_xml
@@ -35,6 +35,7 @@ async def complete_multipart_upload(call: Call, request: Shape) -> Shape:
     Errors: InvalidPart, InvalidPartOrder, EntityTooSmall, NoSuchUpload, PreconditionFailed. API Reference: CompleteMultipartUpload.
     """
     bucket = find_bucket(call, request)
+    may_match(call, request, request.get("IfMatch"))
     refuse_unbuilt(request)
     listed: list[Shape] = (request.get("MultipartUpload") or {}).get("Parts") or []
     _check_list(listed)

@@ -7,7 +7,7 @@ from haneul.core.call import Call
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
-from haneul.services.s3.access import authorize, conditions, object_arn, split_copy_source
+from haneul.services.s3.access import authorize, conditions, may_match, object_arn, split_copy_source
 from haneul.services.s3.copy_source import find_source
 from haneul.services.s3.customer_keys import new_hash, read_key
 from haneul.services.s3.errors import invalid_argument, invalid_request
@@ -30,6 +30,7 @@ async def copy_object(call: Call, request: Shape) -> Shape:
     Errors: NoSuchKey, PreconditionFailed, InvalidRequest (a copy onto itself that changes nothing). API Reference: CopyObject.
     """
     bucket = find_bucket(call, request)
+    may_match(call, request, request.get("IfMatch"))
     check_new_object(request)
     key = read_key(request, call.cloud.ids)
     origin = find_source(call, request)

@@ -6,7 +6,7 @@ from haneul.core.call import Call
 from haneul.core.errors import AccessDenied, NotBuilt
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
-from haneul.services.s3.access import Conditions, authorize
+from haneul.services.s3.access import Conditions, authorize, may_match
 from haneul.services.s3.errors import invalid_argument, malformed_xml, no_such_key, precondition_failed
 from haneul.services.s3.events import Origin
 from haneul.services.s3.metadata import refuse_unbuilt
@@ -27,6 +27,7 @@ async def delete_object(call: Call, request: Shape) -> Shape:
     """
     version_id = request.get("VersionId")
     bucket = authorize(call, "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion", request)
+    may_match(call, request, request.get("IfMatch"))
     refuse_unbuilt(request)
     for name in ("IfMatchLastModifiedTime", "IfMatchSize"):
         if name in request:
@@ -124,6 +125,7 @@ def _refusal(call: Call, bucket: Bucket, one: Shape) -> Shape | None:
     try:
         action = "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion"
         call.authorize(action, f"{bucket.arn}/{one['Key']}", Conditions(call, {"Bucket": bucket.name, **one}))
+        may_match(call, {"Bucket": bucket.name, "Key": one["Key"]}, one.get("ETag"))
     except AccessDenied as error:
         return {**problem, "Code": "AccessDenied", "Message": error.message}
     return None

@@ -6,7 +6,7 @@ from haneul.core.call import Call
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
-from haneul.services.s3.access import authorize, conditions, object_arn
+from haneul.services.s3.access import authorize, conditions, may_match, object_arn
 from haneul.services.s3.customer_keys import new_hash, read_key
 from haneul.services.s3.incoming import Received, upload
 from haneul.services.s3.keys import body_place
@@ -30,6 +30,7 @@ async def put_object(call: Call, request: Shape) -> Shape:
 async def store_object(call: Call, request: Shape, event: str) -> Shape:
     """What PutObject and the browser's POST have in common."""
     bucket = find_bucket(call, request)
+    may_match(call, request, request.get("IfMatch"))
     check_new_object(request)
     key = read_key(request, call.cloud.ids)
     tags = read_tag_header(request.get("Tagging"))
