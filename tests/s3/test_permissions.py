@@ -211,3 +211,11 @@ def test_writes_that_depend_on_an_etag_need_to_read(s3: Any, bucket: str, user: 
     assert "Errors" not in both.delete_objects(Bucket=bucket, Delete=listed)
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")
     writer.delete_object(Bucket=bucket, Key="k", IfMatch="*")
+
+
+def test_how_many_tags_there_are_is_told_to_those_who_may_read_them(s3: Any, bucket: str, user: Callable[..., Any]) -> None:
+    """API Reference, GetObject: the count comes with the permission for the tags."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1", Tagging="a=1")
+    reader, tagger = user("s3:GetObject"), user("s3:GetObject", "s3:GetObjectTagging")
+    assert "TagCount" not in reader.get_object(Bucket=bucket, Key="k") and "TagCount" not in reader.head_object(Bucket=bucket, Key="k")
+    assert tagger.get_object(Bucket=bucket, Key="k")["TagCount"] == tagger.head_object(Bucket=bucket, Key="k")["TagCount"] == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from haneul.core.call import Call
-from haneul.core.errors import ServiceError
+from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
@@ -92,6 +92,8 @@ def _answer(call: Call, request: Shape, bucket: Bucket, found: Object, key: Cust
     refuse_unbuilt(request)
     check_read(request, found, bool(bucket.versioning))
     shown = show_object(call, bucket, found, key)
+    if found.tags and _may_see_tags(call, request, bucket):
+        shown["TagCount"] = len(found.tags)
     _override(call, request, shown)
     first, length = 0, found.size
     if "PartNumber" in request:
@@ -107,6 +109,16 @@ def _answer(call: Call, request: Shape, bucket: Bucket, found: Object, key: Cust
     if request.get("ChecksumMode") == "ENABLED" and found.checksums:
         _show_checksums(request, found, length, shown)
     return shown, first, length
+
+
+def _may_see_tags(call: Call, request: Shape, bucket: Bucket) -> bool:
+    """How many tags there are is told to those who may read them."""
+    try:
+        action = "s3:GetObjectTagging" if "VersionId" not in request else "s3:GetObjectVersionTagging"
+        call.authorize(action, f"{bucket.arn}/{request['Key']}", Conditions(call, request))
+    except AccessDenied:
+        return False
+    return True
 
 
 def _show_checksums(request: Shape, found: Object, length: int, shown: Shape) -> None:

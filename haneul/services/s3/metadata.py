@@ -131,7 +131,7 @@ def show_written(bucket: Bucket, written: Object, key: CustomerKey | None) -> Sh
 
 
 def show_object(call: Call, bucket: Bucket, found: Object, key: CustomerKey | None) -> Shape:
-    """The headers of a GetObject or HeadObject answer, but for those about ranges."""
+    """The headers of a GetObject or HeadObject answer, but for those about ranges and tags."""
     shown: Shape = {
         "AcceptRanges": "bytes",
         "LastModified": found.modified,
@@ -149,8 +149,6 @@ def show_object(call: Call, bucket: Bucket, found: Object, key: CustomerKey | No
         shown["Metadata"] = found.metadata
     if found.storage_class != "STANDARD":
         shown["StorageClass"] = found.storage_class
-    if found.tags:
-        shown["TagCount"] = len(found.tags)
     if bucket.versioning:
         shown["VersionId"] = found.version_id
     return shown
