@@ -157,3 +157,11 @@ def test_bucket_tags(s3: Any, bucket: str) -> None:
     assert refusal(lambda: s3.put_bucket_tagging(Bucket=bucket, Tagging=double)) == ("InvalidTag", 400)
     s3.delete_bucket_tagging(Bucket=bucket)
     assert refusal(lambda: s3.get_bucket_tagging(Bucket=bucket)) == ("NoSuchTagSet", 404)
+
+
+def test_a_new_bucket_takes_no_acl(s3: Any) -> None:
+    """What is not private contradicts the ownership that new buckets enforce, and has an error of its own (API Reference: CreateBucket)."""
+    make = lambda **more: lambda: s3.create_bucket(Bucket="with-an-acl", **more)  # noqa: E731
+    assert refusal(make(ACL="public-read")) == ("InvalidBucketAclWithObjectOwnership", 400)
+    assert refusal(make(GrantRead="id=x", ObjectOwnership="BucketOwnerEnforced")) == ("InvalidBucketAclWithObjectOwnership", 400)
+    make(ACL="private")()

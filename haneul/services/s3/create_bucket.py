@@ -53,7 +53,7 @@ async def create_bucket(call: Call, request: Shape) -> Shape:
         call.authorize("s3:TagResource", _named_arn(call, request), conditions(call, request))
     _refuse_unbuilt(request, configuration)
     region = _region(call, configuration.get("LocationConstraint"))
-    check_acl(request)
+    _check_acl(request)
     tags = {tag["Key"]: tag["Value"] for tag in configuration.get("Tags") or ()}
     check_tags(tags, BUCKET_TAGS_MAX, "Bucket")
     made = Bucket(
@@ -97,6 +97,15 @@ def _refuse_unbuilt(request: Shape, configuration: Shape) -> None:
         raise NotBuilt("object lock of S3")
     if "Location" in configuration or "Bucket" in configuration or request.get("BucketNamespace") not in (None, "global"):
         raise NotBuilt("directory buckets and account namespaces of S3")
+
+
+def _check_acl(request: Shape) -> None:
+    """A new bucket's ACL may only say what its enforced ownership says."""
+    try:
+        check_acl(request)
+    except ServiceError:
+        message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
+        raise ServiceError("InvalidBucketAclWithObjectOwnership", message, 400) from None
 
 
 def _region(call: Call, constraint: str | None) -> str:
