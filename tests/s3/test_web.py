@@ -115,3 +115,15 @@ def test_what_is_posted_to_a_bucket_is_a_form(cloud: Running, bucket: str) -> No
             assert status == 412 and b"<Code>PreconditionFailed</Code><Message>At least one of the pre-conditions you specified did not hold</Message>" in answer
             assert b"<Condition>Bucket POST must be of the enclosure-type multipart/form-data</Condition>" in answer
     assert fetch(cloud, "POST", f"/{bucket}/k", b"a=b")[0] == 405
+
+
+def test_routing_rules_that_could_never_answer_are_refused(s3: Any, bucket: str) -> None:
+    """A redirect needs a protocol and a status that browsers follow; a condition says something."""
+    put = lambda **rule: lambda: s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "i"}, "RoutingRules": [rule]})  # noqa: E731
+    assert refusal(put(Redirect={"HttpRedirectCode": "https"})) == ("MalformedXML", 400)
+    assert refusal(put(Redirect={"HttpRedirectCode": "200"})) == ("InvalidRequest", 400)
+    assert refusal(put(Redirect={"HostName": "a", "Protocol": "ftp"})) == ("InvalidRequest", 400)
+    assert refusal(put(Redirect={"HostName": "a"}, Condition={"HttpErrorCodeReturnedEquals": "302"})) == ("InvalidRequest", 400)
+    put(Redirect={"HostName": "a", "HttpRedirectCode": "307"}, Condition={"HttpErrorCodeReturnedEquals": "404"})()
+    everything = {"RedirectAllRequestsTo": {"HostName": "a", "Protocol": "ftp"}}
+    assert refusal(lambda: s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration=everything)) == ("InvalidRequest", 400)

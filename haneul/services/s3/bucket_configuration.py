@@ -7,7 +7,7 @@ from haneul.core.errors import NotBuilt
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3.access import bucket_arn
-from haneul.services.s3.errors import invalid_argument, malformed_xml, not_configured
+from haneul.services.s3.errors import invalid_argument, invalid_request, malformed_xml, not_configured
 from haneul.services.s3.metadata import ENCRYPTION
 from haneul.services.s3.state import change_bucket, find_bucket
 
@@ -66,10 +66,38 @@ async def put_bucket_website(call: Call, request: Shape) -> None:
             raise malformed_xml()
     if len(given.get("RoutingRules") or ()) > ROUTING_RULES_MAX:
         raise malformed_xml()
+    _check_protocol(redirect or {})
     for rule in given.get("RoutingRules") or ():
-        if not rule.get("Redirect") or ("ReplaceKeyWith" in rule["Redirect"] and "ReplaceKeyPrefixWith" in rule["Redirect"]):
-            raise malformed_xml()
+        _check_routing_rule(rule)
     await change_bucket(call, request["Bucket"], lambda bucket: setattr(bucket, "website", given))
+
+
+def _check_routing_rule(rule: Shape) -> None:
+    to = rule.get("Redirect")
+    if not to or ("ReplaceKeyWith" in to and "ReplaceKeyPrefixWith" in to):
+        raise malformed_xml()
+    _check_protocol(to)
+    _check_code(to.get("HttpRedirectCode"), range(301, 400), "redirect code", "3XX except 300")
+    condition = rule.get("Condition")
+    if condition is not None:
+        if not condition:
+            raise invalid_request("Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be present.")
+        _check_code(condition.get("HttpErrorCodeReturnedEquals"), range(400, 600), "error code", "4XX or 5XX")
+
+
+def _check_protocol(to: Shape) -> None:
+    if to.get("Protocol", "http") not in ("http", "https"):
+        raise invalid_request("Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.")
+
+
+def _check_code(code: str | None, valid: range, what: str, words: str) -> None:
+    """A status in a routing rule: a number of the right kind."""
+    if code is None:
+        return
+    if not (code.isascii() and code.isdigit()):
+        raise malformed_xml()
+    if int(code) not in valid:
+        raise invalid_request(f"The provided HTTP {what} ({code}) is not valid. Valid codes are {words}.")
 
 
 @operation("s3:GetBucketWebsite", resource=bucket_arn)
