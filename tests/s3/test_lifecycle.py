@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -126,3 +127,21 @@ def test_the_minimum_size_of_transitions_is_kept(s3: Any) -> None:
     assert refusal(lambda: put("none")) == ("InvalidRequest", 400)
     rules(s3, {"Expiration": {"Days": 1}})
     assert s3.get_bucket_lifecycle_configuration(Bucket="life")["TransitionDefaultMinimumObjectSize"] == "all_storage_classes_128K"
+
+
+def test_answers_tell_when_an_object_expires(s3: Any) -> None:
+    """The first midnight that a rule comes to, as the rules carry it out; uploads in progress tell when they are given up."""
+    rules(
+        s3,
+        {"ID": "one day", "Filter": {"Prefix": "log/"}, "Expiration": {"Days": 1}},
+        {"ID": "later", "Filter": {"Prefix": "log/"}, "Expiration": {"Days": 3}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}},
+        {"ID": "off", "Filter": {}, "Expiration": {"Days": 1}, "Status": "Disabled"},
+    )
+    put = s3.put_object(Bucket="life", Key="log/a", Body=b"x")
+    head = s3.head_object(Bucket="life", Key="log/a")
+    day = (head["LastModified"] + timedelta(days=2)).replace(hour=0, minute=0, second=0)
+    assert head["Expiration"] == put["Expiration"] == f'expiry-date="{day:%a, %d %b %Y} 00:00:00 GMT", rule-id="one%20day"'
+    assert "Expiration" not in s3.put_object(Bucket="life", Key="keep", Body=b"x")
+    upload = s3.create_multipart_upload(Bucket="life", Key="log/b")
+    listed = s3.list_parts(Bucket="life", Key="log/b", UploadId=upload["UploadId"])
+    assert (upload["AbortDate"], upload["AbortRuleId"]) == (listed["AbortDate"], listed["AbortRuleId"]) == (day + timedelta(days=1), "later")

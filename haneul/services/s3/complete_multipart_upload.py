@@ -13,6 +13,7 @@ from haneul.services.s3 import checksums
 from haneul.services.s3.access import conditions, may_match, object_arn
 from haneul.services.s3.create_multipart_upload import find_upload
 from haneul.services.s3.customer_keys import key_of_upload
+from haneul.services.s3.due import show_expiration
 from haneul.services.s3.errors import bad_digest, invalid_request, malformed_xml
 from haneul.services.s3.keys import part_key, parts_base, upload_key
 from haneul.services.s3.metadata import refuse_unbuilt, show_written
@@ -54,7 +55,7 @@ async def complete_multipart_upload(call: Call, request: Shape) -> Shape:
 
     bucket, written = await call.cloud.store.transact(work)
     host = call.http.host if call.http is not None and call.http.host else f"s3.{bucket.region}.amazonaws.com"
-    shown = show_written(bucket, written, None)
+    shown = {**show_written(bucket, written, None), **show_expiration(bucket, request["Key"], written)}
     return {**shown, "Location": f"http://{host}/{bucket.name}/{request['Key']}", "Bucket": bucket.name, "Key": request["Key"]}
 
 

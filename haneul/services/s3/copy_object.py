@@ -10,6 +10,7 @@ from haneul.services.s3 import checksums
 from haneul.services.s3.access import authorize, conditions, may_match, object_arn, split_copy_source
 from haneul.services.s3.copy_source import find_source
 from haneul.services.s3.customer_keys import new_hash, read_key
+from haneul.services.s3.due import show_expiration
 from haneul.services.s3.errors import invalid_argument, invalid_request
 from haneul.services.s3.incoming import UPLOAD_BYTES_MAX, received
 from haneul.services.s3.metadata import check_new_object, read_headers, read_metadata, show_encryption, storage_class
@@ -47,7 +48,7 @@ async def copy_object(call: Call, request: Shape) -> Shape:
     async with received(call.cloud, chunks_of(await body_of(state_of(call), origin, 0, source.size)), {algorithm}, key) as taken:
         bucket = await finish(call, request, bucket, written, taken, "ObjectCreated:Copy")
     result: Shape = {"ETag": f'"{written.etag}"', "LastModified": written.modified, **checksums.show(written.checksums), "ChecksumType": written.checksum_type}
-    shown: Shape = {"CopyObjectResult": result, **show_encryption(key)}
+    shown: Shape = {"CopyObjectResult": result, **show_encryption(key), **show_expiration(bucket, request["Key"], written)}
     if bucket.versioning:
         shown["VersionId"] = written.version_id
     if origin.bucket.versioning:

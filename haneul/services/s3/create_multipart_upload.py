@@ -9,6 +9,7 @@ from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.access import authorize, conditions, object_arn
 from haneul.services.s3.customer_keys import new_hash, read_key
+from haneul.services.s3.due import show_abort
 from haneul.services.s3.errors import invalid_request, no_such_upload
 from haneul.services.s3.keys import upload_key
 from haneul.services.s3.metadata import check_new_object, read_headers, read_metadata, show_encryption, storage_class
@@ -64,7 +65,7 @@ async def create_multipart_upload(call: Call, request: Shape) -> Shape:
         tx.put(upload_key(bucket.id, upload.key, upload.id), encode(upload))
 
     await call.cloud.store.transact(work)
-    shown: Shape = {"Bucket": bucket.name, "Key": upload.key, "UploadId": upload.id, **show_encryption(key)}
+    shown: Shape = {"Bucket": bucket.name, "Key": upload.key, "UploadId": upload.id, **show_encryption(key), **show_abort(bucket, upload.key, now)}
     if algorithm:
         shown["ChecksumAlgorithm"], shown["ChecksumType"] = algorithm, kind
     return shown

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from haneul.clock import DAY
 from haneul.core.ports import Shape
+from haneul.services.s3.due import fits, prefix_of
 from haneul.services.s3.events import Origin
 from haneul.services.s3.keys import objects_base, text_in, text_start, uploads_base
 from haneul.services.s3.purge import drop_upload
@@ -34,7 +35,7 @@ async def sweep_bucket(state: State, bucket: Bucket) -> None:
     """Remove what the bucket's enabled rules say is due by now."""
     now = state.cloud.clock.now()
     rules = [rule for rule in bucket.lifecycle or () if rule["Status"] == "Enabled"]
-    prefix = _common_prefix([_prefix(rule) for rule in rules])
+    prefix = _common_prefix([prefix_of(rule) for rule in rules])
     base = objects_base(bucket.id)
     start, end = prefix_range(text_start(base, prefix))
     batch: list[Due] = []
@@ -69,25 +70,6 @@ def _common_prefix(prefixes: list[str]) -> str:
     return first[:at]
 
 
-def _prefix(rule: Shape) -> str:
-    filtered = rule.get("Filter") or {}
-    return str(rule.get("Prefix") or filtered.get("Prefix") or (filtered.get("And") or {}).get("Prefix") or "")
-
-
-def _fits(rule: Shape, key: str, found: Object) -> bool:
-    """Whether a rule's filter takes in a version."""
-    if not key.startswith(_prefix(rule)):
-        return False
-    filtered = rule.get("Filter") or {}
-    both = filtered.get("And") or {}
-    tags = [filtered["Tag"]] if "Tag" in filtered else both.get("Tags") or []
-    if any(found.tags.get(tag["Key"]) != tag["Value"] for tag in tags):
-        return False
-    larger = filtered.get("ObjectSizeGreaterThan", both.get("ObjectSizeGreaterThan"))
-    smaller = filtered.get("ObjectSizeLessThan", both.get("ObjectSizeLessThan"))
-    return (larger is None or found.size > larger) and (smaller is None or found.size < smaller)
-
-
 def _due_of_key(bucket: Bucket, rules: list[Shape], key: str, versions: list[Object], now: int) -> list[Due]:
     """What is due of one key; its versions come newest first."""
     current, older = versions[0], versions[1:]
@@ -101,13 +83,13 @@ def _due_of_key(bucket: Bucket, rules: list[Shape], key: str, versions: list[Obj
         for at, found in enumerate(older):
             # A version has not been current since the next newer one was made.
             since = versions[at].modified
-            if at >= kept and found.order not in gone and _fits(rule, key, found) and midnight_after(since + expiry["NoncurrentDays"] * DAY) <= now:
+            if at >= kept and found.order not in gone and fits(rule, key, found) and midnight_after(since + expiry["NoncurrentDays"] * DAY) <= now:
                 gone.add(found.order)
                 due.append(Due(key, found.version_id, found.order))
     left = len(older) - len(gone)
     for rule in rules:
         expiration = rule.get("Expiration") or {}
-        if not expiration or not _fits(rule, key, current):
+        if not expiration or not fits(rule, key, current):
             continue
         if current.marker:
             old_enough = "Days" in expiration and midnight_after(current.modified + expiration["Days"] * DAY) <= now
@@ -150,6 +132,6 @@ async def _abort_uploads(state: State, bucket: Bucket, rules: list[Shape], now: 
         upload = decode(value, Upload)
         for rule in aborting:
             days = rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
-            if upload.key.startswith(_prefix(rule)) and midnight_after(upload.initiated + days * DAY) <= now:
+            if upload.key.startswith(prefix_of(rule)) and midnight_after(upload.initiated + days * DAY) <= now:
                 await state.cloud.store.transact(lambda tx, key=row_key, one=upload.id: drop_upload(tx, state, key, one) if tx.get(key) is not None else None)  # type: ignore[misc]
                 break

@@ -11,6 +11,7 @@ from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.access import Conditions, may_list
 from haneul.services.s3.customer_keys import CustomerKey, key_to_read
+from haneul.services.s3.due import show_expiration
 from haneul.services.s3.errors import invalid_argument, invalid_request, no_such_key, no_such_version
 from haneul.services.s3.metadata import refuse_unbuilt, show_object
 from haneul.services.s3.outgoing import Source, body_of
@@ -94,6 +95,8 @@ def _answer(call: Call, request: Shape, bucket: Bucket, found: Object, key: Cust
     shown = show_object(call, bucket, found, key)
     if found.tags and _may_see_tags(call, request, bucket):
         shown["TagCount"] = len(found.tags)
+    if bucket.lifecycle is not None and "VersionId" not in request:
+        shown.update(show_expiration(bucket, request["Key"], found))
     _override(call, request, shown)
     first, length = 0, found.size
     if "PartNumber" in request:

@@ -9,6 +9,7 @@ from haneul.services.s3 import checksums
 from haneul.services.s3.access import bucket_arn, conditions, object_arn
 from haneul.services.s3.create_multipart_upload import find_upload
 from haneul.services.s3.customer_keys import key_of_upload
+from haneul.services.s3.due import show_abort
 from haneul.services.s3.keys import behind_key, part_key, parts_base, text_in, text_start, upload_key, uploads_base
 from haneul.services.s3.listing import Cursor, encoded, fold, page_size
 from haneul.services.s3.records import Part, Upload
@@ -40,6 +41,7 @@ async def list_parts(call: Call, request: Shape) -> Shape:
         "Initiator": {"ID": upload.initiator, "DisplayName": upload.initiator.rpartition("/")[2]},
         "Owner": owner(bucket.account),
         "StorageClass": upload.storage_class,
+        **show_abort(bucket, upload.key, upload.initiated),
     }
     if not upload.defaulted:
         shown["ChecksumAlgorithm"], shown["ChecksumType"] = upload.algorithm, upload.checksum_type

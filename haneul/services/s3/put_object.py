@@ -8,6 +8,7 @@ from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.access import authorize, conditions, may_match, object_arn
 from haneul.services.s3.customer_keys import new_hash, read_key
+from haneul.services.s3.due import show_expiration
 from haneul.services.s3.incoming import Received, upload
 from haneul.services.s3.keys import body_place
 from haneul.services.s3.metadata import check_new_object, read_headers, read_metadata, show_written, storage_class
@@ -49,7 +50,7 @@ async def store_object(call: Call, request: Shape, event: str) -> Shape:
     )
     async with upload(call, request, wanted, wanted.algorithm or checksums.DEFAULT, key) as taken:
         bucket = await finish(call, request, bucket, written, taken, event)
-    return show_written(bucket, written, key)
+    return {**show_written(bucket, written, key), **show_expiration(bucket, request["Key"], written)}
 
 
 async def finish(call: Call, request: Shape, bucket: Bucket, written: Object, taken: Received, event: str) -> Bucket:
