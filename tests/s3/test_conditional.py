@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from tests.s3.support import refusal
+from tests.s3.support import refusal, signed
+from tests.support.running import Running
 
 
 def test_reads(s3: Any, bucket: str) -> None:
@@ -57,3 +58,11 @@ def test_copies(s3: Any, bucket: str) -> None:
     assert refusal(copy(CopySourceIfNoneMatch=etag)) == ("PreconditionFailed", 412)
     assert refusal(copy(CopySourceIfModifiedSince=modified)) == ("PreconditionFailed", 412)
     assert refusal(copy(CopySourceIfUnmodifiedSince=modified - timedelta(hours=1))) == ("PreconditionFailed", 412)
+
+
+def test_an_unchanged_object_is_told_with_what_caches_go_by(cloud: Running, s3: Any, bucket: str) -> None:
+    """RFC 9110, section 15.4.5: without the fields of a whole answer a cache would forget how long its copy may be used."""
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x", CacheControl="max-age=60")["ETag"]
+    status, headers, _ = signed(cloud, "GET", f"/{bucket}/k", headers={"If-None-Match": etag})
+    assert (status, headers["etag"], headers["cache-control"]) == (304, etag, "max-age=60")
+    assert headers["last-modified"] == signed(cloud, "GET", f"/{bucket}/k")[1]["last-modified"]

@@ -7,6 +7,7 @@ from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.ports import Shape
 from haneul.services.s3.errors import no_such_key, precondition_failed
 from haneul.services.s3.records import Object
+from haneul.services.s3.times import http_date
 
 
 def matches(header: str, etag: str) -> bool:
@@ -31,7 +32,11 @@ def check_read(request: Shape, found: Object, bucket_is_versioned: bool) -> None
 
 
 def _not_modified(found: Object, bucket_is_versioned: bool) -> ServiceError:
-    headers = {"ETag": f'"{found.etag}"'}
+    # What a cache goes by for the copy that it keeps (RFC 9110, section 15.4.5).
+    headers = {"ETag": f'"{found.etag}"', "Last-Modified": http_date(found.modified)}
+    for name, header in (("CacheControl", "Cache-Control"), ("Expires", "Expires")):
+        if name in found.headers:
+            headers[header] = found.headers[name]
     if bucket_is_versioned:
         headers["x-amz-version-id"] = found.version_id
     return ServiceError("NotModified", "Not Modified", 304, headers=headers)
