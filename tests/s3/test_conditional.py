@@ -66,3 +66,9 @@ def test_an_unchanged_object_is_told_with_what_caches_go_by(cloud: Running, s3: 
     status, headers, _ = signed(cloud, "GET", f"/{bucket}/k", headers={"If-None-Match": etag})
     assert (status, headers["etag"], headers["cache-control"]) == (304, etag, "max-age=60")
     assert headers["last-modified"] == signed(cloud, "GET", f"/{bucket}/k")[1]["last-modified"]
+
+
+def test_one_condition_a_write(s3: Any, bucket: str) -> None:
+    """Both headers at once are more than S3 implements."""
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
+    assert refusal(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"y", IfMatch=etag, IfNoneMatch="*")) == ("NotImplemented", 501)

@@ -62,6 +62,8 @@ def check_write(request: Shape, key: str, current: Object | None) -> None:
     """The conditions of a write, against the current version as the write's own transaction sees it."""
     exists = current is not None and not current.marker
     none_match = request.get("IfNoneMatch")
+    if none_match is not None and "IfMatch" in request:
+        raise NotBuilt("the headers If-Match and If-None-Match together on writes to S3")
     if none_match is not None:
         if none_match.strip() != "*":
             raise NotBuilt("the header If-None-Match with anything but * on writes to S3")
