@@ -7,7 +7,7 @@ from haneul.core.errors import AccessDenied, NotBuilt
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3.access import Conditions, authorize, may_match
-from haneul.services.s3.errors import invalid_argument, malformed_xml, no_such_key, precondition_failed
+from haneul.services.s3.errors import invalid_argument, invalid_request, malformed_xml, no_such_key, precondition_failed
 from haneul.services.s3.events import Origin
 from haneul.services.s3.metadata import refuse_unbuilt
 from haneul.services.s3.preconditions import matches
@@ -75,6 +75,8 @@ async def delete_objects(call: Call, request: Shape) -> Shape:
     """Delete up to 1000 keys in one transaction; each key is allowed or refused by itself. API Reference: DeleteObjects."""
     bucket = find_bucket(call, request)
     refuse_unbuilt(request)
+    if call.http is not None and not any(name == "content-md5" or name == "x-amz-trailer" or name.startswith("x-amz-checksum-") for name in call.http.headers):
+        raise invalid_request("Missing required header for this request: Content-MD5")
     wanted = request.get("Delete") or {}
     objects: list[Shape] = wanted.get("Objects") or []
     if not objects or len(objects) > KEYS_MAX or any("Key" not in one for one in objects):
