@@ -88,6 +88,19 @@ def test_a_website(cloud: Running, s3: Any, bucket: str) -> None:
     assert page(cloud, bucket, "/", "HEAD")[2] == b"" and page(cloud, bucket, "/", "POST")[0] == 405
 
 
+def test_a_website_answers_pages_of_other_origins(cloud: Running, s3: Any, bucket: str) -> None:
+    """The bucket's rules hold at its website as well: fonts, scripts and data are fetched from there (S3 User Guide, "Using CORS")."""
+    site(s3, bucket)
+    s3.put_object(Bucket=bucket, Key="font", Body=b"f")
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": RULES})
+    asked = {"Host": f"{bucket}.s3-website-us-east-1.amazonaws.com", "Origin": "https://a.example.com", "Access-Control-Request-Method": "GET"}
+    assert fetch(cloud, "GET", "/font", headers=asked)[1]["access-control-allow-origin"] == "https://a.example.com"
+    assert fetch(cloud, "GET", "/missing", headers=asked)[1]["access-control-expose-headers"] == "ETag"
+    status, headers, _ = fetch(cloud, "OPTIONS", "/font", headers=asked)
+    assert (status, headers["access-control-allow-methods"]) == (200, "GET, PUT")
+    assert fetch(cloud, "OPTIONS", "/font", headers={**asked, "Access-Control-Request-Method": "DELETE"})[0] == 403
+
+
 def test_website_redirects(cloud: Running, s3: Any, bucket: str) -> None:
     """Of one object, by rules, and of everything."""
     site(s3, bucket, RoutingRules=[{"Condition": {"KeyPrefixEquals": "docs/"}, "Redirect": {"ReplaceKeyPrefixWith": "documents/", "HttpRedirectCode": "302"}}])

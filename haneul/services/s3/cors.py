@@ -71,8 +71,8 @@ def bucket_of_path(state: State, request: HttpRequest) -> Bucket | None:
     return state.bucket(name) if name else None
 
 
-def preflight(state: State, request: HttpRequest) -> HttpResponse:
-    """Answer an OPTIONS request by the first rule that fits origin, method and headers."""
+def preflight(state: State, request: HttpRequest, bucket: Bucket | None) -> HttpResponse:
+    """Answer an OPTIONS request about a bucket by the first rule that fits origin, method and headers."""
     request_id = state.cloud.ids.uuid()
     origin, method = request.headers.get("origin"), request.headers.get("access-control-request-method")
     if origin is None:
@@ -80,7 +80,6 @@ def preflight(state: State, request: HttpRequest) -> HttpResponse:
     if method is None or method not in _METHODS:
         message = f"Invalid Access-Control-Request-Method: {method or 'null'}"
         return _refuse(state, request, request_id, ServiceError("BadRequest", message, 400))
-    bucket = bucket_of_path(state, request)
     if bucket is None or bucket.cors is None:
         return _refuse(state, request, request_id, ServiceError("AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.", 403))
     wanted = [name.strip().lower() for name in request.headers.get("access-control-request-headers", "").split(",") if name.strip()]
@@ -101,9 +100,8 @@ def _refuse(state: State, request: HttpRequest, request_id: str, error: ServiceE
     return state.cloud.codec_for("s3").error(None, error, request_id, request)
 
 
-def allow_origin(state: State, request: HttpRequest, response: HttpResponse) -> None:
+def allow_origin(request: HttpRequest, response: HttpResponse, bucket: Bucket | None) -> None:
     """Add the headers that let a browser hand the answer to the page."""
-    bucket = bucket_of_path(state, request)
     if bucket is not None and bucket.cors is not None:
         rule = _fitting(bucket.cors, request.headers["origin"], request.method, [])
         if rule is not None:

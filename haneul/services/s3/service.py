@@ -14,7 +14,7 @@ from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.services.s3 import events, website
 from haneul.services.s3.checksums import check_document
-from haneul.services.s3.cors import allow_origin, preflight
+from haneul.services.s3.cors import allow_origin, bucket_of_path, preflight
 from haneul.services.s3.errors import precondition_failed
 from haneul.services.s3.lifecycle import KIND as LIFECYCLE
 from haneul.services.s3.lifecycle import sweep
@@ -63,7 +63,7 @@ class S3(Service):
     async def answer(self, request: HttpRequest, pipeline: Callable[[HttpRequest, Service], Awaitable[HttpResponse]]) -> HttpResponse:
         """What S3 adds to the pipeline: browsers' preflights and forms, which are no operations of the model, and headers on every answer."""
         if request.method == "OPTIONS":
-            response = preflight(self.state, request)
+            response = preflight(self.state, request, bucket_of_path(self.state, request))
         elif request.method == "POST" and is_form(request):
             response = await post_object(self.state, request)
         elif (request.method == "POST" and not request.query and (problem := _refused_post(request.path)) is not None) or (request.query and (problem := _refusal(request)) is not None):
@@ -72,12 +72,17 @@ class S3(Service):
             response = await pipeline(request, self)
         response.headers["Server"] = "AmazonS3"
         if "origin" in request.headers and request.method != "OPTIONS":
-            allow_origin(self.state, request, response)
+            allow_origin(request, response, bucket_of_path(self.state, request))
         return response
 
     async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
-        """The static website of the bucket `label`."""
-        return await website.serve(self.state, request, label)
+        """The static website of the bucket `label`, for pages of other origins too."""
+        if request.method == "OPTIONS":
+            return preflight(self.state, request, self.state.bucket(label))
+        response = await website.serve(self.state, request, label)
+        if "origin" in request.headers:
+            allow_origin(request, response, self.state.bucket(label))
+        return response
 
 
 def _refusal(request: HttpRequest) -> ServiceError | None:
