@@ -116,6 +116,15 @@ def test_durations(cloud: Running, iam: Any) -> None:
     chained.assume_role(RoleArn=arn, RoleSessionName="s2", DurationSeconds=3600)
 
 
+def test_sessions_of_users_chain_no_roles(cloud: Running, iam: Any) -> None:
+    """Chaining is a role that assumes a role: who comes with a session token may have all of the role's time."""
+    user = User(cloud, "fia")
+    arn = role(iam, "long", trust({"AWS": user.arn}), MaxSessionDuration=43200)
+    session = session_client(cloud, "sts", user.client("sts").get_session_token()["Credentials"])
+    credentials = session.assume_role(RoleArn=arn, RoleSessionName="s1", DurationSeconds=43200)["Credentials"]
+    assert int(credentials["Expiration"].timestamp()) == cloud.clock.seconds() + 43200
+
+
 def test_session_policies_only_take_away(cloud: Running, iam: Any) -> None:
     """The session may what both the role and the session's policies allow, inline or by ARN."""
     user = User(cloud, "gus")

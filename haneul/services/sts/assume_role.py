@@ -17,7 +17,6 @@ from haneul.services.sts.sessions import (
     authorize_by_trust,
     check_duration,
     checked_mfa,
-    has_session_credentials,
     issued,
     packed_size_percent,
     role_session,
@@ -59,7 +58,8 @@ async def assume_role(call: Call, request: Shape) -> Shape:
     source_identity = _authorize(call, request, role, mfa)
     seconds = request.get("DurationSeconds", _DURATION_SECONDS_DEFAULT)
     if caller.kind != "service":
-        check_duration(seconds, role, chained=has_session_credentials(caller))
+        # Chaining is what a role does that assumes another. A user's session (GetSessionToken) is as free as the user.
+        check_duration(seconds, role, chained=caller.kind == "role")
     session = role_session(role, request["RoleSessionName"], tags, source_identity=source_identity, mfa=mfa)
     answer = issued(call, request, session, seconds, policies=policies)
     answer |= {"AssumedRoleUser": {"AssumedRoleId": session.principal_id, "Arn": session.arn}}
