@@ -226,6 +226,39 @@ def test_multi_factor_codes(cloud: Running, iam: Any) -> None:
     session_client(cloud, "sts", credentials).assume_role(RoleArn=arn, RoleSessionName="s1")
 
 
+def _device(cloud: Running, user: User) -> tuple[str, bytes]:
+    """A multi-factor device of the user's: its serial number and its seed."""
+    device = user.iam.create_virtual_mfa_device(VirtualMFADeviceName=user.name)["VirtualMFADevice"]
+    serial, seed, now = device["SerialNumber"], device["Base32StringSeed"], cloud.clock.seconds()
+    user.iam.enable_mfa_device(UserName=user.name, SerialNumber=serial, AuthenticationCode1=code(seed, now), AuthenticationCode2=code(seed, now + 30))
+    return serial, seed
+
+
+def test_the_age_of_a_multi_factor_code(fresh_cloud: Running) -> None:
+    """A policy may ask that the code was given within the hour; a session without one has no such age at all."""
+    user = User(fresh_cloud, "lia", allow("iam:ListUsers", when={"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}))
+    serial, seed = _device(fresh_cloud, user)
+    refused("AccessDenied", user.client("iam").list_users)
+    credentials = user.client("sts").get_session_token(SerialNumber=serial, TokenCode=code(seed, fresh_cloud.clock.seconds()))["Credentials"]
+    session = session_client(fresh_cloud, "iam", credentials)
+    fresh_cloud.advance("59m")
+    session.list_users()
+    fresh_cloud.advance("1m")
+    refused("AccessDenied", session.list_users)
+
+
+def test_a_roles_session_says_nothing_of_the_code(cloud: Running, iam: Any) -> None:
+    """It was for the trust policy: what the role may do, and whom it may assume, cannot depend on it ("Secure API access with MFA")."""
+    user = User(cloud, "liv")
+    serial, seed = _device(cloud, user)
+    present = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    arn = role(iam, "proved", trust({"AWS": user.arn}, when=present), allow("iam:ListUsers", when=present), allow("iam:ListRoles"))
+    answer = user.client("sts").assume_role(RoleArn=arn, RoleSessionName="s1", SerialNumber=serial, TokenCode=code(seed, cloud.clock.seconds()))
+    session = session_client(cloud, "iam", answer["Credentials"])
+    session.list_roles()
+    refused("AccessDenied", session.list_users)
+
+
 def test_services_assume_roles_by_trust_alone(cloud: Running, iam: Any) -> None:
     """As functions get their credentials: in-process, as the service's principal."""
     arn = role(iam, "function", trust({"Service": "lambda.amazonaws.com"}), MaxSessionDuration=3600)

@@ -119,6 +119,13 @@ def _multi_factor(context: Context) -> bool | None:
     return None if context.caller.token_issued_at_ns is None else context.caller.mfa
 
 
+def _multi_factor_age(context: Context) -> int | None:
+    """Seconds since the code was given, which is when the session began; absent without one."""
+    issued_at = context.caller.token_issued_at_ns
+    now = context.single("aws:epochtime") if context.caller.mfa and issued_at is not None else None
+    return int(now) - issued_at // SECOND if issued_at is not None and now is not None else None
+
+
 def _is_service(context: Context) -> bool | None:
     return None if context.caller.kind == "anonymous" else context.caller.kind == "service"
 
@@ -134,6 +141,7 @@ _DERIVED: Mapping[str, Callable[[Context], ContextValue | None]] = {
     "aws:userid": lambda context: context.caller.principal_id or None,
     "aws:username": _user_name,
     "aws:sourceidentity": lambda context: context.caller.source_identity or None,
+    "aws:multifactorauthage": _multi_factor_age,
     "aws:multifactorauthpresent": _multi_factor,
     "aws:tokenissuetime": lambda context: _iso(context.caller.token_issued_at_ns),
     "aws:principalisawsservice": _is_service,

@@ -60,7 +60,8 @@ async def assume_role(call: Call, request: Shape) -> Shape:
     if caller.kind != "service":
         # Chaining is what a role does that assumes another. A user's session (GetSessionToken) is as free as the user.
         check_duration(seconds, role, chained=caller.kind == "role")
-    session = role_session(role, request["RoleSessionName"], tags, source_identity=source_identity, mfa=mfa)
+    # The code counts for the trust policy alone: a role's session does not say that there was one ("Secure API access with MFA").
+    session = role_session(role, request["RoleSessionName"], tags, source_identity=source_identity)
     answer = issued(call, request, session, seconds, policies=policies)
     answer |= {"AssumedRoleUser": {"AssumedRoleId": session.principal_id, "Arn": session.arn}}
     if policies or request.get("Tags"):
