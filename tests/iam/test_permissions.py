@@ -41,6 +41,28 @@ def test_inline_group_and_managed_policies_add_up(cloud: Running, iam: Any) -> N
     refused("AccessDenied", mine.list_roles)
 
 
+@pytest.mark.parametrize("change", [{"NewPath": "/admin/"}, {"NewUserName": "boss"}])
+def test_both_sides_of_a_move_need_the_permission(cloud: Running, iam: Any, change: dict[str, str]) -> None:
+    """Or a user could be moved to where other permissions hold ("Rename an IAM user")."""
+    name = f"mover-{next(iter(change))}"
+    iam.create_user(UserName=name, Path="/dev/")
+    user = User(cloud, f"{name}-boss", allow("iam:UpdateUser", on=f"arn:aws:iam::*:user/dev/{name}*"))
+    target = f"arn:aws:iam::{ACCOUNT}:user{change.get('NewPath', '/dev/')}{change.get('NewUserName', name)}"
+    message = refused("AccessDenied", user.client("iam").update_user, UserName=name, **change)
+    assert f"iam:UpdateUser on resource: {target} because" in message
+    user.client("iam").update_user(UserName=name, NewUserName=f"{name}2")
+    assert iam.get_user(UserName=f"{name}2")["User"]["Path"] == "/dev/"
+
+
+def test_the_last_use_of_ones_own_key(cloud: Running) -> None:
+    """The resource is the user whose key it is, as policies for self-service have it."""
+    user = User(cloud, "selfish", allow("iam:GetAccessKeyLastUsed", on="arn:aws:iam::*:user/${aws:username}"))
+    other = User(cloud, "foreign")
+    assert user.client("iam").get_access_key_last_used(AccessKeyId=user.key)["UserName"] == "selfish"
+    message = refused("AccessDenied", user.client("iam").get_access_key_last_used, AccessKeyId=other.key)
+    assert f"on resource: {other.arn} because" in message
+
+
 def test_explicit_deny_wins(cloud: Running, iam: Any) -> None:
     """Whatever else allows, and the sentence says so."""
     user = User(cloud, "denied", allow("iam:*"), allow("iam:ListUsers", effect="Deny"))

@@ -11,7 +11,9 @@ from typing import Any
 from haneul.core.call import Call
 from haneul.core.operation import Handler, Marked, Shape, operation
 from haneul.services.iam.directory import Directory
-from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, SERVER_CERTIFICATE, USER, Entity, Kind, Named, arn_of
+from haneul.services.iam.identities import key_row
+from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, SERVER_CERTIFICATE, USER, AccessKey, Entity, Kind, Named, arn_of
+from haneul.store.records import decode
 
 _BY_NAME: tuple[tuple[str, Kind[Any]], ...] = (
     ("InstanceProfileName", INSTANCE_PROFILE),
@@ -71,20 +73,24 @@ def iam_operation(*names: str, public: bool = False, authorized_inside: bool = F
     return mark
 
 
-def target_arn(call: Call, request: Shape) -> str:
-    """The ARN of what the request is about; `*` for what has none."""
+def target_arn(call: Call, request: Shape) -> str | tuple[str, ...]:
+    """The ARN of what the request is about; `*` for what has none. Of what is renamed or moved, both ARNs: the one it has and the one it is to have."""
     name = call.operation.name
     account = call.account
     if name in _LISTS:
         return f"arn:aws:iam::{account}:{_LISTS[name]}{request.get('PathPrefix', '/')}"
     for member, kind in _BY_NAME:
         if member in request:
-            return _named_arn(call, kind, request)
+            found = _named_arn(call, kind, request)
+            new_name, new_path = request.get(f"New{member}"), request.get("NewPath")
+            return (found, _moved_arn(found, kind, new_name, new_path)) if new_name or new_path else found
     for member in _BY_ARN:
         if member in request:
             return str(request[member])
     if name in _ABOUT_CALLER:
         return call.caller.arn or "*"
+    if name == "GetAccessKeyLastUsed":
+        return _key_owner_arn(call, request["AccessKeyId"])
     if name in ("CreatePolicy", "CreateVirtualMFADevice"):
         space, made = ("policy", "PolicyName") if name == "CreatePolicy" else ("mfa", "VirtualMFADeviceName")
         return f"arn:aws:iam::{account}:{space}{request.get('Path', '/')}{request[made]}"
@@ -105,6 +111,20 @@ def _named_arn(call: Call, kind: Kind[Any], request: Shape) -> str:
         return arn_of(call.account, kind, found)
     path = request.get("Path", "/") if call.operation.name.startswith(("Create", "Upload")) else "/"
     return f"arn:aws:iam::{call.account}:{kind.space}{path}{name}"
+
+
+def _moved_arn(arn: str, kind: Kind[Any], name: str | None, path: str | None) -> str:
+    """What the ARN becomes under a new name or path (IAM User Guide, "Rename an IAM user": the permission is needed on both sides)."""
+    account, _, resource = arn.partition(f":{kind.space}/")
+    old_path, _, old_name = f"/{resource}".rpartition("/")
+    return f"{account}:{kind.space}{path or old_path + '/'}{name or old_name}"
+
+
+def _key_owner_arn(call: Call, access_key_id: str) -> str:
+    """The user whose key it is; `*` for keys of nobody in the account."""
+    row = call.cloud.store.get(key_row(access_key_id))
+    user = Directory(call.cloud.store, call.account).by_id(USER, decode(row, AccessKey).user_id) if row is not None else None
+    return arn_of(call.account, USER, user) if user is not None else "*"
 
 
 def condition_keys(call: Call, request: Shape) -> Mapping[str, Any]:
