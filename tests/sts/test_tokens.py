@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -56,6 +57,20 @@ def test_versions_of_requests(cloud: Running, form: str, version: str) -> None:
     body = caught.value.read().decode()
     assert caught.value.code == 400
     assert f"<Code>InvalidAction</Code><Message>Could not find operation GetCallerIdentity for version {version}</Message>" in body
+
+
+def test_answers_in_json(cloud: Running) -> None:
+    """For who accepts nothing else: verifiers of somebody's signed GetCallerIdentity, and Envoy, which reads times as numbers."""
+    url = cloud.client("sts").generate_presigned_url("get_session_token", HttpMethod="GET")
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": "application/json"})) as answer:
+        assert answer.headers["Content-Type"] == "application/json"
+        found = json.load(answer)["GetSessionTokenResponse"]
+    assert found["ResponseMetadata"]["RequestId"] == answer.headers["x-amzn-RequestId"]
+    assert found["GetSessionTokenResult"]["Credentials"]["Expiration"] == cloud.clock.seconds() + 3600
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(url + "0", headers={"Accept": "application/json"}))
+    error = json.load(caught.value)["Error"]
+    assert (caught.value.code, error["Code"], error["Type"]) == (403, "SignatureDoesNotMatch", "Sender")
 
 
 def test_session_tokens(cloud: Running) -> None:

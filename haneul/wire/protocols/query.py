@@ -1,4 +1,4 @@
-"""The query protocol: `Action` and parameters in a form, answers and errors in XML."""
+"""The query protocol: `Action` and parameters in a form, answers and errors in XML, or in JSON for who accepts just that."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 from haneul.core.errors import SerializationError, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.quirks import Quirks
+from haneul.wire.documents import DocumentWriter
 from haneul.wire.forms import FormReader, form_tree, pairs
 from haneul.wire.model import OperationModel, ServiceModel
-from haneul.wire.protocols.base import NO_LABELS, Match, Protocol, decompressed
+from haneul.wire.protocols.base import NO_LABELS, ErrorDescription, Match, Protocol, decompressed
+from haneul.wire.protocols.json import JSON_WRITERS, dump_json
 from haneul.wire.xml import Write, XmlWriter, escape
 
 _XML_1_0 = '<?xml version="1.0"?>\n'
@@ -30,6 +32,15 @@ def form_of(request: HttpRequest) -> list[tuple[str, str]]:
     return found
 
 
+def _wants_json(request: HttpRequest) -> bool:
+    """No SDK does, but who reads STS's answers without one: Envoy's credentials, and whoever verifies a GetCallerIdentity that somebody else has signed."""
+    return request.headers.get("accept", "").startswith("application/json")
+
+
+def _json_answer(status: int, content: dict[str, Any], request_id: str) -> HttpResponse:
+    return HttpResponse(status, {"content-type": "application/json", "x-amzn-RequestId": request_id}, dump_json(content))
+
+
 def _version_in(parameters: list[tuple[str, str]]) -> str:
     return next((value for name, value in parameters if name == "Version"), "")
 
@@ -46,6 +57,8 @@ class QueryProtocol(Protocol):
         self.writer = XmlWriter(query_names=True)
         self._matches: dict[str, Match] = {}
         self._contents: dict[str, Write] = {}
+        self._documents = DocumentWriter(JSON_WRITERS)
+        self._speaks_json = model.name != "sqs"  # Which has other names for things there, as it speaks JSON in a protocol of its own.
         if model.name == "sqs":
             self.declaration = _XML_1_0
 
@@ -81,6 +94,8 @@ class QueryProtocol(Protocol):
 
     def serialize(self, match: Match, output: dict[str, Any], request_id: str, request: HttpRequest) -> HttpResponse:
         operation = match.operation
+        if self._speaks_json and _wants_json(request):
+            return self._serialize_json(operation, output, request_id)
         out = [f'{self.declaration}<{operation.name}Response xmlns="{self.model.xml_namespace}">']
         if operation.output is not None:
             out.append(f"<{operation.result_wrapper}>")
@@ -88,6 +103,19 @@ class QueryProtocol(Protocol):
             out.append(f"</{operation.result_wrapper}>")
         out.append(f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation.name}Response>")
         return self.answer(operation.status, out, request_id)
+
+    def _serialize_json(self, operation: OperationModel, output: dict[str, Any], request_id: str) -> HttpResponse:
+        response: dict[str, Any] = {}
+        if operation.output is not None:
+            response[operation.result_wrapper] = self._documents.structure(operation.output)(output)
+        response["ResponseMetadata"] = {"RequestId": request_id}
+        return _json_answer(operation.status, {f"{operation.name}Response": response}, request_id)
+
+    def _error_json(self, described: ErrorDescription, code: str, status: int, request_id: str) -> HttpResponse:
+        error = {"Code": code, "Message": described.message, "Type": "Sender" if described.sender else "Receiver"}
+        response = _json_answer(status, {"Error": error, "RequestId": request_id}, request_id)
+        response.headers.update(described.headers)
+        return response
 
     def _content(self, operation: OperationModel) -> Write:
         content = self._contents.get(operation.name)
@@ -107,6 +135,8 @@ class QueryProtocol(Protocol):
         if query_error is not None:
             code = query_error["code"]
             status = error.status or query_error["httpStatusCode"]
+        if self._speaks_json and _wants_json(request):
+            return self._error_json(described, code, status, request_id)
         namespace = f' xmlns="{self.model.xml_namespace}"' if self.model.xml_namespace else ""
         out = [
             f"{self.declaration}<ErrorResponse{namespace}><Error><Type>{'Sender' if described.sender else 'Receiver'}</Type>",
