@@ -28,6 +28,9 @@ class Naming(IntEnum):
 _ACCOUNT = re.compile(r"(?:arn:[a-z-]+:iam::)?(\d{12})(?::root)?\Z")
 _KNOWN_FORMS = re.compile(r"\*\Z|\d{12}\Z|arn:[a-z-]+:(?:iam|sts)::(?:\d{12}|cloudfront):(?:root|[a-z-]+/[^*?]+)\Z|A[A-Z]{3}[A-Z0-9]{12,}(?::[\w+=,.@-]+)?\Z")
 
+_SERVICE = re.compile(r"\*\Z|(?:[A-Za-z0-9-]+\.)+[A-Za-z]+\Z")
+_FEDERATED = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+\Z|arn:[a-z-]+:iam::\d{12}:(?:saml|oidc)-provider/[^*?]+\Z")
+
 PRINCIPAL_TYPES = ("AWS", "Service", "Federated", "CanonicalUser")
 
 
@@ -35,7 +38,14 @@ def is_principal(kind: str, value: str) -> bool:
     """True when a value has a form that an entry of a Principal element may have; `kind` is one of PRINCIPAL_TYPES."""
     if kind == "AWS":
         return _KNOWN_FORMS.match(value) is not None
+    if kind == "Service":
+        return _SERVICE.match(value) is not None
     return value != "" and (value == "*" or "*" not in value)
+
+
+def is_federated_principal(value: str) -> bool:
+    """True when whose word a trust policy takes is a domain (`accounts.google.com`) or an identity provider's ARN."""
+    return _FEDERATED.match(value) is not None
 
 
 class Principals:

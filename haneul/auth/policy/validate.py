@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from haneul.auth.policy.conditions import date_ns, operator_name
-from haneul.auth.policy.principals import PRINCIPAL_TYPES, is_principal
+from haneul.auth.policy.principals import PRINCIPAL_TYPES, is_federated_principal, is_principal
 
 PolicyKind = Literal["identity", "resource", "trust", "boundary", "session", "scp"]
 
@@ -304,6 +304,8 @@ def _check_principal(statement: Mapping[str, Any], *, trust: bool) -> None:
         if not _is_text_or_texts(values):
             raise MalformedPolicy("Syntax error in policy.")
         for value in _listed(principal, kind):
+            if trust and kind == "Federated" and not is_federated_principal(value):
+                raise MalformedPolicy("Federated principals must be valid domain names or SAML metadata ARNs")
             if not is_principal(kind, value):
                 raise MalformedPolicy(f'Invalid principal in policy: "{kind.upper()}":"{value}"')
     if trust and _COGNITO in _listed(principal, "Federated") and not statement.get("Condition"):
