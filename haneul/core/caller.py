@@ -23,6 +23,7 @@ class Caller:
     - `service`: the service principal, `lambda.amazonaws.com`. `federated_provider`: `accounts.google.com`, or the provider's ARN.
     - `tags`: the principal's tags with the session's laid over them. `token_issued_at_ns` and `token_expires_at_ns`:
       None for long-term keys.
+    - `mfa`: whether the session began with a multi-factor code; `mfa_at_ns` when that was given.
     - `canonical_id`: the account's canonical user id, where a service (S3) knows it.
     - `session_policies`: JSON texts, or ARNs of managed policies, passed when the session began. `scope_policies`: JSON texts that narrow it down further, each
       by itself (GetScopedCredentials). `transitive_tags`: keys of the session tags that go on
@@ -44,6 +45,7 @@ class Caller:
     token_issued_at_ns: int | None = None
     token_expires_at_ns: int | None = None
     mfa: bool = False
+    mfa_at_ns: int | None = None
     canonical_id: str = ""
     session_policies: tuple[str, ...] = ()
     scope_policies: tuple[str, ...] = ()

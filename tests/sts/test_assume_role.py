@@ -236,7 +236,7 @@ def _device(cloud: Running, user: User) -> tuple[str, bytes]:
 
 def test_the_age_of_a_multi_factor_code(fresh_cloud: Running) -> None:
     """A policy may ask that the code was given within the hour; a session without one has no such age at all."""
-    user = User(fresh_cloud, "lia", allow("iam:ListUsers", when={"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}))
+    user = User(fresh_cloud, "lia", allow("sts:*"), allow("iam:ListUsers", when={"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}))
     serial, seed = _device(fresh_cloud, user)
     refused("AccessDenied", user.client("iam").list_users)
     credentials = user.client("sts").get_session_token(SerialNumber=serial, TokenCode=code(seed, fresh_cloud.clock.seconds()))["Credentials"]
@@ -245,6 +245,8 @@ def test_the_age_of_a_multi_factor_code(fresh_cloud: Running) -> None:
     session.list_users()
     fresh_cloud.advance("1m")
     refused("AccessDenied", session.list_users)
+    scoped = session_client(fresh_cloud, "sts", credentials).get_scoped_credentials(DurationSeconds=900)["Credentials"]
+    refused("AccessDenied", session_client(fresh_cloud, "iam", scoped).list_users)
 
 
 def test_a_roles_session_says_nothing_of_the_code(cloud: Running, iam: Any) -> None:

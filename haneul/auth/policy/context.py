@@ -120,10 +120,10 @@ def _multi_factor(context: Context) -> bool | None:
 
 
 def _multi_factor_age(context: Context) -> int | None:
-    """Seconds since the code was given, which is when the session began; absent without one."""
-    issued_at = context.caller.token_issued_at_ns
-    now = context.single("aws:epochtime") if context.caller.mfa and issued_at is not None else None
-    return int(now) - issued_at // SECOND if issued_at is not None and now is not None else None
+    """Seconds since the code was given; absent without one."""
+    given_at = context.caller.mfa_at_ns
+    now = context.single("aws:epochtime") if given_at is not None else None
+    return int(now) - given_at // SECOND if given_at is not None and now is not None else None
 
 
 def _is_service(context: Context) -> bool | None:
