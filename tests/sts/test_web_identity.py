@@ -158,10 +158,16 @@ def test_forged_tokens(cloud: Running, issuer: Issuer, sts: Any) -> None:
         refused("InvalidIdentityToken", lambda token=token, **_: assume(sts, token))
 
 
-def test_session_tags_and_source_identity(cloud: Running, issuer: Issuer, sts: Any) -> None:
-    """The provider puts them into claims of their own; the trust policy must allow them."""
-    extra = {"https://aws.amazon.com/tags": {"principal_tags": {"team": ["red"]}, "transitive_tag_keys": ["team"]}, "https://aws.amazon.com/source_identity": "me"}
-    token = issuer.token(cloud.clock.seconds(), **extra)
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"https://aws.amazon.com/tags": {"principal_tags": {"team": ["red"]}, "transitive_tag_keys": ["team"]}},
+        {"https://aws.amazon.com/tags/principal_tags/team": "red", "https://aws.amazon.com/tags/transitive_tag_keys": ["team"]},
+    ],
+)
+def test_session_tags_and_source_identity(cloud: Running, issuer: Issuer, sts: Any, tags: dict[str, Any]) -> None:
+    """The provider puts them into claims of their own, nested or flat; the trust policy must allow them."""
+    token = issuer.token(cloud.clock.seconds(), **tags, **{"https://aws.amazon.com/source_identity": "me"})
     refused("AccessDenied", lambda **_: assume(sts, token))
     answer = assume(sts, token, "web-tags")
     assert answer["SourceIdentity"] == "me"

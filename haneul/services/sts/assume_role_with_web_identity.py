@@ -30,6 +30,9 @@ _SKEW_SECONDS = 300
 # The claims that permissions policies see in every request of the session.
 _SESSION_CLAIMS = frozenset({"aud", "sub", "app_id", "user_id", "id"})
 _TAGS_CLAIM = "https://aws.amazon.com/tags"
+# Providers that cannot nest claims (Entra ID, Okta) have one for each tag, and one for the keys.
+_FLAT_TAG = f"{_TAGS_CLAIM}/principal_tags/"
+_FLAT_TRANSITIVE = f"{_TAGS_CLAIM}/transitive_tag_keys"
 _SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
 
 
@@ -179,13 +182,16 @@ def _check_times(token: WebToken, now: int) -> None:
 
 def _read_session_claims(identity: WebIdentity) -> None:
     """Session tags and source identity that the provider put into the token (IAM User Guide, "Passing session tags using AssumeRoleWithWebIdentity")."""
+    flat = {name.removeprefix(_FLAT_TAG): value for name, value in identity.claims.items() if name.startswith(_FLAT_TAG)}
+    tags = {key: [value] if isinstance(value, str) else value for key, value in flat.items()}
+    transitive = identity.claims.get(_FLAT_TRANSITIVE, [])
     given = identity.claims.get(_TAGS_CLAIM)
     if isinstance(given, dict):
-        tags = given.get("principal_tags", {})
-        if not isinstance(tags, dict) or not all(isinstance(values, list) and len(values) == 1 and isinstance(values[0], str) for values in tags.values()):
-            raise invalid_identity_token("The session tags in the ID Token provided are not valid.")
-        identity.tags = [{"Key": key, "Value": values[0]} for key, values in tags.items()]
-        identity.transitive = [key for key in given.get("transitive_tag_keys", []) if isinstance(key, str)]
+        tags, transitive = given.get("principal_tags", {}), given.get("transitive_tag_keys", [])
+    if not isinstance(tags, dict) or not all(isinstance(values, list) and len(values) == 1 and isinstance(values[0], str) for values in tags.values()):
+        raise invalid_identity_token("The session tags in the ID Token provided are not valid.")
+    identity.tags = [{"Key": key, "Value": values[0]} for key, values in tags.items()]
+    identity.transitive = [key for key in transitive if isinstance(key, str)] if isinstance(transitive, list) else []
     source = identity.claims.get(_SOURCE_IDENTITY_CLAIM)
     if isinstance(source, str):
         identity.source_identity = source
