@@ -62,7 +62,7 @@ class UnknownIdentities:
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
         return None
 
-    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
+    async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
         return False
 
 
@@ -148,8 +148,8 @@ class StandardAuthority:
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
         return self.identities.saml_provider(arn)
 
-    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
-        return self.identities.one_time_password_fits(caller, serial_number, code)
+    async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
+        return await self.identities.take_one_time_password(caller, serial_number, code)
 
     def role_caller(self, role_arn: str, service: str, session_name: str, context: Mapping[str, Any] | None = None) -> Caller:
         role = self.identities.role(role_arn)

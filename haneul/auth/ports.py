@@ -34,5 +34,5 @@ class IdentitySource(Protocol):
 
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None: ...
 
-    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
-        """Whether `code` is what the caller's own multi-factor device shows now."""
+    async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
+        """Whether `code` is what the caller's own multi-factor device shows now, and has not been taken before."""

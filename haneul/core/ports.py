@@ -73,8 +73,8 @@ class Authority(Protocol):
     def role_caller(self, role_arn: str, service: str, session_name: str, context: Mapping[str, Any] | None = None) -> Caller:
         """The session that `service` (`lambda.amazonaws.com`) has after assuming a role; AccessDenied when the role does not trust it or does not exist."""
 
-    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
-        """Whether `code` is what the caller's own multi-factor device shows now."""
+    async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
+        """Whether `code` is what the caller's own multi-factor device shows now, and has not been taken before."""
 
     def bind_principals(self, document: str) -> str:
         """A policy of a resource or role as it is kept: with the unique ids of users and roles in place of their ARNs.

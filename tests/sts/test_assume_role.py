@@ -209,28 +209,32 @@ def test_source_identity_stays(cloud: Running, iam: Any) -> None:
     refused("AccessDenied", chained.assume_role, RoleArn=plain, RoleSessionName="s2")
 
 
-def test_multi_factor_codes(cloud: Running, iam: Any) -> None:
-    """A trust policy may ask for one; a wrong one is refused whatever the policy says."""
+def test_multi_factor_codes(fresh_cloud: Running) -> None:
+    """A trust policy may ask for one; a wrong one is refused whatever the policy says, and so is one that was used before."""
+    cloud = fresh_cloud
     user = User(cloud, "lee")
-    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="lee")["VirtualMFADevice"]
-    serial, seed, now = device["SerialNumber"], device["Base32StringSeed"], cloud.clock.seconds()
-    iam.enable_mfa_device(UserName="lee", SerialNumber=serial, AuthenticationCode1=code(seed, now), AuthenticationCode2=code(seed, now + 30))
-    arn = role(iam, "guarded", trust({"AWS": user.arn}, when={"Bool": {"aws:MultiFactorAuthPresent": "true"}}))
+    serial, seed = _device(cloud, user)
+    now = cloud.clock.seconds()
+    arn = role(user.iam, "guarded", trust({"AWS": user.arn}, when={"Bool": {"aws:MultiFactorAuthPresent": "true"}}))
     sts = user.client("sts")
     refused("AccessDenied", sts.assume_role, RoleArn=arn, RoleSessionName="s1")
     wrong = f"{(int(code(seed, now)) + 1) % 10**6:06}"
     message = refused("AccessDenied", sts.assume_role, RoleArn=arn, RoleSessionName="s1", SerialNumber=serial, TokenCode=wrong)
     assert message.startswith("MultiFactorAuthentication failed with invalid MFA one time pass code.")
     sts.assume_role(RoleArn=arn, RoleSessionName="s1", SerialNumber=serial, TokenCode=code(seed, now))
-    credentials = sts.get_session_token(SerialNumber=serial, TokenCode=code(seed, now))["Credentials"]
+    assert refused("AccessDenied", sts.get_session_token, SerialNumber=serial, TokenCode=code(seed, now)) == message
+    cloud.advance("30s")
+    credentials = sts.get_session_token(SerialNumber=serial, TokenCode=code(seed, now + 30))["Credentials"]
+    assert refused("AccessDenied", sts.get_session_token, SerialNumber=serial, TokenCode=code(seed, now)) == message
     session_client(cloud, "sts", credentials).assume_role(RoleArn=arn, RoleSessionName="s1")
 
 
 def _device(cloud: Running, user: User) -> tuple[str, bytes]:
-    """A multi-factor device of the user's: its serial number and its seed."""
+    """A multi-factor device of the user's: its serial number and its seed. The codes that it was enabled with are used, and time has gone by."""
     device = user.iam.create_virtual_mfa_device(VirtualMFADeviceName=user.name)["VirtualMFADevice"]
     serial, seed, now = device["SerialNumber"], device["Base32StringSeed"], cloud.clock.seconds()
     user.iam.enable_mfa_device(UserName=user.name, SerialNumber=serial, AuthenticationCode1=code(seed, now), AuthenticationCode2=code(seed, now + 30))
+    cloud.advance("1m")
     return serial, seed
 
 
@@ -249,12 +253,13 @@ def test_the_age_of_a_multi_factor_code(fresh_cloud: Running) -> None:
     refused("AccessDenied", session_client(fresh_cloud, "iam", scoped).list_users)
 
 
-def test_a_roles_session_says_nothing_of_the_code(cloud: Running, iam: Any) -> None:
+def test_a_roles_session_says_nothing_of_the_code(fresh_cloud: Running) -> None:
     """It was for the trust policy: what the role may do, and whom it may assume, cannot depend on it ("Secure API access with MFA")."""
+    cloud = fresh_cloud
     user = User(cloud, "liv")
     serial, seed = _device(cloud, user)
     present = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-    arn = role(iam, "proved", trust({"AWS": user.arn}, when=present), allow("iam:ListUsers", when=present), allow("iam:ListRoles"))
+    arn = role(user.iam, "proved", trust({"AWS": user.arn}, when=present), allow("iam:ListUsers", when=present), allow("iam:ListRoles"))
     answer = user.client("sts").assume_role(RoleArn=arn, RoleSessionName="s1", SerialNumber=serial, TokenCode=code(seed, cloud.clock.seconds()))
     session = session_client(cloud, "iam", answer["Credentials"])
     session.list_roles()

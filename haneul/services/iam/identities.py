@@ -17,6 +17,7 @@ from haneul.services.iam.records import GROUP, ROLE, USER, AccessKey, Entity, Mf
 from haneul.services.iam.saml_keys import opened_keys
 from haneul.services.iam.saml_metadata import SamlMetadata, read_metadata
 from haneul.store.keys import pack
+from haneul.store.port import Transaction
 from haneul.store.records import decode
 
 KEY_SPACE = "iam-key"
@@ -213,14 +214,24 @@ class Identities:
             provider.encryption_mode == "Required",
         )
 
-    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
-        """Whether the device is the caller's and shows this code."""
-        directory = Directory(self._cloud.store, caller.account)
-        device = directory.get(directory.key("mfa", serial_number), MfaDevice)
-        if device is None or not device.user_id or device.user_id != caller.principal_id:
-            return False
-        seed = self._cloud.vault.unseal(device.seed, SEED_PURPOSE)
-        return seed is not None and matching_step(seed, code, self._cloud.clock.now()) is not None
+    async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
+        """Whether the device is the caller's and shows this code, which counts once: after it only later ones do."""
+
+        def work(tx: Transaction) -> bool:
+            directory = Directory(tx, caller.account)
+            key = directory.key("mfa", serial_number)
+            device = directory.get(key, MfaDevice)
+            if device is None or not device.user_id or device.user_id != caller.principal_id:
+                return False
+            seed = self._cloud.vault.unseal(device.seed, SEED_PURPOSE)
+            step = matching_step(seed, code, self._cloud.clock.now()) if seed is not None else None
+            if step is None or step <= device.last_step:
+                return False
+            device.last_step = step
+            directory.put(key, device)
+            return True
+
+        return await self._cloud.store.transact(work)
 
 
 def _remember(cache: dict[str, Any], name: str, value: Any) -> None:

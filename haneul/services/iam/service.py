@@ -86,5 +86,5 @@ class Iam(Service):
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
         return self.identities.saml_provider(arn)
 
-    def one_time_password_fits(self, caller: Caller, serial_number: str, code: str) -> bool:
-        return self.identities.one_time_password_fits(caller, serial_number, code)
+    async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
+        return await self.identities.take_one_time_password(caller, serial_number, code)

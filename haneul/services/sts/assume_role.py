@@ -50,7 +50,7 @@ async def assume_role(call: Call, request: Shape) -> Shape:
     policies = session_policies(call, request, account)
     tags = session_tags(caller, request.get("Tags", []), request.get("TransitiveTagKeys", []))
     packed = packed_size_percent(policies, {tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", ())})
-    mfa = checked_mfa(call, request)
+    mfa = await checked_mfa(call, request)
     role = call.cloud.authority.role(arn)
     if role is None:
         # A role that does not exist is refused in the words of one that does not trust the caller.

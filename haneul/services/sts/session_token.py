@@ -25,6 +25,6 @@ def long_term_caller_seconds(call: Call, request: Shape, default: int) -> int:
 async def get_session_token(call: Call, request: Shape) -> Shape:
     """Temporary credentials of the caller. Needs no permission. Errors: AccessDenied."""
     seconds = long_term_caller_seconds(call, request, _DURATION_SECONDS_DEFAULT)
-    mfa = checked_mfa(call, request)
+    mfa = await checked_mfa(call, request)
     session = replace(call.caller, mfa=mfa, mfa_at_ns=call.now if mfa else None)
     return issued(call, request, session, seconds)

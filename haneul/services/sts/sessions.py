@@ -97,14 +97,14 @@ def tag_conditions(tags: list[Shape], transitive: list[str]) -> dict[str, Any]:
     return keys | ({"sts:TransitiveTagKeys": transitive} if transitive else {})
 
 
-def checked_mfa(call: Call, request: Shape) -> bool:
-    """Whether the caller has proved with a multi-factor code to be there; AccessDenied for a wrong one."""
+async def checked_mfa(call: Call, request: Shape) -> bool:
+    """Whether the caller has proved with a multi-factor code to be there; AccessDenied for a wrong one, and for one that was used already."""
     serial_number, code = request.get("SerialNumber"), request.get("TokenCode")
     if serial_number is None and code is None:
         return False
     if serial_number is None or code is None:
         raise validation_error("Both SerialNumber and TokenCode must be provided." if code is None else "SerialNumber must be provided with TokenCode.")
-    if not call.cloud.authority.one_time_password_fits(call.caller, serial_number, code):
+    if not await call.cloud.authority.take_one_time_password(call.caller, serial_number, code):
         raise access_denied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
     return True
 
