@@ -202,6 +202,29 @@ def test_what_authorizers_answer(cloud, gateway, answer, status, body):
     assert (got.status, got.json) == (status, body)
 
 
+@pytest.mark.parametrize(
+    ("own", "decided", "status"),
+    [
+        ("Deny", decision(), 403),
+        (None, decision(), 200),
+        ("Allow", decision(resource="arn:aws:execute-api:us-east-1:000000000000:other/*"), 200),
+        (None, decision(resource="arn:aws:execute-api:us-east-1:000000000000:other/*"), 403),
+        ("Allow", decision("Deny"), 403),
+    ],
+)
+def test_authorizers_beside_a_resource_policy(cloud, gateway, own, decided, status):
+    """One of the two must allow and neither deny; only what the API's own policy denies is refused without asking the authorizer."""
+    fake = fake_lambda(cloud)
+    fake.functions["auth"] = lambda event: decided
+    api, _ = authorized(gateway, **TOKEN)
+    elsewhere = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/prod/GET/elsewhere"}
+    statements = [elsewhere, {**elsewhere, "Effect": own, "Resource": "execute-api:/*"}] if own else [elsewhere]
+    gateway.update_rest_api(restApiId=api, patchOperations=[{"op": "replace", "path": "/policy", "value": policy(*statements)}])
+    deploy(gateway, api)
+    assert send(cloud, api, "/prod/x", headers={"Authorization": "t"}).status == status
+    assert ("authorizationToken" in str(fake.events)) is (own != "Deny")
+
+
 def test_decisions_are_remembered_by_the_clock(cloud, gateway):
     """One question per identity and time to live, for all methods; flushing asks anew."""
     fake = fake_lambda(cloud)

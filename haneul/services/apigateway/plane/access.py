@@ -75,6 +75,20 @@ def check_policy(cloud: Cloud, exchange: Exchange) -> None:
         raise access_denied(_masked(denied.message, stage.home)) from None
 
 
+def policy_allows(cloud: Cloud, exchange: Exchange) -> bool:
+    """Whether the API's resource policy by itself lets in a caller about whom an authorizer decides. What it denies explicitly is refused before the
+    authorizer is asked; where it is silent, the authorizer decides alone (the outcome table A of the page on resource policies)."""
+    if exchange.stage.policy is None:
+        return False
+    try:
+        check_policy(cloud, exchange)
+    except Refusal as refused:
+        if "explicit deny" in (refused.message or ""):
+            raise
+        return False
+    return True
+
+
 def authorize_iam(cloud: Cloud, exchange: Exchange) -> Caller:
     """The caller who signed the request, if IAM and the resource policy let him invoke the method."""
     try:

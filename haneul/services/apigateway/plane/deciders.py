@@ -46,8 +46,8 @@ class Deciders:
         """Ask anew from now on (about one stage, or everything)."""
         self._decisions = {place: one for place, one in self._decisions.items() if api_id is not None and place[:2] != (api_id, stage)}
 
-    async def decide(self, exchange: Exchange, authorizer: Authorizer) -> None:
-        """Let the request through, or refuse it; the authorizer's context goes with it."""
+    async def decide(self, exchange: Exchange, authorizer: Authorizer, *, allowed: bool) -> None:
+        """Let the request through, or refuse it; the authorizer's context goes with it. `allowed` by the API's resource policy it needs no allow here."""
         values = _identity(exchange, authorizer)
         stage = exchange.stage
         place = (stage.api_id, stage.name, authorizer.id, tuple(values))
@@ -61,9 +61,9 @@ class Deciders:
                 if len(self._decisions) >= _REMEMBERED_MAX:
                     self._decisions.clear()
                 self._decisions[place] = decision
-        self._apply(exchange, decision)
+        self._apply(exchange, decision, allowed)
 
-    def _apply(self, exchange: Exchange, decision: Decision) -> None:
+    def _apply(self, exchange: Exchange, decision: Decision, allowed: bool) -> None:
         try:
             self._cloud.authority.authorize(
                 ANONYMOUS,
@@ -76,7 +76,8 @@ class Deciders:
             )
         except AccessDenied as denied:
             explicit = " with an explicit deny" if "explicit deny" in denied.message else ""
-            raise access_denied(f"User is not authorized to access this resource{explicit}") from None
+            if explicit or not allowed:
+                raise access_denied(f"User is not authorized to access this resource{explicit}") from None
         exchange.authorizer = decision.context
         exchange.usage_key = decision.usage_key
 

@@ -15,7 +15,7 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import NotBuilt
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.ports import Shape
-from haneul.services.apigateway.plane.access import KeyRing, authorize_iam, check_policy
+from haneul.services.apigateway.plane.access import KeyRing, authorize_iam, check_policy, policy_allows
 from haneul.services.apigateway.plane.compiled import Stage, compile_stage
 from haneul.services.apigateway.plane.deciders import Deciders
 from haneul.services.apigateway.plane.exchange import Exchange
@@ -165,10 +165,11 @@ class Gateway:
         if kind == "AWS_IAM":
             exchange.caller = authorize_iam(self._cloud, exchange)
             return
-        check_policy(self._cloud, exchange)
         if kind == "CUSTOM" and method.authorizer is not None:
-            await self.deciders.decide(exchange, method.authorizer)
-        elif kind != "NONE":
+            await self.deciders.decide(exchange, method.authorizer, allowed=policy_allows(self._cloud, exchange))
+            return
+        check_policy(self._cloud, exchange)
+        if kind != "NONE":
             raise NotBuilt(f"the authorization type {kind} of apigateway")
 
     def _limit(self, exchange: Exchange) -> None:
