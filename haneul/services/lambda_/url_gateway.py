@@ -8,7 +8,7 @@ from __future__ import annotations
 from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -155,7 +155,7 @@ def make_event(request: HttpRequest, body: bytes, site: _Site, caller: Caller, r
     headers["x-forwarded-for"] = request.remote
     headers["x-forwarded-proto"] = "https" if request.secure else "http"
     headers["x-forwarded-port"] = request.host.rpartition(":")[2] if ":" in request.host else ("443" if request.secure else "80")
-    path = unquote_plus(request.path.replace("+", "%2B")) or "/"
+    path = request.path or "/"  # As it was sent: function URLs decode no paths, HTTP APIs do.
     account = site.found.target.account
     context: dict[str, Any] = {
         "accountId": account if caller.kind == "anonymous" else caller.account,
