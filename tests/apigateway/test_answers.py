@@ -14,11 +14,11 @@ from haneul.services.apigateway.plane.schema import Schema, SchemaError
 from tests.apigateway.support import deploy, error_of, fake_lambda, make_api, send
 
 
-def mock(gateway, api, resource, status="200", *, headers=None, body=None, template='{"statusCode": 200}'):
+def mock(gateway, api, resource, status="200", *, headers=None, body=None, template='{"statusCode": 200}', **settings):
     """A method OPTIONS that is answered by the gateway."""
     where = {"restApiId": api, "resourceId": resource, "httpMethod": "OPTIONS"}
     gateway.put_method(**where, authorizationType="NONE")
-    gateway.put_integration(**where, type="MOCK", requestTemplates={"application/json": template})
+    gateway.put_integration(**where, type="MOCK", requestTemplates={"application/json": template}, **settings)
     parameters = {f"method.response.header.{name}": True for name in headers or {}}
     gateway.put_method_response(**where, statusCode=status, responseParameters=parameters)
     values = {f"method.response.header.{name}": f"'{value}'" for name, value in (headers or {}).items()}
@@ -38,6 +38,16 @@ def test_preflights_are_mocks(cloud, gateway):
     answer = send(cloud, api, "/prod", "OPTIONS", {"Origin": "http://example.com", "Access-Control-Request-Method": "GET"})
     assert (answer.status, answer.json) == (200, {"ok": True})
     assert answer.all("access-control-allow-origin") == ["*"] and answer.header("access-control-allow-methods") == "GET,PUT"
+
+
+@pytest.mark.parametrize("template", ["{statusCode:200}", "{ statusCode: 200 }", '{ \n"statusCode" : 200}'])
+def test_preflights_as_deployment_tools_write_them(cloud, gateway, template):
+    """The gateway reads names without quotation marks, and the Serverless Framework asks besides for the conversion to text that happens anyhow."""
+    api = gateway.create_rest_api(name="tools")["id"]
+    mock(gateway, api, root_of(gateway, api), headers={"Access-Control-Allow-Origin": "*"}, template=template, contentHandling="CONVERT_TO_TEXT")
+    deploy(gateway, api)
+    answer = send(cloud, api, "/prod", "OPTIONS")
+    assert (answer.status, answer.header("access-control-allow-origin")) == (200, "*")
 
 
 def test_mocks_choose_by_status(cloud, gateway):

@@ -68,8 +68,8 @@ def check_integration(integration: Shape) -> None:
     for name in ("connectionId", "tlsConfig"):
         if name in integration:
             raise NotBuilt(f"the parameter {name} of apigateway:PutIntegration")
-    # A proxied function gets text as it is and binary bodies in base64, which is what CONVERT_TO_TEXT asks for.
-    if "contentHandling" in integration and (kind, integration["contentHandling"]) != ("AWS_PROXY", "CONVERT_TO_TEXT"):
+    # A proxied function gets text as it is and binary bodies in base64, which is what CONVERT_TO_TEXT asks for; what MOCK reads is text.
+    if "contentHandling" in integration and integration["contentHandling"] != "CONVERT_TO_TEXT":
         raise NotBuilt("the parameter contentHandling of apigateway:PutIntegration")
     if integration.get("responseTransferMode", "BUFFERED") != "BUFFERED":
         raise NotBuilt("the response transfer mode STREAM of apigateway:PutIntegration")

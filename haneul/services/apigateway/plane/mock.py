@@ -15,6 +15,7 @@ from haneul.services.apigateway.plane.exchange import Exchange
 from haneul.services.apigateway.plane.refusals import misconfigured, unsupported_media_type
 
 _JSON = "application/json"
+_BARE_NAME = re.compile(r"([{,]\s*)(\w+)(?=\s*:)")
 
 
 def mock_response(exchange: Exchange) -> HttpResponse:
@@ -44,10 +45,14 @@ def _request_body(exchange: Exchange, integration: Shape) -> bytes:
 
 
 def _status_asked_for(body: bytes) -> int:
+    """The status that a template names. Names without quotation marks (`{statusCode: 200}`, as deployment tools write it) are read, too."""
     try:
         asked = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise misconfigured() from None
+        try:
+            asked = orjson.loads(_BARE_NAME.sub(r'\1"\2"', body.decode("utf-8", "replace")))
+        except orjson.JSONDecodeError:
+            raise misconfigured() from None
     status = asked.get("statusCode") if isinstance(asked, dict) else None
     if not isinstance(status, int):
         raise misconfigured()
