@@ -134,6 +134,28 @@ def test_gateway_responses(cloud, gateway):
     assert error_of(gateway.delete_gateway_response, restApiId=api, responseType="DEFAULT_4XX")[0] == "NotFoundException"
 
 
+def test_gateway_responses_show_the_request(cloud, gateway):
+    """Headers and bodies can name parameters of the request, variables of the stage, and the whole context, also where no method was found."""
+    api = make_api(gateway, {"/{id}": {"GET": {"function": "none", "apiKeyRequired": True}}})
+    parameters = {"X-Path": "method.request.path.id", "X-Query": "method.request.querystring.q", "X-Variable": "stageVariables.v", "X-None": "method.request.path.none"}
+    for kind in ("INVALID_API_KEY", "MISSING_AUTHENTICATION_TOKEN"):
+        gateway.put_gateway_response(
+            restApiId=api,
+            responseType=kind,
+            responseParameters={f"gatewayresponse.header.{name}": source for name, source in parameters.items()},
+            responseTemplates={
+                "application/json": '["$stageVariables.v", "$method.request.querystring.q", "$method.request.path.id", "$context.httpMethod $context.path", "$context.resourcePath"]'
+            },
+        )
+    deploy(gateway, api, variables={"v": "blue"})
+    answer = send(cloud, api, "/prod/7?q=a%20b")
+    assert (answer.status, answer.json) == (403, ["blue", "a b", "7", "GET /prod/7", "/{id}"])
+    assert [answer.header(name) for name in parameters] == ["7", "a b", "blue", None]
+    answer = send(cloud, api, "/prod/7/8?q=c")
+    assert (answer.status, answer.json) == (403, ["blue", "c", "", "GET /prod/7/8", "/"])
+    assert [answer.header(name) for name in parameters] == [None, "c", "blue", None]
+
+
 def test_compression(cloud, gateway):
     """Answers from the API's minimum size on are compressed for those who accept it; compressed requests are unpacked."""
     fake_lambda(cloud).functions["echo"] = lambda event: {"statusCode": 200, "body": event["body"] or ""}

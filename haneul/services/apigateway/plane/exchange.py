@@ -143,6 +143,7 @@ class Exchange:
     def context(self) -> Shape:
         """`requestContext` of the event, `$context` of templates."""
         request, stage, caller = self.request, self.stage, self.caller
+        method: Method | None = getattr(self, "method", None)  # None for a request that is refused because there is no such method.
         host = request.host
         identity: Shape = {
             "cognitoIdentityPoolId": None,
@@ -163,8 +164,8 @@ class Exchange:
         if self.api_key:
             identity.update(apiKey=self.api_key, apiKeyId=self.api_key_id)
         made: Shape = {
-            "resourceId": self.method.resource_id,
-            "resourcePath": self.method.resource_path,
+            "resourceId": method.resource_id if method is not None else None,
+            "resourcePath": method.resource_path if method is not None else "/",
             "httpMethod": request.method,
             "extendedRequestId": self.extended_id,
             "requestTime": _request_time(self.now // SECOND),

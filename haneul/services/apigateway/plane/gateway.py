@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import zlib
-from typing import Any
 
 import orjson
 
@@ -23,6 +22,7 @@ from haneul.services.apigateway.plane.invoking import Invoker
 from haneul.services.apigateway.plane.mock import mock_response
 from haneul.services.apigateway.plane.proxy import invoke_proxy
 from haneul.services.apigateway.plane.refusals import (
+    Known,
     Refusal,
     bad_body,
     bad_parameters,
@@ -80,7 +80,7 @@ class Gateway:
 
     def _refuse_unknown(self) -> HttpResponse:
         ids = self._cloud.ids
-        response = refusal_response(forbidden(), {}, {}, {})
+        response = refusal_response(forbidden(), {}, None)
         response.headers["x-amzn-RequestId"] = ids.uuid()
         return response
 
@@ -117,12 +117,9 @@ class Gateway:
         return response
 
     def _refused(self, exchange: Exchange, refusal: Refusal) -> HttpResponse:
-        own = exchange.stage.responses
-        context: dict[str, Any] = {}
-        if own:
-            stage = exchange.stage
-            context = exchange.context() if hasattr(exchange, "method") else {"requestId": exchange.request_id, "stage": stage.name, "apiId": stage.api_id}
-        return refusal_response(refusal, own, context, exchange.request.headers)
+        stage, own = exchange.stage, exchange.stage.responses
+        known = Known(exchange.context(), stage.variables or {}, exchange.request.headers, exchange.query or {}, exchange.path_parameters) if own else None
+        return refusal_response(refusal, own, known)
 
     async def _perform(self, exchange: Exchange) -> HttpResponse:
         """The list of steps."""

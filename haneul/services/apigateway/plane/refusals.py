@@ -6,14 +6,24 @@ Source: API Gateway Developer Guide, "Gateway response types".
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from haneul.core.http import HttpResponse
 from haneul.core.ports import Shape
 
-_VARIABLE = re.compile(r"\$context\.([A-Za-z.]+)")
+_VARIABLE = re.compile(r"\$(context\.[A-Za-z.]+|stageVariables\.\w+|method\.request\.(?:header|querystring|path)\.[\w-]+)")
+
+
+class Known(NamedTuple):
+    """What responses to refused requests can be made of: the context and the stage's variables, and the request's parameters."""
+
+    context: dict[str, Any]
+    stage_variables: dict[str, str]
+    headers: dict[str, str]
+    query: dict[str, str]
+    path: dict[str, str]
 
 
 class Refusal(Exception):
@@ -94,29 +104,29 @@ def authorizer_misconfigured() -> Refusal:
     return Refusal("AUTHORIZER_CONFIGURATION_ERROR", None, "AuthorizerConfigurationException", 500)
 
 
-def refusal_response(refusal: Refusal, own: dict[str, Shape], context: dict[str, Any], request_headers: dict[str, str]) -> HttpResponse:
-    """The answer to a refused request, in the form that the API gives it."""
+def refusal_response(refusal: Refusal, own: dict[str, Shape], known: Known | None) -> HttpResponse:
+    """The answer to a refused request, in the form that the API gives it (`known` may be None when it gives none)."""
     custom = own.get(refusal.kind) or own.get("DEFAULT_5XX" if refusal.status >= 500 else "DEFAULT_4XX")
-    if custom is None:
+    if custom is None or known is None:
         body = orjson.dumps({refusal.message_key: refusal.message})
         return HttpResponse(refusal.status, {"Content-Type": "application/json", "x-amzn-ErrorType": refusal.error_type}, body)
     status = int(custom.get("statusCode") or refusal.status)
-    content_type, template = _template(custom["responseTemplates"], request_headers.get("accept", ""))
+    content_type, template = _template(custom["responseTemplates"], known.headers.get("accept", ""))
     error = {
-        "error.message": refusal.message or "",
-        "error.messageString": orjson.dumps(refusal.message).decode(),
-        "error.responseType": refusal.kind,
-        "error.validationErrorString": refusal.detail,
+        "context.error.message": refusal.message or "",
+        "context.error.messageString": orjson.dumps(refusal.message).decode(),
+        "context.error.responseType": refusal.kind,
+        "context.error.validationErrorString": refusal.detail,
     }
 
     def value(found: re.Match[str]) -> str:
         name = found[1].rstrip(".")
         rest = found[1][len(name) :]
-        return (error[name] if name in error else _context_text(context, name)) + rest
+        return (error[name] if name in error else _parameter(name, known) or "") + rest
 
     headers = {"Content-Type": content_type, "x-amzn-ErrorType": refusal.error_type}
     for name, source in custom.get("responseParameters", {}).items():
-        text = _parameter(source, context, request_headers)
+        text = _parameter(source, known)
         if name.startswith("gatewayresponse.header.") and text is not None and "\r" not in text and "\n" not in text:
             headers[name.removeprefix("gatewayresponse.header.")] = text
     return HttpResponse(status, headers, _VARIABLE.sub(value, template).encode())
@@ -138,12 +148,17 @@ def _context_text(context: dict[str, Any], path: str) -> str:
     return "" if value is None else str(value)
 
 
-def _parameter(source: str, context: dict[str, Any], request_headers: dict[str, str]) -> str | None:
-    """A response parameter's value: a literal in quotation marks, a variable of the context, or a header of the request."""
+def _parameter(source: str, known: Known) -> str | None:
+    """A value by its name: a literal in quotation marks, a variable of the context or the stage, or a parameter of the request."""
     if len(source) >= 2 and source[0] == source[-1] == "'":
         return source[1:-1]
     if source.startswith("context."):
-        return _context_text(context, source.removeprefix("context."))
-    if source.startswith("method.request.header."):
-        return request_headers.get(source.removeprefix("method.request.header.").lower())
-    return None
+        return _context_text(known.context, source.removeprefix("context."))
+    place, _, name = source.rpartition(".")
+    if place == "stageVariables":
+        return known.stage_variables.get(name)
+    if place == "method.request.header":
+        return known.headers.get(name.lower())
+    if place == "method.request.querystring":
+        return known.query.get(name)
+    return known.path.get(name) if place == "method.request.path" else None
