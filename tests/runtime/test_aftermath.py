@@ -32,8 +32,8 @@ time.sleep(0.01)
 os._exit(1)
 """
 TIMERS = {
-    "a timer that throws": "exports.handler = (e, c, callback) => { c.callbackWaitsForEmptyEventLoop = false; callback(null, process.pid); setTimeout(() => { throw new Error('late'); }, 30); };",
-    "a timer that exits": "exports.handler = (e, c, callback) => { c.callbackWaitsForEmptyEventLoop = false; callback(null, process.pid); setTimeout(() => process.exit(3), 30); };",
+    "a timer that throws": "exports.handler = async () => { setTimeout(() => { throw new Error('late'); }, 30); return process.pid; };",
+    "a timer that exits": "exports.handler = async () => { setTimeout(() => process.exit(3), 30); return process.pid; };",
 }
 PROMISES = {
     "a promise that nobody looks at": "exports.handler = async () => { Promise.reject(new Error('lost')); return process.pid; };",

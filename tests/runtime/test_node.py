@@ -12,11 +12,14 @@ from haneul.runtime.interpreters import discover
 from tests.runtime.conftest import Functions
 
 _NODES = sorted(name for name in discover() if name.startswith("nodejs"))
+_WITH_CALLBACKS = next((name for name in reversed(_NODES) if int(name.removeprefix("nodejs").removesuffix(".x")) < 24), "")
+_WITHOUT = next((name for name in reversed(_NODES) if int(name.removeprefix("nodejs").removesuffix(".x")) >= 24), "")
+needs_callbacks = pytest.mark.skipif(not _WITH_CALLBACKS, reason="no Node.js before 24 on this machine")
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.skipif(not _NODES, reason="no Node.js on this machine")]
 
 
-async def run(functions: Functions, source: str, event: Any = None, *, file: str = "app_dot_js", **settings: Any) -> Any:
-    outcome = await functions.run(files={file: source}, event=event, runtime=_NODES[-1], **settings)
+async def run(functions: Functions, source: str, event: Any = None, *, file: str = "app_dot_js", runtime: str = "", **settings: Any) -> Any:
+    outcome = await functions.run(files={file: source}, event=event, runtime=runtime or _NODES[-1], **settings)
     assert outcome.status == "success", (outcome.payload, outcome.log)
     return json.loads(outcome.payload)
 
@@ -29,15 +32,48 @@ async def test_every_version(functions: Functions, version: str) -> None:
 
 
 async def test_handler_styles(functions: Functions) -> None:
-    """Async functions, promises and callbacks; a callback waits for the event loop to be empty unless told otherwise."""
+    """Async functions and promises."""
     assert await run(functions, "exports.handler = async (event) => ({ got: event })", {"a": 1}) == {"got": {"a": 1}}
     assert await run(functions, "exports.handler = (event) => new Promise((done) => setTimeout(() => done(2), 5))") == 2
-    assert await run(functions, "exports.handler = (event, context, callback) => { setTimeout(() => callback(null, 3), 5); }") == 3
+
+
+@needs_callbacks
+async def test_callbacks(functions: Functions) -> None:
+    """A callback waits for the event loop to be empty unless told otherwise. It counts, too, when an async handler calls it and returns nothing."""
+    older = {"runtime": _WITH_CALLBACKS}
+    assert await run(functions, "exports.handler = (event, context, callback) => { setTimeout(() => callback(null, 3), 5); }", **older) == 3
     waits = "exports.handler = (event, context, callback) => { setTimeout(() => console.log('later'), 30); context.callbackWaitsForEmptyEventLoop = WAIT; callback(null, 4); }"
-    patient = await functions.run(waits.replace("WAIT", "true"), runtime=_NODES[-1])
-    hasty = await functions.run(waits.replace("WAIT", "false"), runtime=_NODES[-1])
+    patient = await functions.run(waits.replace("WAIT", "true"), runtime=_WITH_CALLBACKS)
+    hasty = await functions.run(waits.replace("WAIT", "false"), runtime=_WITH_CALLBACKS)
     assert (patient.payload, b"later" in patient.log) == (b"4", True)
     assert (hasty.payload, b"later" in hasty.log) == (b"4", False)
+    assert await run(functions, "exports.handler = async (event, context, callback) => { callback(null, 5); }", **older) == 5
+    failed = await functions.run("exports.handler = (e, c, callback) => callback(new RangeError('far'))", runtime=_WITH_CALLBACKS)
+    assert (failed.status, failed.error_type, json.loads(failed.payload)["errorType"]) == ("error", "RangeError", "RangeError")
+    assert await run(functions, "exports.handler = () => 6", **older) is None
+
+
+@pytest.mark.skipif(not _WITHOUT, reason="no Node.js 24 or later on this machine")
+async def test_no_callbacks_since_24(functions: Functions) -> None:
+    """A third parameter is refused, unless the answer is streamed; the context lacks what belongs to callbacks; and what a plain function returns is the answer."""
+    refused = await functions.run("exports.handler = (event, context, callback) => callback(null, 1)", runtime=_WITHOUT)
+    assert (refused.status, refused.error_type) == ("init_error", "Runtime.CallbackHandlerDeprecated")
+    assert json.loads(refused.payload)["errorMessage"].startswith("ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24.")
+    kept = "exports.handler = (event, context) => ['callbackWaitsForEmptyEventLoop', 'succeed', 'fail', 'done'].filter((name) => name in context)"
+    assert await run(functions, kept, runtime=_WITHOUT) == []
+    streamed = await functions.run("exports.handler = awslambda.streamifyResponse(async (event, stream, context) => { stream.write('s'); stream.end(); })", runtime=_WITHOUT)
+    assert (streamed.status, streamed.payload) == ("success", b"s")
+
+
+@pytest.mark.parametrize("version", _NODES)
+async def test_promises_that_are_never_settled(functions: Functions, version: str) -> None:
+    """When nothing is left that could settle it, the invocation fails at once; the environment goes on ("Troubleshoot invocation issues in Lambda")."""
+    source = "let n = 0; exports.handler = async () => { if (n++) return process.memoryUsage().rss > 0; await new Promise(() => {}); }"
+    environment = await functions.create(source, runtime=version)
+    first = await functions.invoke(environment)
+    assert (first.status, first.error_type) == ("error", "Runtime.NodeJsExit")
+    assert "a Promise that was never settled" in json.loads(first.payload)["errorMessage"]
+    assert (await functions.invoke(environment)).payload == b"true"
 
 
 async def test_module_kinds(functions: Functions) -> None:
@@ -88,7 +124,6 @@ exports.handler = async () => { const q = new RangeError('q'); q.code = 7; conso
     ("source", "status", "kind"),
     [
         ("exports.handler = async () => { throw new TypeError('bad') }", "error", "TypeError"),
-        ("exports.handler = (e, c, callback) => callback(new RangeError('far'))", "error", "RangeError"),
         ("exports.handler = async () => { Promise.reject(new Error('lost')); await new Promise((r) => setTimeout(r, 2000)) }", "error", "Runtime.UnhandledPromiseRejection"),
         ("exports.handler = async () => { setTimeout(() => { throw new EvalError('x') }, 1); await new Promise((r) => setTimeout(r, 2000)) }", "error", "EvalError"),
         ("exports.handler = async () => process.exit(3)", "exited", "Runtime.ExitError"),

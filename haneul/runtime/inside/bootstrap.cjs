@@ -17,6 +17,7 @@ const RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100;
 const TASK_ROOT = process.env.LAMBDA_TASK_ROOT || '/var/task';
 const JSON_LOG = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
 const IDLE_MS = 2;
+const CALLBACKS = Number(process.versions.node.split('.')[0]) < 24; // Node.js 24 and later have no handlers with callbacks any more.
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
 const LEVEL_MIN = LEVELS[(process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()] || 0;
 
@@ -146,6 +147,9 @@ function errorDocument(error) {
 
 // ---- handler
 
+const NO_CALLBACKS = 'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later. For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.';
+const NEVER_SETTLED = 'The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a Promise that was never settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes';
+
 class NamedError extends Error {
   constructor(name, message) {
     super(message);
@@ -190,6 +194,7 @@ async function loadHandler(name) {
   for (const part of base.slice(dot + 1).split('.')) found = found?.[part] ?? (found === loaded ? loaded?.default?.[part] : undefined);
   if (found === undefined || found === null) throw new NamedError('Runtime.HandlerNotFound', `${name} is undefined or not exported`);
   if (typeof found !== 'function') throw new NamedError('Runtime.HandlerNotFound', `${name} is not a function`);
+  if (!CALLBACKS && found.length >= 3 && !found[STREAMS]) throw new NamedError('Runtime.CallbackHandlerDeprecated', NO_CALLBACKS);
   return found;
 }
 
@@ -288,7 +293,6 @@ function makeContext(invocation, done) {
   const deadline = performance.now() + invocation.remaining;
   const environment = process.env;
   const context = {
-    callbackWaitsForEmptyEventLoop: true,
     functionVersion: environment.AWS_LAMBDA_FUNCTION_VERSION,
     functionName: environment.AWS_LAMBDA_FUNCTION_NAME,
     memoryLimitInMB: environment.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
@@ -300,6 +304,8 @@ function makeContext(invocation, done) {
     awsRequestId: invocation.id,
     getRemainingTimeInMillis: () => Math.max(Math.floor(deadline - performance.now()), 0),
   };
+  if (!CALLBACKS) return context;
+  context.callbackWaitsForEmptyEventLoop = true;
   context.succeed = (result) => { context.callbackWaitsForEmptyEventLoop = false; done(null, result); };
   context.fail = (error) => { context.callbackWaitsForEmptyEventLoop = false; done(error ?? 'handled'); };
   context.done = (error, result) => { context.callbackWaitsForEmptyEventLoop = false; done(error, result); };
@@ -351,9 +357,18 @@ function invoke(handler, invocation) {
       if (context.callbackWaitsForEmptyEventLoop) { waitsForEmptyLoop = settle; channel.unref(); } else setImmediate(settle);
     };
     try {
-      const result = handler(parseEvent(invocation.payload), context, callback);
-      if (typeof result?.then === 'function') {
-        result.then(succeed, fail);
+      const event = parseEvent(invocation.payload);
+      const result = CALLBACKS ? handler(event, context, callback) : handler(event, context);
+      if (typeof result?.then === 'function') { // What comes first counts, the promise or a callback.
+        const once = (settle) => (value) => { if (!called) { called = true; settle(value); } };
+        result.then(once(succeed), once(fail));
+        if (!called) {
+          const isAsync = !CALLBACKS || handler.constructor.name === 'AsyncFunction';
+          waitsForEmptyLoop = once(() => (isAsync ? fail(new NamedError('Runtime.NodeJsExit', NEVER_SETTLED)) : succeed(null)));
+          channel.unref();
+        }
+      } else if (!CALLBACKS) {
+        succeed(result);
       } else if (!called) { // Neither a promise nor a callback yet: when nothing is left to do, nothing will come any more.
         waitsForEmptyLoop = () => succeed(null);
         channel.unref();
