@@ -35,6 +35,24 @@ def test_errors_of_the_function_are_answers_not_errors_of_the_service(cloud: Run
     assert document["errorType"] == "ValueError" and document["errorMessage"] == "no"
 
 
+def test_a_client_context_goes_with_synchronous_invocations(cloud: Running) -> None:
+    """Because the API page of Invoke says so: with events it is not handed on, and it may have 3,583 bytes of base64."""
+    function(cloud, "told", "def handler(event, context):\n    print('context', context.client_context)\n    return context.client_context and context.client_context.custom\n")
+    client = cloud.client("lambda")
+
+    def encoded(length: int) -> str:
+        return base64.b64encode(json.dumps({"custom": {"k": "v" * length}}).encode()).decode()
+
+    assert json.loads(client.invoke(FunctionName="told", ClientContext=encoded(3))["Payload"].read()) == {"k": "vvv"}
+    with pytest.raises(ClientError, match="no more than 3583 bytes") as refused:
+        client.invoke(FunctionName="told", ClientContext=encoded(2700))
+    assert refused.value.response["Error"]["Code"] == "InvalidRequestContentException"
+    client.invoke(FunctionName="told", InvocationType="Event", ClientContext=encoded(3))
+    cloud.settle()
+    told = [event["message"].strip() for event in cloud.client("logs").filter_log_events(logGroupName="/aws/lambda/told", filterPattern="context")["events"]]
+    assert len(told) == 2 and told[1] == "context None"
+
+
 def test_the_log_tail_has_the_lines_around_and_of_the_invocation(cloud: Running) -> None:
     """Because `LogType=Tail` is how the console and `aws lambda invoke` show what happened."""
     function(cloud, "talks", "def handler(event, context):\n    print('hello', event['n'])\n", MemorySize=256)

@@ -52,14 +52,13 @@ class Asynchronous:
         self._held_back = 0
         cloud.outbox.handle(INVOKE, self._carry_out)
 
-    async def accept(self, found: Resolution, payload: bytes, request_id: str, client_context: str | None, trace: str = "") -> None:
-        """Take an event. It is on the disk when this returns."""
+    async def accept(self, found: Resolution, payload: bytes, request_id: str, trace: str = "") -> None:
+        """Take an event. It is on the disk when this returns. A client context is for synchronous invocations only, and not taken along."""
         self._invoker.meters.of(found).add("AsyncEventsReceived")
         entry = {
             "target": list(found.target),
             "payload": payload,
             "request_id": request_id,
-            "client_context": client_context,
             "trace": self._invoker.decided_trace(found, trace),
             "accepted_at": self._cloud.clock.now(),
             "attempts": 0,
@@ -102,9 +101,7 @@ class Asynchronous:
         """Run the function, and see to what comes of it."""
         self._invoker.meters.of(found).add("AsyncEventAge", (self._cloud.clock.now() - entry["accepted_at"]) / MILLISECOND, "Milliseconds")
         try:
-            invoked = await self._invoker.run(
-                found, entry["payload"], entry["request_id"], client_context=entry["client_context"], trace_id=entry.get("trace", ""), paced=False
-            )
+            invoked = await self._invoker.run(found, entry["payload"], entry["request_id"], trace_id=entry.get("trace", ""), paced=False)
         except ServiceError as error:
             if is_machine_full(error):
                 await self._hold_back(entry, expires_at)

@@ -11,7 +11,7 @@ from haneul.core.call import TRACE_HEADER, Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import bad_content, too_large
-from haneul.services.lambda_.limits import ASYNC_PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX
+from haneul.services.lambda_.limits import ASYNC_PAYLOAD_BYTES_MAX, CLIENT_CONTEXT_BYTES_MAX, PAYLOAD_BYTES_MAX
 from haneul.services.lambda_.names import qualified_resource, target_of
 from haneul.services.lambda_.service import Lambda
 from haneul.services.lambda_.traces import HEADER
@@ -33,7 +33,7 @@ async def invoke(call: Call, request: Shape) -> Shape:
     if kind == "DryRun":
         return {"StatusCode": 204}
     if kind == "Event":
-        await service.asynchronous.accept(found, payload, call.request_id, context, trace)
+        await service.asynchronous.accept(found, payload, call.request_id, trace)
         return {"StatusCode": 202}
     with_log = request.get("LogType") == "Tail"
     invoked = await service.invoker.run(found, payload, call.request_id, client_context=context, with_log=with_log, trace_id=trace)
@@ -55,7 +55,7 @@ async def invoke_async(call: Call, request: Shape) -> Shape:
     service = call.service(Lambda)
     found = service.functions.choose(target_of(call, request))
     trace = show_trace(call, service.invoker.decided_trace(found, trace_of(call)))
-    await service.asynchronous.accept(found, payload, call.request_id, None, trace)
+    await service.asynchronous.accept(found, payload, call.request_id, trace)
     return {"Status": 202}
 
 
@@ -87,6 +87,9 @@ def client_context_of(request: Shape) -> str | None:
     encoded: str | None = request.get("ClientContext")
     if encoded is None:
         return None
+    if len(encoded) > CLIENT_CONTEXT_BYTES_MAX:
+        message = f"Client context must be no more than {CLIENT_CONTEXT_BYTES_MAX} bytes when base64-encoded."
+        raise ServiceError("InvalidRequestContentException", message, 400, fields={"Type": "User"})
     try:
         text = b64decode(encoded, validate=True).decode()
         orjson.loads(text)
