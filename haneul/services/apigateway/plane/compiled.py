@@ -45,7 +45,8 @@ class Authorizer:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method as requests meet it. `throttle` is (requests a second, burst), None for the account's own limits."""
+    """A method as requests meet it. `throttle` is (requests a second, burst), None for the account's own limits; `dimensions` are those of its own
+    metrics, None where the stage's settings do not ask for them."""
 
     resource_id: str
     resource_path: str
@@ -59,6 +60,7 @@ class Method:
     timeout: int
     throttle: tuple[float, int] | None
     limit_names: tuple[str, ...]
+    dimensions: tuple[tuple[str, str], ...] | None
 
 
 @dataclass(slots=True)
@@ -122,6 +124,7 @@ class Stage:
             timeout=integration["timeoutInMillis"] * MILLISECOND,
             throttle=throttle,
             limit_names=(f"{path}/{name}", f"{path.lstrip('/')}/{name}"),
+            dimensions=(("ApiName", self.api["name"]), ("Method", name), ("Resource", path), ("Stage", self.name)) if settings.get("metricsEnabled") else None,
         )
 
     def _schemas(self, method: Shape) -> dict[str, Schema]:

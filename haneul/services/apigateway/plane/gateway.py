@@ -15,7 +15,7 @@ from haneul.core.errors import NotBuilt
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.ports import Shape
 from haneul.services.apigateway.plane.access import KeyRing, authorize_iam, check_policy, policy_allows
-from haneul.services.apigateway.plane.compiled import Stage, compile_stage
+from haneul.services.apigateway.plane.compiled import Method, Stage, compile_stage
 from haneul.services.apigateway.plane.deciders import Deciders
 from haneul.services.apigateway.plane.exchange import Exchange
 from haneul.services.apigateway.plane.invoking import Invoker
@@ -67,7 +67,11 @@ class Gateway:
         exchange = Exchange(request, stage, slash + path if slash else "/", cloud.ids, cloud.clock.now())
         started = Clock.machine_now()
         response = await self.answer(exchange)
-        self._report_latency(stage, (Clock.machine_now() - started) // 10_000 / 100)
+        latency = (Clock.machine_now() - started) // 10_000 / 100
+        self._report_latency(stage, latency)
+        method: Method | None = getattr(exchange, "method", None)
+        if method is not None and method.dimensions is not None:
+            self._report_method(stage, method.dimensions, latency, response.status)
         cloud.usage.add(stage.home.account, stage.home.region, "apigateway", "Count", f"{stage.api['name']}/{stage.name}")
         if response.status >= 400:
             cloud.usage.add(stage.home.account, stage.home.region, "apigateway", "5XXError" if response.status >= 500 else "4XXError", f"{stage.api['name']}/{stage.name}")
@@ -77,6 +81,14 @@ class Gateway:
         api = ("ApiName", stage.api["name"])
         for dimensions in ((api,), (api, ("Stage", stage.name))):
             self._cloud.metrics.add(stage.home.account, stage.home.region, "AWS/ApiGateway", "Latency", dimensions, milliseconds, "Milliseconds")
+
+    def _report_method(self, stage: Stage, dimensions: tuple[tuple[str, str], ...], milliseconds: float, status: int) -> None:
+        """The metrics of one method, for stages that have them enabled ("Amazon API Gateway dimensions and metrics")."""
+        account, region, add = stage.home.account, stage.home.region, self._cloud.metrics.add
+        add(account, region, "AWS/ApiGateway", "Count", dimensions)
+        add(account, region, "AWS/ApiGateway", "Latency", dimensions, milliseconds, "Milliseconds")
+        if status >= 400:
+            add(account, region, "AWS/ApiGateway", "5XXError" if status >= 500 else "4XXError", dimensions)
 
     def _refuse_unknown(self) -> HttpResponse:
         ids = self._cloud.ids

@@ -1,0 +1,33 @@
+"""What the gateway reports of its requests, against "Amazon API Gateway dimensions and metrics"."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from haneul.services.apigateway.service import ApiGateway
+from haneul.services.cloudwatch.service import CloudWatch
+from tests.apigateway.fakes import FakeLambda
+from tests.apigateway.support import deploy, fake_lambda, make_api, send
+from tests.support.running import Running
+
+
+def test_methods_have_metrics_where_the_stage_enables_them() -> None:
+    """A method whose settings say metricsEnabled has metrics of its own, beside those of its API and stage; another has none."""
+    with Running(services=[ApiGateway, FakeLambda, CloudWatch]) as cloud:
+        fake_lambda(cloud).functions["f"] = lambda event: {"statusCode": 404}
+        gateway = cloud.client("apigateway")
+        api = make_api(gateway, {"/a": {"GET": {"function": "f"}}, "/b": {"GET": {"function": "f"}}})
+        deploy(gateway, api)
+        gateway.update_stage(restApiId=api, stageName="prod", patchOperations=[{"op": "replace", "path": "/~1a/GET/metrics/enabled", "value": "true"}])
+        for path in ("/prod/a", "/prod/a", "/prod/b"):
+            assert send(cloud, api, path).status == 404
+        now = datetime.fromtimestamp(cloud.clock.seconds(), UTC)
+
+        def counted(metric: str, resource: str) -> float:
+            dimensions = [{"Name": name, "Value": value} for name, value in (("ApiName", "test"), ("Stage", "prod"), ("Method", "GET"), ("Resource", resource))]
+            times = {"StartTime": now - timedelta(minutes=5), "EndTime": now + timedelta(minutes=5), "Period": 60, "Statistics": ["SampleCount"]}
+            found = cloud.client("cloudwatch").get_metric_statistics(Namespace="AWS/ApiGateway", MetricName=metric, Dimensions=dimensions, **times)
+            return sum(point["SampleCount"] for point in found["Datapoints"])
+
+        assert [counted(metric, "/a") for metric in ("Count", "Latency", "4XXError", "5XXError")] == [2, 2, 2, 0]
+        assert counted("Count", "/b") == 0
