@@ -152,3 +152,17 @@ def test_live_tail(fresh_cloud, pattern):
     fresh_cloud.advance("5s")
     reader.join(20)
     assert "SessionTimeoutException" in str(ended[-1])
+
+
+def test_groups_for_infrequent_access_have_no_filters(cloud):
+    """They cost less because they lack filters and the live tail ("Log classes")."""
+    logs = cloud.client("logs")
+    logs.create_log_group(logGroupName="/rare", logGroupClass="INFREQUENT_ACCESS")
+    allow(cloud)
+    metric = [{"metricName": "m", "metricNamespace": "n", "metricValue": "1"}]
+    filtered = {"logGroupName": "/rare", "filterName": "f", "filterPattern": ""}
+    assert error_of(logs.put_metric_filter, **filtered, metricTransformations=metric)[0] == "InvalidOperationException"
+    assert error_of(logs.put_subscription_filter, **filtered, destinationArn=FUNCTION)[0] == "InvalidOperationException"
+    arn = "arn:aws:logs:us-east-1:000000000000:log-group:/rare"
+    tail = cloud.client("logs", inject_host_prefix=False).start_live_tail
+    assert error_of(tail, logGroupIdentifiers=[arn])[0] == "InvalidOperationException"

@@ -11,7 +11,7 @@ import re
 from haneul.core.arn import make_arn, parse_arn
 from haneul.core.call import Call
 from haneul.core.ports import Shape
-from haneul.services.logs.errors import group_not_found, invalid_parameter, stream_not_found
+from haneul.services.logs.errors import group_not_found, invalid_parameter, not_of_this_class, stream_not_found
 from haneul.services.logs.records import Group, Place, Stream, group_key, stream_key
 from haneul.store.port import Reader
 from haneul.store.records import decode
@@ -85,6 +85,12 @@ def find_group(reader: Reader, place: Place, name: str) -> Group:
     if value is None:
         raise group_not_found()
     return decode(value, Group)
+
+
+def check_standard(group: Group) -> None:
+    """InvalidOperationException unless the group's class has every feature."""
+    if group.group_class != "STANDARD":
+        raise not_of_this_class()
 
 
 def find_stream(reader: Reader, place: Place, group: Group, name: str) -> Stream:

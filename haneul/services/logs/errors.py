@@ -19,3 +19,8 @@ def stream_not_found() -> ServiceError:
 
 def invalid_token() -> ServiceError:
     return invalid_parameter("The specified nextToken is invalid.")
+
+
+def not_of_this_class() -> ServiceError:
+    """Groups of the class INFREQUENT_ACCESS have no filters and no live tail ("Log classes")."""
+    return ServiceError("InvalidOperationException", "The operation is not supported for log groups of the log class INFREQUENT_ACCESS.", 400)

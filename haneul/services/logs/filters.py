@@ -11,7 +11,7 @@ from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.operation import operation
 from haneul.core.paging import make_token, read_token
 from haneul.core.ports import Shape
-from haneul.services.logs.access import find_group, on_all_groups, on_group, place_of
+from haneul.services.logs.access import check_standard, find_group, on_all_groups, on_group, place_of
 from haneul.services.logs.delivery import invoke_destination, subscription_payload
 from haneul.services.logs.errors import invalid_parameter, invalid_token
 from haneul.services.logs.groups import change_group
@@ -61,6 +61,7 @@ async def put_metric_filter(call: Call, request: Shape) -> None:
     _check_transformation(transformation)
 
     def change(tx: Transaction, group: Group) -> None:
+        check_standard(group)
         name = request["filterName"]
         others = {key: value for key, value in group.metric_filters.items() if key != name}
         group.metric_filters = others
@@ -162,7 +163,7 @@ async def put_subscription_filter(call: Call, request: Shape) -> None:
         raise invalid_parameter("destinationArn for vendor lambda cannot be used with roleArn")
     service = call.service(Logs)
     pattern = service.pattern(request["filterPattern"])
-    find_group(call.cloud.store, place, request["logGroupName"])
+    check_standard(find_group(call.cloud.store, place, request["logGroupName"]))
     if arn.account != call.account:
         raise invalid_parameter("Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute your function.")
     try:

@@ -10,7 +10,7 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
-from haneul.services.logs.access import find_group, group_arn, group_of_identifier, place_of
+from haneul.services.logs.access import check_standard, find_group, group_arn, group_of_identifier, place_of
 from haneul.services.logs.errors import invalid_parameter
 from haneul.services.logs.patterns import Pattern
 from haneul.services.logs.records import Group, Stream, decode_event, events_prefix, streams_prefix
@@ -107,6 +107,8 @@ async def start_live_tail(call: Call, request: Shape) -> Shape:
         raise invalid_parameter("logStreamNames and logStreamNamePrefixes cannot be used together")
     pattern = call.service(Logs).pattern(request.get("logEventFilterPattern", ""))
     groups = [find_group(call.cloud.store, place_of(call), group_of_identifier(call, one)) for one in identifiers]
+    for group in groups:
+        check_standard(group)
     start: Shape = {
         "requestId": call.request_id,
         "sessionId": call.cloud.ids.uuid(),
