@@ -196,8 +196,10 @@ PET = {
         "kind": {"enum": ["cat", "dog", None]},
         "owner": {"$ref": "https://apigateway.amazonaws.com/restapis/x/models/Owner"},
         "either": {"oneOf": [{"type": "string"}, {"type": "number"}]},
+        "chip": {"type": "integer"},
     },
     "definitions": {"tag": {"type": "string"}},
+    "dependencies": {"chip": ["name", "age"], "either": {"properties": {"tags": {"maxItems": 1}}}},
 }
 
 
@@ -220,6 +222,10 @@ PET = {
         ({"name": "r", "tags": ["a", 1]}, False),
         ({"name": "r", "tags": ["a", "b", "c"]}, False),
         ({"name": "r", "kind": None}, True),
+        ({"name": "r", "chip": 7, "age": 1}, True),
+        ({"name": "r", "chip": 7}, False),
+        ({"name": "r", "either": 1, "tags": ["a"]}, True),
+        ({"name": "r", "either": 1, "tags": ["a", "b"]}, False),
         ({"name": "r", "kind": "cow"}, False),
         ({"name": "r", "owner": {"id": 1}}, True),
         ({"name": "r", "owner": {"id": "1"}}, False),

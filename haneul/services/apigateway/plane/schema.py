@@ -74,6 +74,11 @@ class Schema:
             if name not in value:
                 raise SchemaError(f"object has missing required properties ([\"{name}\"]) at {path}")
         _check_count(len(value), schema, "Properties", path)
+        for name, needed in schema.get("dependencies", {}).items():
+            if name in value and isinstance(needed, list):
+                self._check_object(value, {"required": needed}, root, path, depth)
+            elif name in value:
+                self._check(value, needed, root, path, depth + 1)
         properties = schema.get("properties", {})
         patterns = schema.get("patternProperties", {})
         additional = schema.get("additionalProperties", True)
