@@ -46,6 +46,7 @@ class Exchange:
         "caller",
         "extended_id",
         "headers",
+        "integration_ms",
         "method",
         "multi_headers",
         "multi_query",
@@ -71,6 +72,8 @@ class Exchange:
         self.trace_id = request.headers.get("x-amzn-trace-id") or f"Root=1-{now // SECOND:08x}-{chance[54:78]}"
         self.body = request.body
         self.method: Method
+        # How long the backend took, once it has been asked.
+        self.integration_ms: float | None = None
         self.path_parameters: dict[str, str] = {}
         self.authorizer: Shape | None = None
         self.usage_key = ""

@@ -67,26 +67,33 @@ class Gateway:
         exchange = Exchange(request, stage, slash + path if slash else "/", cloud.ids, cloud.clock.now())
         started = Clock.machine_now()
         response = await self.answer(exchange)
-        latency = (Clock.machine_now() - started) // 10_000 / 100
-        self._report_latency(stage, latency)
+        self._report_latencies(exchange, _milliseconds_since(started))
         method: Method | None = getattr(exchange, "method", None)
         if method is not None and method.dimensions is not None:
-            self._report_method(stage, method.dimensions, latency, response.status)
+            self._report_method(stage, method.dimensions, response.status)
         cloud.usage.add(stage.home.account, stage.home.region, "apigateway", "Count", f"{stage.api['name']}/{stage.name}")
         if response.status >= 400:
             cloud.usage.add(stage.home.account, stage.home.region, "apigateway", "5XXError" if response.status >= 500 else "4XXError", f"{stage.api['name']}/{stage.name}")
         return response
 
-    def _report_latency(self, stage: Stage, milliseconds: float) -> None:
+    def _report_latencies(self, exchange: Exchange, milliseconds: float) -> None:
+        """How long the whole took, and the backend within it: by API, by stage, and by method for stages that ask for that."""
+        stage, took = exchange.stage, exchange.integration_ms
+        account, region, add = stage.home.account, stage.home.region, self._cloud.metrics.add
         api = ("ApiName", stage.api["name"])
-        for dimensions in ((api,), (api, ("Stage", stage.name))):
-            self._cloud.metrics.add(stage.home.account, stage.home.region, "AWS/ApiGateway", "Latency", dimensions, milliseconds, "Milliseconds")
+        places: list[tuple[tuple[str, str], ...]] = [(api,), (api, ("Stage", stage.name))]
+        method: Method | None = getattr(exchange, "method", None)
+        if method is not None and method.dimensions is not None:
+            places.append(method.dimensions)
+        for dimensions in places:
+            add(account, region, "AWS/ApiGateway", "Latency", dimensions, milliseconds, "Milliseconds")
+            if took is not None:
+                add(account, region, "AWS/ApiGateway", "IntegrationLatency", dimensions, took, "Milliseconds")
 
-    def _report_method(self, stage: Stage, dimensions: tuple[tuple[str, str], ...], milliseconds: float, status: int) -> None:
-        """The metrics of one method, for stages that have them enabled ("Amazon API Gateway dimensions and metrics")."""
+    def _report_method(self, stage: Stage, dimensions: tuple[tuple[str, str], ...], status: int) -> None:
+        """The counts of one method, for stages that ask for them ("Amazon API Gateway dimensions and metrics")."""
         account, region, add = stage.home.account, stage.home.region, self._cloud.metrics.add
         add(account, region, "AWS/ApiGateway", "Count", dimensions)
-        add(account, region, "AWS/ApiGateway", "Latency", dimensions, milliseconds, "Milliseconds")
         if status >= 400:
             add(account, region, "AWS/ApiGateway", "5XXError" if status >= 500 else "4XXError", dimensions)
 
@@ -202,10 +209,19 @@ class Gateway:
     async def _integrate(self, exchange: Exchange) -> HttpResponse:
         kind = exchange.method.integration["type"]
         if kind == "AWS_PROXY":
-            return await invoke_proxy(exchange, self._invoker)
+            started = Clock.machine_now()
+            try:
+                return await invoke_proxy(exchange, self._invoker)
+            finally:
+                exchange.integration_ms = _milliseconds_since(started)
         if kind == "MOCK":
             return mock_response(exchange)
         raise NotBuilt(f"the integration type {kind} of apigateway")
+
+
+def _milliseconds_since(started: int) -> float:
+    """To the hundredth, so that a metric has not too many different values."""
+    return (Clock.machine_now() - started) // 10_000 / 100
 
 
 def _has_parameter(exchange: Exchange, place: str, name: str) -> bool:
