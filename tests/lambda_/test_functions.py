@@ -184,7 +184,11 @@ def test_lists_come_in_pages(fresh_cloud: Running) -> None:
     client.publish_version(FunctionName="f1")
     names = [one["FunctionName"] for page in client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 2}) for one in page["Functions"]]
     assert names == [f"f{number}" for number in range(5)]
-    everything = [(one["FunctionName"], one["Version"]) for one in client.list_functions(FunctionVersion="ALL")["Functions"]]
+    listed = client.list_functions(FunctionVersion="ALL")["Functions"]
+    everything = [(one["FunctionName"], one["Version"]) for one in listed]
+    # Of a list one sees what functions are made of; how they are, GetFunction tells of each.
+    shown = client.get_function_configuration(FunctionName=listed[0]["FunctionName"], Qualifier=listed[0]["Version"])
+    assert shown.keys() - {"ResponseMetadata"} - listed[0].keys() == {"State", "LastUpdateStatus", "RuntimeVersionConfig"}
     assert ("f1", "1") in everything and ("f1", "$LATEST") in everything and len(everything) == 6
 
 
