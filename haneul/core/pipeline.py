@@ -67,6 +67,8 @@ class Pipeline:
             return response
         except Exception as problem:  # The boundary: whatever happened becomes the service's own error.
             error = _error_of(problem, service, request_id, call)
+            if call is not None:
+                service.refused(call, error)
             response = codec.error(matched, error, request_id, request)
             if call is not None and call.headers:
                 response.headers.update(call.headers)

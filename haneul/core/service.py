@@ -14,6 +14,7 @@ from haneul.core.quirks import Quirks
 if TYPE_CHECKING:
     from haneul.core.call import Call
     from haneul.core.cloud import Cloud
+    from haneul.core.errors import ServiceError
 
 
 class Service:
@@ -79,6 +80,9 @@ class Service:
         before the pipeline here, or adds to its responses.
         """
         return pipeline(request, self)
+
+    def refused(self, call: Call, error: ServiceError) -> None:
+        """A call is going to be answered with an error: for services that count them."""
 
     async def serve(self, request: HttpRequest, label: str) -> HttpResponse:
         """Answer a request that is not an API call of this service (an `execute-api` host, a function URL …).

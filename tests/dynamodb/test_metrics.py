@@ -7,6 +7,7 @@ from typing import Any
 
 from haneul.services.cloudwatch.service import CloudWatch
 from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodbstreams.service import DynamoDbStreams
 from tests.dynamodb.support import failure, make_table, n, s
 from tests.support.running import Running
 
@@ -70,3 +71,19 @@ def test_tables_report_conditions_that_failed_and_items_that_expired() -> None:
 
         assert total("ConditionalCheckFailedRequests") == 4
         assert total("TimeToLiveDeletedItemCount") == 2
+
+
+def test_errors_of_users_are_counted() -> None:
+    """By account and region: every answer of 400, but those that other metrics count; streams count along."""
+    with Running(services=[CloudWatch, DynamoDb, DynamoDbStreams]) as running:
+        tables, table = running.client("dynamodb"), make_table(running)
+        assert failure(tables.get_item, TableName="missing", Key={"pk": s("a")})[0] == "ResourceNotFoundException"
+        assert failure(tables.put_item, TableName=table, Item={})[0] == "ValidationException"
+        tables.put_item(TableName=table, Item={"pk": s("a")})
+        assert failure(tables.put_item, TableName=table, Item={"pk": s("a")}, ConditionExpression="attribute_not_exists(pk)")[0] == "ConditionalCheckFailedException"
+        arn = "arn:aws:dynamodb:us-east-1:000000000000:table/tab/stream/2020-01-01T00:00:00.000"
+        assert failure(running.client("dynamodbstreams").describe_stream, StreamArn=arn)[0] == "ResourceNotFoundException"
+        now = datetime.fromtimestamp(running.clock.now() // 10**9, UTC)
+        times = {"StartTime": now - timedelta(minutes=10), "EndTime": now + timedelta(minutes=1), "Period": 60, "Statistics": ["Sum"]}
+        found = running.client("cloudwatch").get_metric_statistics(Namespace="AWS/DynamoDB", MetricName="UserErrors", Dimensions=[], **times)
+        assert sum(point["Sum"] for point in found["Datapoints"]) == 3

@@ -77,6 +77,9 @@ class DynamoDb(Service):
             return pipeline(request, self)
         return answer_other(self.cloud, request) or pipeline(request, self)
 
+    def refused(self, call: Call, error: ServiceError) -> None:
+        self.capacity.count_refused(call.account, call.region, error)
+
     async def start(self) -> None:
         """Whatever replicas wait for, they may be able to go on with now."""
         self._unlisten = self.cloud.signals.listen(LINKS_CHANGED, self._links_changed)

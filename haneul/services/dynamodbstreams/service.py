@@ -48,6 +48,11 @@ class DynamoDbStreams(Service):
         super().__init__(cloud)
         self.readers = Readers()
 
+    def refused(self, call: Call, error: ServiceError) -> None:
+        """What readers of streams do wrong counts with what is done wrong at tables (Developer Guide: "DynamoDB metrics", UserErrors)."""
+        if error.status in (None, 400):
+            self.cloud.metrics.add(call.account, call.region, "AWS/DynamoDB", "UserErrors")
+
     @property
     def source(self) -> StreamSource:
         """The running DynamoDB's streams. The two are one service with two APIs, and meet here only."""

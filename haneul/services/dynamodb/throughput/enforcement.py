@@ -176,6 +176,11 @@ class Capacity:
         if error.code in CODES or _throttled_within(error):
             self.count_throttled_request(table, operation)
 
+    def count_refused(self, account: str, region: str, error: ServiceError) -> None:
+        """Count a request that was answered with 400, but for those that metrics of their own count (Developer Guide: "DynamoDB metrics", UserErrors)."""
+        if error.status in (None, 400) and error.code not in CODES and error.code != "ConditionalCheckFailedException":
+            self._cloud.metrics.add(account, region, NAMESPACE, "UserErrors")
+
     def count_throttled_request(self, table: Table, operation: str) -> None:
         """Count a request of which something was throttled."""
         record = table.record
