@@ -29,10 +29,7 @@ def row_size(row: bytes) -> int:
 
 def total_size(rows: list[bytes]) -> int:
     """The items' sizes together."""
-    total = 0
-    for row in rows:
-        total += (row[1] << 24) + (row[2] << 16) + (row[3] << 8) + row[4]
-    return total
+    return sum(row_size(row) for row in rows)
 
 
 def row_body(row: bytes) -> bytes:

@@ -132,6 +132,11 @@ class Exchange:
             self.query = {name: values[-1] for name, values in multi.items()}
 
     @property
+    def routed(self) -> Method | None:
+        """The method that answers, None as long as it is not found: a request for none is refused."""
+        return getattr(self, "method", None)
+
+    @property
     def method_arn(self) -> str:
         """What permissions to call this method, and the function's permission for it, are about."""
         stage = self.stage
@@ -146,7 +151,7 @@ class Exchange:
     def context(self) -> Shape:
         """`requestContext` of the event, `$context` of templates."""
         request, stage, caller = self.request, self.stage, self.caller
-        method: Method | None = getattr(self, "method", None)  # None for a request that is refused because there is no such method.
+        method = self.routed
         host = request.host
         identity: Shape = {
             "cognitoIdentityPoolId": None,

@@ -15,7 +15,7 @@ from haneul.core.errors import NotBuilt
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.ports import Shape
 from haneul.services.apigateway.plane.access import KeyRing, authorize_iam, check_policy, policy_allows
-from haneul.services.apigateway.plane.compiled import Method, Stage, compile_stage
+from haneul.services.apigateway.plane.compiled import Stage, compile_stage
 from haneul.services.apigateway.plane.deciders import Deciders
 from haneul.services.apigateway.plane.exchange import Exchange
 from haneul.services.apigateway.plane.invoking import Invoker
@@ -67,35 +67,28 @@ class Gateway:
         exchange = Exchange(request, stage, slash + path if slash else "/", cloud.ids, cloud.clock.now())
         started = Clock.machine_now()
         response = await self.answer(exchange)
-        self._report_latencies(exchange, _milliseconds_since(started))
-        method: Method | None = getattr(exchange, "method", None)
-        if method is not None and method.dimensions is not None:
-            self._report_method(stage, method.dimensions, response.status)
+        self._report(exchange, response.status, _milliseconds_since(started))
         cloud.usage.add(stage.home.account, stage.home.region, "apigateway", "Count", f"{stage.api['name']}/{stage.name}")
         if response.status >= 400:
             cloud.usage.add(stage.home.account, stage.home.region, "apigateway", "5XXError" if response.status >= 500 else "4XXError", f"{stage.api['name']}/{stage.name}")
         return response
 
-    def _report_latencies(self, exchange: Exchange, milliseconds: float) -> None:
-        """How long the whole took, and the backend within it: by API, by stage, and by method for stages that ask for that."""
-        stage, took = exchange.stage, exchange.integration_ms
+    def _report(self, exchange: Exchange, status: int, milliseconds: float) -> None:
+        """How long the whole took, and the backend within it; for stages that ask for it, all of one method's metrics, too ("Amazon API Gateway dimensions
+        and metrics"). What APIs and stages count comes from the usage."""
+        stage, took, method = exchange.stage, exchange.integration_ms, exchange.routed
         account, region, add = stage.home.account, stage.home.region, self._cloud.metrics.add
         api = ("ApiName", stage.api["name"])
         places: list[tuple[tuple[str, str], ...]] = [(api,), (api, ("Stage", stage.name))]
-        method: Method | None = getattr(exchange, "method", None)
         if method is not None and method.dimensions is not None:
             places.append(method.dimensions)
+            add(account, region, "AWS/ApiGateway", "Count", method.dimensions)
+            if status >= 400:
+                add(account, region, "AWS/ApiGateway", "5XXError" if status >= 500 else "4XXError", method.dimensions)
         for dimensions in places:
             add(account, region, "AWS/ApiGateway", "Latency", dimensions, milliseconds, "Milliseconds")
             if took is not None:
                 add(account, region, "AWS/ApiGateway", "IntegrationLatency", dimensions, took, "Milliseconds")
-
-    def _report_method(self, stage: Stage, dimensions: tuple[tuple[str, str], ...], status: int) -> None:
-        """The counts of one method, for stages that ask for them ("Amazon API Gateway dimensions and metrics")."""
-        account, region, add = stage.home.account, stage.home.region, self._cloud.metrics.add
-        add(account, region, "AWS/ApiGateway", "Count", dimensions)
-        if status >= 400:
-            add(account, region, "AWS/ApiGateway", "5XXError" if status >= 500 else "4XXError", dimensions)
 
     def _refuse_unknown(self) -> HttpResponse:
         ids = self._cloud.ids
