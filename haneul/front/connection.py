@@ -19,7 +19,7 @@ from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import ClientGone, IncomingBody, Unanswerable
 from haneul.front.head import NO_BODY, head_bytes
 from haneul.front.incoming import METHODS, Incoming, Refused, joined, path_of_absolute, refuse_coding
-from haneul.front.respond import driver, send_stream
+from haneul.front.respond import bound_near, driver, send_stream
 
 if TYPE_CHECKING:
     from haneul.front.server import Server
@@ -34,6 +34,7 @@ _RELAYED_BYTES = 256
 _STREAM_FROM_BYTES = 1 << 20
 _QUEUE_MAX = 32
 _JOIN_BELOW_BYTES = 65_536
+_BOUND_FROM_BYTES = 1 << 19
 _LINGER_SECONDS = 5.0
 _log = logging.getLogger("haneul")
 
@@ -320,6 +321,8 @@ class Connection(asyncio.Protocol):
     def _write_large(self, head: bytes, body: bytes) -> None:
         """Write a body that is in memory and stays there: it goes out with what others have to say, not between their answers."""
         if len(body) > self._room:
+            if len(body) >= _BOUND_FROM_BYTES > self._room:
+                bound_near(self._transport)
             self._room = len(body)
             self._transport.set_write_buffer_limits(high=len(head) + len(body) + _JOIN_BELOW_BYTES)
         self._transport.writelines((head, body))
@@ -338,6 +341,7 @@ class Connection(asyncio.Protocol):
         if self._room:
             self._room = 0
             self._transport.set_write_buffer_limits()
+        bound_near(self._transport)
         self._work = asyncio.get_running_loop().create_task(self._send(pending, head, body, chunked))
 
     def _let_go(self, body: bytes | FileBody | AsyncIterator[bytes]) -> None:
