@@ -46,7 +46,7 @@ class Codecs:
         if codec is None:
             known = self._cloud.services.get(service)
             quirks = known.quirks if known is not None else Quirks()
-            codec = self._codecs[service] = ServiceCodec(load_service(service), quirks, new_token=self._cloud.ids.uuid)
+            codec = self._codecs[service] = ServiceCodec(load_service(service), quirks)
         return codec
 
 

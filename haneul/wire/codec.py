@@ -40,14 +40,13 @@ class ServiceCodec:
 
     Parameters come out boto3-style: blobs are bytes, timestamps integers (nanoseconds since the epoch), a streaming body is the request's
     stream or bytes. Outputs go in the same way; a streaming payload may be bytes, a FileBody or an async iterator; members of JSON answers
-    may be `Raw`. `new_token` makes idempotency tokens that clients left out (without it they stay out). `gzip_answers` compresses large
-    answers for clients that ask for it; by default the services whose answers carry CRC32 sums do (DynamoDB).
+    may be `Raw`. Idempotency tokens that a client left out stay out: making them is the clients' part, and nobody could repeat one that is made here.
+    `gzip_answers` compresses large answers for clients that ask for it; by default the services whose answers carry CRC32 sums do (DynamoDB).
     """
 
-    def __init__(self, model: ServiceModel, quirks: Quirks, *, new_token: Callable[[], str] | None = None, gzip_answers: bool | None = None) -> None:
+    def __init__(self, model: ServiceModel, quirks: Quirks, *, gzip_answers: bool | None = None) -> None:
         self.model = model
         self.quirks = quirks
-        self._new_token = new_token
         self._crc32 = quirks.crc32
         self._gzip_answers = quirks.crc32 if gzip_answers is None else gzip_answers
         self._protocols = {name: _KINDS[name](model, quirks) for name in model.protocols if name in _KINDS}
@@ -78,16 +77,10 @@ class ServiceCodec:
 
     def parse(self, matched: Match, request: HttpRequest) -> dict[str, Any]:
         """The request's parameters; SerializationError when its bytes do not fit the operation's shape."""
-        operation = matched.operation
         try:
-            params = matched.protocol.parse(matched, request)
+            return matched.protocol.parse(matched, request)
         except RecursionError:
             raise SerializationError("The request is nested too deeply") from None
-        if self._new_token is not None and operation.idempotency_tokens:
-            for name in operation.idempotency_tokens:
-                if name not in params:
-                    params[name] = self._new_token()
-        return params
 
     def validate(self, operation: str, params: dict[str, Any]) -> None:
         """Check parameters against the model's constraints; raises the service's validation error."""

@@ -159,11 +159,6 @@ class OperationModel:
         """Input members that are also a part of the host name."""
         return tuple(name for name, member in self.input.members.items() if member.traits.get("hostLabel")) if self.input is not None else ()
 
-    @cached_property
-    def idempotency_tokens(self) -> tuple[str, ...]:
-        """Input members that are given a fresh value when the client leaves them out."""
-        return tuple(name for name, member in self.input.members.items() if member.traits.get("idempotencyToken")) if self.input is not None else ()
-
 
 def _streams(shape: Shape) -> bool:
     payload = shape.members[shape.payload] if shape.payload else None

@@ -42,7 +42,7 @@ def reason_or_raise(error: ServiceError) -> Shape:
 
 def cancel_for(reasons: list[Shape]) -> None:
     """Raise the error of a transaction, with a reason for every action, if any of them is one."""
-    if all(reason is NO_REASON for reason in reasons):
+    if all([reason is NO_REASON for reason in reasons]):
         return
     codes = ", ".join(reason["Code"] for reason in reasons)
     raise ServiceError(

@@ -1,6 +1,7 @@
 """Idempotency tokens of transactions: a transaction with a token that was used in the last ten minutes is not made again.
 
-Tokens are removed by minute: each minute in which tokens end has one durable timer. (API Reference: "TransactWriteItems", ClientRequestToken.)
+Tokens lie by period of ten minutes, so that a token costs one row: it is looked for in this period and in the one before, and each period has one durable timer that
+removes its tokens. (API Reference: "TransactWriteItems", ClientRequestToken.)
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 FORGET = "dynamodb-forget-tokens"
 TOKEN_LIFE = 10 * MINUTE
-_ENDS_SPACE = f"{TOKEN_SPACE}-ends"
 _CHUNK = 500
 
 
@@ -37,8 +37,11 @@ def already_done(service: DynamoDb, tx: Transaction, call: Call, token: str, wha
     Raises IdempotentParameterMismatchException when the token was used for something else.
     """
     now = call.now
-    place = pack((TOKEN_SPACE, call.account, call.region, token))
-    known = tx.get(place)
+    period = now // TOKEN_LIFE
+    bucket = pack((TOKEN_SPACE, period))
+    name = pack((call.account, call.region, token))
+    place = bucket + name
+    known = tx.get(place) or tx.get(pack((TOKEN_SPACE, period - 1)) + name)
     if known is not None and int.from_bytes(known[:8], "big") > now:
         if known[8:] != what:
             raise ServiceError(
@@ -47,30 +50,20 @@ def already_done(service: DynamoDb, tx: Transaction, call: Call, token: str, wha
                 400,
             )
         return True
-    end = now + TOKEN_LIFE
-    minute = end // MINUTE
-    tx.put(place, end.to_bytes(8, "big") + what)
-    bucket = pack((_ENDS_SPACE, minute))
-    tx.put(bucket + place, b"")
+    tx.put(place, (now + TOKEN_LIFE).to_bytes(8, "big") + what)
     if tx.get(bucket) is None:
         tx.put(bucket, b"")
-        service.cloud.outbox.put(tx, FORGET, {"minute": minute}, due=(minute + 1) * MINUTE)
+        service.cloud.outbox.put(tx, FORGET, {"period": period}, due=(period + 2) * TOKEN_LIFE)
     return False
 
 
 async def forget(service: DynamoDb, payload: dict[str, Any]) -> None:
-    """Remove the tokens that ended in one minute."""
-    bucket = pack((_ENDS_SPACE, payload["minute"]))
-    start, end = prefix_range(bucket)
+    """Remove the tokens of one period, all of which have ended."""
+    start, end = prefix_range(pack((TOKEN_SPACE, payload["period"])))
 
     def work(tx: Transaction) -> bool:
-        now = service.cloud.clock.now()
         rows = tx.range(start, end, _CHUNK)
         for key, _ in rows:
-            place = key[len(bucket) :]
-            known = tx.get(place) if place else None
-            if known is not None and int.from_bytes(known[:8], "big") <= now:
-                tx.delete(place)
             tx.delete(key)
         return len(rows) == _CHUNK
 
