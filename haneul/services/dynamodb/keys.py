@@ -80,9 +80,8 @@ class KeySchema:
 
     def suffix(self, item: Item) -> bytes:
         """The key of `item` behind the prefix. KeyError when the item lacks a key attribute or has it in another type."""
-        (name, kind), *more = self.hash_attributes
-        parts = packed(part(kind, item[name][kind]))
-        for name, kind in more:
+        parts = b""
+        for name, kind in self.hash_attributes:
             parts += packed(part(kind, item[name][kind]))
         suffix = hashed(parts) + parts
         for name, kind in self.range_attributes:

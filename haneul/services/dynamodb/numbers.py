@@ -79,6 +79,13 @@ def significant(text: str) -> tuple[bool, str, int]:
     return negative, digits, len(digits) - len(fraction) - 1
 
 
+def whole_size(text: str) -> int:
+    """`size` of a positive whole number that is in its canonical form already; 0 for any other text."""
+    if text.isdigit() and text.isascii() and len(text) <= DIGITS_MAX and text[0] != "0":
+        return 1 + (len(text.rstrip("0")) + 1) // 2
+    return 0
+
+
 def size(text: str) -> int:
     """Bytes that a canonical number counts for: one, one for every two significant digits on each side of the point, and one for a minus."""
     if text == "0":

@@ -44,10 +44,11 @@ def text_size(text: str) -> int:
 def check_item(item: Any) -> int:
     """Validate an item (or a key, or any map of attributes) in place; its size in bytes."""
     check_map(item)
-    if "" in item:
+    attributes: dict[str, Any] = item
+    if "" in attributes:
         raise validation(EMPTY_NAME)
     total = 0
-    for name, value in item.items():
+    for name, value in attributes.items():
         total += (len(name) if name.isascii() else len(name.encode())) + check(value)
     if total > NAME_LENGTH_MAX:
         _check_names(item)
@@ -80,8 +81,16 @@ def check(value: Any, depth: int = 1) -> int:
     if type(value) is not dict or len(value) != 1:
         return _check_unusual(value, depth)
     for kind, inner in value.items():
-        if kind == "S" and type(inner) is str:
-            return len(inner) if inner.isascii() else len(inner.encode())
+        # The usual kinds are called by their names, which costs the compiled code a third of what it costs to look them up.
+        if type(inner) is str:
+            if kind == "S":
+                return len(inner) if inner.isascii() else len(inner.encode())
+            if kind == "N":
+                return _number(value, inner, depth)
+        elif kind == "M":
+            return _map(value, inner, depth)
+        elif kind == "L":
+            return _list(value, inner, depth)
         checker = _CHECKERS.get(kind)
         if checker is None or inner is None:
             raise validation(_EMPTY)
@@ -150,6 +159,9 @@ def _string(value: Value, inner: Any, depth: int) -> int:
 def _number(value: Value, inner: Any, depth: int) -> int:
     if type(inner) is not str:
         raise _mismatch(inner, "String")
+    size = numbers.whole_size(inner)
+    if size:
+        return size
     plain = numbers.canonical(inner)
     if plain is not inner:
         value["N"] = plain
@@ -222,7 +234,8 @@ def _map(value: Value, inner: Any, depth: int) -> int:
     if depth >= NESTING_MAX and inner:
         raise too_deep()
     total = _DOCUMENT_OVERHEAD_BYTES
-    for name, item in inner.items():
+    members: dict[str, Any] = inner
+    for name, item in members.items():
         total += _ELEMENT_OVERHEAD_BYTES + name_size(name) + check(item, depth + 1)
     return total
 
