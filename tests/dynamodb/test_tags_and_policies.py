@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.dynamodb.support import failure, index, invalid, make_table, s
+from tests.dynamodb.support import failure, index, invalid, make_table, n, s
 from tests.support.running import Running
 
 
@@ -141,6 +141,18 @@ def test_reads_of_all_attributes_can_be_denied(cloud: Running, db: Any) -> None:
     writer = user(cloud, "writer", {**allowed, "Action": "dynamodb:*", "Condition": {"StringEquals": {"dynamodb:ReturnValues": "NONE"}}})
     writer.update_item(TableName=table, Key=key)
     denied(writer.get_item, TableName=table, Key=key)
+
+
+def test_numbers_as_leading_keys_are_plain(cloud: Running, db: Any) -> None:
+    """However a number is written in a request, a policy that denies it meets it."""
+    table = make_table(cloud, "N")
+    only_others = {"ForAnyValue:StringEquals": {"dynamodb:LeadingKeys": ["10"]}}
+    some = user(cloud, "not-ten", {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}, {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": only_others})
+    some.get_item(TableName=table, Key={"pk": n(11)})
+    for ten in ("10", "10.0", "1e1", "+010"):
+        denied(some.get_item, TableName=table, Key={"pk": n(ten)})
+        denied(some.query, TableName=table, KeyConditionExpression="pk = :k", ExpressionAttributeValues={":k": n(ten)})
+    assert "cannot be converted to a numeric value" in invalid(some.get_item, TableName=table, Key={"pk": n("ten")})
 
 
 def test_a_batch_is_judged_table_by_table(cloud: Running) -> None:

@@ -126,6 +126,24 @@ def test_unknown_members_are_not_stored(cloud: Running, table: str) -> None:
     assert json.loads(answer[2]) == {"Item": {"pk": {"S": "odd"}}}
 
 
+@pytest.mark.parametrize(
+    ("operation", "asked"),
+    [
+        ("GetItem", '"Key": {"pk": %s}'),
+        ("PutItem", '"Item": {"pk": %s}'),
+        ("DeleteItem", '"Key": {"pk": %s}'),
+        ("Query", '"KeyConditionExpression": "pk = :k", "ExpressionAttributeValues": {":k": %s}'),
+        ("Query", '"KeyConditions": {"pk": {"ComparisonOperator": "EQ", "AttributeValueList": [%s]}}'),
+    ],
+)
+def test_permissions_look_at_the_key_that_is_used(cloud: Running, table: str, operation: str, asked: str) -> None:
+    """What the real service drops of a key's value does not stand in for the key when a policy looks at it."""
+    key = limited_user(cloud)
+    for value, status in (('{"Foo": "y", "N": null, "S": "x"}', 200), ('{"S": "y"}', 400), ('{"Foo": "x", "S": "y"}', 400)):
+        found, _, answer = post(cloud, operation, f'{{"TableName": "{table}", {asked % value}}}'.encode(), key=key)
+        assert found == status and (status == 200 or b"AccessDeniedException" in answer), (value, answer)
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b'{"TableName": "\\ud800"}', b'{"TableName": 5}', b'{"TableName": ' + b"[" * 5000])
 def test_bodies_that_are_no_request(cloud: Running, body: bytes) -> None:
     """Broken JSON and wrong shapes are the client's mistake."""

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
+from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import numbers
 from haneul.services.dynamodb.errors import EmptyKeyValue, invalid, key_mismatch
-from haneul.services.dynamodb.values import Item, Value, kind_of
+from haneul.services.dynamodb.values import TYPES, Item, Value, kind_of
 from haneul.store.keys import after
 
 HASH_KEY_BYTES_MAX = 2048
@@ -198,5 +199,19 @@ def _hash_edge(prefix: bytes, position: int) -> bytes:
 
 
 def describe_key(value: Any) -> str:
-    """A key value as access conditions compare it: the text of a string or number, base64 of binary."""
-    return str(next(iter(value.values()))) if isinstance(value, dict) and value else ""
+    """A key value as access conditions compare it: the text of a string, a number in its plain form, base64 of binary.
+
+    It may come straight from a request: a member that is null, or that no attribute value has, is passed over, as the operation itself will.
+    """
+    if not isinstance(value, dict):
+        return ""
+    for kind, inner in value.items():
+        if kind not in TYPES or inner is None:
+            continue
+        if kind == "N" and isinstance(inner, str):
+            try:
+                return numbers.canonical(inner)
+            except ServiceError:
+                return inner  # The operation itself says what is wrong with it.
+        return str(inner)
+    return ""
