@@ -127,6 +127,22 @@ def test_batches_and_transactions_ask_for_each_statement(cloud: Running) -> None
     assert db.execute_transaction(TransactStatements=reads)["Responses"] == [{"Item": {"pk": s("x")}}]
 
 
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("pk = 'x' OR sk <> 1 AND sk <= 1 AND pk = 'x'", [0, 1, 2]),
+        ("sk <> 1 AND sk <= 1 AND pk = 'x' OR pk = 'x' AND sk = 2", [0, 2]),
+        ("pk = 'x' AND sk <> 0 AND sk < 2 OR pk = 'x' AND sk <> 0 AND sk > 1", [1, 2]),
+    ],
+)
+def test_alternatives_hide_none_of_another(cloud: Running, where: str, found: list[int]) -> None:
+    """What one alternative says of the sort key, and what it says that key is not, keeps back no items that another one wants."""
+    table, db = make_table(cloud, range_type="N"), cloud.client("dynamodb")
+    for number in range(3):
+        db.put_item(TableName=table, Item={"pk": s("x"), "sk": n(number)})
+    assert [item["sk"] for item in run(db, f'SELECT sk FROM "{table}" WHERE {where}')] == [n(number) for number in found]
+
+
 def test_statements_outlive_a_restart(tmp_path: Path) -> None:
     """What a statement wrote, the token of a page and the token of a transaction are there after a restart."""
     with Running(services=[DynamoDb], data_dir=tmp_path) as cloud:

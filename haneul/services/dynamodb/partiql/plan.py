@@ -97,6 +97,8 @@ def plan_select(select: Select, source: Source, values: Values) -> Plan:
         # Alternatives that negate something about the sort key read their partitions as a whole, and others may lie within them.
         negated = [one is not None and any(_negates(term, source.key) for term in one.rest) for one in planned]
         whole = [read for one, yes in zip(planned, negated) if one is not None and yes for read in one.reads or ()]
+        if len(planned) > 1:
+            whole = [{name: read[name] for name, _ in source.key.hash_attributes} for read in whole]
         others = [read for one, yes in zip(planned, negated) if one is not None and not yes for read in one.reads or ()]
         reads = _distinct(whole, others, source)
         if len(reads) > PARTITIONS_MAX:
