@@ -90,6 +90,18 @@ def test_a_page_ends_at_one_megabyte(cloud: Running, db: Any) -> None:
     assert sort_keys(query(db, table, "pk = :p", {}, ExclusiveStartKey=answer["LastEvaluatedKey"])) == [4]
 
 
+def test_what_is_fetched_for_a_local_index_fills_its_page(cloud: Running, db: Any) -> None:
+    """A result set is limited to 1 MB also where its items come from the table behind the index."""
+    table = make_table(cloud, range_type="N", more={"l": "N"}, LocalSecondaryIndexes=[index("by-l", "pk", "l", "KEYS_ONLY")])
+    for number in range(5):
+        db.put_item(TableName=table, Item={"pk": s("p"), "sk": n(number), "l": n(-number), "d": s("x" * 300_000)})
+        cloud.advance("1s")
+    answer = query(db, table, "pk = :p", {}, IndexName="by-l", Select="ALL_ATTRIBUTES", ReturnConsumedCapacity="INDEXES")
+    assert sort_keys(answer) == [4, 3, 2, 1] and answer["LastEvaluatedKey"] == {"pk": s("p"), "sk": n(1), "l": n(-1)}
+    assert answer["ConsumedCapacity"]["LocalSecondaryIndexes"] == {"by-l": {"CapacityUnits": 0.5}}
+    assert sort_keys(query(db, table, "pk = :p", {}, IndexName="by-l", Select="ALL_ATTRIBUTES", ExclusiveStartKey=answer["LastEvaluatedKey"])) == [0]
+
+
 def test_filters_come_after_the_limit(db: Any, table: str) -> None:
     """Limit counts what is looked at; the filter decides what of it is shown."""
     answer = query(db, table, "pk = :p", {":v": n(4)}, FilterExpression="a > :v", Limit=6)

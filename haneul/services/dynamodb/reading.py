@@ -161,6 +161,7 @@ class Page:
         self.count = 0
         self.scanned = 0
         self.size = 0
+        self.fetched_size = 0
         self.fetched_half_units = 0
         self.last: bytes | None = None
         self.place = b""
@@ -181,7 +182,7 @@ class Page:
             self.scanned += 1
             self.size += row_size(row)
             take(row)
-            if self.scanned == self.limit or self.size >= PAGE_BYTES_MAX:
+            if self.scanned == self.limit or self.size + self.fetched_size >= PAGE_BYTES_MAX:
                 self.last = row
                 return
 
@@ -226,8 +227,9 @@ class Page:
                 end = edge
             else:
                 start = edge + b"\x00"
-            average = max(1, self.size // self.scanned)
-            wanted = min(max(1, (PAGE_BYTES_MAX - self.size) // average + 1), _ROWS_MAX)
+            size = self.size + self.fetched_size
+            average = max(1, size // self.scanned)
+            wanted = min(max(1, (PAGE_BYTES_MAX - size) // average + 1), _ROWS_MAX)
             if self.limit is not None:
                 wanted = min(wanted, self.limit - self.scanned)
 
@@ -255,10 +257,12 @@ class Page:
         self.count += 1
 
     def _fetch(self, row: bytes, consistent: bool) -> bytes:
-        """The whole item behind an entry of a local index, whose read is charged to the table."""
+        """The whole item behind an entry of a local index, whose read is charged to the table and counts for the size of the page."""
         table = self.source.table
         whole = self.call.cloud.store.get(table.prefix + table.key.suffix(row_item(row))) or row
-        self.fetched_half_units += read_half_units(row_size(whole), consistent)
+        size = row_size(whole)
+        self.fetched_size += size
+        self.fetched_half_units += read_half_units(size, consistent)
         return whole
 
     def answer(self, request: Shape) -> Shape:
