@@ -143,6 +143,19 @@ def test_alternatives_hide_none_of_another(cloud: Running, where: str, found: li
     assert [item["sk"] for item in run(db, f'SELECT sk FROM "{table}" WHERE {where}')] == [n(number) for number in found]
 
 
+def test_partitions_of_one_page_share_its_megabyte(cloud: Running) -> None:
+    """What is processed for one answer is limited to 1 MB, however many partitions it lies in."""
+    table, db = make_table(cloud), cloud.client("dynamodb")
+    for name in "abcde":
+        db.put_item(TableName=table, Item={"pk": s(name), "d": s("x" * 300_000)})
+        cloud.advance("1s")
+    statement = f"SELECT pk FROM \"{table}\" WHERE pk IN ['a', 'b', 'c', 'd', 'e']"
+    first = db.execute_statement(Statement=statement)
+    assert [item["pk"]["S"] for item in first["Items"]] == ["a", "b", "c", "d"] and first["LastEvaluatedKey"] == {"pk": s("d")}
+    second = db.execute_statement(Statement=statement, NextToken=first["NextToken"])
+    assert second["Items"] == [{"pk": s("e")}] and "NextToken" not in second
+
+
 def test_statements_outlive_a_restart(tmp_path: Path) -> None:
     """What a statement wrote, the token of a page and the token of a transaction are there after a restart."""
     with Running(services=[DynamoDb], data_dir=tmp_path) as cloud:

@@ -65,8 +65,10 @@ async def query(call: Call, request: Shape) -> Shape:
     if not shaping.fetch:
         check_filter_projected(source, request.get("QueryFilter") or sorted(bound.filter_heads))
     check_nested_paths(source.table, bound.filter_nested)
-    page = Page(call, service, source, shaping, request.get("Limit"))
+    page = Page(call, service, source, shaping, request.get("Limit"), bound.bytes_read)
     page.read(low, high, reverse=backwards, consistent=request.get("ConsistentRead", False))
+    if BOUND in request:
+        bound.bytes_read += page.size + page.fetched_size
     return page.answer(request)
 
 

@@ -148,14 +148,15 @@ def check_filter_projected(source: Source, heads: Iterable[str]) -> None:
 
 
 class Page:
-    """One page being gathered."""
+    """One page being gathered. `taken` bytes of it hold what was read before."""
 
-    def __init__(self, call: Call, service: DynamoDb, source: Source, shaping: Shaping, limit: int | None) -> None:
+    def __init__(self, call: Call, service: DynamoDb, source: Source, shaping: Shaping, limit: int | None, taken: int = 0) -> None:
         self.call = call
         self.service = service
         self.source = source
         self.shaping = shaping
         self.limit = limit
+        self.room = PAGE_BYTES_MAX - taken
         self.bodies: list[bytes] = []
         self.items: list[Item] = []
         self.count = 0
@@ -182,7 +183,7 @@ class Page:
             self.scanned += 1
             self.size += row_size(row)
             take(row)
-            if self.scanned == self.limit or self.size + self.fetched_size >= PAGE_BYTES_MAX:
+            if self.scanned == self.limit or self.size + self.fetched_size >= self.room:
                 self.last = row
                 return
 
@@ -191,7 +192,7 @@ class Page:
         limit, bodies = self.limit, self.bodies
         for rows in self._portions(start, end, reverse):
             total = self.size + total_size(rows)
-            if total < PAGE_BYTES_MAX and (limit is None or self.scanned + len(rows) < limit):
+            if total < self.room and (limit is None or self.scanned + len(rows) < limit):
                 bodies.extend([row[5:] for row in rows])
                 self.scanned += len(rows)
                 self.size = total
@@ -205,7 +206,7 @@ class Page:
             self.size += row_size(row)
             self.bodies.append(row[5:])
             self.scanned += 1
-            if self.scanned == self.limit or self.size >= PAGE_BYTES_MAX:
+            if self.scanned == self.limit or self.size >= self.room:
                 self.last = row
                 return
 
@@ -229,7 +230,7 @@ class Page:
                 start = edge + b"\x00"
             size = self.size + self.fetched_size
             average = max(1, size // self.scanned)
-            wanted = min(max(1, (PAGE_BYTES_MAX - size) // average + 1), _ROWS_MAX)
+            wanted = min(max(1, (self.room - size) // average + 1), _ROWS_MAX)
             if self.limit is not None:
                 wanted = min(wanted, self.limit - self.scanned)
 

@@ -46,7 +46,18 @@ class Parsers:
 class Expressions:
     """What a request's expressions mean. `heads` are the attributes that the filter looks at, `nested` those that expressions look into."""
 
-    __slots__ = ("condition", "filter", "filter_heads", "filter_nested", "key_conditions", "projected", "projection", "projection_nested", "update")
+    __slots__ = (
+        "bytes_read",
+        "condition",
+        "filter",
+        "filter_heads",
+        "filter_nested",
+        "key_conditions",
+        "projected",
+        "projection",
+        "projection_nested",
+        "update",
+    )
 
     def __init__(self) -> None:
         self.update: BoundUpdate | None = None
@@ -59,6 +70,8 @@ class Expressions:
         # The attributes of which the projection takes anything.
         self.projected: tuple[str, ...] = ()
         self.projection_nested: set[str] = set()
+        # What several queries of one statement have read for one page.
+        self.bytes_read = 0
 
 
 NONE = Expressions()
