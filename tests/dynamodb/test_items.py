@@ -203,6 +203,33 @@ def test_tables_are_named_by_arn_too(db: Any, table: str) -> None:
     assert db.get_item(TableName=table, Key={"pk": s("by-arn")})["Item"] == {"pk": s("by-arn")}
 
 
+def test_capacity_is_shown_for_the_table_as_it_was_named(db: Any, table: str) -> None:
+    """ConsumedCapacity: who has named a table by its ARN sees the ARN."""
+    arn = db.describe_table(TableName=table)["Table"]["TableArn"]
+    item = {"pk": s("by-arn")}
+    shown: dict[str, Any] = {"ReturnConsumedCapacity": "TOTAL"}
+    query = {"KeyConditionExpression": "pk = :k", "ExpressionAttributeValues": {":k": s("by-arn")}}
+    put = {"Put": {"TableName": arn, "Item": item}}
+    for name in (table, arn):
+        put["Put"]["TableName"] = name
+        answers = [
+            db.put_item(TableName=name, Item=item, **shown),
+            db.get_item(TableName=name, Key=item, **shown),
+            db.update_item(TableName=name, Key=item, **shown),
+            db.delete_item(TableName=name, Key=item, **shown),
+            db.query(TableName=name, **query, **shown),
+            db.scan(TableName=name, **shown),
+            db.execute_statement(Statement=f"SELECT * FROM \"{name}\" WHERE pk = 'x'", **shown),
+            db.batch_get_item(RequestItems={name: {"Keys": [item]}}, **shown),
+            db.batch_write_item(RequestItems={name: [{"PutRequest": {"Item": item}}]}, **shown),
+            db.transact_get_items(TransactItems=[{"Get": {"TableName": name, "Key": item}}], **shown),
+            db.transact_write_items(TransactItems=[put], ClientRequestToken=name[-20:], **shown),
+            db.transact_write_items(TransactItems=[put], ClientRequestToken=name[-20:], **shown),
+        ]
+        capacities = [answer["ConsumedCapacity"] for answer in answers]
+        assert [one["TableName"] for found in capacities for one in (found if isinstance(found, list) else [found])] == [name] * len(answers)
+
+
 def test_return_values_that_make_no_sense(db: Any, table: str) -> None:
     """A put shows nothing new."""
     assert invalid(db.put_item, TableName=table, Item={"pk": s("x")}, ReturnValues="ALL_NEW") == "ReturnValues can only be ALL_OLD or NONE"

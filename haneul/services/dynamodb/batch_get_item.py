@@ -88,7 +88,7 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
                 bodies.append(row_body(found) if project is None else orjson.dumps(project(row_item(found))))
         joined = b"[%b]" % b",".join(bodies)
         responses[name] = splice(joined) if call.http is not None else orjson.loads(joined)
-        capacities.append(consumed(request.get("ReturnConsumedCapacity"), table.name, halves / 2))
+        capacities.append(consumed(request.get("ReturnConsumedCapacity"), name, halves / 2))
     if refused is not None and not processed:
         raise refused
     answer: Shape = {"Responses": responses, "UnprocessedKeys": unprocessed}

@@ -60,11 +60,11 @@ async def batch_write_item(call: Call, request: Shape) -> Shape:
     unprocessed = _unprocessed(service, writes, [one for one, _, _ in done])
     units: dict[str, tuple[Table, int, dict[str, int]]] = {}
     for one, old_row, by_index in done:
-        table, spent, indexes = units.setdefault(one.table.arn, (one.table, 0, {}))
+        table, spent, indexes = units.setdefault(one.name, (one.table, 0, {}))
         for name, more in (by_index or {}).items():
             indexes[name] = indexes.get(name, 0) + more
-        units[one.table.arn] = (table, spent + write_units_of(old_row, one.new_row), indexes)
-    capacities = [write_capacity(service, table, request.get("ReturnConsumedCapacity"), spent, indexes) for table, spent, indexes in units.values()]
+        units[one.name] = (table, spent + write_units_of(old_row, one.new_row), indexes)
+    capacities = [write_capacity(name, table, request.get("ReturnConsumedCapacity"), spent, indexes) for name, (table, spent, indexes) in units.items()]
     answer: Shape = {"UnprocessedItems": unprocessed}
     if any(capacities):
         answer["ConsumedCapacity"] = capacities

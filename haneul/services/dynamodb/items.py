@@ -149,7 +149,7 @@ def read_capacity(service: DynamoDb, table: Table, request: Shape, size: int, ro
     halves = read_half_units(size, request.get("ConsistentRead", False)) if not transactional else 2 * read_half_units(size, True)
     service.capacity.read(table, row, halves, "GetItem")
     mode = request.get("ReturnConsumedCapacity")
-    return consumed(mode, table.name, halves / 2, kind="Read" if transactional else None) if mode is not None else None
+    return consumed(mode, request["TableName"], halves / 2, kind="Read" if transactional else None) if mode is not None else None
 
 
 def write_units_of(old_row: bytes | None, new_row: bytes | None) -> int:
@@ -158,16 +158,16 @@ def write_units_of(old_row: bytes | None, new_row: bytes | None) -> int:
 
 
 def write_capacity(
-    service: DynamoDb, table: Table, mode: str | None, units: int, by_index: dict[str, int] | None, *, factor: int = 1, kind: str | None = None
+    name: str, table: Table, mode: str | None, units: int, by_index: dict[str, int] | None, *, factor: int = 1, kind: str | None = None
 ) -> Shape | None:
-    """The ConsumedCapacity of a write (which charged itself as it was made). `factor` is 2 for transactions."""
+    """The ConsumedCapacity of a write (which charged itself as it was made). `name` is what the request calls the table; `factor` is 2 for transactions."""
     if factor != 1:
         units *= factor
-        by_index = {name: spent * factor for name, spent in by_index.items()} if by_index else by_index
+        by_index = {index: spent * factor for index, spent in by_index.items()} if by_index else by_index
     if mode is None:
         return None
     local, global_ = split_units(table, by_index)
-    return consumed(mode, table.name, units, local, global_, kind=kind)
+    return consumed(mode, name, units, local, global_, kind=kind)
 
 
 def split_units(table: Table, by_index: dict[str, int] | None) -> tuple[dict[str, float], dict[str, float]]:

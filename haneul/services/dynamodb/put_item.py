@@ -59,7 +59,7 @@ async def put_item(call: Call, request: Shape) -> Shape:
     answer: Shape = {}
     if wanted == "ALL_OLD" and old_row is not None:
         answer["Attributes"] = shown(call, old_row, None)
-    capacity = write_capacity(service, table, request.get("ReturnConsumedCapacity"), write_units_of(old_row, new_row), by_index)
+    capacity = write_capacity(request["TableName"], table, request.get("ReturnConsumedCapacity"), write_units_of(old_row, new_row), by_index)
     if capacity is not None:
         answer["ConsumedCapacity"] = capacity
     metrics = collection_metrics(call.cloud.store, table, request, item)

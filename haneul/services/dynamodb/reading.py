@@ -290,6 +290,6 @@ class Page:
         if mode is None:
             return None
         if index is None:
-            return consumed(mode, table.name, halves / 2)
+            return consumed(mode, request["TableName"], halves / 2)
         units = {index.name: halves / 2}
-        return consumed(mode, table.name, self.fetched_half_units / 2, None if index.is_global else units, units if index.is_global else None)
+        return consumed(mode, request["TableName"], self.fetched_half_units / 2, None if index.is_global else units, units if index.is_global else None)

@@ -15,7 +15,6 @@ from haneul.services.dynamodb.items import check_nested_paths, checked_key, read
 from haneul.services.dynamodb.replication.strong import refuse_transaction
 from haneul.services.dynamodb.rows import row_size
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table
 
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 
@@ -59,20 +58,20 @@ async def transact_get(call: Call, service: DynamoDb, request: Shape, gets: list
         found = [reader.get(row) for row in rows]
     if sum(row_size(row) for row in found if row is not None) > ANSWER_BYTES_MAX:
         raise validation("The aggregate size of the items in the transaction exceeds 4 MB")
-    spent: dict[str, tuple[Table, int]] = {}
-    for at, (table, row) in enumerate(zip(tables, found)):
-        _, before = spent.get(table.arn, (table, 0))
+    spent: dict[str, int] = {}
+    for at, (get, table, row) in enumerate(zip(gets, tables, found)):
+        before = spent.get(get["TableName"], 0)
         halves = 2 * read_half_units(row_size(row) if row is not None else 0, True)
         try:
             service.capacity.read(table, rows[at], halves, "TransactGetItems")
         except ServiceError as error:
             reasons[at] = reason_or_raise(error)
-        spent[table.arn] = (table, before + halves)
+        spent[get["TableName"]] = before + halves
     cancel_for(reasons)
     answer: Shape = {"Responses": [{"Item": shown(call, row, project)} if row is not None else {} for row, (project, _) in zip(found, projects)]}
     capacities = []
-    for table, halves in spent.values():
-        capacities.append(consumed(request.get("ReturnConsumedCapacity"), table.name, halves / 2, kind="Read"))
+    for name, halves in spent.items():
+        capacities.append(consumed(request.get("ReturnConsumedCapacity"), name, halves / 2, kind="Read"))
     if any(capacities):
         answer["ConsumedCapacity"] = capacities
     return answer

@@ -102,7 +102,7 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
     answer: Shape = {}
     mode = request.get("ReturnConsumedCapacity")
     if done is None or mode in ("TOTAL", "INDEXES"):
-        capacities = _repeated(call, service, actions, mode) if done is None else _capacities(service, actions, done, mode)
+        capacities = _repeated(call, service, actions, mode) if done is None else _capacities(actions, done, mode)
         if any(capacities):
             answer["ConsumedCapacity"] = capacities
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
@@ -209,22 +209,23 @@ def _perform(service: DynamoDb, tx: Transaction, action: _Action, old_row: bytes
 
 
 def _by_table(actions: list[_Action], spend: Callable[[int, _Action], int]) -> dict[str, tuple[Table, int]]:
+    """What the actions cost, by the names that they call their tables."""
     spent: dict[str, tuple[Table, int]] = {}
     for at, action in enumerate(actions):
-        table, before = spent.get(action.table.arn, (action.table, 0))
-        spent[action.table.arn] = (table, before + spend(at, action))
+        table, before = spent.get(action.request["TableName"], (action.table, 0))
+        spent[action.request["TableName"]] = (table, before + spend(at, action))
     return spent
 
 
-def _capacities(service: DynamoDb, actions: list[_Action], done: list[_Done], mode: str | None) -> list[Shape | None]:
+def _capacities(actions: list[_Action], done: list[_Done], mode: str | None) -> list[Shape | None]:
     """What the transaction has cost, table by table."""
     indexes: dict[str, dict[str, int]] = {}
     for action, one in zip(actions, done):
-        for name, units in (one.by_index or {}).items():
-            of_table = indexes.setdefault(action.table.arn, {})
-            of_table[name] = of_table.get(name, 0) + units
+        for index, units in (one.by_index or {}).items():
+            of_table = indexes.setdefault(action.request["TableName"], {})
+            of_table[index] = of_table.get(index, 0) + units
     spent = _by_table(actions, lambda at, _: write_units_of(done[at].old_row, done[at].new_row))
-    return [write_capacity(service, table, mode, units, indexes.get(arn), factor=_COST, kind="Write") for arn, (table, units) in spent.items()]
+    return [write_capacity(name, table, mode, units, indexes.get(name), factor=_COST, kind="Write") for name, (table, units) in spent.items()]
 
 
 def _repeated(call: Call, service: DynamoDb, actions: list[_Action], mode: str | None) -> list[Shape | None]:
@@ -237,6 +238,6 @@ def _repeated(call: Call, service: DynamoDb, actions: list[_Action], mode: str |
         return halves
 
     capacities = []
-    for table, halves in _by_table(actions, spend).values():
-        capacities.append(consumed(mode, table.name, halves / 2, kind="Read"))
+    for name, (_, halves) in _by_table(actions, spend).items():
+        capacities.append(consumed(mode, name, halves / 2, kind="Read"))
     return capacities

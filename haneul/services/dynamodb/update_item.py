@@ -51,7 +51,7 @@ async def update_item(call: Call, request: Shape) -> Shape:
     attributes = returned(request.get("ReturnValues", "NONE"), update, done)
     if attributes is not None:
         answer["Attributes"] = attributes
-    capacity = write_capacity(service, table, request.get("ReturnConsumedCapacity"), write_units_of(done.old_row, done.new_row), done.by_index)
+    capacity = write_capacity(request["TableName"], table, request.get("ReturnConsumedCapacity"), write_units_of(done.old_row, done.new_row), done.by_index)
     if capacity is not None:
         answer["ConsumedCapacity"] = capacity
     metrics = collection_metrics(call.cloud.store, table, request, key)
