@@ -155,6 +155,23 @@ def test_numbers_as_leading_keys_are_plain(cloud: Running, db: Any) -> None:
     assert "cannot be converted to a numeric value" in invalid(some.get_item, TableName=table, Key={"pk": n("ten")})
 
 
+def test_whether_capacity_is_shown_can_be_limited(cloud: Running) -> None:
+    """dynamodb:ReturnConsumedCapacity: what a transaction says of it holds for each of its actions."""
+    table = make_table(cloud)
+    hidden = {"Condition": {"StringEqualsIfExists": {"dynamodb:ReturnConsumedCapacity": "NONE"}}}
+    db = user(cloud, "hidden", {"Effect": "Allow", "Action": "dynamodb:*", "Resource": arn_of(table), **hidden})
+    get, put = {"TableName": table, "Key": {"pk": s("x")}}, {"TableName": table, "Item": {"pk": s("x")}}
+    asked: list[tuple[Any, dict[str, Any]]] = [
+        (db.get_item, get),
+        (db.transact_get_items, {"TransactItems": [{"Get": get}]}),
+        (db.transact_write_items, {"TransactItems": [{"Put": put}]}),
+    ]
+    for call, parameters in asked:
+        call(**parameters)
+        call(**parameters, ReturnConsumedCapacity="NONE")
+        denied(call, **parameters, ReturnConsumedCapacity="TOTAL")
+
+
 def test_a_batch_is_judged_table_by_table(cloud: Running) -> None:
     """What a batch asks of one table neither forbids nor allows what it asks of another."""
     mine, common = make_table(cloud), make_table(cloud)

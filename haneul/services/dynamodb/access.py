@@ -32,9 +32,17 @@ def authorize_batch(call: Call, request: Shape) -> None:
         call.authorize(call.operation.action, named_table_arn(call, name), Conditions(partial(_make, call, one, _batch_parts(part))))
 
 
-def action_conditions(call: Call, request: Shape, enclosing: str) -> Conditions:
-    """Condition keys of one action of a transaction."""
-    return Conditions(lambda: {**_make(call, request, [_key_of(request)]), "dynamodb:EnclosingOperation": enclosing})
+def action_conditions(call: Call, request: Shape, action: Shape) -> Conditions:
+    """Condition keys of one action of a transaction, whose request says for all of them whether capacity is shown."""
+
+    def make() -> dict[str, Any]:
+        made = _make(call, action, [_key_of(action)])
+        if "ReturnConsumedCapacity" in request:
+            made["dynamodb:ReturnConsumedCapacity"] = request["ReturnConsumedCapacity"]
+        made["dynamodb:EnclosingOperation"] = call.operation.name
+        return made
+
+    return Conditions(make)
 
 
 def _batch_parts(part: Any) -> list[Shape]:

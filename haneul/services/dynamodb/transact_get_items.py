@@ -25,7 +25,7 @@ async def transact_get_items(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDb)
     gets = [item["Get"] for item in request["TransactItems"]]
     for get in gets:
-        call.authorize("dynamodb:GetItem", table_arn(call, get), action_conditions(call, get, "TransactGetItems"))
+        call.authorize("dynamodb:GetItem", table_arn(call, get), action_conditions(call, request, get))
     return await transact_get(call, service, request, gets)
 
 

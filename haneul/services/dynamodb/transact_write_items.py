@@ -72,7 +72,7 @@ async def transact_write_items(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDb)
     chosen = [_chosen(item) for item in request["TransactItems"]]
     for kind, part in chosen:
-        call.authorize(f"dynamodb:{_ACTIONS[kind]}", table_arn(call, part), action_conditions(call, part, "TransactWriteItems"))
+        call.authorize(f"dynamodb:{_ACTIONS[kind]}", table_arn(call, part), action_conditions(call, request, part))
     return await transact_write(call, service, request, chosen, request["TransactItems"])
 
 
