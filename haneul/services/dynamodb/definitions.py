@@ -117,10 +117,10 @@ def global_index(one: Shape, attributes: dict[str, str], ids: Ids, *, on_demand:
     """A GlobalSecondaryIndex as a record."""
     schema = one["KeySchema"]
     _check_defined(schema, attributes)
-    if len(schema) <= 2:
-        _check_pair(schema)
-    else:
+    if len(schema) > 2 or [one["KeyType"] for one in schema] == ["HASH", "HASH"]:
         _check_composite(schema)
+    else:
+        _check_pair(schema)
     index = _index(one, ids, is_global=True)
     throughput = one.get("ProvisionedThroughput")
     if on_demand and throughput:

@@ -78,3 +78,16 @@ def test_gaps(db: Any, table: str, condition: str, missing: str, present: str, w
     assert invalid(db.query, TableName=table, **call(condition)) == (
         f"RANGE key attributes {missing} must have equality conditions specified in the query because a condition is present on key attribute {present}"
     ), why
+
+
+def test_two_partition_attributes_and_no_sort_key(world: World, db: Any) -> None:
+    """A partition key has up to four attributes, and an index needs no sort key beside them."""
+    keys = [{"AttributeName": "h", "KeyType": "HASH"}, {"AttributeName": "a", "KeyType": "HASH"}]
+    index = {"IndexName": "two", "KeySchema": keys, "Projection": {"ProjectionType": "ALL"}}
+    made = world.make_table({"pk": "S"}, more={"h": "S", "a": "S"}, GlobalSecondaryIndexes=[index])
+    for name, rest in ITEMS.items():
+        db.put_item(TableName=made, Item={"pk": s(name), "h": s("o1"), "a": s(rest["a"])})
+    asked = {"TableName": made, "IndexName": "two", "ExpressionAttributeValues": {":h": s("o1"), ":a": s("F")}}
+    assert [item["pk"] for item in db.query(**asked, KeyConditionExpression="h = :h AND a = :a")["Items"]] == [s("p5")]
+    asked["ExpressionAttributeValues"] = {":h": s("o1")}
+    assert invalid(db.query, **asked, KeyConditionExpression="h = :h") == "Query condition missed key schema element: a"
