@@ -155,6 +155,27 @@ def test_numbers_as_leading_keys_are_plain(cloud: Running, db: Any) -> None:
     assert "cannot be converted to a numeric value" in invalid(some.get_item, TableName=table, Key={"pk": n("ten")})
 
 
+def test_each_attribute_of_a_partition_key_has_a_condition_key(cloud: Running) -> None:
+    """FirstPartitionKeyValues is another name for LeadingKeys; what follows is there for indexes on several attributes."""
+    keys = [{"AttributeName": "g", "KeyType": "HASH"}, {"AttributeName": "h", "KeyType": "HASH"}]
+    several = {"IndexName": "by-both", "KeySchema": keys, "Projection": {"ProjectionType": "ALL"}}
+    table = make_table(cloud, more={"g": "S", "h": "N"}, GlobalSecondaryIndexes=[several])
+    values = {"dynamodb:FirstPartitionKeyValues": ["ann"], "dynamodb:SecondPartitionKeyValues": ["1"]}
+    resources = [arn_of(table), f"{arn_of(table)}/index/*"]
+    db = user(cloud, "first", {"Effect": "Allow", "Action": "dynamodb:*", "Resource": resources, "Condition": {"ForAllValues:StringEquals": values}})
+    ann, bob = s("ann"), s("bob")
+    db.put_item(TableName=table, Item={"pk": ann})
+    db.batch_get_item(RequestItems={table: {"Keys": [{"pk": ann}]}})
+    db.execute_statement(Statement=f"SELECT * FROM \"{table}\" WHERE pk = 'ann'")
+    denied(db.put_item, TableName=table, Item={"pk": bob})
+    denied(db.batch_get_item, RequestItems={table: {"Keys": [{"pk": ann}, {"pk": bob}]}})
+    denied(db.execute_statement, Statement=f"SELECT * FROM \"{table}\" WHERE pk = 'bob'")
+    query = {"TableName": table, "IndexName": "by-both", "KeyConditionExpression": "g = :g AND h = :h"}
+    db.query(**query, ExpressionAttributeValues={":g": ann, ":h": n("1.0")})
+    denied(db.query, **query, ExpressionAttributeValues={":g": ann, ":h": n(2)})
+    denied(db.query, **query, ExpressionAttributeValues={":g": bob, ":h": n(1)})
+
+
 def test_whether_capacity_is_shown_can_be_limited(cloud: Running) -> None:
     """dynamodb:ReturnConsumedCapacity: what a transaction says of it holds for each of its actions."""
     table = make_table(cloud)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ Shape = dict[str, Any]
 _EXPRESSIONS = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
 _READS = frozenset(("GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"))
 _WRITES = frozenset(("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"))
+_PARTITION_KEYS = ("FirstPartitionKeyValues", "SecondPartitionKeyValues", "ThirdPartitionKeyValues", "FourthPartitionKeyValues")
 _BY_ATTRIBUTE = ("Key", "Item", "Expected", "AttributeUpdates", "KeyConditions", "QueryFilter", "ScanFilter", "ExclusiveStartKey")
 
 
@@ -45,6 +47,14 @@ def action_conditions(call: Call, request: Shape, action: Shape) -> Conditions:
     return Conditions(make)
 
 
+def partition_conditions(values: Sequence[list[str]]) -> dict[str, Any]:
+    """Condition keys for the values that each attribute of a partition key is asked for by; those of the first have two names."""
+    made: dict[str, Any] = {f"dynamodb:{name}": found for name, found in zip(_PARTITION_KEYS, values) if found}
+    if values[0]:
+        made["dynamodb:LeadingKeys"] = values[0]
+    return made
+
+
 def _batch_parts(part: Any) -> list[Shape]:
     if isinstance(part, dict):
         return list(part["Keys"])
@@ -64,10 +74,8 @@ def _make(call: Call, request: Shape, keys: list[Shape]) -> dict[str, Any]:
     for key in keys:
         attributes.update(key)
     if found is not None:
-        leading = _leading_keys(service, found, request, keys)
-        if leading:
-            made["dynamodb:LeadingKeys"] = leading
-        elif call.operation.name == "Scan":
+        made.update(partition_conditions(_partition_values(service, found, request, keys)))
+        if not made and call.operation.name == "Scan":
             made["dynamodb:FullTableScan"] = "true"
     if attributes:
         made["dynamodb:Attributes"] = sorted(attributes)
@@ -90,16 +98,19 @@ def _select(request: Shape) -> str:
     return "ALL_PROJECTED_ATTRIBUTES" if request.get("IndexName") else "ALL_ATTRIBUTES"
 
 
-def _leading_keys(service: DynamoDb, table: Table, request: Shape, keys: list[Shape]) -> list[str]:
+def _partition_values(service: DynamoDb, table: Table, request: Shape, keys: list[Shape]) -> list[list[str]]:
+    """The values of each attribute of the partition key, of the table's or of the index that is asked."""
     index = table.index(request["IndexName"]) if request.get("IndexName") else None
-    name = (index.key if index is not None else table.key).names[0]
-    leading = [describe_key(key[name]) for key in keys if name in key]
-    condition = request.get("KeyConditions", {}).get(name)
-    if condition:
-        leading += [describe_key(value) for value in condition.get("AttributeValueList", ())]
-    if "KeyConditionExpression" in request:
-        leading += _equal_to(service, request, name)
-    return leading
+    found: list[list[str]] = []
+    for name, _ in (index.key if index is not None else table.key).hash_attributes:
+        values = [describe_key(key[name]) for key in keys if name in key]
+        condition = request.get("KeyConditions", {}).get(name)
+        if condition:
+            values += [describe_key(value) for value in condition.get("AttributeValueList", ())]
+        if "KeyConditionExpression" in request:
+            values += _equal_to(service, request, name)
+        found.append(values)
+    return found
 
 
 def _equal_to(service: DynamoDb, request: Shape, name: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
+from haneul.services.dynamodb.access import partition_conditions
 from haneul.services.dynamodb.arns import Conditions, named_table_arn
 from haneul.services.dynamodb.keys import describe_key
 from haneul.services.dynamodb.partiql.plan import conjuncts, key_condition, plan_select
@@ -65,8 +66,7 @@ def _make(call: Call, statement: Select | Insert | Change | Delete, values: Valu
         leading = _leading_keys(statement, table, values, made) if table is not None else []
     except ServiceError:
         return made  # The operation itself says what is wrong with it.
-    if leading:
-        made["dynamodb:LeadingKeys"] = leading
+    made.update(partition_conditions([leading]))
     return made
 
 
