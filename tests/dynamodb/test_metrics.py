@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from haneul.services.cloudwatch.service import CloudWatch
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodbstreams.service import DynamoDbStreams
@@ -87,3 +89,132 @@ def test_errors_of_users_are_counted() -> None:
         times = {"StartTime": now - timedelta(minutes=10), "EndTime": now + timedelta(minutes=1), "Period": 60, "Statistics": ["Sum"]}
         found = running.client("cloudwatch").get_metric_statistics(Namespace="AWS/DynamoDB", MetricName="UserErrors", Dimensions=[], **times)
         assert sum(point["Sum"] for point in found["Datapoints"]) == 3
+
+
+def collected(running: Running, metric: str, statistic: str, **dimensions: str) -> list[float]:
+    """The values of a metric's minutes, of the last quarter of an hour."""
+    now = datetime.fromtimestamp(running.clock.now() // 10**9, UTC)
+    found = running.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/DynamoDB", MetricName=metric, Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        StartTime=now - timedelta(minutes=15), EndTime=now + timedelta(minutes=1), Period=60, Statistics=[statistic],
+    )["Datapoints"]  # fmt: skip
+    return [one[statistic] for one in sorted(found, key=lambda one: one["Timestamp"])]
+
+
+def test_reads_of_pages_report_how_many_items_they_returned() -> None:
+    """By table and operation, what is left after the filter: Query, Scan and the SELECT of ExecuteStatement."""
+    with Running(services=[CloudWatch, DynamoDb]) as running:
+        tables, name = running.client("dynamodb"), make_table(running)
+        for number in range(4):
+            tables.put_item(TableName=name, Item={"pk": s(str(number)), "v": n(number)})
+        filtered = {"FilterExpression": "v >= :v", "ExpressionAttributeValues": {":v": n(2)}}
+        assert tables.scan(TableName=name, **filtered)["Count"] == 2
+        tables.scan(TableName=name)
+        tables.query(TableName=name, KeyConditionExpression="pk = :k", ExpressionAttributeValues={":k": s("1")})
+        tables.execute_statement(Statement=f"SELECT * FROM \"{name}\" WHERE pk IN ['1', '2', '9']")
+        tables.execute_statement(Statement=f'SELECT * FROM "{name}"')
+        assert collected(running, "ReturnedItemCount", "Sum", TableName=name, Operation="Scan") == [6]
+        assert collected(running, "ReturnedItemCount", "SampleCount", TableName=name, Operation="Scan") == [2]
+        assert collected(running, "ReturnedItemCount", "Sum", TableName=name, Operation="Query") == [1]
+        assert collected(running, "ReturnedItemCount", "Sum", TableName=name, Operation="ExecuteStatement") == [6]
+
+
+def test_batches_transactions_and_statements_report_their_latency_for_each_table() -> None:
+    """Because these are operations of the dimension Operation as well, and a table that is used by them alone is in use: what is provisioned is reported."""
+    with Running(services=[CloudWatch, DynamoDb]) as running:
+        tables, (one, other) = running.client("dynamodb"), (make_table(running), make_table(running))
+        put = {"PutRequest": {"Item": {"pk": s("a")}}}
+        tables.batch_write_item(RequestItems={one: [put], other: [put]})
+        tables.batch_get_item(RequestItems={one: {"Keys": [{"pk": s("a")}]}})
+        tables.transact_get_items(TransactItems=[{"Get": {"TableName": name, "Key": {"pk": s(key)}}} for name, key in ((one, "a"), (one, "b"), (other, "a"))])
+        tables.transact_write_items(TransactItems=[{"Delete": {"TableName": other, "Key": {"pk": s("x")}}}])
+        select = f"SELECT * FROM \"{one}\" WHERE pk = 'a'"
+        tables.execute_statement(Statement=select)
+        tables.execute_transaction(TransactStatements=[{"Statement": select}])
+        tables.batch_execute_statement(Statements=[{"Statement": select}, {"Statement": "SELECT * FROM missing WHERE pk = 'a'"}])
+        for operation, names in {
+            "BatchWriteItem": (one, other), "BatchGetItem": (one,), "TransactGetItems": (one, other), "TransactWriteItems": (other,),
+            "ExecuteStatement": (one,), "ExecuteTransaction": (one,), "BatchExecuteStatement": (one,),
+        }.items():  # fmt: skip
+            for name in (one, other, "missing"):
+                assert collected(running, "SuccessfulRequestLatency", "SampleCount", TableName=name, Operation=operation) == [1] * (name in names), operation
+
+
+def test_readers_of_streams_report_what_they_were_given() -> None:
+    """By table, stream and operation: how much a consumer reads is seen here. Reads that find nothing report their latency only."""
+    with Running(services=[CloudWatch, DynamoDb, DynamoDbStreams]) as running:
+        tables, streams = running.client("dynamodb"), running.client("dynamodbstreams")
+        name = make_table(running, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+        table = tables.describe_table(TableName=name)["Table"]
+        for number in range(3):
+            tables.put_item(TableName=name, Item={"pk": s(str(number))})
+        arn = table["LatestStreamArn"]
+        shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+        iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        page = streams.get_records(ShardIterator=iterator)
+        assert len(page["Records"]) == 3
+        streams.get_records(ShardIterator=page["NextShardIterator"])
+        of_stream = {"TableName": name, "StreamLabel": table["LatestStreamLabel"], "Operation": "GetRecords"}
+        assert collected(running, "ReturnedRecordsCount", "Sum", **of_stream) == [3]
+        assert collected(running, "ReturnedRecordsCount", "SampleCount", **of_stream) == [1]
+        assert collected(running, "ReturnedBytes", "Sum", **of_stream)[0] > 100
+        assert collected(running, "SuccessfulRequestLatency", "SampleCount", **of_stream) == [2]
+
+
+def test_the_account_reports_its_quotas_and_how_much_of_them_is_provisioned() -> None:
+    """Every five minutes while a table is in use; alarms on these warn before the quotas are reached. All tables and indexes count, used or not."""
+    with Running(services=[CloudWatch, DynamoDb]) as running:
+        tables = running.client("dynamodb")
+        schema = {"KeySchema": [{"AttributeName": "k", "KeyType": "HASH"}], "AttributeDefinitions": [{"AttributeName": "k", "AttributeType": "S"}]}
+        units = {"ProvisionedThroughput": {"ReadCapacityUnits": 400, "WriteCapacityUnits": 800}}
+        index = {"IndexName": "index", "KeySchema": schema["KeySchema"], "Projection": {"ProjectionType": "ALL"}, **units}
+        tables.create_table(TableName="one", GlobalSecondaryIndexes=[index], **schema, **units)
+        tables.create_table(TableName="two", **schema, ProvisionedThroughput={"ReadCapacityUnits": 4000, "WriteCapacityUnits": 8})
+        tables.create_table(TableName="three", **schema, BillingMode="PAY_PER_REQUEST", OnDemandThroughput={"MaxReadRequestUnits": 50})
+        running.advance("5s")
+        tables.get_item(TableName="one", Key={"k": s("a")})
+        tables.get_item(TableName="three", Key={"k": s("a")})
+        running.advance("2m")
+        for metric, value in {
+            "AccountMaxReads": 80_000, "AccountMaxWrites": 80_000, "AccountMaxTableLevelReads": 40_000, "AccountMaxTableLevelWrites": 40_000,
+            "AccountProvisionedReadCapacityUtilization": 6, "AccountProvisionedWriteCapacityUtilization": 2.01,
+            "MaxProvisionedTableReadCapacityUtilization": 10, "MaxProvisionedTableWriteCapacityUtilization": 2,
+        }.items():  # fmt: skip
+            assert set(collected(running, metric, "Maximum")) == {value}, metric
+        assert set(collected(running, "OnDemandMaxReadRequestUnits", "Maximum", TableName="three")) == {50}
+        assert not collected(running, "OnDemandMaxWriteRequestUnits", "Maximum", TableName="three")
+        before = len(collected(running, "AccountMaxReads", "Maximum"))
+        running.advance("10m")
+        assert len(collected(running, "AccountMaxReads", "Maximum")) == before + 2
+
+
+def test_errors_of_the_service_are_counted_by_table_and_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Because an alarm on SystemErrors is how one hears that requests fail for no fault of one's own; what Haneul has not built is none."""
+    with Running(services=[CloudWatch, DynamoDb]) as running:
+        tables, name = running.client("dynamodb"), make_table(running)
+        tables.put_item(TableName=name, Item={"pk": s("a")})
+
+        def broken(*_: Any) -> None:
+            raise RuntimeError("the disk is gone")
+
+        service = running.app.cloud.services["dynamodb"]
+        monkeypatch.setattr(service.parsers, "projection", broken)
+        assert failure(tables.get_item, TableName=name, Key={"pk": s("a")}, ProjectionExpression="a")[0] == "InternalFailure"
+        monkeypatch.undo()
+        assert collected(running, "SystemErrors", "Sum", TableName=name, Operation="GetItem") == [1]
+        assert not collected(running, "UserErrors", "Sum")
+
+
+def test_a_new_index_reports_how_far_it_is() -> None:
+    """Because filling an index of a large table takes a while, and one wants to know how long it still will."""
+    with Running(services=[CloudWatch, DynamoDb]) as running:
+        tables, name = running.client("dynamodb"), make_table(running)
+        for start in range(0, 300, 25):
+            tables.batch_write_item(RequestItems={name: [{"PutRequest": {"Item": {"pk": s(str(number)), "g": s("x")}}} for number in range(start, start + 25)]})
+        index = {"IndexName": "by-g", "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}], "Projection": {"ProjectionType": "KEYS_ONLY"}}
+        attributes = [{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "g")]
+        tables.update_table(TableName=name, AttributeDefinitions=attributes, GlobalSecondaryIndexUpdates=[{"Create": index}])
+        running.advance("2s")
+        of_index = {"TableName": name, "GlobalSecondaryIndexName": "by-g"}
+        assert 80 < collected(running, "OnlineIndexPercentageProgress", "Minimum", **of_index)[0] < 85
+        assert collected(running, "OnlineIndexPercentageProgress", "Maximum", **of_index) == [100]

@@ -1,7 +1,8 @@
-"""SuccessfulRequestLatency of each operation and table, and what is provisioned, while a table is in use (DynamoDB Developer Guide, "DynamoDB metrics").
+"""What requests report of themselves: SuccessfulRequestLatency of each operation and table, and ReturnedItemCount; and what is provisioned, while a
+table is in use (DynamoDB Developer Guide, "DynamoDB metrics").
 
 Consumption and throttling are reported where they are counted (`throughput/`). What is provisioned is reported once a minute for tables that
-had successful requests in the last quarter of an hour.
+had successful requests in the last quarter of an hour, and what the account has every five minutes.
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 from haneul.clock import MINUTE, Clock, Timer
+from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.operation import Operation, Shape
 from haneul.metering.metrics import Series
-from haneul.services.dynamodb.tables import Table, Throughput
+from haneul.services.dynamodb.expressions.request import Parsers
+from haneul.services.dynamodb.requested import TABLES_OF
+from haneul.services.dynamodb.tables import IndexRecord, Table, TableRecord
+from haneul.services.dynamodb.throughput.account import report_account
 
 _NAMESPACE = "AWS/DynamoDB"
-# Operations on the items of one table.
-MEASURED = frozenset(("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"))
+# Operations on the items of one table; those that return pages of them.
+MEASURED = frozenset(("GetItem", "PutItem", "UpdateItem", "DeleteItem"))
+_PAGES = frozenset(("Query", "Scan"))
+_ACCOUNT_EVERY = 5 * MINUTE
 _REPORTED_FOR = 15 * MINUTE
 _SERIES_MAX = 20_000
 # Latencies are told to the hundredth of a millisecond, in nanoseconds: so there are not too many different ones.
@@ -30,10 +37,14 @@ Place = tuple[str, str, str]
 class Latencies:
     """The latencies of all tables in use."""
 
-    def __init__(self, cloud: Cloud, find: Callable[[str, str, str], Table | None]) -> None:
+    def __init__(self, cloud: Cloud, find: Callable[[str, str, str], Table | None], parsers: Parsers) -> None:
         self._cloud = cloud
         self._find = find
+        self._parsers = parsers
         self._series: dict[tuple[str, str, str, str], Series] = {}
+        self._items: dict[tuple[str, str, str, str], Series] = {}
+        # When the account's numbers were reported for each account and region, in stretches of five minutes.
+        self._account_at: dict[tuple[str, str], int] = {}
         self._used_at: dict[Place, int] = {}
         self._timer: Timer | None = None
         self._following = False
@@ -43,17 +54,42 @@ class Latencies:
         key = (operation, table, call.account, call.region)
         series = self._series.get(key)
         if series is None:
-            series = self._new(key)
+            series = self._new(self._series, key, "SuccessfulRequestLatency", "Milliseconds")
         if not series.count and not self._following:
-            self.in_use((call.account, call.region, _name(table)))
+            self.in_use(_place(call, table))
         series.add(nanoseconds // _GRAIN / 100)
 
-    def _new(self, key: tuple[str, str, str, str]) -> Series:
-        if len(self._series) >= _SERIES_MAX:
-            self._series.clear()
+    def returned(self, call: Call, operation: str, table: str, items: int) -> None:
+        """A request has returned so many items of a table."""
+        key = (operation, table, call.account, call.region)
+        series = self._items.get(key)
+        if series is None:
+            series = self._new(self._items, key, "ReturnedItemCount", "Count")
+        series.add(float(items))
+
+    def add_all(self, call: Call, operation: str, request: Shape, result: Shape, nanoseconds: int) -> None:
+        """A request on items of several tables, or one that says in a statement which table it means, has succeeded."""
+        for table in TABLES_OF[operation](self._parsers, request, result):
+            self.add(call, operation, table, nanoseconds)
+
+    def failed(self, call: Call) -> None:
+        """A request ended in an error of the service itself."""
+        operation, request = call.operation.name, call.request
+        if not request:
+            return  # It failed before anybody knew what it was about.
+        find = TABLES_OF.get(operation)
+        for table in find(self._parsers, request, {}) if find is not None else (str(request.get("TableName", "")),):
+            account, region, name = _place(call, table)
+            if name:
+                self._cloud.metrics.add(account, region, _NAMESPACE, "SystemErrors", (("Operation", operation), ("TableName", name)))
+
+    def _new(self, known: dict[tuple[str, str, str, str], Series], key: tuple[str, str, str, str], metric: str, unit: str) -> Series:
+        if len(known) >= _SERIES_MAX:
+            known.clear()
         operation, table, account, region = key
-        dimensions = (("Operation", operation), ("TableName", _name(table)))
-        series = self._series[key] = self._cloud.metrics.series(account, region, _NAMESPACE, "SuccessfulRequestLatency", dimensions, "Milliseconds")
+        account, region, name = _named(table, account, region)
+        dimensions = (("Operation", operation), ("TableName", name))
+        series = known[key] = self._cloud.metrics.series(account, region, _NAMESPACE, metric, dimensions, unit)
         return series
 
     def stop(self) -> None:
@@ -62,6 +98,7 @@ class Latencies:
             self._timer.cancel()
             self._timer = None
         self._used_at.clear()
+        self._account_at.clear()
 
     def follow(self) -> None:
         """Another process reports what is provisioned."""
@@ -81,27 +118,46 @@ class Latencies:
             table = self._find(*place)
             if table is None or now - used_at > _REPORTED_FOR:
                 del self._used_at[place]
-            elif not table.record.on_demand:
+            else:
                 self._report_table(place, table)
+        for account, region in {place[:2] for place in self._used_at}:
+            if self._account_at.get((account, region), 0) != now // _ACCOUNT_EVERY:
+                self._account_at[account, region] = now // _ACCOUNT_EVERY
+                report_account(self._cloud, account, region)
         self._timer = self._cloud.clock.call_at((now // MINUTE + 2) * MINUTE - 2, self._report) if self._used_at else None
 
     def _report_table(self, place: Place, table: Table) -> None:
         account, region, name = place
         own = (("TableName", name),)
-        holders: list[tuple[tuple[tuple[str, str], ...], Throughput]] = [(own, table.record.throughput)]
-        holders += [((("GlobalSecondaryIndexName", one.name), *own), one.record.throughput) for one in table.indexes if one.is_global]
-        for dimensions, throughput in holders:
-            for kind, units in (("Read", throughput.read_units), ("Write", throughput.write_units)):
-                self._cloud.metrics.add(account, region, _NAMESPACE, f"Provisioned{kind}CapacityUnits", dimensions, float(units))
+        holders: list[tuple[tuple[tuple[str, str], ...], TableRecord | IndexRecord]] = [(own, table.record)]
+        holders += [((("GlobalSecondaryIndexName", one.name), *own), one.record) for one in table.indexes if one.is_global]
+        for dimensions, holder in holders:
+            units: tuple[tuple[str, int | None], ...]
+            if table.record.on_demand:
+                units = ("OnDemandMaxReadRequestUnits", holder.on_demand_read_max), ("OnDemandMaxWriteRequestUnits", holder.on_demand_write_max)
+            else:
+                throughput = holder.throughput
+                units = ("ProvisionedReadCapacityUnits", throughput.read_units), ("ProvisionedWriteCapacityUnits", throughput.write_units)
+            for metric, value in units:
+                if value is not None:
+                    self._cloud.metrics.add(account, region, _NAMESPACE, metric, dimensions, float(value))
 
 
-def _name(table: str) -> str:
-    return table.rpartition("/")[2] if table.startswith("arn:") else table
+def _named(table: str, account: str, region: str) -> Place:
+    """Account, region and name of a table, which a request of that account and region names by its name or its ARN."""
+    if not table.startswith("arn:"):
+        return account, region, table
+    arn = parse_arn(table)
+    return (arn.account, arn.region, arn.resource.partition("/")[2]) if arn is not None else (account, region, table.rpartition("/")[2])
+
+
+def _place(call: Call, table: str) -> Place:
+    return _named(table, call.account, call.region)
 
 
 def measured(operations: Iterable[Operation], latencies_of: Callable[[Call], Latencies]) -> dict[str, Operation]:
-    """Operations by name, those on items made to report how long they took."""
-    return {one.name: _measured(one, latencies_of) if one.name in MEASURED else one for one in operations}
+    """Operations by name, those on items made to report how long they took and what they returned."""
+    return {one.name: _measured(one, latencies_of) for one in operations}
 
 
 def _measured(one: Operation, latencies_of: Callable[[Call], Latencies]) -> Operation:
@@ -113,4 +169,23 @@ def _measured(one: Operation, latencies_of: Callable[[Call], Latencies]) -> Oper
         latencies_of(call).add(call, name, request["TableName"], Clock.machine_now() - started)
         return result
 
-    return dataclasses.replace(one, handler=run)
+    async def run_page(call: Call, request: Shape) -> Shape | None:
+        started = Clock.machine_now()
+        result = await handler(call, request)
+        assert result is not None
+        latencies = latencies_of(call)
+        latencies.add(call, name, request["TableName"], Clock.machine_now() - started)
+        latencies.returned(call, name, request["TableName"], result["Count"])
+        return result
+
+    async def run_many(call: Call, request: Shape) -> Shape | None:
+        started = Clock.machine_now()
+        result = await handler(call, request)
+        latencies_of(call).add_all(call, name, request, result or {}, Clock.machine_now() - started)
+        return result
+
+    if name in MEASURED:
+        return dataclasses.replace(one, handler=run)
+    if name in _PAGES:
+        return dataclasses.replace(one, handler=run_page)
+    return dataclasses.replace(one, handler=run_many) if name in TABLES_OF else one

@@ -12,7 +12,8 @@ from haneul.services.dynamodb.rows import row_item
 from haneul.services.dynamodb.streams import RETENTION, disable_stream
 from haneul.services.dynamodb.tables import Table, TableRecord, table_key
 from haneul.services.dynamodb.throughput.changes import settle_units
-from haneul.services.dynamodb.writing import index_count_key, put_index_entry
+from haneul.services.dynamodb.throughput.meters import NAMESPACE
+from haneul.services.dynamodb.writing import index_count_key, put_index_entry, read_counts
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
@@ -84,11 +85,12 @@ async def settle(service: DynamoDb, payload: Payload) -> None:
 
 
 async def fill(service: DynamoDb, payload: Payload) -> None:
-    """Give a new index its entries of the items that were there before it, a chunk at a time."""
+    """Give a new index its entries of the items that were there before it, a chunk at a time, telling CloudWatch how far it is."""
     cursor: bytes = b""
+    done = 0
     while True:
 
-        def work(tx: Transaction, cursor: bytes = cursor) -> bytes | None:
+        def work(tx: Transaction, cursor: bytes = cursor) -> tuple[bytes | None, int] | None:
             record = read_record(tx, payload)
             entry = record.find_index(payload["index"]) if record is not None else None
             if record is None or entry is None or entry.id != payload["index_id"] or entry.status != "CREATING":
@@ -107,18 +109,32 @@ async def fill(service: DynamoDb, payload: Payload) -> None:
             for _, row in rows:
                 put_index_entry(tx, table, index, row, row_item(row))
             if len(rows) == _CHUNK:
-                return rows[-1][0] + b"\x00"
+                return rows[-1][0] + b"\x00", len(rows)
             entry.backfilling = False
             entry.status = "ACTIVE"
             if record.status == "UPDATING" and not changes_indexes(record):
                 record.status = "ACTIVE"
             write_record(tx, record)
-            return None
+            return None, len(rows)
 
-        following = await service.cloud.store.transact(work)
-        if following is None:
+        found = await service.cloud.store.transact(work)
+        if found is None:
             return
-        cursor = following
+        done += found[1]
+        _report_progress(service, payload, done, found[0] is None)
+        if found[0] is None:
+            return
+        cursor = found[0]
+
+
+def _report_progress(service: DynamoDb, payload: Payload, done: int, complete: bool) -> None:
+    """Which part of a table's items (hundredths) the index that is being filled has seen."""
+    account, region, name = payload["account"], payload["region"], payload["name"]
+    table = service.stored_table(account, region, name)
+    items = read_counts(service.cloud.store, table).get("", (0, 0))[0] if table is not None else 0
+    percent = 100.0 if complete else min(99.0, 100 * done / max(1, items))
+    dimensions = (("GlobalSecondaryIndexName", payload["index"]), ("TableName", name))
+    service.cloud.metrics.add(account, region, NAMESPACE, "OnlineIndexPercentageProgress", dimensions, percent)
 
 
 async def drop(service: DynamoDb, payload: Payload) -> None:

@@ -53,7 +53,7 @@ class DynamoDb(Service):
         self.changes = ChangeLog(cloud.ids)
         self.capacity = Capacity(cloud, read_counts)
         self.reported: ReportedCapacity | None = None
-        self.latencies = Latencies(cloud, self.stored_table)
+        self.latencies = Latencies(cloud, self.stored_table, self.parsers)
         # What the service of the streams' own API reads from.
         self.streams = StoredStreams(cloud)
         self.logs = Logs(cloud.clock)
@@ -78,6 +78,8 @@ class DynamoDb(Service):
         return answer_other(self.cloud, request) or pipeline(request, self)
 
     def refused(self, call: Call, error: ServiceError) -> None:
+        if error.status == 500:
+            self.latencies.failed(call)
         self.capacity.count_refused(call.account, call.region, error)
 
     async def start(self) -> None:

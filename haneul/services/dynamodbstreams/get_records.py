@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from haneul.clock import Clock
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodbstreams.iterators import ITERATOR_LIFE, make_iterator, read_iterator
-from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream
+from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream, place_of
 
 RECORDS_MAX = 1000
 BYTES_MAX = 1024 * 1024
@@ -23,6 +24,7 @@ async def get_records(call: Call, request: Shape) -> Shape:
 
     Raises ExpiredIteratorException 15 minutes after the iterator was made, LimitExceededException for a third reader at the same time. (DynamoDB Streams API Reference: "GetRecords".)
     """
+    started = Clock.machine_now()
     iterator = read_iterator(request["ShardIterator"])
     limit = request.get("Limit", RECORDS_MAX)
     if limit > RECORDS_MAX:
@@ -45,4 +47,16 @@ async def get_records(call: Call, request: Shape) -> Shape:
     ended = not stream["enabled"] and len(found) < limit and following > source.newest(*place, stream["id"])
     if not ended:
         answer["NextShardIterator"] = make_iterator(stream["arn"], following, call.now, iterator.reader or int(call.cloud.ids.hex(_READER_DIGITS), 16) + 1)
+    _report(call, iterator.arn, [len(body) for _, _, body in found], started)
     return answer
+
+
+def _report(call: Call, arn: str, sizes: list[int], started: int) -> None:
+    """Tell CloudWatch what was returned, and how long it took (DynamoDB Developer Guide: "DynamoDB metrics")."""
+    account, region, table, label = place_of(call, arn)
+    dimensions = (("Operation", "GetRecords"), ("StreamLabel", label), ("TableName", table))
+    values: tuple[tuple[str, float, str], ...] = (("SuccessfulRequestLatency", (Clock.machine_now() - started) // 10_000 / 100, "Milliseconds"),)
+    if sizes:
+        values += (("ReturnedBytes", float(sum(sizes)), "Bytes"), ("ReturnedRecordsCount", float(len(sizes)), "Count"))
+    for name, value, unit in values:
+        call.cloud.metrics.add(account, region, "AWS/DynamoDB", name, dimensions, value, unit)

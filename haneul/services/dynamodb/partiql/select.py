@@ -116,8 +116,11 @@ async def read_page(call: Call, service: DynamoDb, parsed: Parsed, select: Selec
     base = _base_request(select, request, bound)
     if plan.reads is None:
         answer = await perform(scan, call, base if start is None else {**base, "ExclusiveStartKey": start})
+        service.latencies.returned(call, "ExecuteStatement", select.source.table, answer["Count"])
         return _answer([answer], None if "LastEvaluatedKey" not in answer else make_token(stamp + orjson.dumps([0, answer["LastEvaluatedKey"]])))
-    return await _read_keys(call, plan, base, bound, stamp, number, start)
+    answers, token = await _read_keys(call, plan, base, bound, stamp, number, start)
+    service.latencies.returned(call, "ExecuteStatement", select.source.table, sum(one["Count"] for one in answers))
+    return _answer(answers, token)
 
 
 def _base_request(select: Select, request: Shape, bound: Expressions) -> Shape:
@@ -130,8 +133,8 @@ def _base_request(select: Select, request: Shape, bound: Expressions) -> Shape:
     return base
 
 
-async def _read_keys(call: Call, plan: Plan, base: Shape, bound: Expressions, stamp: bytes, number: int, start: Item | None) -> Shape:
-    """One query for each read of the plan, until the page is full."""
+async def _read_keys(call: Call, plan: Plan, base: Shape, bound: Expressions, stamp: bytes, number: int, start: Item | None) -> tuple[list[Shape], str | None]:
+    """The answers to one query for each read of the plan, until the page is full; and the token of the next page."""
     reads = plan.reads or []
     answers: list[Shape] = []
     left = base.get("Limit")
@@ -146,13 +149,13 @@ async def _read_keys(call: Call, plan: Plan, base: Shape, bound: Expressions, st
         answer = await perform(query, call, one)
         answers.append(answer)
         if "LastEvaluatedKey" in answer:
-            return _answer(answers, make_token(stamp + orjson.dumps([at, answer["LastEvaluatedKey"]])))
+            return answers, make_token(stamp + orjson.dumps([at, answer["LastEvaluatedKey"]]))
         if left is not None:
             left -= answer["ScannedCount"]
         full = left == 0 or len(answers) == READS_PER_PAGE
         if full and at + 1 < len(reads):
-            return _answer(answers, make_token(stamp + orjson.dumps([at + 1, None])))
-    return _answer(answers, None)
+            return answers, make_token(stamp + orjson.dumps([at + 1, None]))
+    return answers, None
 
 
 def _answer(answers: list[Shape], token: str | None) -> Shape:
