@@ -180,3 +180,43 @@ def test_one_policy_for_a_metric(scaled: Running) -> None:
     message = refused("ValidationException", client.put_scaling_policy, PolicyName="another", **settings)
     assert message == "Only one TargetTrackingScaling policy for a given metric specification is allowed."
     client.put_scaling_policy(PolicyName="follow", **settings)
+
+
+def test_a_target_that_is_not_there_is_said_so_in_the_real_services_words(scaled: Running) -> None:
+    """Because tools tell by these words whether what they made a moment ago is not known yet, and try again."""
+    client = scaled.client("application-autoscaling")
+    where = "service namespace: dynamodb, resource ID: table/tab, scalable dimension: dynamodb:table:WriteCapacityUnits"
+    tracking = {"PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 50, **UTILIZATION}}
+    assert refused("ObjectNotFoundException", client.put_scaling_policy, **WRITES, PolicyName="p", **tracking) == f"No scalable target registered for {where}"
+    assert refused("ObjectNotFoundException", client.deregister_scalable_target, **WRITES) == f"No scalable target found for {where}"
+    missing = {**WRITES, "ResourceId": "table/none", "MinCapacity": 1, "MaxCapacity": 5}
+    assert refused("ValidationException", client.register_scalable_target, **missing) == "DynamoDB table does not exist: table/none"
+
+
+def test_a_target_has_its_quotas(scaled: Running) -> None:
+    """200 scheduled actions and 50 policies; one more is LimitExceededException, and what is not there is still not found."""
+    client = scaled.client("application-autoscaling")
+    client.register_scalable_target(**WRITES, MinCapacity=5, MaxCapacity=9)
+    action = {**WRITES, "Schedule": "rate(1 day)", "ScalableTargetAction": {"MinCapacity": 6}}
+    for number in range(200):
+        client.put_scheduled_action(ScheduledActionName=f"a{number}", **action)
+    refused("LimitExceededException", client.put_scheduled_action, ScheduledActionName="b", **action)
+    client.put_scheduled_action(ScheduledActionName="a7", **action)
+    for number in range(51):
+        metric = {"Namespace": "n", "MetricName": f"m{number}", "Statistic": "Sum"}
+        settings = {"PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 5, "CustomizedMetricSpecification": metric}}
+        if number < 50:
+            client.put_scaling_policy(**WRITES, PolicyName=f"p{number}", **settings)
+        else:
+            refused("LimitExceededException", client.put_scaling_policy, **WRITES, PolicyName="p", **settings)
+    refused("ObjectNotFoundException", client.delete_scaling_policy, **WRITES, PolicyName="p")
+
+
+@pytest.mark.parametrize("operation", ["describe_scalable_targets", "describe_scaling_policies", "describe_scheduled_actions", "describe_scaling_activities"])
+def test_pages_have_one_to_fifty_records(scaled: Running, operation: str) -> None:
+    """Because with none on a page, one would turn pages for ever."""
+    follow(scaled)
+    call = getattr(scaled.client("application-autoscaling"), operation)
+    for number in (0, 51):
+        refused("ValidationException", call, ServiceNamespace="dynamodb", MaxResults=number)
+    call(ServiceNamespace="dynamodb", MaxResults=1)

@@ -8,6 +8,7 @@ from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.core.paging import make_token, read_token
 from haneul.services.application_autoscaling.errors import invalid, invalid_token
+from haneul.services.application_autoscaling.pages import page_limit
 from haneul.services.application_autoscaling.records import ACTIVITIES, Activity, Place, page_bounds
 from haneul.store.keys import prefix_range, unpack
 from haneul.store.port import Reader, Transaction
@@ -15,7 +16,6 @@ from haneul.store.records import decode, encode
 
 _KEPT = 42 * DAY
 _REMOVED_AT_ONCE = 20
-_PAGE = 50
 
 
 def save_activity(tx: Transaction, place: Place, activity: Activity) -> None:
@@ -38,7 +38,7 @@ async def describe_scaling_activities(call: Call, request: Shape) -> Shape:
         raise NotBuilt("the parameter IncludeNotScaledActivities of application-autoscaling:DescribeScalingActivities")
     if "ScalableDimension" in request and "ResourceId" not in request:
         raise invalid("ResourceId must be specified when ScalableDimension is")
-    limit = min(request.get("MaxResults", _PAGE), _PAGE)
+    limit = page_limit(request)
     token = request.get("NextToken")
     position = read_token(token) if token is not None else None
     if token is not None and position is None:

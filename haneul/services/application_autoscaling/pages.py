@@ -8,7 +8,7 @@ from typing import TypeVar
 from haneul.core.call import Call
 from haneul.core.paging import make_token, read_token
 from haneul.core.ports import Shape
-from haneul.services.application_autoscaling.errors import invalid_token
+from haneul.services.application_autoscaling.errors import invalid, invalid_token
 from haneul.services.application_autoscaling.records import Place, page_bounds
 from haneul.store.keys import unpack
 from haneul.store.records import decode
@@ -17,9 +17,19 @@ PAGE = 50
 R = TypeVar("R")
 
 
+def page_limit(request: Shape) -> int:
+    """How many records a page has; ValidationException for a number that none can have."""
+    limit: int = request.get("MaxResults", PAGE)
+    if limit < 1:
+        raise invalid(f"1 validation error detected: Value '{limit}' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 1")
+    if limit > PAGE:
+        raise invalid(f"1 validation error detected: Value '{limit}' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to {PAGE}")
+    return limit
+
+
 def read_page(call: Call, request: Shape, space: str, kind: type[R], wanted: Callable[[Place, R], bool], show: Callable[[Place, R], Shape]) -> tuple[list[Shape], Shape]:
     """The records of a space that a request asks for and that are `wanted`, as they are shown; and its `NextToken`, if there are more."""
-    limit = min(request.get("MaxResults", PAGE), PAGE)
+    limit = page_limit(request)
     token = request.get("NextToken")
     position = read_token(token) if token is not None else None
     if token is not None and position is None:

@@ -6,7 +6,7 @@ from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, refuse_given
 from haneul.core.operation import Shape, operation
 from haneul.services.application_autoscaling.adapters import adapter_of
-from haneul.services.application_autoscaling.errors import invalid, no_target, not_found
+from haneul.services.application_autoscaling.errors import invalid, limit_exceeded, no_target, not_found
 from haneul.services.application_autoscaling.pages import read_page
 from haneul.services.application_autoscaling.records import POLICIES, Place, Policy, find_target, place_of, policies_of
 from haneul.services.application_autoscaling.scaling import keep_limits_soon
@@ -29,6 +29,8 @@ async def put_scaling_policy(call: Call, request: Shape) -> Shape:
     target, known = find_target(call.cloud.store, place), _known(call, place, name)
     if target is None:
         raise no_target(*place[2:])
+    if known is None and len(policies_of(call.cloud.store, place)) >= _POLICIES_MAX:
+        raise limit_exceeded(f"A scalable target can have no more than {_POLICIES_MAX} scaling policies.")
     settings = _checked_settings(place, request, known)
     if any(other.name != name and _metric(other.settings) == _metric(settings) for other in policies_of(call.cloud.store, place)):
         raise invalid("Only one TargetTrackingScaling policy for a given metric specification is allowed.")
@@ -59,8 +61,6 @@ def _metric(settings: Shape) -> Shape:
 
 def _known(call: Call, place: Place, name: str) -> Policy | None:
     value = call.cloud.store.get(place.key(POLICIES, name))
-    if value is None and len(policies_of(call.cloud.store, place)) >= _POLICIES_MAX:
-        raise invalid(f"A scalable target can have no more than {_POLICIES_MAX} scaling policies.")
     return decode(value, Policy) if value is not None else None
 
 

@@ -8,15 +8,17 @@ from zoneinfo import available_timezones
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.application_autoscaling.adapters import adapter_of
-from haneul.services.application_autoscaling.errors import invalid, no_target, not_found
+from haneul.services.application_autoscaling.errors import invalid, limit_exceeded, no_target, not_found
 from haneul.services.application_autoscaling.pages import read_page
 from haneul.services.application_autoscaling.records import SCHEDULED, Place, Scheduled, find_target, place_of
 from haneul.services.application_autoscaling.schedules import ScheduleError, parse_schedule
 from haneul.services.application_autoscaling.scheduling import DUE, set_timer
 from haneul.services.application_autoscaling.targets import any_target
+from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
+_ACTIONS_MAX = 200
 _KEPT = ("Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction")
 # What a change that does not name them takes away.
 _ANEW = ("StartTime", "EndTime")
@@ -47,6 +49,8 @@ async def put_scheduled_action(call: Call, request: Shape) -> None:
             action = decode(value, Scheduled)
             action.settings = {**{name: value for name, value in action.settings.items() if name not in _ANEW}, **given}
         else:
+            if len(tx.range(*prefix_range(place.key(SCHEDULED)), _ACTIONS_MAX)) >= _ACTIONS_MAX:
+                raise limit_exceeded(f"A scalable target can have no more than {_ACTIONS_MAX} scheduled actions.")
             action = Scheduled(name, arn, given, call.now)
         _check(action.settings)
         tx.put(place.key(SCHEDULED, name), encode(action))

@@ -94,8 +94,8 @@ async def _check_resource(call: Call, adapter: Adapter, place: Place, role: str)
     except ServiceError as problem:
         if problem.code != "ResourceNotFoundException":
             raise
-        kind, _, name = place.resource.replace(":", "/").partition("/")
-        raise invalid(f"{'DynamoDB' if place.namespace == 'dynamodb' else 'Lambda'} {kind} does not exist: {name}") from None
+        kind = place.resource.replace(":", "/").partition("/")[0]
+        raise invalid(f"{'DynamoDB' if place.namespace == 'dynamodb' else 'Lambda'} {kind} does not exist: {place.resource}") from None
 
 
 @operation("application-autoscaling:DeregisterScalableTarget", resource=any_target)
@@ -105,7 +105,7 @@ async def deregister_scalable_target(call: Call, request: Shape) -> None:
     adapter_of(*place[2:])
     target = find_target(call.cloud.store, place)
     if target is None:
-        raise no_target(*place[2:])
+        raise no_target(*place[2:], known="found")
     for policy in policies_of(call.cloud.store, place):
         await delete_alarms(call.cloud, place, target, policy)
     await call.cloud.store.transact(partial(_forget, call, place))
