@@ -158,7 +158,7 @@ def test_start_and_end_are_said_with_every_change(scaled: Running) -> None:
 
 
 def test_permissions_are_asked_for(scaled: Running) -> None:
-    """Because a user without permission changes nothing, and with it still needs the right to make the linked role."""
+    """Because a user without permission changes nothing, and with it still needs the right to make the linked role, and those on the table and its alarms."""
     iam = scaled.client("iam")
     iam.create_user(UserName="u")
     key = iam.create_access_key(UserName="u")["AccessKey"]
@@ -169,7 +169,17 @@ def test_permissions_are_asked_for(scaled: Running) -> None:
     iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=allow % "application-autoscaling:*")
     assert "iam:CreateServiceLinkedRole" in refused("AccessDeniedException", scaling.register_scalable_target, **params)
     iam.put_user_policy(UserName="u", PolicyName="q", PolicyDocument=allow % "iam:CreateServiceLinkedRole")
+    missing = refused("ValidationException", scaling.register_scalable_target, **params)
+    assert "dynamodb:DescribeTable" in missing and "dynamodb:UpdateTable" in missing
+    iam.put_user_policy(UserName="u", PolicyName="r", PolicyDocument=allow % "dynamodb:*Table")
+    missing = refused("ValidationException", scaling.register_scalable_target, **params)
+    assert all(f"cloudwatch:{action}" in missing for action in ("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms"))
+    iam.put_user_policy(UserName="u", PolicyName="s", PolicyDocument=allow % "cloudwatch:*Alarm*")
     scaling.register_scalable_target(**params)
+    iam.delete_user_policy(UserName="u", PolicyName="s")
+    tracking = {"PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 50, **UTILIZATION}}
+    assert "cloudwatch:PutMetricAlarm" in refused("ValidationException", scaling.put_scaling_policy, **WRITES, PolicyName="p", **tracking)
+    assert not scaled.client("cloudwatch").describe_alarms()["MetricAlarms"]
 
 
 def test_one_policy_for_a_metric(scaled: Running) -> None:

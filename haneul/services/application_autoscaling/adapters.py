@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from haneul.core.arn import make_arn
 from haneul.core.call import call_as
 from haneul.core.cloud import Cloud
 from haneul.core.errors import NotBuilt, ServiceError
@@ -40,6 +41,8 @@ class Adapter(Protocol):
     role: str
     # Predefined metric type of target tracking.
     predefined: str
+    # What whoever registers a target must be allowed to do with it.
+    actions: tuple[str, ...]
     least: int
 
     def check(self, resource: str) -> None:
@@ -51,6 +54,9 @@ class Adapter(Protocol):
     async def change(self, cloud: Cloud, place: Place, role: str, capacity: int) -> None:
         """Ask the service for another capacity."""
 
+    def arn(self, place: Place) -> str:
+        """The resource's ARN, for permissions."""
+
     def tracked(self, place: Place) -> Tracked:
         """What the predefined metric is made of."""
 
@@ -60,6 +66,7 @@ class TableCapacity:
 
     principal = "dynamodb.application-autoscaling.amazonaws.com"
     role = "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
+    actions: tuple[str, ...] = ("dynamodb:DescribeTable", "dynamodb:UpdateTable")
     least = 1
 
     def __init__(self, kind: str, *, of_index: bool) -> None:
@@ -108,6 +115,9 @@ class TableCapacity:
             params["ProvisionedThroughput"] = throughput
         await _call(cloud, "dynamodb:UpdateTable", params, place, role, self.principal)
 
+    def arn(self, place: Place) -> str:
+        return make_arn("dynamodb", place.region, place.account, f"table/{self._names(place.resource)[0]}")
+
     def tracked(self, place: Place) -> Tracked:
         table, index = self._names(place.resource)
         dimensions = [{"Name": "TableName", "Value": table}]
@@ -123,6 +133,7 @@ class FunctionConcurrency:
     principal = "lambda.application-autoscaling.amazonaws.com"
     role = "AWSServiceRoleForApplicationAutoScaling_LambdaConcurrency"
     predefined = "LambdaProvisionedConcurrencyUtilization"
+    actions: tuple[str, ...] = ("lambda:PutProvisionedConcurrencyConfig", "lambda:GetProvisionedConcurrencyConfig", "lambda:DeleteProvisionedConcurrencyConfig")
     least = 0
 
     def _names(self, resource: str) -> tuple[str, str]:
@@ -153,6 +164,10 @@ class FunctionConcurrency:
             await _call(cloud, "lambda:DeleteProvisionedConcurrencyConfig", params, place, role, self.principal)
         else:
             await _call(cloud, "lambda:PutProvisionedConcurrencyConfig", {**params, "ProvisionedConcurrentExecutions": capacity}, place, role, self.principal)
+
+    def arn(self, place: Place) -> str:
+        function, qualifier = self._names(place.resource)
+        return make_arn("lambda", place.region, place.account, f"function:{function}:{qualifier}")
 
     def tracked(self, place: Place) -> Tracked:
         function, qualifier = self._names(place.resource)

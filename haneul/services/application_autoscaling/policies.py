@@ -8,6 +8,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.application_autoscaling.adapters import adapter_of
 from haneul.services.application_autoscaling.errors import invalid, limit_exceeded, no_target, not_found
 from haneul.services.application_autoscaling.pages import read_page
+from haneul.services.application_autoscaling.permissions import check_alarm_permissions
 from haneul.services.application_autoscaling.records import POLICIES, Place, Policy, find_target, place_of, policies_of
 from haneul.services.application_autoscaling.scaling import keep_limits_soon
 from haneul.services.application_autoscaling.targets import any_target
@@ -34,6 +35,7 @@ async def put_scaling_policy(call: Call, request: Shape) -> Shape:
     settings = _checked_settings(place, request, known)
     if any(other.name != name and _metric(other.settings) == _metric(settings) for other in policies_of(call.cloud.store, place)):
         raise invalid("Only one TargetTrackingScaling policy for a given metric specification is allowed.")
+    check_alarm_permissions(call, place)
     policy_id = call.cloud.ids.uuid()
     arn = f"arn:aws:autoscaling:{call.region}:{call.account}:scalingPolicy:{policy_id}:resource/{place.namespace}/{place.resource}:policyName/{name}"
     policy = Policy(name, known.arn if known else arn, settings, known.created_at if known else call.now)

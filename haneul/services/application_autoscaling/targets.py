@@ -10,6 +10,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.application_autoscaling.adapters import Adapter, adapter_of
 from haneul.services.application_autoscaling.errors import invalid, no_target
 from haneul.services.application_autoscaling.pages import read_page
+from haneul.services.application_autoscaling.permissions import check_alarm_permissions, check_resource_permissions
 from haneul.services.application_autoscaling.records import (
     POLICIES,
     SCHEDULED,
@@ -56,7 +57,9 @@ async def register_scalable_target(call: Call, request: Shape) -> Shape:
         raise invalid("Maximum capacity cannot be less than minimum capacity")
     if low < adapter.least:
         raise invalid(f"Minimum capacity must be at least {adapter.least} for the scalable dimension {place.dimension}.")
-    role = await _linked_role(call, adapter) if known is None else known.role
+    role = await linked_role(call, adapter) if known is None else known.role
+    check_resource_permissions(call, adapter.actions, adapter.arn(place))
+    check_alarm_permissions(call, place)
     await _check_resource(call, adapter, place, role)
     made = Target(call.cloud.ids.text(32), low, high, role, call.now, dict.fromkeys(_SUSPENDED, False), checked_tags(request.get("Tags", {})))
 
@@ -75,7 +78,7 @@ async def register_scalable_target(call: Call, request: Shape) -> Shape:
     return {"ScalableTargetARN": target_arn(place, await call.cloud.store.transact(work))}
 
 
-async def _linked_role(call: Call, adapter: Adapter) -> str:
+async def linked_role(call: Call, adapter: Adapter) -> str:
     """The service-linked role with which the resource is scaled; it is made when there is none, if the caller may."""
     arn = f"arn:aws:iam::{call.account}:role/aws-service-role/{adapter.principal}/{adapter.role}"
     if call.cloud.authority.role(arn) is None:
