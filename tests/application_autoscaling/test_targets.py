@@ -230,3 +230,24 @@ def test_pages_have_one_to_fifty_records(scaled: Running, operation: str) -> Non
     for number in (0, 51):
         refused("ValidationException", call, ServiceNamespace="dynamodb", MaxResults=number)
     call(ServiceNamespace="dynamodb", MaxResults=1)
+
+
+def test_a_linked_role_that_was_deleted_is_made_again(scaled: Running) -> None:
+    """As the User Guide says, when it is needed again; otherwise a target could neither be changed nor deregistered any more."""
+    follow(scaled)
+    scaled.client("iam").delete_service_linked_role(RoleName="AWSServiceRoleForApplicationAutoScaling_DynamoDBTable")
+    scaled.advance("1m")
+    client = scaled.client("application-autoscaling")
+    client.deregister_scalable_target(**WRITES)
+    assert not client.describe_scalable_targets(ServiceNamespace="dynamodb")["ScalableTargets"]
+    assert not scaled.client("cloudwatch").describe_alarms()["MetricAlarms"]
+
+
+def test_metrics_that_make_no_sense_are_a_fault_of_the_policy(scaled: Running) -> None:
+    """The alarms are CloudWatch's, but the error is this service's, which SDKs know by its name."""
+    client = scaled.client("application-autoscaling")
+    client.register_scalable_target(**WRITES, MinCapacity=5, MaxCapacity=9)
+    metrics = [{"Id": "e", "Expression": "m1 / 2", "ReturnData": True}]
+    settings = {"TargetValue": 50, "CustomizedMetricSpecification": {"Metrics": metrics}}
+    place = {**WRITES, "PolicyName": "p", "PolicyType": "TargetTrackingScaling"}
+    assert "m1" in refused("ValidationException", client.put_scaling_policy, **place, TargetTrackingScalingPolicyConfiguration=settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt, refuse_given
+from haneul.core.errors import NotBuilt, ServiceError, refuse_given
 from haneul.core.operation import Shape, operation
 from haneul.services.application_autoscaling.adapters import adapter_of
 from haneul.services.application_autoscaling.errors import invalid, limit_exceeded, no_target, not_found
@@ -11,7 +11,7 @@ from haneul.services.application_autoscaling.pages import read_page
 from haneul.services.application_autoscaling.permissions import check_alarm_permissions
 from haneul.services.application_autoscaling.records import POLICIES, Place, Policy, find_target, place_of, policies_of
 from haneul.services.application_autoscaling.scaling import keep_limits_soon
-from haneul.services.application_autoscaling.targets import any_target
+from haneul.services.application_autoscaling.targets import any_target, linked_role
 from haneul.services.application_autoscaling.tracking import alarm_names, delete_alarms, put_alarms
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
@@ -40,8 +40,14 @@ async def put_scaling_policy(call: Call, request: Shape) -> Shape:
     arn = f"arn:aws:autoscaling:{call.region}:{call.account}:scalingPolicy:{policy_id}:resource/{place.namespace}/{place.resource}:policyName/{name}"
     policy = Policy(name, known.arn if known else arn, settings, known.created_at if known else call.now)
     policy.alarms = alarm_names(place, policy, policy_id)
+    await linked_role(call, adapter)
     capacity = await adapter.read(call.cloud, place, target.role)
-    await put_alarms(call.cloud, place, target, policy, capacity if capacity is not None else target.min)
+    try:
+        await put_alarms(call.cloud, place, target, policy, capacity if capacity is not None else target.min)
+    except ServiceError as problem:
+        if problem.code != "ValidationError":
+            raise
+        raise invalid(problem.message) from None  # The same in this service's words.
 
     def work(tx: Transaction) -> None:
         if find_target(tx, place) is None:
@@ -112,13 +118,14 @@ def _shown_alarms(place: Place, policy: Policy) -> list[Shape]:
 async def delete_scaling_policy(call: Call, request: Shape) -> None:
     """Delete a policy and its alarms."""
     place, name = place_of(call, request), request["PolicyName"]
-    adapter_of(*place[2:])
+    adapter = adapter_of(*place[2:])
     target, known = find_target(call.cloud.store, place), _known(call, place, name)
     if target is None or known is None:
         raise not_found(
             f"No scaling policy found for service namespace: {place.namespace}, resource ID: {place.resource}, "
             f"scalable dimension: {place.dimension}, policy name: {name}"
         )
+    await linked_role(call, adapter)
     await delete_alarms(call.cloud, place, target, known)
     await call.cloud.store.transact(lambda tx: tx.delete(place.key(POLICIES, name)))
 

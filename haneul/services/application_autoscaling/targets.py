@@ -57,7 +57,7 @@ async def register_scalable_target(call: Call, request: Shape) -> Shape:
         raise invalid("Maximum capacity cannot be less than minimum capacity")
     if low < adapter.least:
         raise invalid(f"Minimum capacity must be at least {adapter.least} for the scalable dimension {place.dimension}.")
-    role = await linked_role(call, adapter) if known is None else known.role
+    role = await linked_role(call, adapter)
     check_resource_permissions(call, adapter.actions, adapter.arn(place))
     check_alarm_permissions(call, place)
     await _check_resource(call, adapter, place, role)
@@ -105,10 +105,11 @@ async def _check_resource(call: Call, adapter: Adapter, place: Place, role: str)
 async def deregister_scalable_target(call: Call, request: Shape) -> None:
     """Leave a resource alone from now on: its policies, their alarms and its scheduled actions go too."""
     place = place_of(call, request)
-    adapter_of(*place[2:])
+    adapter = adapter_of(*place[2:])
     target = find_target(call.cloud.store, place)
     if target is None:
         raise no_target(*place[2:], known="found")
+    await linked_role(call, adapter)
     for policy in policies_of(call.cloud.store, place):
         await delete_alarms(call.cloud, place, target, policy)
     await call.cloud.store.transact(partial(_forget, call, place))
