@@ -199,6 +199,7 @@ def test_composite_alarms_follow_their_children(fresh_watch: Running) -> None:
         ({"DatapointsToAlarm": 2}, "DatapointsToAlarm"),
         ({"TreatMissingData": "whatever"}, "TreatMissingData"),
         ({"AlarmActions": ["topic"]}, "Invalid arn syntax: topic"),
+        ({"OKActions": ["arn:aws:sns:eu-west-1:000000000000:topic"]}, "Invalid region eu-west-1 specified. Only us-east-1 is supported."),
         ({"Threshold": None}, "Threshold"),
         ({"MetricName": None}, "MetricName"),
     ],

@@ -24,8 +24,8 @@ _TOPIC_PRINCIPAL = "cloudwatch.amazonaws.com"
 _SERVICES = frozenset(("sns", "lambda", "autoscaling", "automate", "ssm", "ssm-incidents", "swf", "aiops"))
 
 
-def checked_actions(request: Shape) -> None:
-    """Refuse actions that are no ARN of a kind that alarms know."""
+def checked_actions(region: str, request: Shape) -> None:
+    """Refuse actions that are no ARN of a kind that alarms know, or lie in another region than the alarm."""
     for member in ("OKActions", "AlarmActions", "InsufficientDataActions"):
         actions = request.get(member, [])
         for action in actions:
@@ -34,6 +34,8 @@ def checked_actions(request: Shape) -> None:
                 raise validation(f"Invalid arn syntax: {action}")
             if arn.service not in _SERVICES:
                 raise validation(f"Invalid use of ARN: {action}")
+            if arn.region and arn.region != region:
+                raise validation(f"Invalid region {arn.region} specified. Only {region} is supported.")
         if len(set(actions)) != len(actions):
             raise validation(f"{member} must not contain an action more than once.")
 

@@ -33,7 +33,7 @@ async def put_composite_alarm(call: Call, request: Shape) -> None:
             raise validation(f"Could not save the composite alarm as alarms [{child}] in the alarm rule do not exist")
     if name in _reachable(call, rule.names):
         raise validation("Could not save the composite alarm as the alarm rule would make a circle of alarms")
-    checked_actions(request)
+    checked_actions(call.region, request)
     await put_alarm(call, request, COMPOSITE)
 
 

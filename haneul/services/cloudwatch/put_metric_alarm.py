@@ -39,7 +39,7 @@ async def put_metric_alarm(call: Call, request: Shape) -> None:
         _check_metric(request)
     _check_span(request)
     checked_queries(Place(call.account, call.region), query_shapes(request))
-    checked_actions(request)
+    checked_actions(call.region, request)
     await put_alarm(call, request, METRIC)
 
 
