@@ -280,3 +280,17 @@ def test_an_alarm_at_rest_costs_nothing(fresh_watch: Running) -> None:
     fresh_watch.advance("10m")
     timers = fresh_watch.app.cloud.services["cloudwatch"].monitor._timers  # type: ignore[attr-defined]
     assert timers == {} and state(fresh_watch, "a1") == "INSUFFICIENT_DATA"
+
+
+def test_percentiles_of_few_samples_may_be_ignored(fresh_watch: Running) -> None:
+    """A p90 means something from 100 samples on; with EvaluateLowSampleCountPercentile=ignore the state stays as it is below that."""
+    client = fresh_watch.client("cloudwatch")
+    rule = {"Namespace": "Alarms", "MetricName": "m", "ExtendedStatistic": "p90", "Period": 60, "EvaluationPeriods": 1, "Threshold": 5.0}
+    for name in ("evaluate", "ignore"):
+        client.put_metric_alarm(AlarmName=name, ComparisonOperator="GreaterThanThreshold", EvaluateLowSampleCountPercentile=name, **rule)
+    put(fresh_watch, "Alarms", {"MetricName": "m", "Values": [9.0], "Counts": [99.0]})
+    fresh_watch.advance("1m")
+    assert (state(fresh_watch, "evaluate"), state(fresh_watch, "ignore")) == ("ALARM", "INSUFFICIENT_DATA")
+    put(fresh_watch, "Alarms", {"MetricName": "m", "Values": [9.0], "Counts": [100.0]})
+    fresh_watch.advance("1m")
+    assert (state(fresh_watch, "evaluate"), state(fresh_watch, "ignore")) == ("ALARM", "ALARM")

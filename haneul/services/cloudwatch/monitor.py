@@ -165,6 +165,8 @@ class Monitor:
             return None
         window = watched.window(store, now_seconds)
         verdict = judge(watched.rule, window, alarm.state, now_seconds)
+        if verdict.state is not None and watched.too_few_samples(store, now_seconds):
+            verdict = Verdict(None, "", "")
         awake = self._awake[watched.step]
         scaling = verdict.state is None and scaling_actions(alarm)
         if not any(window) and not watched.restless and not scaling and awake.get(watched.name, 0) <= now_seconds:

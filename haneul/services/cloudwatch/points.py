@@ -89,6 +89,15 @@ def statistic(name: str) -> Statistic | None:
     return _range_statistic(name)
 
 
+def samples_needed(name: str) -> float:
+    """How many samples a percentile needs to mean something; 0 for other statistics (User Guide: "Percentile-based alarms and low data samples")."""
+    short = _SHORT.match(name)
+    if short is None or short[1].lower() != "p" or not 0 < float(short[2]) < 100:
+        return 0.0
+    percent = float(short[2])
+    return 1000 / (100 - percent) if percent >= 50 else 1000 / percent
+
+
 def _range_statistic(name: str) -> Statistic | None:
     found = _RANGE.match(name)
     if found is None or (found[2] is None and found[3] is None):

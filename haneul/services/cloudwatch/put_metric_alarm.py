@@ -61,8 +61,6 @@ def _check_rule(request: Shape) -> None:
     low_samples = request.get("EvaluateLowSampleCountPercentile", "evaluate")
     if low_samples not in ("evaluate", "ignore"):
         raise validation(f"Option {low_samples} is not supported. Supported options for parameter EvaluateLowSampleCountPercentile are evaluate and ignore.")
-    if low_samples == "ignore":
-        raise NotBuilt("EvaluateLowSampleCountPercentile=ignore of cloudwatch:PutMetricAlarm")
 
 
 def _check_metric(request: Shape) -> None:

@@ -8,7 +8,9 @@ from haneul.services.cloudwatch.judging import SPARE_PERIODS, Datapoint, Rule
 from haneul.services.cloudwatch.mathematics.functions import Grid
 from haneul.services.cloudwatch.mathematics.parser import MathError, functions_in
 from haneul.services.cloudwatch.mathematics.series import TimeSeries
+from haneul.services.cloudwatch.points import samples_needed
 from haneul.services.cloudwatch.queries import Evaluation, Place, checked_queries, finest_period
+from haneul.services.cloudwatch.rows import read_series
 from haneul.store.port import Reader
 
 # Functions that have values where the metrics have none: such an alarm is never at rest.
@@ -18,7 +20,7 @@ _WITHOUT_DATA = frozenset(("FILL", "TIME_SERIES"))
 class Watched:
     """A metric alarm's parsed settings: what it reads, and how often (`step`, seconds)."""
 
-    __slots__ = ("configured_at", "metric_ids", "name", "queries", "restless", "result", "rule", "step")
+    __slots__ = ("configured_at", "metric_ids", "name", "queries", "restless", "result", "rule", "samples_needed", "step")
 
     def __init__(self, name: AlarmName, alarm: Alarm) -> None:
         settings = alarm.settings
@@ -37,10 +39,22 @@ class Watched:
             statistic=settings.get("Statistic") or settings.get("ExtendedStatistic", ""),
             unit=settings.get("Unit", ""),
         )
+        # Below so many samples the state stays as it is.
+        self.samples_needed = samples_needed(self.rule.statistic) if settings.get("EvaluateLowSampleCountPercentile") == "ignore" else 0.0
         self.metric_ids = frozenset(query.metric.id for query in self.queries.values() if query.metric is not None)
         self.restless = any(query.tree is not None and functions_in(query.tree) & _WITHOUT_DATA for query in self.queries.values())
         # Long periods are looked at every five minutes, as their rows then are.
         self.step = 10 if period < 60 else 300 if period >= 3600 else 60
+
+    def too_few_samples(self, reader: Reader, now_seconds: int) -> bool:
+        """Whether the evaluation periods have samples, but too few for the percentile to mean something."""
+        metric = self.result.metric
+        if not self.samples_needed or metric is None:
+            return False
+        period = self.rule.period_seconds
+        end = now_seconds - now_seconds % self.step
+        points = read_series(reader, metric.id, end - period * self.rule.periods, end, period, now_seconds, self.result.unit)
+        return 0 < sum(point.samples for point in points.values()) < self.samples_needed
 
     def window(self, reader: Reader, now_seconds: int) -> list[Datapoint | None]:
         """The datapoints of the evaluation range that ends now, oldest first."""
