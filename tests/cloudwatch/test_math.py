@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -181,3 +181,35 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         parse(text)
     except MathError as problem:
         assert str(problem)
+
+
+def test_what_a_search_finds_is_told_apart_by_its_labels(fresh_watch: Running) -> None:
+    """Because dashboards and programs read in Label which function, queue or machine a line is of: by what differs, behind the label that was given."""
+    for function, metric in (("a", "Errors"), ("b", "Errors"), ("b", "Calls")):
+        put(fresh_watch, "Fn", {"MetricName": metric, "Value": 1, "Dimensions": [{"Name": "FunctionName", "Value": function}, {"Name": "Stage", "Value": "live"}]})
+
+    def labels(text: str, **more: Any) -> list[str]:
+        client = fresh_watch.client("cloudwatch")
+        queries = [{"Id": "e", "Expression": f"SEARCH('{{Fn,FunctionName,Stage}} {text}', 'Sum', 60)", **more}]
+        answer = client.get_metric_data(MetricDataQueries=queries, StartTime=minute(fresh_watch, 5), EndTime=minute(fresh_watch, -1))
+        return sorted(one["Label"] for one in answer["MetricDataResults"])
+
+    assert labels("Errors") == ["a", "b"]
+    assert labels("") == ["a Errors", "b Calls", "b Errors"]
+    assert labels("Calls") == ["Calls"]
+    assert labels("Errors", Label="by function") == ["by function a", "by function b"]
+    assert labels("Errors", Label="max ${MAX}") == ["max 1", "max 1"]
+    assert labels("Calls", Label="calls") == ["calls"]
+
+
+def test_labels_tell_times_in_the_time_zone_asked_for(fresh_watch: Running) -> None:
+    """Because tools send the zone of whoever looks at the graph."""
+    at = datetime(2030, 1, 2, 23, 30, tzinfo=UTC)
+    fresh_watch.advance(f"{int(at.timestamp()) - fresh_watch.clock.now() // 10**9}s")
+    put(fresh_watch, "App", {"MetricName": "z", "Value": 1, "Timestamp": at})
+    client = fresh_watch.client("cloudwatch")
+    asked = {"MetricDataQueries": [{**query("z", "App", "z", returned=True), "Label": "${LAST_TIME}"}], "StartTime": at, "EndTime": at + timedelta(minutes=1)}
+    for offset, shown in (("+0000", "2030-01-02 23:30:00 UTC"), ("+0530", "2030-01-03 05:00:00 +0530"), ("-0300", "2030-01-02 20:30:00 -0300")):
+        assert client.get_metric_data(**asked, LabelOptions={"Timezone": offset})["MetricDataResults"][0]["Label"] == shown
+    for wrong in ("CET", "0200", "+2500", "+0275"):
+        refused("ValidationError", client.get_metric_data, **asked, LabelOptions={"Timezone": wrong})

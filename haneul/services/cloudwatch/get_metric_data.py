@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timezone
+
 from haneul.clock import SECOND
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.core.paging import make_token, read_token
 from haneul.services.cloudwatch.errors import invalid_token, validation
-from haneul.services.cloudwatch.labels import dynamic
+from haneul.services.cloudwatch.labels import dynamic, time_zone
 from haneul.services.cloudwatch.mathematics.functions import Grid
 from haneul.services.cloudwatch.mathematics.parser import MathError
 from haneul.services.cloudwatch.mathematics.series import TimeSeries
@@ -19,13 +20,15 @@ from haneul.services.cloudwatch.service import CloudWatch
 _DATAPOINTS_MAX = 100_800
 
 
-@operation("cloudwatch:GetMetricData", partial="Metrics Insights queries, ANOMALY_DETECTION_BAND, INSIGHT_RULE_METRIC, SERVICE_QUOTA, LabelOptions.Timezone beside UTC")
+@operation("cloudwatch:GetMetricData", partial="Metrics Insights queries, ANOMALY_DETECTION_BAND, INSIGHT_RULE_METRIC, SERVICE_QUOTA")
 async def get_metric_data(call: Call, request: Shape) -> Shape:
     """Values of metrics and of expressions over them, newest first unless asked otherwise."""
     if request["StartTime"] >= request["EndTime"]:
         raise validation("The parameter EndTime must be greater than StartTime.")
-    if request.get("LabelOptions", {}).get("Timezone", "+0000") != "+0000":
-        raise NotBuilt("the parameter LabelOptions.Timezone of cloudwatch:GetMetricData")
+    offset = request.get("LabelOptions", {}).get("Timezone", "+0000")
+    zone = time_zone(offset)
+    if zone is None:
+        raise validation(f"The value {offset} for parameter LabelOptions.Timezone is invalid. It must be + or - followed by four digits.")
     limit = request.get("MaxDatapoints", _DATAPOINTS_MAX)
     if not 1 <= limit <= _DATAPOINTS_MAX:
         raise validation(f"The parameter MaxDatapoints must be between 1 and {_DATAPOINTS_MAX}.")
@@ -39,23 +42,26 @@ async def get_metric_data(call: Call, request: Shape) -> Shape:
     start = rounded_start(request["StartTime"], min((one.period for one in queries.values() if one.period), default=60), call.now)
     grid = Grid(start, -(-request["EndTime"] // SECOND), finest_period(queries.values()))
     evaluation = Evaluation(call.cloud.store, place, queries, grid, call.now // SECOND)
-    results = [made for query in queries.values() if query.returned for made in _results(evaluation, query, scan_by == "TimestampDescending")]
+    results = [made for query in queries.values() if query.returned for made in _results(evaluation, query, scan_by == "TimestampDescending", zone)]
     return _page(results, limit, request.get("NextToken"))
 
 
-def _results(evaluation: Evaluation, query: Query, newest_first: bool) -> list[Shape]:
+def _results(evaluation: Evaluation, query: Query, newest_first: bool, zone: timezone) -> list[Shape]:
     try:
         value = evaluation.query(query.id)
     except MathError as error:
         raise query.wrong(error) from None
     if not isinstance(value, TimeSeries | list):
         raise query.wrong("The expression does not result in a time series")
-    return [_result(query, one, newest_first) for one in (value if isinstance(value, list) else [value])]
+    many = isinstance(value, list) and len(value) > 1
+    return [_result(query, one, newest_first, zone, many) for one in (value if isinstance(value, list) else [value])]
 
 
-def _result(query: Query, series: TimeSeries, newest_first: bool) -> Shape:
+def _result(query: Query, series: TimeSeries, newest_first: bool, zone: timezone, many: bool) -> Shape:
     plain = series.label if query.metric is not None or (series.label and not query.names) else query.id
-    label = dynamic(query.label, series) if query.label is not None else plain
+    label = dynamic(query.label, series, zone) if query.label is not None else plain
+    if many and query.label is not None and "${" not in query.label:
+        label = f"{label} {series.label}".strip()  # One label for several series says of each which it is.
     seconds = list(series.values)
     if newest_first:
         seconds.reverse()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import chain
 from types import MappingProxyType
 
 from haneul.services.cloudwatch.mathematics.series import TimeSeries, mean
 
+_OFFSET = re.compile(r"([+-])(\d\d)([0-5]\d)\Z")
 _PLACE = re.compile(r"\$\{\s*([A-Z_]+)(?:\(\s*'([^']*)'\s*\))?\s*\}")
 
 
@@ -28,6 +30,8 @@ _NUMBERS: Mapping[str, Callable[[TimeSeries], float]] = MappingProxyType(
         "SUM": lambda series: sum(series.values.values()),
         "LAST": _last,
         "FIRST": _first,
+        "FIRST_LAST_RANGE": lambda series: _last(series) - _first(series),
+        "MIN_MAX_RANGE": lambda series: max(series.values.values()) - min(series.values.values()),
     }
 )
 _TIMES: Mapping[str, Callable[[TimeSeries], int]] = MappingProxyType(
@@ -40,7 +44,24 @@ _TIMES: Mapping[str, Callable[[TimeSeries], int]] = MappingProxyType(
 )
 
 
-def dynamic(label: str, series: TimeSeries) -> str:
+def time_zone(offset: str) -> timezone | None:
+    """The time zone that LabelOptions name, as in `+0530`; None for a text that is none. (API Reference: "LabelOptions".)"""
+    found = _OFFSET.match(offset)
+    if found is None or int(found[2]) > 23:
+        return None
+    minutes = int(found[2]) * 60 + int(found[3])
+    return timezone(timedelta(minutes=minutes if found[1] == "+" else -minutes)) if minutes else UTC
+
+
+def distinguishing(found: Sequence[TimeSeries]) -> list[str]:
+    """Labels of the metrics that a search has found: what tells one from the other, values of dimensions first; the name where nothing does."""
+    names = dict.fromkeys(chain.from_iterable(one.properties for one in found))
+    shown = [name for name in names if name.startswith("Dim.")] + ["Namespace", "MetricName"]
+    differing = [name for name in shown if len({one.properties.get(name) for one in found}) > 1]
+    return [" ".join(one.properties[name] for name in differing if name in one.properties) or one.properties["MetricName"] for one in found]
+
+
+def dynamic(label: str, series: TimeSeries, zone: timezone = UTC) -> str:
     """A label with its places filled; what cannot be said of an empty series is `--`."""
     if "${" not in label:
         return label
@@ -56,7 +77,8 @@ def dynamic(label: str, series: TimeSeries) -> str:
         if name in _NUMBERS:
             return f"{_NUMBERS[name](series):g}" if series.values else "--"
         if name in _TIMES:
-            return datetime.fromtimestamp(_TIMES[name](series), UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if series.values else "--"
+            ending = "UTC" if zone is UTC else "%z"
+            return datetime.fromtimestamp(_TIMES[name](series), zone).strftime(f"%Y-%m-%d %H:%M:%S {ending}") if series.values else "--"
         return found[0]
 
     return _PLACE.sub(fill, label)

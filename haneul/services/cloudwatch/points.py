@@ -95,7 +95,7 @@ def samples_needed(name: str) -> float:
     if short is None or short[1].lower() != "p" or not 0 < float(short[2]) < 100:
         return 0.0
     percent = float(short[2])
-    return 1000 / (100 - percent) if percent >= 50 else 1000 / percent
+    return round(1000 / (100 - percent if percent >= 50 else percent), 6)
 
 
 def _range_statistic(name: str) -> Statistic | None:

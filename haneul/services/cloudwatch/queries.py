@@ -10,6 +10,7 @@ from typing import NamedTuple
 from haneul.core.errors import NotBuilt
 from haneul.core.ports import Shape
 from haneul.services.cloudwatch.errors import validation
+from haneul.services.cloudwatch.labels import distinguishing
 from haneul.services.cloudwatch.mathematics.evaluate import NOT_BUILT, evaluate
 from haneul.services.cloudwatch.mathematics.functions import FUNCTIONS, KEYWORDS, Grid
 from haneul.services.cloudwatch.mathematics.parser import MathError, Node, functions_in, names_in, parse
@@ -186,7 +187,7 @@ class Evaluation:
                 made.append(self._read(metric, stat, period, None))
                 if len(made) == _SEARCHED_MAX:
                     break
-        return made
+        return [replace(one, label=label) for one, label in zip(made, distinguishing(made), strict=True)]
 
     def _read(self, metric: Metric, stat: str, period: int, unit: str | None) -> TimeSeries:
         make = statistic(stat)
