@@ -227,3 +227,12 @@ def test_compressed_requests_are_read(watch: Running) -> None:
     client.put_metric_data(Namespace="O", MetricData=[{"MetricName": "M", "Value": 7}])
     assert seen[0].headers["Content-Encoding"] in (b"gzip", "gzip") and gzip.decompress(seen[0].body)
     assert [point["Sum"] for point in statistics(watch, "O", "M")] == [7]
+
+
+def test_values_that_did_not_occur_are_no_datapoints(watch: Running) -> None:
+    """Because clients that count in buckets also send the empty ones, and a minimum of nothing is not zero."""
+    put(watch, "Zero", {"MetricName": "none", "Values": [5.0], "Counts": [0.0]}, {"MetricName": "some", "Values": [5.0, 7.0], "Counts": [0.0, 2.0]})
+    times = {"StartTime": minute(watch, 1), "EndTime": minute(watch, -1), "Period": 60, "Statistics": ["Minimum"]}
+    client = watch.client("cloudwatch")
+    assert client.get_metric_statistics(Namespace="Zero", MetricName="none", **times)["Datapoints"] == []
+    assert [one["Minimum"] for one in client.get_metric_statistics(Namespace="Zero", MetricName="some", **times)["Datapoints"]] == [7]

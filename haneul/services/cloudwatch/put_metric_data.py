@@ -40,7 +40,8 @@ async def put_metric_data(call: Call, request: Shape) -> None:
     if namespace.startswith("AWS/") and call.caller.kind != "service":
         raise invalid_value("The value AWS/ for parameter Namespace is invalid.")
     data = [_datum(call, namespace, one, f"MetricData.member.{number}") for number, one in enumerate(given, 1)]
-    await call.service(CloudWatch).store_data(data)
+    # Values that all occurred no times are no values.
+    await call.service(CloudWatch).store_data([one for one in data if one.point.samples])
 
 
 def _datum(call: Call, namespace: str, given: Mapping[str, Any], where: str) -> Datum:
