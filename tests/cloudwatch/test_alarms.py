@@ -294,3 +294,29 @@ def test_percentiles_of_few_samples_may_be_ignored(fresh_watch: Running) -> None
     put(fresh_watch, "Alarms", {"MetricName": "m", "Values": [9.0], "Counts": [100.0]})
     fresh_watch.advance("1m")
     assert (state(fresh_watch, "evaluate"), state(fresh_watch, "ignore")) == ("ALARM", "ALARM")
+
+
+@pytest.mark.parametrize(
+    ("expressions", "metrics", "words"),
+    [
+        (["METRICS()"], 2, "single time series"),
+        (["m1 + AVG(METRICS()) + METRICS()"], 2, "single time series"),
+        (["SUM(m1)"], 2, "single time series"),
+        (["SUM(METRICS())"], 11, "10 of the metric data queries may have MetricStat"),
+        (["m1", *["m1 * 2"] * 10], 2, "10 of the metric data queries may have Expression"),
+        (["m1", *["m1 * 2"] * 10], 10, "size greater than 20"),
+        (["SUM(METRICS()) / m1"], 10, ""),
+        (["FILL(m1, 0) / SUM(m2)"], 2, ""),
+        (["FIRST(SORT(METRICS(), AVG, DESC))"], 2, ""),
+    ],
+)
+def test_an_alarms_expression_is_one_series_of_a_few_metrics(watch: Running, expressions: list[str], metrics: int, words: str) -> None:
+    """Because an alarm compares one line with its threshold; of anything else it would never have a datapoint."""
+    queries = [query(f"m{number}", "Alarms", f"metric{number}") for number in range(1, metrics + 1)]
+    queries += [{"Id": f"e{number}", "Expression": one, "ReturnData": not number} for number, one in enumerate(expressions)]
+    client = watch.client("cloudwatch")
+    asked: dict[str, Any] = {"AlarmName": "x", "Metrics": queries, "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold"}
+    if words:
+        assert words in refused("ValidationError", client.put_metric_alarm, **asked)
+    else:
+        client.put_metric_alarm(**asked)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from functools import partial
 
+from haneul.clock import SECOND
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.cloudwatch.actions import checked_actions
 from haneul.services.cloudwatch.alarms import COMPOSITE, METRIC, Alarm, AlarmName, alarm_arn, find_alarm, save_alarm
 from haneul.services.cloudwatch.errors import validation
 from haneul.services.cloudwatch.history import note
 from haneul.services.cloudwatch.judging import COMPARISONS, TREATMENTS
+from haneul.services.cloudwatch.mathematics.functions import Grid
 from haneul.services.cloudwatch.mathematics.parser import functions_in
+from haneul.services.cloudwatch.mathematics.series import TimeSeries
 from haneul.services.cloudwatch.periods import checked_period
 from haneul.services.cloudwatch.points import SIMPLE, statistic
-from haneul.services.cloudwatch.queries import Place, checked_queries
+from haneul.services.cloudwatch.queries import Evaluation, Place, checked_queries, finest_period
 from haneul.services.cloudwatch.tags import tags_of
 from haneul.services.cloudwatch.watched import query_shapes
 from haneul.store.port import Transaction
 
+_QUERIES_MAX = 20
+_QUERIES_OF_KIND_MAX = 10
 _DAY_SECONDS = 86_400
 _WEEK_SECONDS = 7 * _DAY_SECONDS
 _NOT_BUILT = ("ThresholdMetricId", "EvaluationWindow", "WarmUpConfiguration", "EvaluationCriteria", "EvaluationInterval", "ActionConfiguration")
@@ -80,13 +85,28 @@ def _check_queries(call: Call, request: Shape) -> None:
     for name in _SINGLE:
         if name in request:
             raise validation(f"The parameters Metrics and {name} are mutually exclusive.")
-    queries = checked_queries(Place(call.account, call.region), request["Metrics"])
+    if len(request["Metrics"]) > _QUERIES_MAX:
+        raise validation(f"The collection Metrics must not have a size greater than {_QUERIES_MAX}.")
+    place = Place(call.account, call.region)
+    queries = checked_queries(place, request["Metrics"])
+    for what, count in (("MetricStat", sum(query.metric is not None for query in queries.values())), ("Expression", sum(query.tree is not None for query in queries.values()))):
+        if count > _QUERIES_OF_KIND_MAX:
+            raise validation(f"No more than {_QUERIES_OF_KIND_MAX} of the metric data queries may have {what}.")
     returned = [query for query in queries.values() if query.returned]
     if len(returned) != 1:
         raise validation("Exactly one of the metric data queries must have ReturnData set to true.")
     for query in queries.values():
         if query.tree is not None and functions_in(query.tree) & {"SEARCH"}:
             raise validation("SEARCH is not supported on Metric Alarms.")
+    # Over an empty stretch of time there is nothing to read, but what kind of value comes out is the same.
+    now_seconds = call.now // SECOND
+    nothing = Grid(now_seconds, now_seconds, finest_period(queries.values()))
+    try:
+        value = Evaluation(call.cloud.store, place, queries, nothing, now_seconds).query(returned[0].id)
+    except ServiceError:
+        return  # It has no value without data.
+    if not isinstance(value, TimeSeries):
+        raise validation(f"Error in expression '{returned[0].id}': The expression of an alarm must result in a single time series.")
 
 
 def _check_span(request: Shape) -> None:
