@@ -147,3 +147,22 @@ def test_what_is_not_built_says_so(watch: Running) -> None:
     put(watch, "X", {"MetricName": "M", "Value": 1})
     entity = [{"MetricData": [{"MetricName": "M", "Value": 1}]}]
     refused("NotImplemented", client.put_metric_data, Namespace="X", EntityMetricData=entity)
+
+
+def test_what_alarms_do_can_be_a_condition(watch: Running) -> None:
+    """Because who may make alarms that notify need not be allowed to make some that stop machines, on whatever state."""
+    iam = watch.client("iam")
+    iam.create_user(UserName="watcher")
+    key = iam.create_access_key(UserName="watcher")["AccessKey"]
+    client = watch.client("cloudwatch", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    condition = {"ForAllValues:StringLike": {"cloudwatch:AlarmActions": ["arn:aws:sns:*", "arn:aws:ssm:*"]}}
+    statement = {"Effect": "Allow", "Action": ["cloudwatch:PutMetricAlarm", "cloudwatch:PutCompositeAlarm"], "Resource": "*", "Condition": condition}
+    iam.put_user_policy(UserName="watcher", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statement}))
+    topic, stop = "arn:aws:sns:us-east-1:000000000000:topic", "arn:aws:automate:us-east-1:ec2:stop"
+    rule: dict[str, Any] = {"Namespace": "n", "MetricName": "m", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1.0}
+    rule |= {"AlarmName": "limited", "ComparisonOperator": "GreaterThanThreshold"}
+    client.put_metric_alarm(**rule)
+    client.put_metric_alarm(**rule, AlarmActions=[topic])
+    refused("AccessDenied", client.put_metric_alarm, **rule, AlarmActions=[stop])
+    refused("AccessDenied", client.put_metric_alarm, **rule, AlarmActions=[topic], OKActions=[stop])
+    refused("AccessDenied", client.put_composite_alarm, AlarmName="both", AlarmRule="ALARM(limited)", InsufficientDataActions=[stop])

@@ -7,11 +7,11 @@ from functools import partial
 import orjson
 
 from haneul.core.arn import Arn, parse_arn
-from haneul.core.call import call_as
+from haneul.core.call import Call, call_as
 from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.ports import Shape
-from haneul.services.cloudwatch.alarms import AlarmName
+from haneul.services.cloudwatch.alarms import ACTIONS_OF, AlarmName
 from haneul.services.cloudwatch.errors import validation
 from haneul.services.cloudwatch.history import note
 from haneul.services.cloudwatch.transitions import function_event, notification
@@ -24,9 +24,15 @@ _TOPIC_PRINCIPAL = "cloudwatch.amazonaws.com"
 _SERVICES = frozenset(("sns", "lambda", "autoscaling", "automate", "ssm", "ssm-incidents", "swf", "aiops"))
 
 
+def action_conditions(call: Call, request: Shape) -> Shape:
+    """The condition key of whoever makes an alarm: what it does on reaching any state (User Guide: "Using condition keys to limit alarm actions")."""
+    actions = [action for member in ACTIONS_OF.values() for action in request.get(member, [])]
+    return {"cloudwatch:AlarmActions": actions} if actions else {}
+
+
 def checked_actions(region: str, request: Shape) -> None:
     """Refuse actions that are no ARN of a kind that alarms know, or lie in another region than the alarm."""
-    for member in ("OKActions", "AlarmActions", "InsufficientDataActions"):
+    for member in ACTIONS_OF.values():
         actions = request.get(member, [])
         for action in actions:
             arn = parse_arn(action)

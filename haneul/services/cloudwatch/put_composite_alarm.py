@@ -5,7 +5,7 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
-from haneul.services.cloudwatch.actions import checked_actions
+from haneul.services.cloudwatch.actions import action_conditions, checked_actions
 from haneul.services.cloudwatch.alarms import COMPOSITE, AlarmName, alarm_arn, composite_alarms, find_alarm
 from haneul.services.cloudwatch.errors import validation
 from haneul.services.cloudwatch.put_metric_alarm import put_alarm
@@ -15,7 +15,7 @@ _NOT_BUILT = ("ActionsSuppressor", "ActionsSuppressorWaitPeriod", "ActionsSuppre
 _CHILDREN_MAX = 100
 
 
-@operation("cloudwatch:PutCompositeAlarm", resource=alarm_arn, tagging="cloudwatch:TagResource", partial=", ".join(_NOT_BUILT))
+@operation("cloudwatch:PutCompositeAlarm", resource=alarm_arn, conditions=action_conditions, tagging="cloudwatch:TagResource", partial=", ".join(_NOT_BUILT))
 async def put_composite_alarm(call: Call, request: Shape) -> None:
     """Make an alarm whose state follows from those of other alarms."""
     for parameter in _NOT_BUILT:

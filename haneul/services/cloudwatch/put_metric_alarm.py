@@ -8,7 +8,7 @@ from haneul.clock import SECOND
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.services.cloudwatch.actions import checked_actions
+from haneul.services.cloudwatch.actions import action_conditions, checked_actions
 from haneul.services.cloudwatch.alarms import COMPOSITE, METRIC, Alarm, AlarmName, alarm_arn, find_alarm, save_alarm
 from haneul.services.cloudwatch.errors import validation
 from haneul.services.cloudwatch.history import note
@@ -31,7 +31,7 @@ _NOT_BUILT = ("ThresholdMetricId", "EvaluationWindow", "WarmUpConfiguration", "E
 _SINGLE = ("MetricName", "Namespace", "Dimensions", "Period", "Unit", "Statistic", "ExtendedStatistic")
 
 
-@operation("cloudwatch:PutMetricAlarm", resource=alarm_arn, tagging="cloudwatch:TagResource", partial=", ".join(_NOT_BUILT))
+@operation("cloudwatch:PutMetricAlarm", resource=alarm_arn, conditions=action_conditions, tagging="cloudwatch:TagResource", partial=", ".join(_NOT_BUILT))
 async def put_metric_alarm(call: Call, request: Shape) -> None:
     """Make an alarm on a metric or on an expression, or give an existing one other settings; its state stays until it is evaluated."""
     for parameter in _NOT_BUILT:
