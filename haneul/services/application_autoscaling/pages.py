@@ -20,10 +20,9 @@ R = TypeVar("R")
 def page_limit(request: Shape) -> int:
     """How many records a page has; ValidationException for a number that none can have."""
     limit: int = request.get("MaxResults", PAGE)
-    if limit < 1:
-        raise invalid(f"1 validation error detected: Value '{limit}' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 1")
-    if limit > PAGE:
-        raise invalid(f"1 validation error detected: Value '{limit}' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to {PAGE}")
+    if not 1 <= limit <= PAGE:
+        bound = "greater than or equal to 1" if limit < 1 else f"less than or equal to {PAGE}"
+        raise invalid(f"1 validation error detected: Value '{limit}' at 'maxResults' failed to satisfy constraint: Member must have value {bound}")
     return limit
 
 

@@ -89,7 +89,8 @@ def _check_queries(call: Call, request: Shape) -> None:
         raise validation(f"The collection Metrics must not have a size greater than {_QUERIES_MAX}.")
     place = Place(call.account, call.region)
     queries = checked_queries(place, request["Metrics"])
-    for what, count in (("MetricStat", sum(query.metric is not None for query in queries.values())), ("Expression", sum(query.tree is not None for query in queries.values()))):
+    metrics = sum(query.metric is not None for query in queries.values())
+    for what, count in (("MetricStat", metrics), ("Expression", len(queries) - metrics)):
         if count > _QUERIES_OF_KIND_MAX:
             raise validation(f"No more than {_QUERIES_OF_KIND_MAX} of the metric data queries may have {what}.")
     returned = [query for query in queries.values() if query.returned]
