@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -251,3 +252,23 @@ def test_metrics_that_make_no_sense_are_a_fault_of_the_policy(scaled: Running) -
     settings = {"TargetValue": 50, "CustomizedMetricSpecification": {"Metrics": metrics}}
     place = {**WRITES, "PolicyName": "p", "PolicyType": "TargetTrackingScaling"}
     assert "m1" in refused("ValidationException", client.put_scaling_policy, **place, TargetTrackingScalingPolicyConfiguration=settings)
+
+
+def test_namespace_and_dimension_can_be_conditions(scaled: Running) -> None:
+    """Because who looks after one service, or one dimension, may be allowed to change that one only."""
+    iam = scaled.client("iam")
+    iam.create_user(UserName="w")
+    key = iam.create_access_key(UserName="w")["AccessKey"]
+    client = scaled.client("application-autoscaling", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    keys = {"application-autoscaling:service-namespace": "dynamodb", "application-autoscaling:scalable-dimension": "dynamodb:table:WriteCapacityUnits"}
+    mine = {"Effect": "Allow", "Action": "application-autoscaling:*", "Resource": "*", "Condition": {"StringEquals": keys}}
+    rest = {"Effect": "Allow", "Action": ["iam:CreateServiceLinkedRole", "dynamodb:*", "cloudwatch:*"], "Resource": "*"}
+    iam.put_user_policy(UserName="w", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [mine, rest]}))
+    client.register_scalable_target(**WRITES, MinCapacity=5, MaxCapacity=9)
+    action = {"ScheduledActionName": "a", "Schedule": "rate(1 day)", "ScalableTargetAction": {"MinCapacity": 6}}
+    client.put_scheduled_action(**WRITES, **action)
+    reads = {**WRITES, "ScalableDimension": "dynamodb:table:ReadCapacityUnits"}
+    refused("AccessDeniedException", client.register_scalable_target, **reads, MinCapacity=5, MaxCapacity=9)
+    refused("AccessDeniedException", client.put_scheduled_action, **reads, **action)
+    client.delete_scheduled_action(**WRITES, ScheduledActionName="a")
+    client.deregister_scalable_target(**WRITES)

@@ -11,7 +11,7 @@ from haneul.services.application_autoscaling.pages import read_page
 from haneul.services.application_autoscaling.permissions import check_alarm_permissions
 from haneul.services.application_autoscaling.records import POLICIES, Place, Policy, find_target, place_of, policies_of
 from haneul.services.application_autoscaling.scaling import keep_limits_soon
-from haneul.services.application_autoscaling.targets import any_target, linked_role
+from haneul.services.application_autoscaling.targets import any_target, linked_role, target_conditions
 from haneul.services.application_autoscaling.tracking import alarm_names, delete_alarms, put_alarms
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
@@ -22,7 +22,7 @@ _TRACKING = "TargetTrackingScaling"
 _UTILIZATION_MIN, _UTILIZATION_MAX = 20.0, 90.0
 
 
-@operation("application-autoscaling:PutScalingPolicy", resource=any_target, partial="PredictiveScaling; StepScaling, which neither DynamoDB nor Lambda take")
+@operation("application-autoscaling:PutScalingPolicy", resource=any_target, conditions=target_conditions, partial="PredictiveScaling; StepScaling, which neither DynamoDB nor Lambda take")
 async def put_scaling_policy(call: Call, request: Shape) -> Shape:
     """Make a target tracking policy with its alarms, or give one other settings."""
     place, name = place_of(call, request), request["PolicyName"]
@@ -114,7 +114,7 @@ def _shown_alarms(place: Place, policy: Policy) -> list[Shape]:
     return [{"AlarmName": name, "AlarmARN": f"arn:aws:cloudwatch:{place.region}:{place.account}:alarm:{name}"} for name in policy.alarms.values()]
 
 
-@operation("application-autoscaling:DeleteScalingPolicy", resource=any_target)
+@operation("application-autoscaling:DeleteScalingPolicy", resource=any_target, conditions=target_conditions)
 async def delete_scaling_policy(call: Call, request: Shape) -> None:
     """Delete a policy and its alarms."""
     place, name = place_of(call, request), request["PolicyName"]

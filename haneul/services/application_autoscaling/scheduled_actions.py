@@ -13,7 +13,7 @@ from haneul.services.application_autoscaling.pages import read_page
 from haneul.services.application_autoscaling.records import SCHEDULED, Place, Scheduled, find_target, place_of
 from haneul.services.application_autoscaling.schedules import ScheduleError, parse_schedule
 from haneul.services.application_autoscaling.scheduling import DUE, set_timer
-from haneul.services.application_autoscaling.targets import any_target
+from haneul.services.application_autoscaling.targets import any_target, target_conditions
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
@@ -29,7 +29,7 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-@operation("application-autoscaling:PutScheduledAction", resource=any_target)
+@operation("application-autoscaling:PutScheduledAction", resource=any_target, conditions=target_conditions)
 async def put_scheduled_action(call: Call, request: Shape) -> None:
     """Have a target's limits changed at a time or again and again; or change an action of that name: what is not given stays, but for start and end times.
 
@@ -79,7 +79,7 @@ def _check(settings: Shape) -> None:
         raise invalid("StartTime must be before EndTime.")
 
 
-@operation("application-autoscaling:DeleteScheduledAction", resource=any_target)
+@operation("application-autoscaling:DeleteScheduledAction", resource=any_target, conditions=target_conditions)
 async def delete_scheduled_action(call: Call, request: Shape) -> None:
     """Delete a scheduled action."""
     place, name = place_of(call, request), request["ScheduledActionName"]

@@ -40,7 +40,12 @@ def any_target(call: Call, request: Shape) -> str:
     return call.arn("scalable-target/*")
 
 
-@operation("application-autoscaling:RegisterScalableTarget", resource=any_target, tagging="application-autoscaling:TagResource")
+def target_conditions(call: Call, request: Shape) -> Shape:
+    """The service's own condition keys (Service Authorization Reference: "Condition keys for AWS Application Auto Scaling")."""
+    return {"application-autoscaling:service-namespace": request["ServiceNamespace"], "application-autoscaling:scalable-dimension": request["ScalableDimension"]}
+
+
+@operation("application-autoscaling:RegisterScalableTarget", resource=any_target, conditions=target_conditions, tagging="application-autoscaling:TagResource")
 async def register_scalable_target(call: Call, request: Shape) -> Shape:
     """Make a resource scalable between two limits, or change its limits; a capacity outside them is brought between them."""
     place = place_of(call, request)
@@ -101,7 +106,7 @@ async def _check_resource(call: Call, adapter: Adapter, place: Place, role: str)
         raise invalid(f"{'DynamoDB' if place.namespace == 'dynamodb' else 'Lambda'} {kind} does not exist: {place.resource}") from None
 
 
-@operation("application-autoscaling:DeregisterScalableTarget", resource=any_target)
+@operation("application-autoscaling:DeregisterScalableTarget", resource=any_target, conditions=target_conditions)
 async def deregister_scalable_target(call: Call, request: Shape) -> None:
     """Leave a resource alone from now on: its policies, their alarms and its scheduled actions go too."""
     place = place_of(call, request)
