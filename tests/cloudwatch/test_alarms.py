@@ -11,7 +11,7 @@ import pytest
 from haneul.services.cloudwatch.judging import Datapoint, Rule, judge
 from tests.cloudwatch.conftest import SERVICES
 from tests.cloudwatch.support import minute, put, query, refused
-from tests.support.running import Running
+from tests.support.running import ACCOUNT, REGION, Running
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000:topic"
 
@@ -320,3 +320,22 @@ def test_an_alarms_expression_is_one_series_of_a_few_metrics(watch: Running, exp
         assert words in refused("ValidationError", client.put_metric_alarm, **asked)
     else:
         client.put_metric_alarm(**asked)
+
+
+def test_missing_data_of_dynamodb_are_always_ignored(fresh_watch: Running) -> None:
+    """As PutMetricAlarm documents: tables report nothing while nobody uses them, and their alarms stay as they are whatever TreatMissingData says."""
+    client = fresh_watch.client("cloudwatch")
+    for treatment in ("breaching", "notBreaching", "missing"):
+        client.put_metric_alarm(
+            AlarmName=treatment, Namespace="AWS/DynamoDB", MetricName="WriteThrottleEvents", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=5.0,
+            ComparisonOperator="GreaterThanThreshold", TreatMissingData=treatment,
+        )  # fmt: skip
+    fresh_watch.advance("5m")
+    assert {state(fresh_watch, name) for name in ("breaching", "notBreaching", "missing")} == {"INSUFFICIENT_DATA"}
+
+    async def throttle() -> None:
+        fresh_watch.app.cloud.metrics.add(ACCOUNT, REGION, "AWS/DynamoDB", "WriteThrottleEvents", (), 6.0)
+
+    fresh_watch.run(throttle())
+    fresh_watch.advance("10m")
+    assert {state(fresh_watch, name) for name in ("breaching", "notBreaching", "missing")} == {"ALARM"}

@@ -168,7 +168,7 @@ class Monitor:
         if verdict.state is not None and watched.too_few_samples(store, now_seconds):
             verdict = Verdict(None, "", "")
         awake = self._awake[watched.step]
-        scaling = verdict.state is None and scaling_actions(alarm)
+        scaling = verdict.state is None and any(window) and scaling_actions(alarm)
         if not any(window) and not watched.restless and not scaling and awake.get(watched.name, 0) <= now_seconds:
             awake.pop(watched.name, None)
         if scaling:

@@ -15,6 +15,8 @@ from haneul.store.port import Reader
 
 # Functions that have values where the metrics have none: such an alarm is never at rest.
 _WITHOUT_DATA = frozenset(("FILL", "TIME_SERIES"))
+# Missing data of these leave an alarm as it is, whatever it says (API Reference: PutMetricAlarm, "TreatMissingData").
+_ALWAYS_IGNORED = frozenset(("AWS/DynamoDB",))
 
 
 class Watched:
@@ -28,13 +30,14 @@ class Watched:
         self.configured_at = alarm.configured_at
         self.queries = checked_queries(Place(name.account, name.region), query_shapes(settings))
         self.result = next(query for query in self.queries.values() if query.returned)
+        namespaces = {query.metric.namespace for query in self.queries.values() if query.metric is not None}
         period = self.result.period or finest_period(self.queries.values())
         self.rule = Rule(
             comparison=settings["ComparisonOperator"],
             threshold=settings["Threshold"],
             periods=settings["EvaluationPeriods"],
             needed=settings["DatapointsToAlarm"] if "DatapointsToAlarm" in settings else settings["EvaluationPeriods"],
-            treatment=settings.get("TreatMissingData", "missing"),
+            treatment="ignore" if namespaces & _ALWAYS_IGNORED else settings.get("TreatMissingData", "missing"),
             period_seconds=period,
             statistic=settings.get("Statistic") or settings.get("ExtendedStatistic", ""),
             unit=settings.get("Unit", ""),
