@@ -339,3 +339,13 @@ def test_missing_data_of_dynamodb_are_always_ignored(fresh_watch: Running) -> No
     fresh_watch.run(throttle())
     fresh_watch.advance("10m")
     assert {state(fresh_watch, name) for name in ("breaching", "notBreaching", "missing")} == {"ALARM"}
+
+
+def test_constants_of_rules_may_be_written_small(fresh_watch: Running) -> None:
+    """Because DeleteAlarms documents `false` as the rule that makes a composite alarm depend on nothing."""
+    client = fresh_watch.client("cloudwatch")
+    client.put_composite_alarm(AlarmName="never", AlarmRule="false")
+    client.put_composite_alarm(AlarmName="always", AlarmRule="NOT false AND true")
+    fresh_watch.settle()
+    found = client.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    assert {one["AlarmName"]: one["StateValue"] for one in found} == {"never": "OK", "always": "ALARM"}

@@ -94,8 +94,8 @@ class _Parser:
                 inner = self.either()
                 self._expect(")")
                 return inner
-            if token in ("TRUE", "FALSE"):
-                return lambda states: token == "TRUE"
+            if token.upper() in ("TRUE", "FALSE"):
+                return lambda states: token.upper() == "TRUE"
             if token in STATES:
                 name = self._name()
                 return lambda states: states.get(name) == token
