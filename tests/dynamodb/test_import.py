@@ -19,10 +19,10 @@ from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.iam.service import Iam
 from haneul.services.logs.service import Logs
 from haneul.services.s3.service import S3
-from tests.dynamodb.support import failure, index, invalid, n, s
+from tests.dynamodb.support import failure, index, n, s
 from tests.dynamodb.test_export import export, exportable
 from tests.dynamodb.test_pitr import everything, rows
-from tests.support.running import Running
+from tests.support.running import ACCOUNT, Running
 
 
 @pytest.fixture
@@ -59,6 +59,13 @@ def bring(cloud: Running, *arguments: Any, **more: Any) -> dict[str, Any]:
     assert client.describe_table(TableName=arguments[0])["Table"]["TableStatus"] == "CREATING"
     cloud.advance("1s")
     return dict(client.describe_import(ImportArn=begun["ImportArn"])["ImportTableDescription"])
+
+
+def errors_logged(cloud: Running, done: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the log of an import tells of its errors."""
+    stream = f"{done['ImportArn'].rpartition('/')[2]}/error"
+    found = cloud.client("logs").get_log_events(logGroupName="/aws-dynamodb/imports", logStreamName=stream, startFromHead=True)
+    return [json.loads(one["message"]) for one in found["events"]]
 
 
 def line(key: str, number: int, **more: Any) -> bytes:
@@ -111,7 +118,7 @@ def test_csv_with_its_own_headers_and_given_ones(fresh_cloud: Running) -> None:
     cloud = fresh_cloud
     put(cloud, "own/a.csv", 'pk,sk,note\nx,1,"one, two\nthree"\ny,2,\nz,3,four,five\nw,no number,six\n')
     done = bring(cloud, "own", "CSV", prefix="own/")
-    assert (done["ImportedItemCount"], done["ErrorCount"], done["ImportStatus"]) == (2, 2, "COMPLETED")
+    assert (done["ImportedItemCount"], done["ErrorCount"], done["FailureCode"]) == (2, 2, "ItemValidationError")
     assert everything(cloud, "own") == {
         "x1": {"pk": s("x"), "sk": n(1), "note": s("one, two\nthree")},
         "y2": {"pk": s("y"), "sk": n(2), "note": s("")},
@@ -119,32 +126,78 @@ def test_csv_with_its_own_headers_and_given_ones(fresh_cloud: Running) -> None:
     put(cloud, "given/a.csv", "x;1;first\ny;2;second\n")
     done = bring(cloud, "given", "CSV", prefix="given/", InputFormatOptions={"Csv": {"Delimiter": ";", "HeaderList": ["pk", "sk", "note"]}})
     assert done["ImportedItemCount"] == 2 and everything(cloud, "given")["x1"]["note"] == s("first")
-    assert "Csv" in invalid(cloud.client("dynamodb").import_table, **request("wrong", InputFormatOptions={"Csv": {"Delimiter": ";"}}))
+    code, message = failure(cloud.client("dynamodb").import_table, **request("wrong", InputFormatOptions={"Csv": {"Delimiter": ";"}}))
+    assert (code, message) == ("ValidationException", "Invalid Request: Unsupported InputFormatOptions for the given input format: DYNAMODB_JSON.")
+
+
+def test_long_values_of_csv(fresh_cloud: Running) -> None:
+    """A value may be as long as an item, whatever the reader of CSV thinks of it."""
+    put(fresh_cloud, "long/a.csv", f"pk,sk,note\nx,1,{'a' * 200_000}\n")
+    done = bring(fresh_cloud, "long", "CSV", prefix="long/")
+    assert (done["ImportStatus"], done["ImportedItemCount"]) == ("COMPLETED", 1)
+    assert len(everything(fresh_cloud, "long")["x1"]["note"]["S"]) == 200_000
 
 
 def test_items_that_are_wrong_are_counted_and_logged(fresh_cloud: Running) -> None:
-    """A bad item stops nothing: it is counted, and its place and fault are in the log group of imports."""
+    """A bad item stops nothing: it is counted, its place and fault are in the log group of imports, and the import is FAILED at its end.
+
+    (Developer Guide: "Import format quotas and validation".)
+    """
     cloud = fresh_cloud
-    bad = [b"no json\n", b'{"pk":{"S":"a"}}\n', b'{"Item":{"pk":{"S":"a"}}}\n', line("", 1), line("b", 1, v={"N": "x"}), line("b", 2, v={"S": "x" * 410_000})]
+    bad = [b'{"Item":{"pk":{"S":"a"}}}\n', line("", 1), line("b", 1, v={"N": "x"}), line("b", 2, v={"S": "x" * 410_000})]
     put(cloud, "data", b"".join([line("good", 1), *bad, line("good", 2)]))
     done = bring(cloud, "imported")
-    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"], done["ProcessedItemCount"]) == ("COMPLETED", 2, 6, 8)
-    logs = cloud.client("logs")
-    (stream,) = logs.describe_log_streams(logGroupName="/aws-dynamodb/imports")["logStreams"]
-    events = [json.loads(one["message"]) for one in logs.get_log_events(logGroupName="/aws-dynamodb/imports", logStreamName=stream["logStreamName"])["events"]]
-    assert [one["itemS3Pointer"]["itemIndex"] for one in events] == [1, 2, 3, 4, 5, 6]
-    assert "numeric value" in events[4]["errorMessages"][0] and events[0]["importArn"] == done["ImportArn"]
+    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"], done["ProcessedItemCount"]) == ("FAILED", 2, 4, 6)
+    assert done["FailureCode"] == "ItemValidationError" and done["FailureMessage"].startswith("Some of the items failed validation checks")
+    assert set(everything(cloud, "imported")) == {"good1", "good2"}
+    events = errors_logged(cloud, done)
+    assert [one["itemS3Pointer"]["itemIndex"] for one in events] == [1, 2, 3, 4]
+    assert "numeric value" in events[2]["errorMessages"][0] and events[0]["importArn"] == done["ImportArn"]
+
+
+@pytest.mark.parametrize("malformed", [b"no json\n", b'{"pk":{"S":"a"}}\n'])
+def test_what_is_no_item_ends_its_object(fresh_cloud: Running, malformed: bytes) -> None:
+    """A line that no item can be made of is one error, and the rest of its object is left out; other objects are read."""
+    cloud = fresh_cloud
+    put(cloud, "1", line("good", 1) + malformed + line("lost", 1))
+    put(cloud, "2", line("good", 2))
+    done = bring(cloud, "imported")
+    assert (done["FailureCode"], done["ImportedItemCount"], done["ErrorCount"], done["ProcessedItemCount"]) == ("ItemValidationError", 2, 1, 3)
+    assert set(everything(cloud, "imported")) == {"good1", "good2"}
+    assert [(one["itemS3Pointer"]["key"], one["itemS3Pointer"]["itemIndex"]) for one in errors_logged(cloud, done)] == [("1", 1)]
+
+
+def test_who_may_not_write_logs_imports_nothing(fresh_cloud: Running) -> None:
+    """An import needs the permission to write its log, and leaves no table without it."""
+    cloud, iam = fresh_cloud, fresh_cloud.client("iam")
+    put(cloud, "data", line("a", 1))
+    iam.create_user(UserName="importer")
+    key = iam.create_access_key(UserName="importer")["AccessKey"]
+    statement = {"Effect": "Allow", "Action": ["dynamodb:ImportTable", "s3:*"], "Resource": "*"}
+    iam.put_user_policy(UserName="importer", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    mine = cloud.client("dynamodb", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    begun = mine.import_table(**request("silent"))["ImportTableDescription"]["ImportArn"]
+    cloud.advance("1s")
+    client = cloud.client("dynamodb")
+    done = client.describe_import(ImportArn=begun)["ImportTableDescription"]
+    assert done["ImportStatus"] == "FAILED" and "is not authorized to perform: logs:CreateLog" in done["FailureMessage"]
+    assert failure(client.describe_table, TableName="silent")[0] == "ResourceNotFoundException"
 
 
 def test_what_cannot_be_read_at_all(fresh_cloud: Running) -> None:
-    """A bucket that is missing, a prefix with nothing, or an object of another compression makes the import FAILED; the table stays, as it is."""
+    """A bucket that is missing leaves no table; an object of another compression, or one that breaks off, is an error, and what could be read is there."""
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
     assert bring(cloud, "first", bucket="absent")["FailureCode"] == "S3NoSuchBucket"
-    assert bring(cloud, "second", prefix="nothing/")["FailureCode"] == "S3NoSuchKey"
+    assert failure(client.describe_table, TableName="first")[0] == "ResourceNotFoundException"
+    empty = bring(cloud, "second", prefix="nothing/")
+    assert (empty["ImportStatus"], empty["ProcessedItemCount"]) == ("COMPLETED", 0)
+    assert client.describe_table(TableName="second")["Table"]["TableStatus"] == "ACTIVE"
+    assert empty["S3BucketSource"] == {"S3BucketOwner": ACCOUNT, "S3Bucket": "imports", "S3KeyPrefix": "nothing/"}
     put(cloud, "plain", line("a", 1))
     for compression in ("GZIP", "ZSTD"):
         done = bring(cloud, f"third-{compression}", prefix="plain", InputCompressionType=compression)
-        assert (done["ImportStatus"], done["FailureCode"]) == ("FAILED", "InvalidInput")
+        assert (done["ImportStatus"], done["FailureCode"]) == ("FAILED", "ItemValidationError")
+        assert (done["ProcessedItemCount"], done["ImportedItemCount"], done["ErrorCount"]) == (1, 0, 1)
     put(cloud, "cut", gzip.compress(b"".join(line("a", k) for k in range(500)))[:-20])
     done = bring(cloud, "fourth", prefix="cut", InputCompressionType="GZIP")
     assert done["ImportStatus"] == "FAILED" and client.describe_table(TableName="fourth")["Table"]["TableStatus"] == "ACTIVE"

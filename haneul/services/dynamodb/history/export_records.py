@@ -121,7 +121,7 @@ def repeated(reader: Reader, call: Call, kind: str, space: str, token: str, dige
     if used is None:
         return None
     if used.digest != digest:
-        raise conflict(f"{kind.capitalize()} with client token {token} exists with different parameters")
+        raise conflict(f"{kind.capitalize()} conflict: Duplicate request detected with conflicting parameters")
     return find_job(reader, call, used.arn, kind, space)
 
 

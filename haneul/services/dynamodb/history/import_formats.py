@@ -24,7 +24,11 @@ LINE_BYTES_MAX = 4 << 20
 
 Parsed = Item | ValueError
 # What reading an object may end in that breaks off, or is not of the compression and format that it should be.
-UNREADABLE = (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError)
+_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError, csv.Error)
+
+
+class Malformed(ValueError):
+    """What no item can be made of. It counts as one error, and the rest of its object is left out."""
 
 
 class Layout:
@@ -39,7 +43,20 @@ class Layout:
 
 
 def items_in(file: IO[bytes], layout: Layout) -> Iterator[Parsed]:
-    """The items of one object, or what is wrong with one, in their order. One of UNREADABLE when the object itself cannot be read on."""
+    """The items of one object, or what is wrong with one, in their order; nothing behind what is Malformed.
+
+    (Developer Guide: "Import format quotas and validation".)
+    """
+    try:
+        for parsed in _parsed(file, layout):
+            yield parsed
+            if isinstance(parsed, Malformed):
+                return
+    except _UNREADABLE as problem:
+        yield Malformed(str(problem) or type(problem).__name__)
+
+
+def _parsed(file: IO[bytes], layout: Layout) -> Iterator[Parsed]:
     source = _unpacked(file, layout.compression)
     if layout.form == "CSV":
         yield from _rows(source, layout)
@@ -48,7 +65,7 @@ def items_in(file: IO[bytes], layout: Layout) -> Iterator[Parsed]:
             yield _tried(ion.item_of, value)
     else:
         for line in _lines(source):
-            yield line if isinstance(line, ValueError) else _tried(_json_item, line)
+            yield line if isinstance(line, Malformed) else _tried(_json_item, line)
 
 
 def take(items: Iterator[Parsed], count: int) -> list[Parsed]:
@@ -60,7 +77,7 @@ def _tried(read: Any, value: Any) -> Parsed:
     try:
         return read(value)  # type: ignore[no-any-return]
     except ValueError as problem:
-        return problem
+        return Malformed(str(problem))
 
 
 def _unpacked(file: IO[bytes], compression: str) -> IO[bytes]:
@@ -71,12 +88,11 @@ def _unpacked(file: IO[bytes], compression: str) -> IO[bytes]:
     return file
 
 
-def _lines(source: IO[bytes]) -> Iterator[bytes | ValueError]:
+def _lines(source: IO[bytes]) -> Iterator[bytes | Malformed]:
     while line := source.readline(LINE_BYTES_MAX):
         if len(line) == LINE_BYTES_MAX and not line.endswith(b"\n"):
-            while line and not line.endswith(b"\n"):
-                line = source.readline(LINE_BYTES_MAX)
-            yield ValueError("a line is too long")
+            yield Malformed("a line is too long")
+            return
         elif line.strip():
             yield line
 
@@ -93,6 +109,7 @@ def _json_item(line: bytes) -> Item:
 
 def _rows(source: IO[bytes], layout: Layout) -> Iterator[Parsed]:
     text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
+    csv.field_size_limit(LINE_BYTES_MAX)  # The library's own limit of 128 KB is less than what an item may hold.
     rows = csv.reader(text, delimiter=layout.delimiter)
     headers = layout.headers or next(rows, [])
     while True:

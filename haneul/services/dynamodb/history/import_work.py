@@ -21,7 +21,7 @@ from haneul.core.errors import AccessDenied, SerializationError, ServiceError
 from haneul.core.http import FileBody
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.history.export_records import forget_later, job_key
-from haneul.services.dynamodb.history.import_formats import UNREADABLE, Layout, Parsed, items_in, take
+from haneul.services.dynamodb.history.import_formats import Layout, Parsed, items_in, take
 from haneul.services.dynamodb.history.restore_work import finish
 from haneul.services.dynamodb.rows import encode_row, row_item
 from haneul.services.dynamodb.tables import Table, TableRecord
@@ -39,6 +39,7 @@ STEP_ITEMS = 200
 # Errors beyond these are counted, not logged.
 LOGGED_MAX = 10_000
 _LISTED_AT_ONCE = 1000
+_SOME_ITEMS_FAILED = "Some of the items failed validation checks and were not imported. Please check CloudWatch error logs for more details."
 _IN_MEMORY_BYTES = 8 << 20
 _SERVER_FAULT = 500
 
@@ -82,41 +83,47 @@ def payload_of(found: Import) -> dict[str, Any]:
 
 
 async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
-    """Carry an import on to its end: COMPLETED once every object is read, whatever single items were; FAILED when the objects cannot be read."""
+    """Carry an import on to its end: COMPLETED once every item is written; FAILED when some were not, or when the bucket or the logs refuse the caller."""
     raw = service.cloud.store.get(job_key(IMPORT_SPACE, payload["account"], payload["region"], payload["name"], payload["import"]))
     found = decode(raw, Import) if raw is not None else None
     if found is None or found.status != "IN_PROGRESS":
         return
     reader = _Reader(service, found)
     try:
+        await reader.begin_log()
         while objects := await reader.list_objects():
             for key, size in objects:
                 await reader.read_object(key, size)
-        if not found.objects:
-            raise ServiceError("NoSuchKey", f"There are no objects under the prefix '{found.source.get('S3KeyPrefix', '')}'.", 404)
         found.status = "COMPLETED"
+        if found.errors:
+            found.status, found.failure_code, found.failure_message = "FAILED", "ItemValidationError", _SOME_ITEMS_FAILED
+    except _LogsRefused as problem:
+        found.status, found.failure_code, found.failure_message = "FAILED", "AccessDeniedException", str(problem)
     except (ServiceError, AccessDenied) as problem:
         if isinstance(problem, ServiceError) and (problem.status or 400) >= _SERVER_FAULT:
             raise  # The bucket's service is in trouble: the outbox tries again.
         code = problem.code if isinstance(problem, ServiceError) else "AccessDenied"
         found.status, found.failure_code, found.failure_message = "FAILED", f"S3{code}", problem.message
-    except _Unreadable as problem:
-        found.status, found.failure_code, found.failure_message = "FAILED", "InvalidInput", str(problem)
     found.ended_at = service.cloud.clock.now()
 
     def end(tx: Transaction) -> None:
         tx.put(key_of_import(found), encode(found))
         forget_later(service, tx, key_of_import(found))
         target = lifecycle.read_record(tx, payload)
-        if target is not None:
+        if target is None:
+            return
+        if found.status == "FAILED" and not found.items_read:
+            # What was refused before any data came leaves no table (Developer Guide: "Import format quotas and validation").
+            lifecycle.plan(service, tx, lifecycle.DROP, target)
+        else:
             finish(tx, target)
 
     await service.cloud.store.transact(end)
     service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", "ImportedBytes", payload["name"], found.bytes_read)
 
 
-class _Unreadable(Exception):
-    """An object that breaks off or is not of the compression that the request says."""
+class _LogsRefused(Exception):
+    """The caller may not write the log of the import."""
 
 
 class _Reader:
@@ -163,10 +170,7 @@ class _Reader:
         skip, at = self._import.done_items, 0
         try:
             while True:
-                try:
-                    step = await loop.run_in_executor(None, take, items, STEP_ITEMS)
-                except UNREADABLE as problem:
-                    raise _Unreadable(f"{key}: {problem}") from None
+                step = await loop.run_in_executor(None, take, items, STEP_ITEMS)
                 if at >= skip:
                     await self._write(key, at, step, done=len(step) < STEP_ITEMS, size=size)
                 at += len(step)
@@ -214,7 +218,7 @@ class _Reader:
             setattr(found, name, getattr(after, name))
 
     async def _log(self, key: str, problems: list[tuple[int, str]]) -> None:
-        """Tell of items that were not imported, in the caller's logs. Who may not write there sees their number only."""
+        """Tell of items that were not imported, in the caller's logs."""
         found = self._import
         now = self._service.cloud.clock.now() // MILLISECOND
         events = []
@@ -223,20 +227,26 @@ class _Reader:
             text = orjson.dumps({"itemS3Pointer": pointer, "importArn": found.arn, "errorMessages": [message]}).decode()
             events.append({"timestamp": now, "message": text})
         stream = f"{found.id}/error"
+        if not self._logs_to:
+            await self._make_log_stream(stream)
+            self._logs_to = stream
+        await self._call_logs("PutLogEvents", {"logGroupName": LOG_GROUP, "logStreamName": stream, "logEvents": events})
+
+    async def begin_log(self) -> None:
+        """Make the log of the import, for which the caller needs permission even when there is nothing to tell."""
+        await self._call_logs("CreateLogGroup", {"logGroupName": LOG_GROUP})
+        await self._make_log_stream(f"{self._import.id}/info")
+
+    async def _make_log_stream(self, stream: str) -> None:
+        await self._call_logs("CreateLogStream", {"logGroupName": LOG_GROUP, "logStreamName": stream})
+
+    async def _call_logs(self, operation: str, request: dict[str, Any]) -> None:
+        """Call an operation of the logs, which may have been carried out already before a crash. Logs that are in trouble stop no import."""
         try:
-            if not self._logs_to:
-                for operation, request in (
-                    ("logs:CreateLogGroup", {"logGroupName": LOG_GROUP}),
-                    ("logs:CreateLogStream", {"logGroupName": LOG_GROUP, "logStreamName": stream}),
-                ):
-                    try:
-                        await self._call(operation, request)
-                    except ServiceError as problem:
-                        if problem.code != "ResourceAlreadyExistsException":
-                            raise
-                self._logs_to = stream
-            await self._call("logs:PutLogEvents", {"logGroupName": LOG_GROUP, "logStreamName": stream, "logEvents": events})
-        except (ServiceError, AccessDenied):
+            await self._call(f"logs:{operation}", request)
+        except AccessDenied as problem:
+            raise _LogsRefused(problem.message) from None
+        except ServiceError:
             return
 
 

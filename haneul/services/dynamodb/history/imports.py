@@ -81,7 +81,7 @@ async def import_table(call: Call, request: Shape) -> Shape:
         raise NotBuilt("the parameter VectorIndexes of dynamodb:ImportTable")
     csv = request.get("InputFormatOptions", {}).get("Csv")
     if csv is not None and request["InputFormat"] != "CSV":
-        raise validation("InputFormatOptions.Csv can only be specified when InputFormat is CSV")
+        raise validation(f"Invalid Request: Unsupported InputFormatOptions for the given input format: {request['InputFormat']}.")
     account, region, name = service.place(call, parameters["TableName"])
     digest = digest_of({key: value for key, value in request.items() if key != "ClientToken"})
     token = request.get("ClientToken") or call.cloud.ids.uuid()
@@ -98,7 +98,7 @@ async def import_table(call: Call, request: Shape) -> Shape:
             status="IN_PROGRESS",
             table=record,
             parameters=parameters,
-            source=request["S3BucketSource"],
+            source={"S3BucketOwner": call.account, **request["S3BucketSource"]},  # Only another account's bucket needs its owner named.
             format=request["InputFormat"],
             compression=request.get("InputCompressionType", "NONE"),
             csv=csv or {},
