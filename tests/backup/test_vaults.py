@@ -75,5 +75,20 @@ def test_a_locked_vault_keeps_what_it_has(cloud: Running) -> None:
     point = back_up(cloud, "vault", table, role, Lifecycle={"DeleteAfterDays": 7})["RecoveryPointArn"]
     assert failure(client.delete_recovery_point, BackupVaultName="vault", RecoveryPointArn=point)[0] == "InvalidRequestException"
     assert client.describe_backup_vault(BackupVaultName="vault")["Locked"] is True
+    longer = {"BackupVaultName": "vault", "RecoveryPointArn": point, "Lifecycle": {"DeleteAfterDays": 8}}
+    assert failure(client.update_recovery_point_lifecycle, **longer)[0] == "InvalidRequestException"
     cloud.advance("8d")
+    assert client.list_recovery_points_by_backup_vault(BackupVaultName="vault")["RecoveryPoints"] == []
+
+
+def test_a_lock_that_comes_after_the_plan(cloud: Running) -> None:
+    """Jobs of a rule that keeps too short for its vault fail, though the rule was made before the vault was locked."""
+    client, role, table = cloud.client("backup"), make_role(cloud), make_table(cloud, "table")
+    rule = {"RuleName": "daily", "TargetBackupVaultName": "vault", "Lifecycle": {"DeleteAfterDays": 6}}
+    plan = client.create_backup_plan(BackupPlan={"BackupPlanName": "plan", "Rules": [rule]})["BackupPlanId"]
+    client.create_backup_selection(BackupPlanId=plan, BackupSelection={"SelectionName": "all", "IamRoleArn": role, "Resources": [table]})
+    client.put_backup_vault_lock_configuration(BackupVaultName="vault", MinRetentionDays=7)
+    cloud.advance("25h")
+    (job,) = client.list_backup_jobs()["BackupJobs"]
+    assert job["State"] == "FAILED" and "minimum of 7 days" in job["StatusMessage"]
     assert client.list_recovery_points_by_backup_vault(BackupVaultName="vault")["RecoveryPoints"] == []

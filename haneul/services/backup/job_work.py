@@ -7,6 +7,7 @@ from typing import Any
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
 from haneul.services.backup import bucket_copies
+from haneul.services.backup.lifecycles import check_lifecycle
 from haneul.services.backup.point_work import plan_lifecycle
 from haneul.services.backup.records import (
     DYNAMODB,
@@ -79,7 +80,10 @@ async def work_on(cloud: Cloud, payload: dict[str, Any]) -> None:
         if late and job.state != "ABORTING":
             # It ends as if it had been stopped, but says why.
             job.state, job.message = "ABORTING", late
-        if find_vault(cloud.store, job.account, job.region, job.vault) is None:
+        vault = find_vault(cloud.store, job.account, job.region, job.vault)
+        if vault is not None and job.state == "CREATED":
+            check_lifecycle(job.lifecycle, vault)  # The vault may have been locked since the rule was made.
+        if vault is None:
             await _end(cloud, job, "FAILED", f"Backup vault {job.vault} does not exist")
         elif job.resource_type == DYNAMODB:
             await _table(cloud, job)

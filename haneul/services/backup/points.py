@@ -125,11 +125,14 @@ async def get_recovery_point_restore_metadata(call: Call, request: Shape) -> Sha
 
 @operation("backup:UpdateRecoveryPointLifecycle", resource=point_arn)
 async def update_recovery_point_lifecycle(call: Call, request: Shape) -> Shape:
-    """Change when a recovery point becomes cold and ends. (API Reference: "UpdateRecoveryPointLifecycle".)"""
+    """Change when a recovery point becomes cold and ends, unless its vault is locked. (API Reference: "UpdateRecoveryPointLifecycle".)"""
 
     def work(tx: Transaction) -> Point:
         point = need_point(tx, call, request["BackupVaultName"], request["RecoveryPointArn"])
-        lifecycle = check_lifecycle(request.get("Lifecycle", {}), need_vault(tx, call, point.vault))
+        vault = need_vault(tx, call, point.vault)
+        if vault.locked:
+            raise invalid_request("The lifecycle of recovery points in a locked backup vault cannot be changed")
+        lifecycle = check_lifecycle(request.get("Lifecycle", {}), vault)
         if point.cold and lifecycle.get("MoveToColdStorageAfterDays") != point.lifecycle.get("MoveToColdStorageAfterDays"):
             raise invalid_request("The move to cold storage cannot be changed after it was made")
         point.lifecycle = lifecycle
