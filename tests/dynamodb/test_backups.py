@@ -87,6 +87,46 @@ def test_one_backup_of_a_table_at_a_time(cloud: Running) -> None:
     assert failure(client.restore_table_from_backup, TargetTableName=table, BackupArn=arn)[0] == "TableAlreadyExistsException"
 
 
+def test_one_restore_of_a_backup_at_a_time(cloud: Running) -> None:
+    """While a table is being restored from a backup, no other one can be; afterwards it can."""
+    client, arn = cloud.client("dynamodb"), back_up(cloud, make_table(cloud))
+    cloud.advance("1s")
+    client.restore_table_from_backup(TargetTableName="one-of-two", BackupArn=arn)
+    call = {"TargetTableName": "two-of-two", "BackupArn": arn}
+    assert failure(client.restore_table_from_backup, **call) == ("BackupInUseException", f"Backup is being used to restore another table: {arn}")
+    cloud.advance("1s")
+    client.restore_table_from_backup(**call)
+    cloud.advance("1s")
+
+
+def test_what_a_backup_says_of_its_table(fresh_cloud: Running) -> None:
+    """Only features that are on are listed; the greatest throughput on demand is part of the table."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    plain = back_up(cloud, make_table(cloud))
+    assert client.describe_backup(BackupArn=plain)["BackupDescription"]["SourceTableFeatureDetails"] == {}
+    limited = back_up(cloud, make_table(cloud, OnDemandThroughput={"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": 20}))
+    found = client.describe_backup(BackupArn=limited)["BackupDescription"]["SourceTableDetails"]
+    assert found["OnDemandThroughput"] == {"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": 20}
+
+
+def test_a_table_that_is_being_made_has_no_backups_yet(cloud: Running) -> None:
+    """Backups hear of a table only when it is ready; until then it is not there for them."""
+    client = cloud.client("dynamodb")
+    key = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
+    client.create_table(TableName="unready", BillingMode="PAY_PER_REQUEST", **key)
+    assert failure(client.create_backup, TableName="unready", BackupName="one") == ("TableNotFoundException", "Table not found: unready")
+
+
+def test_arns_and_spans_that_are_none(cloud: Running) -> None:
+    """An ARN of something else names no backup, and a span does not end before it begins."""
+    client = cloud.client("dynamodb")
+    table = client.describe_table(TableName=make_table(cloud))["Table"]["TableArn"]
+    for call, more in ((client.describe_backup, {}), (client.delete_backup, {}), (client.restore_table_from_backup, {"TargetTableName": "restored"})):
+        assert failure(call, BackupArn=table, **more) == ("ValidationException", "Invalid Backup ARN")
+    message = "Time range lower bound must be less than or equal to upper bound"
+    assert failure(client.list_backups, TimeRangeLowerBound=200, TimeRangeUpperBound=100) == ("ValidationException", message)
+
+
 def test_lists_by_table_time_and_page(fresh_cloud: Running) -> None:
     """Backups are listed by table and time; the last ARN of a page begins the next one."""
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
@@ -121,9 +161,14 @@ def test_restoring_in_another_region(fresh_cloud: Running) -> None:
     arn = back_up(cloud, table)
     cloud.advance("10m")
     assert failure(far.describe_backup, BackupArn=arn)[0] == "BackupNotFoundException"
-    far.restore_table_from_backup(TargetTableName="from-backup", BackupArn=arn)
     source = client.describe_table(TableName=table)["Table"]["TableArn"]
-    far.restore_table_to_point_in_time(SourceTableArn=source, TargetTableName="from-past", UseLatestRestorableTime=True)
+    past: dict[str, Any] = {"SourceTableArn": source, "TargetTableName": "from-past", "UseLatestRestorableTime": True}
+    for restore, call in ((far.restore_table_from_backup, {"TargetTableName": "x-x", "BackupArn": arn}), (far.restore_table_to_point_in_time, past)):
+        # How the table is encrypted there has to be said.
+        assert failure(restore, **call) == ("ValidationException", "Invalid Request: sseSpecificationOverride must be provided for cross-region restores")
+    plain = {"Enabled": False}
+    far.restore_table_from_backup(TargetTableName="from-backup", BackupArn=arn, SSESpecificationOverride=plain)
+    far.restore_table_to_point_in_time(**past, SSESpecificationOverride=plain)
     cloud.advance("1s")
     for name in ("from-backup", "from-past"):
         assert far.scan(TableName=name)["Count"] == 3

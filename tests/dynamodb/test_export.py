@@ -178,7 +178,8 @@ def test_times_and_tokens_that_are_refused(fresh_cloud: Running) -> None:
         span = {"ExportFromTime": since, "ExportToTime": until}
         code, _ = failure(start, TableArn=arn, S3Bucket="exports", ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification=span)
         assert code == "InvalidExportTimeException"
-    assert "IncrementalExportSpecification" in invalid(start, TableArn=arn, S3Bucket="exports", ExportType="INCREMENTAL_EXPORT")
+    message = invalid(start, TableArn=arn, S3Bucket="exports", ExportType="INCREMENTAL_EXPORT")
+    assert message == "Invalid Request: Incremental Export Specification expected when export type is set as Incremental Export"
     first = start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"]
     assert start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"] == first
     assert failure(start, TableArn=arn, S3Bucket="other", ClientToken="token")[0] == "ExportConflictException"
@@ -191,6 +192,21 @@ def test_times_and_tokens_that_are_refused(fresh_cloud: Running) -> None:
     assert failure(client.describe_export, ExportArn=first + "0")[0] == "ExportNotFoundException"
     cloud.advance("91d")
     assert client.list_exports(TableArn=arn)["ExportSummaries"] == []
+
+
+def test_arns_and_keys_that_are_refused(fresh_cloud: Running) -> None:
+    """Tables are named by ARN, in this region; keys of KMS go with that encryption only; an ARN of something else names no export."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table, arn = exportable(cloud)
+    start = client.export_table_to_point_in_time
+    assert "tableArn is not a valid ARN" in invalid(start, TableArn=table, S3Bucket="exports")
+    far = arn.replace("us-east-1", "eu-west-1")
+    assert failure(start, TableArn=far, S3Bucket="exports") == ("TableNotFoundException", f"Table not found: {far}")
+    for more in ({}, {"S3SseAlgorithm": "AES256"}):
+        message = invalid(start, TableArn=arn, S3Bucket="exports", S3SseKmsKeyId="key", **more)
+        assert message == "Invalid Request: KMS Key Id is not supported for this encryption type"
+    assert invalid(client.describe_export, ExportArn=arn) == "Invalid Export ARN"
+    assert invalid(client.describe_import, ImportArn=arn) == "Invalid Import ARN"
 
 
 def test_what_the_bucket_refuses_is_said(fresh_cloud: Running) -> None:

@@ -261,7 +261,50 @@ def test_settings_that_come_back_and_those_that_do_not(fresh_cloud: Running) -> 
         client.restore_table_to_point_in_time, SourceTableName=table, TargetTableName="third", UseLatestRestorableTime=True,
         LocalSecondaryIndexOverride=[index("unknown", "pk", "third")],
     )
-    assert "must match the existing" in message
+    assert message == "Index unknown does not match a secondary index that existed in the source table and cannot be created during the restore operation"
+
+
+def test_the_table_class_is_not_restored(fresh_cloud: Running) -> None:
+    """A restored table is of the standard class, whatever its source was, as it has none of what the documentation does not list."""
+    table = make_table(fresh_cloud, TableClass="STANDARD_INFREQUENT_ACCESS")
+    recover(fresh_cloud, table)
+    assert "TableClassSummary" not in restore(fresh_cloud, table, "restored", UseLatestRestorableTime=True)
+
+
+def test_restores_that_say_too_much_or_too_little(fresh_cloud: Running) -> None:
+    """A request names its source once, and an ARN is one; a wrong moment is answered with the right ones."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table = make_table(cloud)
+    recover(cloud, table)
+    arn = client.describe_table(TableName=table)["Table"]["TableArn"]
+    call = {"TargetTableName": "restored", "UseLatestRestorableTime": True}
+    again = client.restore_table_to_point_in_time
+    assert failure(again, SourceTableName=table, SourceTableArn=arn, **call)[1] == "Must provide exactly one of: sourceTableArn, sourceTableName"
+    assert failure(again, **call) == ("ValidationException", "The parameter 'TableName' is required")
+    assert "sourceTableArn is not a valid ARN" in failure(again, SourceTableArn="nonsense", **call)[1]
+    code, message = failure(again, SourceTableName=table, TargetTableName="restored", RestoreDateTime=1_000_000)
+    assert code == "InvalidRestoreTimeException" and message.startswith("RestoreDateTime '1970-01-12T13:46:40Z' must be within EarliestRestorableDateTime '2")
+
+
+def test_a_restore_into_a_table_that_goes(fresh_cloud: Running) -> None:
+    """The name of a table that is being deleted, or made, is taken; only one that is being restored is in use."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table, other = make_table(cloud), make_table(cloud)
+    recover(cloud, table)
+    call = {"SourceTableName": table, "TargetTableName": other, "UseLatestRestorableTime": True}
+    client.delete_table(TableName=other)
+    assert failure(client.restore_table_to_point_in_time, **call)[0] == "TableAlreadyExistsException"
+    cloud.advance("1s")
+    client.restore_table_to_point_in_time(**call)
+    assert failure(client.restore_table_to_point_in_time, **call)[0] == "TableInUseException"
+
+
+def test_no_period_for_what_is_switched_off(cloud: Running) -> None:
+    """A period says how far recovery reaches; it cannot be given together with the end of recovery."""
+    table = make_table(cloud)
+    off = {"PointInTimeRecoveryEnabled": False, "RecoveryPeriodInDays": 7}
+    message = invalid(cloud.client("dynamodb").update_continuous_backups, TableName=table, PointInTimeRecoverySpecification=off)
+    assert message == "Invalid Request: Cannot specify RecoveryPeriodInDays when disabling point-in-time recovery."
 
 
 def test_a_deleted_table_leaves_a_system_backup(fresh_cloud: Running) -> None:
@@ -276,6 +319,7 @@ def test_a_deleted_table_leaves_a_system_backup(fresh_cloud: Running) -> None:
     (summary,) = client.list_backups(TableName=table, BackupType="SYSTEM")["BackupSummaries"]
     assert summary["BackupName"] == f"{table}$DeletedTableBackup" and summary["BackupType"] == "SYSTEM"
     assert (summary["BackupExpiryDateTime"] - summary["BackupCreationDateTime"]).days == 35
+    assert "It will automatically expire on 20" in invalid(client.delete_backup, BackupArn=summary["BackupArn"])
     client.restore_table_from_backup(TargetTableName=table, BackupArn=summary["BackupArn"])
     cloud.advance("1s")
     assert everything(cloud, table) == {"last": {"pk": s("last"), "v": n(1)}}

@@ -11,7 +11,7 @@ from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.history.backup_work import COPY, fix_moment, payload_of, remove
 from haneul.services.dynamodb.history.continuous_backups import find_table
-from haneul.services.dynamodb.history.errors import backup_in_use, backup_not_found, table_in_use
+from haneul.services.dynamodb.history.errors import backup_in_use, backup_not_found, system_backup, table_in_use, table_not_found
 from haneul.services.dynamodb.history.holding import hold, holds, start_log
 from haneul.services.dynamodb.history.records import (
     AWS_BACKUP,
@@ -95,6 +95,9 @@ def describe_backup(backup: Backup) -> Shape:
         "ItemCount": backup.items,
         "BillingMode": "PAY_PER_REQUEST" if table.on_demand else "PROVISIONED",
     }
+    maximums = {"MaxReadRequestUnits": table.on_demand_read_max, "MaxWriteRequestUnits": table.on_demand_write_max}
+    if any(value is not None for value in maximums.values()):
+        source["OnDemandThroughput"] = {name: value for name, value in maximums.items() if value is not None}
     features: Shape = {}
     for title, is_global in (("LocalSecondaryIndexes", False), ("GlobalSecondaryIndexes", True)):
         indexes = [_index(index) for index in table.indexes if index.is_global == is_global]
@@ -102,9 +105,8 @@ def describe_backup(backup: Backup) -> Shape:
             features[title] = indexes
     if table.stream is not None and table.stream.enabled:
         features["StreamDescription"] = {"StreamEnabled": True, "StreamViewType": table.stream.view_type}
-    features["TimeToLiveDescription"] = {"TimeToLiveStatus": table.expiry_status}
-    if table.expiry_attribute:
-        features["TimeToLiveDescription"]["AttributeName"] = table.expiry_attribute
+    if table.expiry_status != "DISABLED":
+        features["TimeToLiveDescription"] = {"TimeToLiveStatus": table.expiry_status, "AttributeName": table.expiry_attribute}
     return {"BackupDetails": describe_details(backup), "SourceTableDetails": source, "SourceTableFeatureDetails": features}
 
 
@@ -135,8 +137,10 @@ async def create_backup(call: Call, request: Shape) -> Shape:
 
     def work(tx: Transaction) -> Backup:
         record = find_table(tx, service, call, request["TableName"])
-        if record.status in ("CREATING", "DELETING"):
-            raise table_in_use(record.name, "created" if record.status == "CREATING" else "deleted")
+        if record.status == "CREATING":
+            raise table_not_found(record.name)  # Backups hear of a table only when it is ready.
+        if record.status == "DELETING":
+            raise table_in_use(record.name, "deleted")
         if being_backed_up(tx, record):
             raise backup_in_use(record.arn)
         start_log(service, tx, record)
@@ -175,8 +179,9 @@ async def delete_backup(call: Call, request: Shape) -> Shape:
             raise backup_not_found(request["BackupArn"])
         if backup.kind == AWS_BACKUP and not _by_aws_backup(call):
             raise validation(f"Backup is managed by AWS Backup and can only be deleted there: {backup.arn}")
-        # The rows of a system backup are its table's own, which a restore to a past moment may still be reading.
-        if backup.status == "CREATING" or holds(tx, owner_of(backup)) or (backup.kind == SYSTEM and holds(tx, backup.table)):
+        if backup.kind == SYSTEM:
+            raise system_backup(backup.arn, backup.expires_at)
+        if backup.status == "CREATING" or holds(tx, owner_of(backup)):
             raise backup_in_use(backup.arn)
         remove(service, tx, backup)
         return backup
@@ -192,6 +197,8 @@ async def list_backups(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDb)
     limit, wanted = request.get("Limit", PAGE_MAX), request.get("BackupType", USER)
     lower, upper = request.get("TimeRangeLowerBound", 0), request.get("TimeRangeUpperBound")
+    if upper is not None and lower > upper:
+        raise validation("Time range lower bound must be less than or equal to upper bound")
     account, region, table = (call.account, call.region, None)
     if "TableName" in request:
         account, region, table = service.place(call, request["TableName"])

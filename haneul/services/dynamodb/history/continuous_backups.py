@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from haneul.clock import MINUTE, SECOND
+from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import table_arn
+from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.history.errors import backups_unavailable, table_not_found
 from haneul.services.dynamodb.history.holding import earliest, plan_trim, start_log, stop_log
 from haneul.services.dynamodb.service import DynamoDb
@@ -23,6 +25,9 @@ LATEST_BEFORE_NOW = 5 * MINUTE
 
 def find_table(reader: Reader, service: DynamoDb, call: Call, name: str) -> TableRecord:
     """The table that a request names by name or ARN; TableNotFoundException when it is not there."""
+    arn = parse_arn(name)
+    if arn is not None and arn.service == "dynamodb" and arn.region != call.region:
+        raise table_not_found(name)
     account, region, table = service.place(call, name)
     raw = reader.get(table_key(account, region, table))
     if raw is None:
@@ -68,6 +73,8 @@ async def update_continuous_backups(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDb)
     wanted = request["PointInTimeRecoverySpecification"]
     enabled = wanted["PointInTimeRecoveryEnabled"]
+    if not enabled and "RecoveryPeriodInDays" in wanted:
+        raise validation("Invalid Request: Cannot specify RecoveryPeriodInDays when disabling point-in-time recovery.")
 
     def change(apply: Callable[[Transaction, TableRecord], None]) -> Callable[[Transaction], TableRecord]:
         def work(tx: Transaction) -> TableRecord:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from haneul.clock import SECOND
 from haneul.core.errors import ServiceError
 
 
@@ -30,13 +33,18 @@ def recovery_unavailable(name: str) -> ServiceError:
     return ServiceError("PointInTimeRecoveryUnavailableException", f"Point in time recovery is not enabled for table '{name}'", 400)
 
 
-def invalid_restore_time() -> ServiceError:
-    """A moment outside of what the history covers."""
+def invalid_restore_time(time: int, first: int, last: int) -> ServiceError:
+    """A moment (nanoseconds) outside of what the history covers, whose ends are in seconds."""
     return ServiceError(
         "InvalidRestoreTimeException",
-        "An invalid restore time was specified. RestoreDateTime must be between EarliestRestorableDateTime and LatestRestorableDateTime.",
+        f"RestoreDateTime '{_shown(time // SECOND)}' must be within EarliestRestorableDateTime '{_shown(first)}' "
+        f"and LatestRestorableDateTime '{_shown(max(first, last))}'",
         400,
     )
+
+
+def _shown(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def backup_not_found(arn: str) -> ServiceError:
@@ -47,6 +55,20 @@ def backup_not_found(arn: str) -> ServiceError:
 def backup_in_use(arn: str) -> ServiceError:
     """The backup is being made, or a table is being restored from it."""
     return ServiceError("BackupInUseException", f"Backup is being used by another operation: {arn}", 400)
+
+
+def being_restored(arn: str) -> ServiceError:
+    """A table is being restored from the backup, from which only one is at a time."""
+    return ServiceError("BackupInUseException", f"Backup is being used to restore another table: {arn}", 400)
+
+
+def system_backup(arn: str, expires_at: int) -> ServiceError:
+    """A backup that the service made when a table was deleted; it ends by itself (nanoseconds)."""
+    return ServiceError(
+        "ValidationException",
+        f"Invalid Request: User is not allowed to delete the system backup with arn {arn}. It will automatically expire on {_shown(expires_at // SECOND)}",
+        400,
+    )
 
 
 def invalid_export_time(message: str) -> ServiceError:

@@ -15,6 +15,7 @@ from haneul.core.call import Call
 from haneul.core.caller import Caller
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.history.past import Past
 from haneul.services.dynamodb.tables import TableRecord
 from haneul.store.keys import pack
@@ -87,10 +88,12 @@ def key_of_export(export: Export) -> bytes:
 
 
 def find_job(reader: Reader, call: Call, arn: str, kind: str, space: str) -> bytes | None:
-    """The stored record that an ARN `…:table/NAME/export/ID` (or `import`) names."""
+    """The stored record that an ARN `…:table/NAME/export/ID` (or `import`) names; ValidationException for an ARN of something else."""
     found = parse_arn(arn)
     parts = found.resource.split("/") if found is not None else []
-    if found is None or found.service != "dynamodb" or found.region != call.region or len(parts) != 4 or parts[0] != "table" or parts[2] != kind:
+    if found is None or found.service != "dynamodb" or len(parts) != 4 or parts[0] != "table" or parts[2] != kind:
+        raise validation(f"Invalid {kind.capitalize()} ARN")
+    if found.region != call.region:
         return None
     return reader.get(job_key(space, found.account, found.region, parts[1], parts[3]))
 

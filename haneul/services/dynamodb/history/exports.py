@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from haneul.clock import HOUR, MINUTE
+from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.core.paging import make_token, read_token
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import named_table_arn
-from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.errors import invalid, validation
 from haneul.services.dynamodb.history.continuous_backups import find_table
 from haneul.services.dynamodb.history.errors import (
     export_conflict,
@@ -133,6 +134,10 @@ async def export_table_to_point_in_time(call: Call, request: Shape) -> Shape:
 
 
 def _refuse(request: Shape) -> None:
+    if parse_arn(request["TableArn"]) is None:
+        raise invalid("tableArn is not a valid ARN")
+    if request.get("S3SseKmsKeyId") and request.get("S3SseAlgorithm") != "KMS":
+        raise validation("Invalid Request: KMS Key Id is not supported for this encryption type")
     if request.get("S3SseAlgorithm") == "KMS" or request.get("S3SseKmsKeyId"):
         raise NotBuilt("S3SseAlgorithm KMS of dynamodb:ExportTableToPointInTime")
     if "FilterSpecification" in request:
@@ -141,9 +146,13 @@ def _refuse(request: Shape) -> None:
     if incremental and "ExportTime" in request:
         raise validation("ExportTime cannot be specified for an incremental export")
     if incremental and "IncrementalExportSpecification" not in request:
-        raise validation("IncrementalExportSpecification must be specified for an incremental export")
+        raise validation("Invalid Request: Incremental Export Specification expected when export type is set as Incremental Export")
     if not incremental and "IncrementalExportSpecification" in request:
-        raise validation("IncrementalExportSpecification can only be specified when ExportType is INCREMENTAL_EXPORT")
+        if "ExportType" in request:
+            raise validation("Invalid Request: When Export Type is Full Export , Incremental Export Specification should not be provided")
+        raise validation("Invalid Request: Export Type expected to be Incremental Export when incremental export specification is provided")
+    if incremental and "ExportFromTime" not in request["IncrementalExportSpecification"]:
+        raise validation("Invalid Request: ExportFromTime must be provided in IncrementalExportSpecification")
 
 
 def _span(service: DynamoDb, call: Call, request: Shape, record: TableRecord) -> tuple[int, int, str]:
@@ -154,16 +163,14 @@ def _span(service: DynamoDb, call: Call, request: Shape, record: TableRecord) ->
             return 0, service.logs.stamp(record.id), ""  # All that has been written until now.
         time = request["ExportTime"]
         if not first <= time <= now:
-            raise invalid_export_time("The specified ExportTime is outside of the point in time recovery window")
+            raise invalid_export_time("Export Time is invalid")
         return 0, time, ""
     wanted = request["IncrementalExportSpecification"]
-    since, until = wanted.get("ExportFromTime"), wanted.get("ExportToTime", now)
-    if since is None:
-        raise validation("ExportFromTime must be specified for an incremental export")
+    since, until = wanted["ExportFromTime"], wanted.get("ExportToTime", now)
     if until - since < SPAN_MIN:
-        raise invalid_export_time("Difference between ExportFromTime and ExportToTime must not be less than 15 minutes")
+        raise invalid_export_time("Difference between export period from time and export period to time is less than 15 minutes")
     if until - since > SPAN_MAX:
-        raise invalid_export_time("Difference between ExportFromTime and ExportToTime must not be greater than 24 hours")
+        raise invalid_export_time("Difference between export period from time and export period to time is greater than 24 hours")
     if since < first or until > now:
         raise invalid_export_time("ExportFromTime and ExportToTime must be within the point in time recovery window")
     return since, until, wanted.get("ExportViewType", "NEW_AND_OLD_IMAGES")

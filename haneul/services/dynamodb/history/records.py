@@ -7,6 +7,7 @@ import msgspec
 from haneul.clock import MILLISECOND, Ids
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
+from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.history.past import Past
 from haneul.services.dynamodb.tables import TableRecord
 from haneul.store.keys import pack
@@ -81,12 +82,12 @@ def restore_key(target: TableRecord) -> bytes:
 
 
 def find_backup(reader: Reader, call: Call, arn: str, *, any_region: bool = False) -> Backup | None:
-    """The backup that an ARN names; one of another region only for those who may restore from there."""
+    """The backup that an ARN names; one of another region only for those who may restore from there. ValidationException for an ARN of something else."""
     found = parse_arn(arn)
-    if found is None or found.service != "dynamodb" or (found.region != call.region and not any_region):
-        return None
-    parts = found.resource.split("/")
-    if len(parts) != 4 or parts[0] != "table" or parts[2] != "backup":
+    parts = found.resource.split("/") if found is not None else []
+    if found is None or found.service != "dynamodb" or len(parts) != 4 or parts[0] != "table" or parts[2] != "backup":
+        raise validation("Invalid Backup ARN")
+    if found.region != call.region and not any_region:
         return None
     raw = reader.get(backup_key(found.account, found.region, parts[1], parts[3]))
     return decode(raw, Backup) if raw is not None else None

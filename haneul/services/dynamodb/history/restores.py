@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from haneul.clock import SECOND
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
@@ -17,12 +18,14 @@ from haneul.services.dynamodb.history.continuous_backups import find_table, rest
 from haneul.services.dynamodb.history.errors import (
     backup_in_use,
     backup_not_found,
+    being_restored,
     invalid_restore_time,
     recovery_unavailable,
     table_exists,
     table_in_use,
     table_not_found,
 )
+from haneul.services.dynamodb.history.holding import holds
 from haneul.services.dynamodb.history.log import log_prefix
 from haneul.services.dynamodb.history.past import Past
 from haneul.services.dynamodb.history.records import Restore, find_backup, owner_of
@@ -62,14 +65,14 @@ async def restore_table_to_point_in_time(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDb)
     _authorize_target(call, request)
     _refuse(request)
-    name = request.get("SourceTableArn") or request.get("SourceTableName")
-    if not name:
-        raise validation("Either SourceTableArn or SourceTableName must be specified")
+    name = _source_name(request)
     latest, moment = request.get("UseLatestRestorableTime", False), request.get("RestoreDateTime")
     if latest and moment is not None:
-        raise validation("RestoreDateTime and UseLatestRestorableTime cannot both be specified")
+        raise validation("Invalid Request: Both RestoreDateTime and UseLatestRestorableTime cannot be set for point-in-time restore request")
     if not latest and moment is None:
-        raise validation("Either RestoreDateTime or UseLatestRestorableTime must be specified")
+        raise validation("Invalid Request: Either one of RestoreDateTime or UseLatestRestorableTime must be specified, but not both")
+    if name.startswith("arn:"):
+        _check_regions(call, request, name)
 
     def work(tx: Transaction) -> Shape:
         source = _source(tx, service, call, name)
@@ -80,7 +83,7 @@ async def restore_table_to_point_in_time(call: Call, request: Shape) -> Shape:
         first, last = restorable(source, call.now)
         time = last if moment is None else moment
         if not first <= time <= last:
-            raise invalid_restore_time()
+            raise invalid_restore_time(time, -(-first // SECOND), last // SECOND)
         past = Past(Table(source).prefix, log_prefix(source), time)
         return _begin(service, call, tx, request, source, RestoreNote(source.arn, "", time), Restore(past, source))
 
@@ -96,6 +99,7 @@ async def restore_table_from_backup(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDb)
     _authorize_target(call, request)
     _refuse(request)
+    _check_regions(call, request, request["BackupArn"])
 
     def work(tx: Transaction) -> Shape:
         backup = find_backup(tx, call, request["BackupArn"], any_region=True)
@@ -103,10 +107,31 @@ async def restore_table_from_backup(call: Call, request: Shape) -> Shape:
             raise backup_not_found(request["BackupArn"])
         if backup.status != "AVAILABLE":
             raise backup_in_use(backup.arn)
+        if holds(tx, owner_of(backup)):
+            raise being_restored(backup.arn)
         note = RestoreNote(backup.table.arn, backup.arn, backup.created_at)
         return _begin(service, call, tx, request, backup.table, note, Restore(Past(backup.rows), owner_of(backup)))
 
     return {"TableDescription": await call.cloud.store.transact(work)}
+
+
+def _source_name(request: Shape) -> str:
+    """The name or ARN of the table to restore, of which a request gives one."""
+    name, arn = request.get("SourceTableName"), request.get("SourceTableArn")
+    if name and arn:
+        raise validation("Must provide exactly one of: sourceTableArn, sourceTableName")
+    if arn and parse_arn(arn) is None:
+        raise invalid("sourceTableArn is not a valid ARN")
+    if not (name or arn):
+        raise validation("The parameter 'TableName' is required")
+    return str(name or arn)
+
+
+def _check_regions(call: Call, request: Shape, arn: str) -> None:
+    """ValidationException for what lies in another region, unless the request says how it is to be encrypted here."""
+    found = parse_arn(arn)
+    if found is not None and found.region != call.region and not request.get("SSESpecificationOverride"):
+        raise validation("Invalid Request: sseSpecificationOverride must be provided for cross-region restores")
 
 
 def _source(tx: Transaction, service: DynamoDb, call: Call, name: str) -> TableRecord:
@@ -131,9 +156,9 @@ def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, sourc
     account, region, name = service.place(call, request["TargetTableName"])
     known = tx.get(table_key(account, region, name))
     if known is not None:
-        status = decode(known, TableRecord).status
-        if status in ("CREATING", "DELETING"):
-            raise table_in_use(name, "created" if status == "CREATING" else "deleted")
+        there = decode(known, TableRecord)
+        if there.status == "CREATING" and there.restore is not None:
+            raise table_in_use(name, "created")
         raise table_exists(name)
     target = target_of(call, request, source, (account, region, name))
     target.restore = note
@@ -142,7 +167,7 @@ def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, sourc
 
 
 def target_of(call: Call, request: Shape, source: TableRecord, place: tuple[str, str, str]) -> TableRecord:
-    """The record of a table that is restored: the source's key, indexes, capacity and class, with what the request overrides."""
+    """The record of a table that is restored: the source's key, indexes and capacity, with what the request overrides."""
     ids = call.cloud.ids
     account, region, name = place
     target = TableRecord(
@@ -163,7 +188,6 @@ def target_of(call: Call, request: Shape, source: TableRecord, place: tuple[str,
         throughput=source.throughput,
         on_demand_read_max=source.on_demand_read_max,
         on_demand_write_max=source.on_demand_write_max,
-        table_class=source.table_class,
     )
     _override_capacity(call, request, target)
     target.indexes = _indexes(request, source, target)
@@ -180,9 +204,9 @@ def _override_capacity(call: Call, request: Shape, target: TableRecord) -> None:
     mode, throughput = request.get("BillingModeOverride"), request.get("ProvisionedThroughputOverride")
     on_demand = mode == "PAY_PER_REQUEST" if mode else target.on_demand
     if on_demand and throughput:
-        raise invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+        raise validation("Cannot override ProvisionedThroughput unless BillingMode is PROVISIONED")
     if not on_demand and target.on_demand and not throughput:
-        raise invalid("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
+        raise validation("Must override ProvisionedThroughput if BillingMode is overridden to PROVISIONED")
     definitions.check_throughput(throughput)
     if on_demand != target.on_demand:
         target.on_demand_since = call.now if on_demand else 0
@@ -211,7 +235,10 @@ def _indexes(request: Shape, source: TableRecord, target: TableRecord) -> list[I
         for wanted in request[parameter]:
             index = known.get(wanted["IndexName"])
             if index is None or not _same(wanted, index):
-                raise invalid(f"{parameter} must match the existing secondary indexes of the source table: {wanted['IndexName']}")
+                raise validation(
+                    f"Index {wanted['IndexName']} does not match a secondary index that existed in the source table and cannot be created "
+                    "during the restore operation"
+                )
             index = msgspec.structs.replace(index)
             throughput = wanted.get("ProvisionedThroughput")
             if target.on_demand and throughput:
