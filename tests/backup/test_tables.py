@@ -9,7 +9,8 @@ import pytest
 
 from haneul.clock import MINUTE
 from haneul.services.backup import job_work
-from tests.backup.support import back_up, failure, make_bucket, make_role, make_table, restore
+from haneul.services.sts.service import Sts
+from tests.backup.support import SERVICES, back_up, failure, make_bucket, make_role, make_table, restore
 from tests.support.running import ACCOUNT, Running
 
 
@@ -47,6 +48,28 @@ def test_recovery_points_are_deleted_through_their_vault(cloud: Running) -> None
     client.delete_recovery_point(BackupVaultName="vault", RecoveryPointArn=points[0])
     assert client.list_protected_resources()["Results"] == [] and db.list_backups(BackupType="ALL")["BackupSummaries"] == []
     assert failure(client.describe_recovery_point, BackupVaultName="vault", RecoveryPointArn=points[0])[0] == "ResourceNotFoundException"
+
+
+def test_a_session_is_not_aws_backup_by_its_name() -> None:
+    """Whoever names a session after the service can still not delete what the service has made."""
+    with Running(services=[*SERVICES, Sts]) as cloud:
+        cloud.client("backup").create_backup_vault(BackupVaultName="vault")
+        table, role = make_table(cloud, "source"), make_role(cloud)
+        point = back_up(cloud, "vault", table, role)["RecoveryPointArn"]
+        iam = cloud.client("iam")
+        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]}
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}
+        arn = iam.create_role(RoleName="guest", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        iam.put_role_policy(RoleName="guest", PolicyName="p", PolicyDocument=json.dumps(policy))
+        allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arn}]}
+        iam.create_user(UserName="user")
+        iam.put_user_policy(UserName="user", PolicyName="p", PolicyDocument=json.dumps(allow))
+        key = iam.create_access_key(UserName="user")["AccessKey"]
+        sts = cloud.client("sts", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+        session = sts.assume_role(RoleArn=arn, RoleSessionName="AWSBackup")["Credentials"]
+        db = cloud.client("dynamodb", key=session["AccessKeyId"], secret=session["SecretAccessKey"], token=session["SessionToken"])
+        assert failure(db.delete_backup, BackupArn=point)[0] == "ValidationException"
+        assert db.create_backup(TableName="source", BackupName="own")["BackupDetails"]["BackupType"] == "USER"
 
 
 def test_jobs_that_fail_say_why(cloud: Running) -> None:

@@ -43,7 +43,7 @@ def backup_arn(call: Call, request: Shape) -> str:
 
 def _by_aws_backup(call: Call) -> bool:
     """Whether AWS Backup calls, in a session of the role that was passed to it."""
-    return call.caller.kind == "role" and call.caller.session_name == _BACKUP_SERVICE
+    return call.http is None and call.caller.kind == "role" and call.caller.session_name == _BACKUP_SERVICE
 
 
 def describe_details(backup: Backup) -> Shape:
