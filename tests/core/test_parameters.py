@@ -19,7 +19,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "backup": {"ManagedByAWSBackupOnly": "there are no recovery points but those that AWS Backup manages"},
     "cloudwatch": {"StrictEntityValidation": "is about EntityMetricData, which is refused"},
     "dynamodb": {
-        "ConfirmRemoveSelfResourceAccess": "confirms what is done without it as well: the API documents no refusal, and root can always mend the policy",
         "ExclusiveStartGlobalTableName": "the list that it would go on in is always empty",
         "GlobalTableBillingMode": "there are no global tables of version 2017.11.29 to change",
         "GlobalTableGlobalSecondaryIndexSettingsUpdate": "there are no global tables of version 2017.11.29 to change",

@@ -6,8 +6,8 @@ import orjson
 
 from haneul.core.actions import names_an_action
 from haneul.core.arn import parse_arn
-from haneul.core.call import Call
-from haneul.core.errors import NotBuilt, ServiceError
+from haneul.core.call import Call, RequestContext
+from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.actions import TABLE_ACTIONS
 from haneul.services.dynamodb.errors import invalid, validation
@@ -48,6 +48,18 @@ def _authorize(call: Call, arn: str) -> None:
         raise NotBuilt("policies of streams")
 
 
+def _check_lockout(call: Call, arn: str, policy: str) -> None:
+    """AccessDeniedException for a policy under which the caller could not change it any more. The root user always can."""
+    found = parse_arn(arn)
+    if found is None or call.caller.is_root_of(found.account):
+        return
+    context = RequestContext(call, None, arn)
+    try:
+        call.cloud.authority.authorize(call.caller, call.operation.action, (arn,), context, resource_policy=policy, resource_account=found.account)
+    except AccessDenied:
+        raise ServiceError("AccessDeniedException", "The new resource policy will not allow you to update the resource policy in the future.", 400) from None
+
+
 def _policy_not_found(arn: str) -> ServiceError:
     return ServiceError("PolicyNotFoundException", f"Resource-based policy not found for the provided ResourceArn: {arn}", 400)
 
@@ -63,10 +75,12 @@ def _check_revision(record: TableRecord, expected: str | None, arn: str) -> None
 
 @operation("dynamodb:PutResourcePolicy", authorized_inside=True, partial="tables only, not streams")
 async def put_resource_policy(call: Call, request: Shape) -> Shape:
-    """Attach a policy to a table. (API Reference: "PutResourcePolicy".)"""
+    """Attach a policy to a table; one that shuts the caller out only when that is confirmed. (API Reference: "PutResourcePolicy".)"""
     arn = request["ResourceArn"]
     _authorize(call, arn)
     text = checked_policy(call, request["Policy"])
+    if not request.get("ConfirmRemoveSelfResourceAccess"):
+        _check_lockout(call, arn, text)
     revision = str(call.now // 1_000_000)
 
     def change(record: TableRecord) -> None:
