@@ -30,7 +30,8 @@ def test_tags(cloud: Running, db: Any) -> None:
     assert len(first["Tags"]) == 10 and first["Tags"][0] == {"Key": "k00", "Value": "w"}
     second = db.list_tags_of_resource(ResourceArn=arn, NextToken=first["NextToken"])
     assert [tag["Key"] for tag in second["Tags"]] == ["k11"] and "NextToken" not in second
-    assert "Too many tags" in invalid(db.tag_resource, ResourceArn=arn, Tags=[{"Key": f"x{number}", "Value": ""} for number in range(50)])
+    message = "Number of Tags exceed the current limit for the provided ResourceArn"
+    assert failure(db.tag_resource, ResourceArn=arn, Tags=[{"Key": f"x{number}", "Value": ""} for number in range(50)]) == ("ValidationException", message)
     assert invalid(db.tag_resource, ResourceArn=arn, Tags=[]) == "Atleast one Tag needs to be provided as Input."
     assert failure(db.list_tags_of_resource, ResourceArn=arn_of("none")) == (
         "ResourceNotFoundException",
@@ -297,3 +298,53 @@ def test_root_can_mend_a_policy_that_locks_everybody_out(cloud: Running, db: Any
     db.put_resource_policy(ResourceArn=arn, Policy=deny)
     assert cloud.client("dynamodbstreams").describe_stream(StreamArn=stream)["StreamDescription"]["StreamArn"] == stream
     assert failure(db.put_resource_policy, ResourceArn=stream, Policy=deny)[0] == "NotImplemented"
+
+
+def test_a_policy_that_shuts_its_author_out_has_to_be_confirmed(cloud: Running) -> None:
+    """Who could not change the policy afterwards has to say that it is meant; then it is so, but for the root user."""
+    arn = arn_of(make_table(cloud))
+    author = user(cloud, "author", {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"})
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "dynamodb:PutResourcePolicy", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    message = "The new resource policy will not allow you to update the resource policy in the future."
+    assert denied(author.put_resource_policy, ResourceArn=arn, Policy=policy) == message
+    assert failure(author.get_resource_policy, ResourceArn=arn)[0] == "PolicyNotFoundException"
+    author.put_resource_policy(ResourceArn=arn, Policy=policy, ConfirmRemoveSelfResourceAccess=True)
+    denied(author.put_resource_policy, ResourceArn=arn, Policy=policy, ConfirmRemoveSelfResourceAccess=True)
+    cloud.client("dynamodb").put_resource_policy(ResourceArn=arn, Policy=policy)
+
+
+@pytest.mark.parametrize("text", ["bad#char", "100%", "a,b", "it's", "(x)", "a&b", "a*b", "🔑"])
+def test_characters_of_tags(db: Any, cloud: Running, text: str) -> None:
+    """Letters and digits of any script, spaces and + - = . _ : / @, as the Developer Guide has it; nothing of the request is done otherwise."""
+    arn = arn_of(make_table(cloud))
+    good = {"Key": "ключ é 表+-=._:/@", "Value": "a b+c-d=e.f_g:h/i@j"}
+    assert failure(db.tag_resource, ResourceArn=arn, Tags=[good, {"Key": text, "Value": "v"}]) == (
+        "ValidationException",
+        f"The Tag Key provided is invalid, Key: {text}",
+    )
+    assert failure(db.tag_resource, ResourceArn=arn, Tags=[good, {"Key": "k", "Value": text}])[1] == f"The Tag Value provided is invalid, Value: {text}"
+    assert db.list_tags_of_resource(ResourceArn=arn)["Tags"] == []
+    db.tag_resource(ResourceArn=arn, Tags=[good])
+    assert db.list_tags_of_resource(ResourceArn=arn)["Tags"] == [good]
+
+
+def test_tags_that_belong_to_the_service(db: Any, cloud: Running) -> None:
+    """Keys that begin with aws: are the service's, in whatever case, to remove too; a key is given once."""
+    arn = arn_of(make_table(cloud))
+    for key in ("aws:x", "AWS:x"):
+        message = f"Tag Key cannot be prefixed with aws:, Key: {key}"
+        assert failure(db.tag_resource, ResourceArn=arn, Tags=[{"Key": key, "Value": ""}]) == ("ValidationException", message)
+        assert failure(db.untag_resource, ResourceArn=arn, TagKeys=[key]) == ("ValidationException", message)
+    twice = [{"Key": "k", "Value": "1"}, {"Key": "k", "Value": "2"}]
+    assert failure(db.tag_resource, ResourceArn=arn, Tags=twice)[1] == "Duplicate Tag Keys provided as input: Duplicate Tag Key found k"
+
+
+def test_a_table_that_is_being_made_takes_no_tags(db: Any) -> None:
+    """Tags are changed when the table is ready."""
+    key = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
+    db.create_table(TableName="unready-tags", BillingMode="PAY_PER_REQUEST", **key)
+    assert failure(db.tag_resource, ResourceArn=arn_of("unready-tags"), Tags=[{"Key": "k", "Value": "v"}]) == (
+        "ResourceInUseException",
+        "Attempt to change a resource which is still in use: Table is being created: unready-tags",
+    )

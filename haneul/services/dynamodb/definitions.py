@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ INCLUDED_ATTRIBUTES_MAX = 100
 GLOBAL_KEY_ATTRIBUTES_MAX = 4
 CAPACITY_UNITS_MAX = 1_000_000_000_000
 TAGS_MAX = 50
+# Letters, digits and spaces of all scripts, and a few signs.
+_TAG_CHARACTERS = re.compile(r"[\w .:/=+\-@\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*")
 ID_DIGITS = 12
 
 
@@ -213,13 +216,22 @@ def check_tags(tags: Sequence[Shape], known: dict[str, str] | None = None) -> di
     merged = dict(known or {})
     fresh: set[str] = set()
     for tag in tags:
-        key = tag["Key"]
-        if key.lower().startswith("aws:"):
-            raise validation("One or more parameter values were invalid: Tag key cannot start with aws:")
+        key, value = tag["Key"], tag["Value"]
+        check_tag_key(key)
+        if not _TAG_CHARACTERS.fullmatch(value):
+            raise validation(f"The Tag Value provided is invalid, Value: {value}")
         if key in fresh:
-            raise validation(f"Invalid TagList: Duplicate tag key: {key}")
+            raise validation(f"Duplicate Tag Keys provided as input: Duplicate Tag Key found {key}")
         fresh.add(key)
-        merged[key] = tag["Value"]
+        merged[key] = value
     if len(merged) > TAGS_MAX:
-        raise validation(f"One or more parameter values were invalid: Too many tags: {TAGS_MAX}")
+        raise validation("Number of Tags exceed the current limit for the provided ResourceArn")
     return merged
+
+
+def check_tag_key(key: str) -> None:
+    """A key that users may have, of the characters allowed (Developer Guide: "Tagging restrictions in DynamoDB")."""
+    if key.lower().startswith("aws:"):
+        raise validation(f"Tag Key cannot be prefixed with aws:, Key: {key}")
+    if not _TAG_CHARACTERS.fullmatch(key):
+        raise validation(f"The Tag Key provided is invalid, Key: {key}")

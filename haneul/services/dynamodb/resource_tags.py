@@ -11,8 +11,8 @@ from haneul.core.operation import Shape, operation
 from haneul.core.paging import make_token, read_token
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import resource_arn
-from haneul.services.dynamodb.definitions import check_tags
-from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.definitions import check_tag_key, check_tags
+from haneul.services.dynamodb.errors import in_use, validation
 from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode
@@ -50,6 +50,9 @@ async def tag_resource(call: Call, request: Shape) -> Shape:
         raise validation("Atleast one Tag needs to be provided as Input.")
 
     def change(record: TableRecord) -> None:
+        if record.status in ("CREATING", "DELETING"):
+            doing = "created" if record.status == "CREATING" else "deleted"
+            raise in_use(f"Attempt to change a resource which is still in use: Table is being {doing}: {record.name}")
         record.tags = check_tags(request["Tags"], record.tags)
 
     await change_record(call, request["ResourceArn"], change)
@@ -61,6 +64,8 @@ async def untag_resource(call: Call, request: Shape) -> Shape:
     """Remove tags of a table. (API Reference: "UntagResource".)"""
     if not request["TagKeys"]:
         raise validation("Atleast one Tag Key needs to be provided as Input.")
+    for key in request["TagKeys"]:
+        check_tag_key(key)
     gone = set(request["TagKeys"])
 
     def change(record: TableRecord) -> None:
