@@ -53,3 +53,11 @@ def test_kinesis_destinations_fail_and_say_why(cloud: Running, db: Any) -> None:
     assert found["DestinationStatus"] == "ENABLE_FAILED" and "nothing is delivered" in found["DestinationStatusDescription"]
     assert "must be ACTIVE to perform DISABLE" in invalid(db.disable_kinesis_streaming_destination, **enable)
     assert "must be ACTIVE to perform UPDATE" in invalid(db.update_kinesis_streaming_destination, **enable)
+
+
+def test_the_mode_of_insights_is_that_of_the_request(cloud: Running, db: Any) -> None:
+    """Enabling without a mode means both kinds of keys, whatever was asked for before."""
+    table = make_table(cloud)
+    request = {"TableName": table, "ContributorInsightsAction": "ENABLE"}
+    assert db.update_contributor_insights(**request, ContributorInsightsMode="THROTTLED_KEYS")["ContributorInsightsMode"] == "THROTTLED_KEYS"
+    assert db.update_contributor_insights(**request)["ContributorInsightsMode"] == "ACCESSED_AND_THROTTLED_KEYS"

@@ -251,3 +251,16 @@ def test_a_table_survives_a_restart_in_any_state(fresh_cloud: Running) -> None:
     assert described(db, "half")["TableStatus"] == "CREATING"
     fresh_cloud.advance("1s")
     assert described(db, "half")["TableStatus"] == "ACTIVE"
+
+
+def test_local_indexes_are_not_updated(cloud: Running, db: Any) -> None:
+    """UpdateTable is about global indexes; local ones are as the table was made with them."""
+    table = make_table(cloud, range_type="S", more={"l": "S"}, LocalSecondaryIndexes=[index("local", "pk", "l")])
+    units = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}
+    definitions = [{"AttributeName": "l", "AttributeType": "S"}]
+    for change, message in (
+        ({"Delete": {"IndexName": "local"}}, "Cannot delete an index that is not a GlobalSecondaryIndex: local"),
+        ({"Update": {"IndexName": "local", "ProvisionedThroughput": units}}, "Cannot update an index that is not a GlobalSecondaryIndex: local"),
+        ({"Create": index("local", "l")}, "Attempting to create an index which already exists"),
+    ):
+        assert failure(db.update_table, TableName=table, AttributeDefinitions=definitions, GlobalSecondaryIndexUpdates=[change]) == ("ValidationException", message)

@@ -79,7 +79,7 @@ async def update_contributor_insights(call: Call, request: Shape) -> Shape:
             if wanted and status != "ACTIVE":
                 raise validation(f"Table or Index is not in a valid state to update Key Access Insights: {what} must be ACTIVE to enable ContributorInsights.")
         known = record.insights.get(index or "")
-        mode = request.get("ContributorInsightsMode") or (known.mode if known is not None else _MODE)
+        mode = request.get("ContributorInsightsMode") or (known.mode if known is not None and not wanted else _MODE)
         if wanted or (known is not None and known.wanted):
             known = record.insights[index or ""] = InsightsRecord(wanted, mode, call.now)
             lifecycle.write_record(tx, record)

@@ -217,16 +217,18 @@ class _Update:
                 if update.get(kind):
                     action(update[kind], attributes)
 
-    def find_global(self, name: str) -> IndexRecord:
+    def find_global(self, name: str, doing: str) -> IndexRecord:
         index = self.record.find_index(name)
-        if index is None or not index.is_global:
+        if index is None:
             raise _index_not_found(self.record.name, name)
+        if not index.is_global:
+            raise validation(f"Cannot {doing} an index that is not a GlobalSecondaryIndex: {name}")
         if index.status != "ACTIVE":
             raise in_use(f"Attempt to change a resource which is still in use: Index: {name} is being changed")
         return index
 
     def update_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
-        index = self.find_global(wanted["IndexName"])
+        index = self.find_global(wanted["IndexName"], "update")
         throughput = wanted.get("ProvisionedThroughput")
         if throughput:
             if self.record.on_demand:
@@ -243,6 +245,8 @@ class _Update:
         known = record.find_index(name)
         if known is not None and known.status == "DELETING":
             raise in_use(f"Attempt to change a resource which is still in use: Index is being deleted. Table: {record.name} Index: {name}")
+        if known is not None and not known.is_global:
+            raise validation("Attempting to create an index which already exists")
         if known is not None:
             raise validation(f"One or more parameter values were invalid: Duplicate index name: {name}")
         merged = {**record.attributes, **attributes}
@@ -264,7 +268,7 @@ class _Update:
         lifecycle.plan(self.service, self.tx, lifecycle.FILL, record, index=index.name, index_id=index.id)
 
     def delete_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
-        index = self.find_global(wanted["IndexName"])
+        index = self.find_global(wanted["IndexName"], "delete")
         prefixes = lifecycle.index_prefixes(Table(self.record), index.name)
         index.status = "DELETING"
         lifecycle.plan(self.service, self.tx, lifecycle.DROP, self.record, index=index.name, index_id=index.id, **prefixes)
