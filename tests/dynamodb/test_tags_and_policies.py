@@ -236,7 +236,8 @@ def test_a_table_made_with_a_policy_needs_both_permissions(cloud: Running) -> No
     name = "made-with-policy"
     arn = arn_of(name)
     maker = {"Effect": "Allow", "Action": "dynamodb:CreateTable", "Resource": "*"}
-    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "dynamodb:*", "Resource": arn}]}
+    statement = {"Effect": "Allow", "Principal": {"AWS": "222222222222"}, "Action": "dynamodb:*", "Resource": arn}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
     key = {"AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}]}
     make: dict[str, Any] = {"TableName": name, **key, "BillingMode": "PAY_PER_REQUEST", "ResourcePolicy": json.dumps(document)}
     assert f"dynamodb:PutResourcePolicy on resource: {arn}" in denied(user(cloud, "maker", maker).create_table, **make)
@@ -348,3 +349,29 @@ def test_a_table_that_is_being_made_takes_no_tags(db: Any) -> None:
         "ResourceInUseException",
         "Attempt to change a resource which is still in use: Table is being created: unready-tags",
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "public"),
+    [
+        ({"Principal": "*"}, True),
+        ({"Principal": {"AWS": ["222222222222", "*"]}}, True),
+        ({"Principal": "*", "Effect": "Deny"}, False),
+        ({"Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalArn": "arn:aws:iam::222222222222:user/John"}}}, False),
+        ({"Principal": "*", "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::222222222222:user/*"}}}, True),
+        ({"Principal": "*", "Condition": {"StringEquals": {"aws:SourceVpc": ["vpc-1"]}}}, False),
+        ({"Principal": "*", "Condition": {"StringEqualsIfExists": {"aws:SourceVpc": ["vpc-1"]}}}, True),
+        ({"Principal": "*", "Condition": {"Bool": {"aws:PrincipalIsAWSService": "true"}}}, False),
+        ({"Principal": "*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}, True),
+    ],
+)
+def test_policies_for_everybody(cloud: Running, db: Any, change: dict[str, Any], public: bool) -> None:
+    """No policy lets in anybody at all; a condition on who asks makes it one for some."""
+    arn = arn_of(make_table(cloud))
+    statement = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": arn, **change}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    if public:
+        code, message = failure(db.put_resource_policy, ResourceArn=arn, Policy=policy)
+        assert code == "ValidationException" and message.startswith("Resource-based policy grants unbounded access")
+    else:
+        db.put_resource_policy(ResourceArn=arn, Policy=policy)

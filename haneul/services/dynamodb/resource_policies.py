@@ -11,6 +11,7 @@ from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.actions import TABLE_ACTIONS
 from haneul.services.dynamodb.errors import invalid, validation
+from haneul.services.dynamodb.public_access import is_public
 from haneul.services.dynamodb.resource_tags import change_record, tagged_record
 from haneul.services.dynamodb.tables import TableRecord
 
@@ -28,6 +29,10 @@ def checked_policy(call: Call, text: str) -> str:
         raise _invalid(problem.message) from None
     statements = orjson.loads(text)["Statement"]
     for statement in statements if isinstance(statements, list) else [statements]:
+        if is_public(statement):
+            raise validation(
+                "Resource-based policy grants unbounded access in one or more elements. Please revise the policy to ensure least-privilege form of access"
+            )
         actions = statement.get("Action", statement.get("NotAction"))
         wrong = [f'"{action}"' for action in ([actions] if isinstance(actions, str) else actions) if not names_an_action(action, "dynamodb", TABLE_ACTIONS)]
         if wrong:
