@@ -161,3 +161,22 @@ def test_a_schedule_that_is_over() -> None:
     assert Schedule("cron(0 3 * * ? 2020)").next(now) is None
     with pytest.raises(ServiceError):
         Schedule("cron(* * * * *)")
+
+
+def test_selections_that_are_refused(cloud: Running) -> None:
+    """A selection names resources by ARNs of this region, or by tags."""
+    client, role = cloud.client("backup"), make_role(cloud)
+    rule = {"RuleName": "rule", "TargetBackupVaultName": "vault"}
+    plan = client.create_backup_plan(BackupPlan={"BackupPlanName": "plan", "Rules": [rule]})["BackupPlanId"]
+    far = "arn:aws:dynamodb:eu-west-1:123456789012:table/x"
+    for body, message in (
+        ({}, "Invalid backup selection. Either 'ListOfTags' or 'Resources' section must be non-empty."),
+        ({"Resources": ["table"]}, "Invalid ARN: table. Specify a valid ARN."),
+        ({"Resources": ["*"], "NotResources": ["table"]}, "Invalid ARN: table. Specify a valid ARN."),
+        ({"Resources": [far]}, f"Invalid ARN: {far}. Expected region is us-east-1"),
+    ):
+        selection = {"SelectionName": "some", "IamRoleArn": role, **body}
+        assert failure(client.create_backup_selection, BackupPlanId=plan, BackupSelection=selection) == ("InvalidParameterValueException", message)
+    for pattern in ("*", "arn:aws:dynamodb:*:*:table/*", "arn:aws:s3:::*"):
+        selection = {"SelectionName": pattern.translate(str.maketrans("*:/", "---")), "IamRoleArn": role, "Resources": [pattern]}
+        client.create_backup_selection(BackupPlanId=plan, BackupSelection=selection)

@@ -65,6 +65,40 @@ def test_a_vaults_policy_denies(cloud: Running) -> None:
     assert mine.describe_backup_vault(BackupVaultName="vault")["BackupVaultName"] == "vault"
 
 
+def test_a_vaults_policy_is_that_of_its_recovery_points(cloud: Running) -> None:
+    """Who may do everything may still not delete, restore or change what a vault's policy denies (Developer Guide: "Vault access policies")."""
+    client, iam, role = cloud.client("backup"), cloud.client("iam"), make_role(cloud)
+    point = back_up(cloud, "vault", make_table(cloud, "table"), role)["RecoveryPointArn"]
+    iam.create_user(UserName="user")
+    key = iam.create_access_key(UserName="user")["AccessKey"]
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_user_policy(UserName="user", PolicyName="p", PolicyDocument=json.dumps(allow))
+    mine = cloud.client("backup", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    actions = ["backup:DeleteRecoveryPoint", "backup:StartRestoreJob", "backup:UpdateRecoveryPointLifecycle"]
+    deny = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": actions, "Resource": "*"}]}
+    client.put_backup_vault_access_policy(BackupVaultName="vault", Policy=json.dumps(deny))
+    named = {"BackupVaultName": "vault", "RecoveryPointArn": point}
+    for call, more in (
+        (mine.delete_recovery_point, named),
+        (mine.update_recovery_point_lifecycle, {**named, "Lifecycle": {"DeleteAfterDays": 1}}),
+        (mine.start_restore_job, {"RecoveryPointArn": point, "IamRoleArn": role, "Metadata": {"targetTableName": "restored"}}),
+    ):
+        assert failure(call, **more)[0] == "AccessDeniedException"
+    assert mine.describe_recovery_point(**named)["Status"] == "COMPLETED"
+    client.delete_backup_vault_access_policy(BackupVaultName="vault")
+    mine.delete_recovery_point(**named)
+
+
+def test_what_policies_and_locks_may_not_say(cloud: Running) -> None:
+    """Policies of vaults name their actions in full; locks are about 1 to 36500 days."""
+    client = cloud.client("backup")
+    deny = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "backup:Delete*", "Resource": "*"}]}
+    assert failure(client.put_backup_vault_access_policy, BackupVaultName="vault", Policy=json.dumps(deny))[0] == "InvalidParameterValueException"
+    for days in ({"MinRetentionDays": 0}, {"MaxRetentionDays": 0}, {"MaxRetentionDays": 36_501}):
+        assert failure(client.put_backup_vault_lock_configuration, BackupVaultName="vault", **days)[0] == "InvalidParameterValueException"
+    assert client.describe_backup_vault(BackupVaultName="vault")["Locked"] is False
+
+
 def test_a_locked_vault_keeps_what_it_has(cloud: Running) -> None:
     """A lock bounds how long recovery points are kept, and lets nobody delete one before its time."""
     client, role, table = cloud.client("backup"), make_role(cloud), make_table(cloud, "table")

@@ -8,7 +8,7 @@ import msgspec
 
 from haneul.clock import DAY
 from haneul.core.arn import make_arn
-from haneul.store.keys import Part, pack
+from haneul.store.keys import Part, pack, prefix_range
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
@@ -207,6 +207,15 @@ def find_vault(reader: Reader, account: str, region: str, name: str) -> Vault | 
 def find_point(reader: Reader, account: str, region: str, vault: str, arn: str) -> Point | None:
     raw = reader.get(point_key(account, region, vault, arn))
     return decode(raw, Point) if raw is not None else None
+
+
+def vault_of(reader: Reader, account: str, region: str, arn: str) -> Vault | None:
+    """The vault that a recovery point lies in."""
+    for _, raw in reader.range(*prefix_range(key(VAULT_SPACE, account, region))):
+        vault = decode(raw, Vault)
+        if find_point(reader, account, region, vault.name, arn) is not None:
+            return vault
+    return None
 
 
 def find_plan(reader: Reader, account: str, region: str, plan_id: str) -> Plan | None:

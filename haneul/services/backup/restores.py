@@ -10,11 +10,10 @@ from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import point_arn
 from haneul.services.backup.errors import invalid_value, not_found
 from haneul.services.backup.pages import page, within
-from haneul.services.backup.records import DYNAMODB, RESTORE_SPACE, TOKEN_SPACE, VAULT_SPACE, Point, RestoreJob, Vault, find_job, find_point, key
+from haneul.services.backup.records import DYNAMODB, RESTORE_SPACE, TOKEN_SPACE, Point, RestoreJob, find_job, find_point, key, vault_of
 from haneul.services.backup.restore_work import begin
 from haneul.services.backup.roles import check_role
 from haneul.services.backup.tokens import forget_token_later
-from haneul.store.keys import prefix_range
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode
 
@@ -27,10 +26,10 @@ NO_KEY = ("Default", "original", "SSE-S3", "Not Applicable")
 
 def _point_anywhere(reader: Reader, call: Call, arn: str) -> Point:
     """A recovery point in whichever vault it lies."""
-    for _, raw in reader.range(*prefix_range(key(VAULT_SPACE, call.account, call.region))):
-        point = find_point(reader, call.account, call.region, decode(raw, Vault).name, arn)
-        if point is not None:
-            return point
+    vault = vault_of(reader, call.account, call.region, arn)
+    point = find_point(reader, call.account, call.region, vault.name, arn) if vault is not None else None
+    if point is not None:
+        return point
     raise not_found(f"Recovery point {arn} does not exist")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import plan_arn
@@ -22,6 +23,15 @@ def _need(reader: Reader, call: Call, request: Shape) -> Selection:
     return decode(raw, Selection)
 
 
+def _check_resource(call: Call, pattern: str) -> None:
+    """InvalidParameterValueException for what is neither an ARN, which may have wildcards, nor all resources, or an ARN of another region."""
+    arn = parse_arn(pattern)
+    if pattern != "*" and arn is None:
+        raise invalid_value(f"Invalid ARN: {pattern}. Specify a valid ARN.")
+    if arn is not None and arn.region not in ("", "*", call.region):
+        raise invalid_value(f"Invalid ARN: {pattern}. Expected region is {call.region}")
+
+
 @operation("backup:CreateBackupSelection", resource=plan_arn)
 async def create_backup_selection(call: Call, request: Shape) -> Shape:
     """Say which resources a plan backs up, by ARN, tag or condition, and with which role, that the caller may pass.
@@ -31,7 +41,9 @@ async def create_backup_selection(call: Call, request: Shape) -> Shape:
     body = request["BackupSelection"]
     check_role(call, body["IamRoleArn"])
     if not body.get("Resources") and not body.get("ListOfTags"):
-        raise invalid_value("Either Resources or ListOfTags must be specified")
+        raise invalid_value("Invalid backup selection. Either 'ListOfTags' or 'Resources' section must be non-empty.")
+    for one in (*(body.get("Resources") or ()), *(body.get("NotResources") or ())):
+        _check_resource(call, one)
     made = Selection(request["BackupPlanId"], call.cloud.ids.uuid(), body, call.now, request.get("CreatorRequestId", call.cloud.ids.uuid()))
 
     def work(tx: Transaction) -> Selection:

@@ -13,7 +13,7 @@ from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.services.backup import job_work, point_work, restore_work, runs, tokens
 from haneul.services.backup.quirks import BACKUP
-from haneul.services.backup.records import Plan, Vault, find_plan, find_vault
+from haneul.services.backup.records import Plan, Vault, find_plan, find_vault, vault_of
 
 
 class Backup(Service):
@@ -38,9 +38,10 @@ class Backup(Service):
         return one.tags if one is not None else None
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
-        """The access policy of a vault."""
+        """The access policy of a vault, under which its recovery points are too (Developer Guide: "Vault access policies")."""
         found = parse_arn(arn)
-        if found is None or not found.resource.startswith("backup-vault:"):
-            return None
-        vault = find_vault(call.cloud.store, found.account, found.region, found.resource.partition(":")[2])
+        if found is not None and found.service == "backup" and found.resource.startswith("backup-vault:"):
+            vault = find_vault(call.cloud.store, found.account, found.region, found.resource.partition(":")[2])
+        else:
+            vault = vault_of(call.cloud.store, call.account, call.region, arn)
         return (vault.policy or None) if vault is not None else None

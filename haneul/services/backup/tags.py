@@ -10,11 +10,9 @@ from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import tagged_arn
 from haneul.services.backup.errors import invalid_value, not_found
 from haneul.services.backup.plans import write_plan
-from haneul.services.backup.records import VAULT_SPACE, Plan, Point, Vault, find_plan, find_point, find_vault, key, put_point
+from haneul.services.backup.records import Plan, Point, Vault, find_plan, find_point, find_vault, put_point, vault_of
 from haneul.services.backup.vaults import write_vault
-from haneul.store.keys import prefix_range
 from haneul.store.port import Reader, Transaction
-from haneul.store.records import decode
 
 TAGS_MAX = 50
 Tagged = Vault | Plan | Point
@@ -30,8 +28,8 @@ def _find(reader: Reader, call: Call, arn: str) -> Tagged:
         elif found.service == "backup" and kind == "backup-plan":
             one = find_plan(reader, call.account, call.region, name)
         else:
-            for _, raw in reader.range(*prefix_range(key(VAULT_SPACE, call.account, call.region))):
-                one = one or find_point(reader, call.account, call.region, decode(raw, Vault).name, arn)
+            vault = vault_of(reader, call.account, call.region, arn)
+            one = find_point(reader, call.account, call.region, vault.name, arn) if vault is not None else None
         if one is not None:
             return one
     raise not_found(f"Resource {arn} does not exist")

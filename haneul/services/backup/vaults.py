@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import orjson
+
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import vault_arn
 from haneul.services.backup.errors import already_exists, invalid_request, invalid_value, not_found, vault_not_found
+from haneul.services.backup.lifecycles import DAYS_MAX
 from haneul.services.backup.pages import page
 from haneul.services.backup.records import POINT_SPACE, VAULT_SPACE, Vault, find_vault, key
 from haneul.store.keys import prefix_range
@@ -126,6 +129,10 @@ async def put_backup_vault_access_policy(call: Call, request: Shape) -> Shape:
         kept = call.cloud.authority.bind_principals(policy)
     except ServiceError as problem:
         raise invalid_value(f"Invalid policy: {problem.message}") from None
+    statements = orjson.loads(policy)["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        if "*" in str(statement.get("Action", statement.get("NotAction"))):  # Unlike in other policies (Developer Guide: "Vault access policies").
+            raise invalid_value("Invalid policy: wildcards are not supported in the Action element")
     await _change(call, request, policy=kept)
     return {}
 
@@ -155,6 +162,9 @@ async def put_backup_vault_lock_configuration(call: Call, request: Shape) -> Sha
     if "ChangeableForDays" in request:
         raise NotBuilt("the parameter ChangeableForDays of backup:PutBackupVaultLockConfiguration")
     low, high = request.get("MinRetentionDays", 0), request.get("MaxRetentionDays", 0)
+    for name in ("MinRetentionDays", "MaxRetentionDays"):
+        if not 1 <= request.get(name, 1) <= DAYS_MAX:
+            raise invalid_value(f"{name} must be between 1 and {DAYS_MAX} days")
     if high and low > high:
         raise invalid_value("MinRetentionDays must not be greater than MaxRetentionDays")
     await _change(call, request, retention_days_min=low, retention_days_max=high, locked=True)
