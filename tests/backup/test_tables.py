@@ -222,3 +222,13 @@ def test_the_managed_policies_suffice(cloud: Running, monkeypatch: pytest.Monkey
     cloud.client("s3").put_object(Bucket="source", Key="k", Body=b"v", Tagging="a=b")
     point = back_up(cloud, "vault", bucket, role)["RecoveryPointArn"]
     assert restore(cloud, point, role, {"DestinationBucketName": "new", "NewBucket": "true"})["Status"] == "COMPLETED"
+
+
+def test_two_jobs_for_one_table_at_once(cloud: Running) -> None:
+    """Rules and requests may meet at one table; each gets its recovery point."""
+    client, role, table = cloud.client("backup"), make_role(cloud), make_table(cloud, "source")
+    for _ in range(2):
+        client.start_backup_job(BackupVaultName="vault", ResourceArn=table, IamRoleArn=role)
+    cloud.advance("10s")
+    assert [job["State"] for job in client.list_backup_jobs()["BackupJobs"]] == ["COMPLETED", "COMPLETED"]
+    assert len({job["RecoveryPointArn"] for job in client.list_backup_jobs()["BackupJobs"]}) == 2
