@@ -251,3 +251,14 @@ def test_a_restart_in_the_middle_of_an_export(fresh_cloud: Running, monkeypatch:
     done = client.describe_export(ExportArn=begun)["ExportDescription"]
     found = [json.loads(line)["Item"] for line in lines(cloud, done)]
     assert sorted(item["sk"]["N"] for item in found) == sorted(item["sk"]["N"] for item in held.values())
+
+
+def test_another_accounts_bucket_needs_its_owner_named(fresh_cloud: Running) -> None:
+    """A bucket that lets the exporter in is written to only when the request says whose it is."""
+    cloud, other = fresh_cloud, fresh_cloud.client("s3", key="222222222222")
+    _, arn = exportable(cloud)
+    other.create_bucket(Bucket="theirs")
+    statement = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::theirs/*"}
+    other.put_bucket_policy(Bucket="theirs", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    assert export(cloud, arn, S3Bucket="theirs")["FailureCode"] == "S3AccessDenied"
+    assert export(cloud, arn, S3Bucket="theirs", S3BucketOwner="222222222222")["ExportStatus"] == "COMPLETED"

@@ -271,3 +271,18 @@ def test_ion_round_trip(item: dict[str, Any]) -> None:
 
     (value,) = ion.read_items(io.BytesIO(f"{ion.VERSION_MARK} {{Item:{ion.write_item(item)}}}\n".encode("utf-8", "surrogatepass")))
     assert ion.item_of(value) == item
+
+
+def test_another_accounts_bucket_needs_its_owner_named(fresh_cloud: Running) -> None:
+    """A bucket that lets the importer in is read only when the request says whose it is."""
+    cloud, other = fresh_cloud, fresh_cloud.client("s3", key="222222222222")
+    other.create_bucket(Bucket="theirs")
+    other.put_object(Bucket="theirs", Key="data", Body=line("a", 1))
+    statement = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "s3:*", "Resource": ["arn:aws:s3:::theirs", "arn:aws:s3:::theirs/*"]}
+    other.put_bucket_policy(Bucket="theirs", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    assert bring(cloud, "refused", bucket="theirs")["FailureCode"] == "S3AccessDenied"
+    parameters = request("allowed")
+    parameters["S3BucketSource"] = {"S3Bucket": "theirs", "S3BucketOwner": "222222222222"}
+    cloud.client("dynamodb").import_table(**parameters)
+    cloud.advance("1s")
+    assert set(everything(cloud, "allowed")) == {"a1"}

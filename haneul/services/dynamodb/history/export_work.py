@@ -79,9 +79,9 @@ async def write(service: DynamoDb, payload: dict[str, Any]) -> None:
 
 async def _put(service: DynamoDb, export: Export, key: str, body: bytes) -> str:
     """Write one object as the caller of the export; its entity tag."""
-    request: dict[str, Any] = {"Bucket": export.bucket, "Key": key, "Body": body}
-    if export.bucket_owner:
-        request["ExpectedBucketOwner"] = export.bucket_owner
+    # Only a bucket of another account needs its owner named (API Reference: "ExportTableToPointInTime").
+    owner = export.bucket_owner or export.caller.account
+    request: dict[str, Any] = {"Bucket": export.bucket, "Key": key, "Body": body, "ExpectedBucketOwner": owner}
     if export.encryption:
         request["ServerSideEncryption"] = export.encryption
     table = export.table
