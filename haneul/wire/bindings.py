@@ -18,6 +18,7 @@ from haneul.wire.model import OperationModel, Shape
 from haneul.wire.xml import float_text
 
 Body = bytes | FileBody | AsyncIterable[bytes]
+_CONDITION_DATES = frozenset({"if-modified-since", "if-unmodified-since"})
 
 
 class RestReader:
@@ -46,7 +47,8 @@ class RestReader:
                 element = member.member if member.type == "list" else member
                 self._query[wire_name] = (name, member.type == "list", read_located(element))
             elif member.location == "header":
-                self._headers[wire_name.lower()] = (name, read_located(member))
+                header = wire_name.lower()
+                self._headers[header] = (name, _read_condition_date if header in _CONDITION_DATES else read_located(member))
             elif member.location == "headers":
                 self._prefixes.append(((member.location_name or "").lower(), name))
 
@@ -98,6 +100,14 @@ def read_located(shape: Shape) -> Callable[[str], Any]:
     if shape.type in ("structure", "map") or shape.traits.get("jsonvalue"):
         return _read_json_value
     return read_text(shape)
+
+
+def _read_condition_date(text: str) -> int | None:
+    """The date of a conditional request; None for one that cannot be read, which is as good as none (RFC 9110, sections 13.1.3 and 13.1.4)."""
+    try:
+        return timestamps.from_text(text)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _header_list(shape: Shape) -> Callable[[str], list[Any]]:

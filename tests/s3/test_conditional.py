@@ -72,3 +72,11 @@ def test_one_condition_a_write(s3: Any, bucket: str) -> None:
     """Both headers at once are more than S3 implements."""
     etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
     assert refusal(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"y", IfMatch=etag, IfNoneMatch="*")) == ("NotImplemented", 501)
+
+
+def test_dates_that_cannot_be_read(cloud: Running, s3: Any, bucket: str) -> None:
+    """RFC 9110 (13.1.3, 13.1.4): a date that is none is passed over, whatever the header would have asked for."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    for header in ("If-Modified-Since", "If-Unmodified-Since"):
+        assert signed(cloud, "GET", f"/{bucket}/k", headers={header: "yesterday"})[::2] == (200, b"x")
+        assert signed(cloud, "HEAD", f"/{bucket}/k", headers={header: "yesterday"})[0] == 200
