@@ -183,6 +183,33 @@ def test_actions_that_s3_does_not_have(s3: Any, bucket: str) -> None:
     s3.delete_bucket_policy(Bucket=bucket)
 
 
+@pytest.mark.parametrize(
+    ("actions", "places", "condition", "why"),
+    [
+        (["s3:GetObject"], "/*", {"StringEquals": {"s3:x-acl": "private"}}, "Policy has an invalid condition key"),
+        (["s3:GetObject"], "/*", {"StringEquals": {"s3:ExistingObjectTag/": "x"}}, "Policy has an invalid condition key"),
+        (["s3:GetObject"], "/*", {"StringEquals": {"SourceIp": "x"}}, "Policy has an invalid condition key"),
+        (["s3:GetObject"], "/*", {"Equals": {"aws:SourceIp": "x"}}, "Invalid Condition type : Equals"),
+        (["s3:GetObject"], "/*", {"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "here"]}}, "Invalid IP address in Conditions"),
+        (["s3:ListBucket", "s3:GetObject"], " /*", {"StringLike": {"s3:prefix": "a/*"}}, "Conditions do not apply to combination of actions and resources in statement"),
+        (["s3:GetObject", "s3:ListBucket"], "/*", {}, "Action does not apply to any resource(s) in statement"),
+        (["s3:GetObject", "s3:ListBucket"], "", {}, "Action does not apply to any resource(s) in statement"),
+        (["s3:PutObject*"], "", {}, "Action does not apply to any resource(s) in statement"),
+        (["s3:GetObject", "s3:ListBucket"], " /*", {"StringEqualsIfExists": {"s3:ExistingObjectTag/team": "x", "aws:anything": "y", "ec2:SourceInstanceArn": "z"}}, ""),
+        (["s3:List*", "s3:*"], " /*", {"ForAnyValue:StringLike": {"s3:Prefix": "a/*"}, "Null": {"s3:if-none-match": "true"}}, ""),
+    ],
+)
+def test_conditions_and_resources_of_policies(s3: Any, bucket: str, actions: list[str], places: str, condition: dict[str, Any], why: str) -> None:
+    """S3 knows its own condition keys, and refuses a statement where one of the actions has no resource to be about, or no such parameter."""
+    resources = [f"arn:aws:s3:::{bucket}{place}" for place in places.split(" ")]
+    statement = {"Effect": "Deny", "Principal": "*", "Action": actions, "Resource": resources, "Condition": {**condition, "Bool": {"aws:ViaAWSService": "true"}}}
+    put = lambda: s3.put_bucket_policy(Bucket=bucket, Policy=policy(statement))  # noqa: E731
+    if why:
+        assert refusal(put) == ("MalformedPolicy", 400) and message(put) == why
+    else:
+        put()
+
+
 def test_the_actions_of_operations_are_known() -> None:
     """What Haneul's own operations ask permission for can be written in a bucket's policy."""
     asked = {one.action.removeprefix("s3:") for one in S3.operations().values() if not one.authorized_inside}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from ipaddress import ip_network
 from typing import Any
 
 from haneul.core.actions import names_an_action
@@ -12,7 +13,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3.access import conditions
-from haneul.services.s3.actions import ACTIONS
+from haneul.services.s3.actions import ACTIONS, LISTING_KEYS, LISTINGS, OBJECT_ACTIONS, is_condition_key
 from haneul.services.s3.errors import not_configured
 from haneul.services.s3.keys import bucket_key
 from haneul.services.s3.ownership import refuse_public_policy
@@ -45,6 +46,10 @@ _LIMITING_KEYS = frozenset(
         "s3:dataaccesspointarn",
         "s3:x-amz-server-side-encryption-aws-kms-key-id",
     }
+)
+_OPERATOR = re.compile(
+    r"(?:(?:ForAnyValue|ForAllValues):)?(?:(?:String(?:Not)?(?:Equals(?:IgnoreCase)?|Like)|(?:Numeric|Date)(?:(?:Not)?Equals|(?:Less|Greater)Than(?:Equals)?)"
+    r"|Arn(?:Not)?(?:Equals|Like)|(?:Not)?IpAddress|Bool|BinaryEquals)(?:IfExists)?|Null)\Z"
 )
 _LIMITING_OPERATORS = frozenset({"stringequals", "stringlike", "stringequalsignorecase", "arnequals", "arnlike", "ipaddress"})
 
@@ -174,17 +179,41 @@ def _check_statement(statement: Any, bucket: Bucket) -> None:
     resources = _texts(statement.get("Resource", statement.get("NotResource")))
     if not resources or any(not _is_of(resource, bucket) for resource in resources):
         raise malformed("Policy has invalid resource")
-    condition = statement.get("Condition", {})
+    for operator, block in _blocks(statement.get("Condition", {})):
+        _check_condition(operator, block, actions if "Action" in statement else [])
+    if "Action" in statement and "Resource" in statement:
+        of_objects = any("/" in resource or resource.endswith("*") for resource in resources)
+        of_bucket = any("/" not in resource for resource in resources)
+        here = (OBJECT_ACTIONS if of_objects else frozenset()) | (ACTIONS - OBJECT_ACTIONS if of_bucket else frozenset())
+        if not all(names_an_action(action, "s3", here) for action in actions):
+            raise malformed("Action does not apply to any resource(s) in statement")
+
+
+def _blocks(condition: Any) -> list[tuple[str, dict[str, Any]]]:
     if not isinstance(condition, dict) or not all(isinstance(block, dict) for block in condition.values()):
         raise malformed("Conditions must be an object of operators, each with an object of keys")
-    about_objects = any("/" in resource or resource.endswith("*") for resource in resources)
-    about_bucket = any(resource == bucket.arn or resource.endswith("*") for resource in resources)
-    if "Action" in statement and "Resource" in statement:
-        object_only = [action for action in actions if re.match(r"s3:(?:Get|Put|Delete)Object[A-Za-z]*\Z", action)]
-        if object_only and not about_objects and len(object_only) == len(actions):
-            raise malformed("Action does not apply to any resource(s) in statement")
-        if not about_bucket and all(action in ("s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketVersions") for action in actions):
-            raise malformed("Action does not apply to any resource(s) in statement")
+    return list(condition.items())
+
+
+def _check_condition(operator: str, block: dict[str, Any], actions: list[str]) -> None:
+    """One operator, and its keys: S3 has them, and they can hold for each of the actions."""
+    if _OPERATOR.match(operator) is None:
+        raise malformed(f"Invalid Condition type : {operator}")
+    for key, values in block.items():
+        if not is_condition_key(key):
+            raise malformed("Policy has an invalid condition key")
+        if key.lower() in LISTING_KEYS and not all(names_an_action(action, "s3", LISTINGS) for action in actions):
+            raise malformed("Conditions do not apply to combination of actions and resources in statement")
+        if key.lower() == "aws:sourceip" and operator.removesuffix("IfExists") in ("IpAddress", "NotIpAddress") and not all(_is_network(value) for value in _texts(values)):
+            raise malformed("Invalid IP address in Conditions")
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return "${" in text
+    return True
 
 
 def _is_of(resource: str, bucket: Bucket) -> bool:
