@@ -210,6 +210,34 @@ def test_conditions_and_resources_of_policies(s3: Any, bucket: str, actions: lis
         put()
 
 
+def test_writes_that_must_be_conditional(s3: Any, bucket: str, user: Callable[..., Any]) -> None:
+    """S3 User Guide, "Enforce conditional writes on Amazon S3 buckets": s3:ObjectCreationOperation exempts what makes no object yet."""
+    client = user("s3:*")
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy({**deny, "Condition": {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}}))
+    assert refusal(lambda: client.put_object(Bucket=bucket, Key="k", Body=b"x")) == ("AccessDenied", 403)
+    client.put_object(Bucket=bucket, Key="k", Body=b"x", IfNoneMatch="*")
+    assert refusal(lambda: client.copy_object(Bucket=bucket, Key="c", CopySource=f"{bucket}/k")) == ("AccessDenied", 403)
+    upload_id = client.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": client.upload_part(Bucket=bucket, Key="m", UploadId=upload_id, PartNumber=1, Body=b"x")["ETag"]}]}
+    complete = lambda **more: client.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload_id, MultipartUpload=parts, **more)  # noqa: E731
+    assert refusal(complete) == ("AccessDenied", 403)
+    complete(IfNoneMatch="*")
+
+
+def test_the_age_of_a_signature(cloud: Running, s3: Any, bucket: str) -> None:
+    """s3:signatureAge lets a bucket's owner shorten the life of all presigned URLs, whatever they say themselves."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    condition = {"NumericGreaterThan": {"s3:signatureAge": "600000"}}
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy({"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*", "Condition": condition}))
+    url = cloud.client("s3", signature_version="s3v4").generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=3600)
+    cloud.advance("9m")
+    assert fetch(cloud, "GET", url)[0] == 200
+    cloud.advance("2m")
+    assert fetch(cloud, "GET", url)[0] == 403
+    s3.get_object(Bucket=bucket, Key="k")
+
+
 def test_the_actions_of_operations_are_known() -> None:
     """What Haneul's own operations ask permission for can be written in a bucket's policy."""
     asked = {one.action.removeprefix("s3:") for one in S3.operations().values() if not one.authorized_inside}

@@ -6,9 +6,11 @@ Service Authorization Reference, "Actions, resources, and condition keys for Ama
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
+from haneul.clock import MILLISECOND, SECOND
 from haneul.core.call import Call
 from haneul.core.ports import Shape
 from haneul.services.s3.records import Bucket, newest, one_version
@@ -37,6 +39,15 @@ _KEYS = {
     "VersionId": "s3:versionid",
     "WebsiteRedirectLocation": "s3:x-amz-website-redirect-location",
 }
+# Of the operations that s3:PutObject allows: whether there is an object afterwards ("Enforce conditional writes on Amazon S3 buckets").
+_CREATES = {
+    "CompleteMultipartUpload": "true",
+    "CopyObject": "true",
+    "CreateMultipartUpload": "false",
+    "PutObject": "true",
+    "UploadPart": "false",
+    "UploadPartCopy": "false",
+}
 
 
 class Conditions(Mapping[str, Any]):
@@ -57,6 +68,10 @@ class Conditions(Mapping[str, Any]):
         made = {key: str(request[name]) for name, key in _KEYS.items() if request.get(name) is not None}
         if call.http is not None and "x-amz-content-sha256" in call.http.headers:
             made["s3:x-amz-content-sha256"] = call.http.headers["x-amz-content-sha256"]
+        if call.http is not None and "X-Amz-Date=" in call.http.query:
+            made["s3:signatureAge"] = _signature_age(call, call.http.query)
+        if call.operation.name in _CREATES:
+            made["s3:ObjectCreationOperation"] = _CREATES[call.operation.name]
         location = (request.get("CreateBucketConfiguration") or {}).get("LocationConstraint")
         if location:
             made["s3:locationconstraint"] = location
@@ -82,6 +97,14 @@ class Conditions(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._all())
+
+
+def _signature_age(call: Call, query: str) -> str:
+    """How many milliseconds ago a presigned URL was signed: by this cloud's clock, as its lifetime is counted."""
+    clock = call.cloud.clock
+    signed = int(datetime.strptime(parse_qs(query)["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()) * SECOND
+    begun = clock.at_machine(signed) if signed <= clock.machine_now() else signed
+    return str(max(0, clock.now() - begun) // MILLISECOND)
 
 
 def _requested_tags(request: Shape) -> dict[str, str]:
