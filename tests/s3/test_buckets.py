@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps
 from typing import Any
 
 import pytest
@@ -123,6 +124,38 @@ def test_acls_are_off(s3: Any, bucket: str) -> None:
     s3.put_bucket_acl(Bucket=bucket, AccessControlPolicy={"Owner": acl["Owner"], "Grants": acl["Grants"]})
 
 
+def test_buckets_with_acls(s3: Any, bucket: str) -> None:
+    """Without enforced ownership there are ACLs: private ones, as all are by default, can be put; those that let others in say that they are not built."""
+    controls = lambda: s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]  # noqa: E731
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]})
+    assert controls() == [{"ObjectOwnership": "BucketOwnerPreferred"}]
+    s3.put_bucket_acl(Bucket=bucket, ACL="private")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"", ACL="private")
+    s3.put_object_acl(Bucket=bucket, Key="k", ACL="private")
+    assert refusal(lambda: s3.put_bucket_acl(Bucket=bucket, ACL="public-read")) == ("NotImplemented", 501)
+    assert refusal(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"", ACL="public-read")) == ("NotImplemented", 501)
+    s3.delete_bucket_ownership_controls(Bucket=bucket)
+    assert refusal(controls) == ("OwnershipControlsNotFoundError", 404)
+    s3.put_bucket_acl(Bucket=bucket, ACL="private")
+    assert refusal(lambda: s3.put_object_acl(Bucket=bucket, Key="k", GrantRead="id=x")) == ("NotImplemented", 501)
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+    assert refusal(lambda: s3.put_bucket_acl(Bucket=bucket, ACL="private")) == ("AccessControlListNotSupported", 400)
+
+
+def test_what_other_accounts_write(cloud: Running, s3: Any, bucket: str) -> None:
+    """Where ownership is not enforced it would be theirs, which is not built; where the owner is preferred they can give it away (User Guide, "Controlling ownership")."""
+    foreign = cloud.client("s3", key="111122223333", secret="test")
+    statement = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    write = lambda **more: lambda: foreign.put_object(Bucket=bucket, Key="k", Body=b"", **more)  # noqa: E731
+    write()()
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]})
+    assert refusal(write()) == ("NotImplemented", 501)
+    write(ACL="bucket-owner-full-control")()
+    s3.delete_bucket_ownership_controls(Bucket=bucket)
+    assert refusal(write(ACL="bucket-owner-full-control")) == ("NotImplemented", 501)
+
+
 def test_what_is_not_built_says_so(s3: Any, bucket: str) -> None:
     """Nothing reports success for work that was not done."""
     assert refusal(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"", ServerSideEncryption="aws:kms")) == ("NotImplemented", 501)
@@ -132,7 +165,6 @@ def test_what_is_not_built_says_so(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"")
     assert refusal(lambda: s3.copy_object(Bucket=bucket, Key="l", CopySource=f"{bucket}/k", AnnotationDirective="EXCLUDE")) == ("NotImplemented", 501)
     assert refusal(lambda: s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)) == ("NotImplemented", 501)
-    assert refusal(lambda: s3.delete_bucket_ownership_controls(Bucket=bucket)) == ("NotImplemented", 501)
     assert refusal(lambda: s3.put_bucket_accelerate_configuration(Bucket=bucket, AccelerateConfiguration={"Status": "Enabled"})) == ("NotImplemented", 501)
 
 

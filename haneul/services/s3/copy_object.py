@@ -32,7 +32,7 @@ async def copy_object(call: Call, request: Shape) -> Shape:
     """
     bucket = find_bucket(call, request)
     may_match(call, request, request.get("IfMatch"))
-    check_new_object(request)
+    check_new_object(call, bucket, request)
     key = read_key(request, call.cloud.ids)
     origin = find_source(call, request)
     source = origin.found

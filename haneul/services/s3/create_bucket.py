@@ -32,7 +32,7 @@ def _named_arn(call: Call, request: Shape) -> str:
     return f"arn:aws:s3:::{request['Bucket']}"
 
 
-@operation("s3:CreateBucket", authorized_inside=True, partial="no object lock, directory buckets or ACLs")
+@operation("s3:CreateBucket", authorized_inside=True, partial="no object lock, directory buckets or ACLs but private ones")
 async def create_bucket(call: Call, request: Shape) -> Shape:
     """Make a bucket. Its name is the only one in the whole cloud, whatever account and region.
 
@@ -53,7 +53,6 @@ async def create_bucket(call: Call, request: Shape) -> Shape:
         call.authorize("s3:TagResource", _named_arn(call, request), conditions(call, request))
     _refuse_unbuilt(request, configuration)
     region = _region(call, configuration.get("LocationConstraint"))
-    _check_acl(request)
     tags = {tag["Key"]: tag["Value"] for tag in configuration.get("Tags") or ()}
     check_tags(tags, BUCKET_TAGS_MAX, "Bucket")
     made = Bucket(
@@ -63,9 +62,10 @@ async def create_bucket(call: Call, request: Shape) -> Shape:
         region=region,
         created=call.now,
         public_access_block=PublicAccessBlock(),
-        owner_enforced=read_ownership(request.get("ObjectOwnership")),
+        ownership=read_ownership(request.get("ObjectOwnership")),
         tags=tags or None,
     )
+    _check_acl(made, request)
     await call.cloud.store.transact(lambda tx: _make(tx, call, made))
     return {"Location": f"/{name}" if region == _FIRST_REGION else f"http://{name}.s3.amazonaws.com/", "BucketArn": made.arn}
 
@@ -99,11 +99,13 @@ def _refuse_unbuilt(request: Shape, configuration: Shape) -> None:
         raise NotBuilt("directory buckets and account namespaces of S3")
 
 
-def _check_acl(request: Shape) -> None:
+def _check_acl(made: Bucket, request: Shape) -> None:
     """A new bucket's ACL may only say what its enforced ownership says."""
     try:
-        check_acl(request)
-    except ServiceError:
+        check_acl(made, request)
+    except ServiceError as error:
+        if error.code != "AccessControlListNotSupported":
+            raise
         message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
         raise ServiceError("InvalidBucketAclWithObjectOwnership", message, 400) from None
 

@@ -37,7 +37,7 @@ _TYPES = {
 async def create_multipart_upload(call: Call, request: Shape) -> Shape:
     """Begin an upload in parts. API Reference: CreateMultipartUpload."""
     bucket = find_bucket(call, request)
-    check_new_object(request)
+    check_new_object(call, bucket, request)
     key = read_key(request, call.cloud.ids)
     tags = read_tag_header(request.get("Tagging"))
     if tags:

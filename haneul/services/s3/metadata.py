@@ -8,7 +8,7 @@ from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.customer_keys import CustomerKey
 from haneul.services.s3.errors import acls_not_supported, invalid_argument
-from haneul.services.s3.records import Bucket, Object
+from haneul.services.s3.records import ENFORCED, Bucket, Object
 
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 KEY_BYTES_MAX = 1024
@@ -48,11 +48,23 @@ def refuse_unbuilt(request: Shape) -> None:
         raise NotBuilt(f"{next(what for name, what in _NOT_BUILT.items() if name in request)} of S3")
 
 
-def check_acl(request: Shape) -> None:
-    """With object ownership enforced, only ACLs that give the bucket's owner full control may be named."""
+def acl_refused(bucket: Bucket) -> ServiceError:
+    """The error for an ACL that lets others than the bucket's owner in: enforced ownership has no such, and elsewhere they are not built."""
+    return acls_not_supported() if bucket.ownership == ENFORCED else NotBuilt("access control lists of S3 but private ones")
+
+
+def check_acl(bucket: Bucket, request: Shape) -> None:
+    """Only ACLs that give the bucket's owner full control may be named."""
     acl = request.get("ACL")
     if (acl is not None and acl not in _OWNERS_ACLS) or any(name.startswith("Grant") for name in request):
-        raise acls_not_supported()
+        raise acl_refused(bucket)
+
+
+def _check_owner(call: Call, bucket: Bucket, request: Shape) -> None:
+    """Where ownership is not enforced, what other accounts write is theirs, unless the bucket's owner is preferred and they give it away."""
+    given_away = bucket.ownership == "BucketOwnerPreferred" and request.get("ACL") == "bucket-owner-full-control"
+    if call.caller.account != bucket.account and not given_away:
+        raise NotBuilt("objects of S3 that belong to another account than their bucket")
 
 
 def check_encryption(request: Shape) -> None:
@@ -73,11 +85,13 @@ def storage_class(request: Shape) -> str:
     return name
 
 
-def check_new_object(request: Shape) -> None:
+def check_new_object(call: Call, bucket: Bucket, request: Shape) -> None:
     """What every request that makes an object is checked for."""
     check_key(request["Key"])
     refuse_unbuilt(request)
-    check_acl(request)
+    check_acl(bucket, request)
+    if bucket.ownership != ENFORCED:
+        _check_owner(call, bucket, request)
     check_encryption(request)
     location = request.get("WebsiteRedirectLocation")
     if location is not None and not location.startswith(("/", "http://", "https://")):

@@ -1,56 +1,56 @@
 """Object ownership, ACLs as far as enforced ownership has them, and the public access block.
 
 In a bucket that enforces ownership (the default since April 2023) ACLs are off: everything belongs to the bucket's owner, and only ACLs that say
-just that are accepted (S3 User Guide, "Controlling ownership of objects and disabling ACLs").
+just that are accepted (S3 User Guide, "Controlling ownership of objects and disabling ACLs"). Other buckets have ACLs, of which only those are built
+that say the same: `private`, which everything has that nobody gave another one.
 """
 
 from __future__ import annotations
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt, ServiceError
+from haneul.core.errors import ServiceError
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3.access import bucket_arn, conditions
-from haneul.services.s3.errors import acls_not_supported, malformed_xml, not_configured
+from haneul.services.s3.errors import malformed_xml, not_configured
 from haneul.services.s3.get_object import find_object
-from haneul.services.s3.records import Bucket, PublicAccessBlock
+from haneul.services.s3.metadata import acl_refused, check_acl
+from haneul.services.s3.records import ENFORCED, Bucket, PublicAccessBlock
 from haneul.services.s3.state import canonical_id, change_bucket, find_bucket, owner
 
-_ENFORCED = "BucketOwnerEnforced"
+_PARTIAL = "no ACLs but private ones and bucket-owner-full-control"
 
 
-def read_ownership(setting: str | None) -> bool:
-    """Whether ownership is enforced. Settings that turn ACLs on are not built."""
-    if setting in (None, _ENFORCED):
-        return True
-    if setting in ("BucketOwnerPreferred", "ObjectWriter"):
-        raise NotBuilt(f"the object ownership {setting} of S3 (ACLs)")
+def read_ownership(setting: str | None) -> str:
+    """What a new bucket's ownership is; enforced, if nobody says otherwise."""
+    if setting in (None, ENFORCED, "BucketOwnerPreferred", "ObjectWriter"):
+        return setting or ENFORCED
     raise malformed_xml()
 
 
-@operation("s3:PutBucketOwnershipControls", resource=bucket_arn, conditions=conditions, partial="only BucketOwnerEnforced")
+@operation("s3:PutBucketOwnershipControls", resource=bucket_arn, conditions=conditions)
 async def put_bucket_ownership_controls(call: Call, request: Shape) -> None:
     """API Reference: PutBucketOwnershipControls."""
     rules = (request.get("OwnershipControls") or {}).get("Rules") or []
     if len(rules) != 1 or "ObjectOwnership" not in rules[0]:
         raise malformed_xml()
-    enforced = read_ownership(rules[0]["ObjectOwnership"])
-    await change_bucket(call, request["Bucket"], lambda bucket: setattr(bucket, "owner_enforced", enforced))
+    ownership = read_ownership(rules[0]["ObjectOwnership"])
+    await change_bucket(call, request["Bucket"], lambda bucket: setattr(bucket, "ownership", ownership))
 
 
 @operation("s3:GetBucketOwnershipControls", resource=bucket_arn)
 async def get_bucket_ownership_controls(call: Call, request: Shape) -> Shape:
     """API Reference: GetBucketOwnershipControls."""
     bucket = find_bucket(call, request)
-    if not bucket.owner_enforced:
+    if not bucket.ownership:
         raise not_configured("OwnershipControlsNotFoundError", "The bucket ownership controls were not found", bucket.name)
-    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": _ENFORCED}]}}
+    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": bucket.ownership}]}}
 
 
 @operation("s3:DeleteBucketOwnershipControls", action="s3:PutBucketOwnershipControls", resource=bucket_arn)
 async def delete_bucket_ownership_controls(call: Call, request: Shape) -> None:
-    """Without controls the setting would be ObjectWriter, which is not built. API Reference: DeleteBucketOwnershipControls."""
-    raise NotBuilt("buckets of S3 without ownership controls (ACLs)")
+    """What is written from now on belongs to its writer, as with ObjectWriter. API Reference: DeleteBucketOwnershipControls."""
+    await change_bucket(call, request["Bucket"], lambda bucket: setattr(bucket, "ownership", ""))
 
 
 # ---- ACLs
@@ -74,13 +74,13 @@ async def get_object_acl(call: Call, request: Shape) -> Shape:
     return _owners_only(bucket)
 
 
-@operation("s3:PutBucketAcl", resource=bucket_arn, conditions=conditions, partial="ACLs are off: refused with AccessControlListNotSupported")
+@operation("s3:PutBucketAcl", resource=bucket_arn, conditions=conditions, partial=_PARTIAL)
 async def put_bucket_acl(call: Call, request: Shape) -> None:
     """Only what is so anyway is accepted. API Reference: PutBucketAcl."""
     _check_put(find_bucket(call, request), request)
 
 
-@operation("s3:PutObjectAcl", authorized_inside=True, partial="ACLs are off: refused with AccessControlListNotSupported")
+@operation("s3:PutObjectAcl", authorized_inside=True, partial=_PARTIAL)
 async def put_object_acl(call: Call, request: Shape) -> None:
     """Only what is so anyway is accepted. API Reference: PutObjectAcl."""
     bucket, _ = find_object(call, request, "s3:PutObjectAcl", "s3:PutObjectVersionAcl")
@@ -89,14 +89,15 @@ async def put_object_acl(call: Call, request: Shape) -> None:
 
 def _check_put(bucket: Bucket, request: Shape) -> None:
     given = request.get("AccessControlPolicy")
-    if request.get("ACL") == "bucket-owner-full-control" and given is None:
+    if given is None and "ACL" in request and (request["ACL"] != "private" or bucket.ownership != ENFORCED):
+        check_acl(bucket, request)
         return
     same = _owners_only(bucket)
     if given is None or any(name.startswith("Grant") for name in request):
-        raise acls_not_supported()
+        raise acl_refused(bucket)
     grants = [(grant.get("Grantee", {}).get("ID"), grant.get("Permission")) for grant in given.get("Grants") or ()]
     if given.get("Owner", {}).get("ID") != same["Owner"]["ID"] or grants != [(same["Owner"]["ID"], "FULL_CONTROL")]:
-        raise acls_not_supported()
+        raise acl_refused(bucket)
 
 
 # ---- public access block

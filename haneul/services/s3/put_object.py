@@ -19,7 +19,7 @@ from haneul.services.s3.writing import write_object
 from haneul.store.port import Transaction
 
 
-@operation("s3:PutObject", resource=object_arn, conditions=conditions, partial="no SSE-KMS, object lock or archive storage classes; ACLs only as far as ownership enforced has them")
+@operation("s3:PutObject", resource=object_arn, conditions=conditions, partial="no SSE-KMS, object lock or archive storage classes; no ACLs but private ones and bucket-owner-full-control")
 async def put_object(call: Call, request: Shape) -> Shape:
     """Store an object: up to 5 GB in one request, visible only when it is complete and durable.
 
@@ -32,7 +32,7 @@ async def store_object(call: Call, request: Shape, event: str) -> Shape:
     """What PutObject and the browser's POST have in common."""
     bucket = find_bucket(call, request)
     may_match(call, request, request.get("IfMatch"))
-    check_new_object(request)
+    check_new_object(call, bucket, request)
     key = read_key(request, call.cloud.ids)
     tags = read_tag_header(request.get("Tagging"))
     if tags:

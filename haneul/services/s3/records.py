@@ -25,6 +25,7 @@ from haneul.store.port import Reader
 from haneul.store.records import decode
 
 NULL = "null"
+ENFORCED = "BucketOwnerEnforced"
 _ORDER_BYTES = 8
 _VERSION_BYTES = 24
 _VERSION_ALPHABET = b"._"
@@ -42,7 +43,7 @@ class PublicAccessBlock(msgspec.Struct):
 class Bucket(msgspec.Struct):
     """A bucket. Configurations are kept in the form in which they are put and shown (boto3's shapes); None when there is none.
 
-    `versioning` is "", "Enabled" or "Suspended". `created` is in nanoseconds.
+    `versioning` is "", "Enabled" or "Suspended". `created` is in nanoseconds. `ownership` is the rule of the ownership controls, "" without them.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Bucket(msgspec.Struct):
     policy: str | None = None
     policy_is_public: bool = False
     public_access_block: PublicAccessBlock | None = None
-    owner_enforced: bool = True
+    ownership: str = ENFORCED
     cors: list[dict[str, Any]] | None = None
     tags: dict[str, str] | None = None
     lifecycle: list[dict[str, Any]] | None = None
