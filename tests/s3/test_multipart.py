@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3.s3.transfer
 
-from tests.s3.support import MEGABYTE, PART, files_left, refusal, upload_parts
+from tests.s3.support import MEGABYTE, PART, fetch, files_left, refusal, upload_parts
 from tests.support.running import Running
 
 
@@ -132,6 +132,20 @@ def test_part_numbers(s3: Any, bucket: str) -> None:
     upload_id = begin(s3, bucket)
     for number in (0, 10_001):
         assert refusal(lambda number=number: s3.upload_part(Bucket=bucket, Key="k", UploadId=upload_id, PartNumber=number, Body=b"")) == ("InvalidArgument", 400)
+
+
+def test_the_location_of_a_completed_object(cloud: Running, s3: Any, bucket: str) -> None:
+    """A URL that works: the key percent-encoded as S3 does, slashes too, at the host that was asked, which names the bucket or not."""
+    for host, before in ((f"127.0.0.1:{cloud.port}", f"/{bucket}"), (f"{bucket}.s3.localhost:{cloud.port}", "")):
+        upload_id = s3.create_multipart_upload(Bucket=bucket, Key="a/b ü")["UploadId"]
+        [part] = upload_parts(s3, bucket, "a/b ü", upload_id, [b"x"])
+        url = s3.generate_presigned_url("complete_multipart_upload", Params={"Bucket": bucket, "Key": "a/b ü", "UploadId": upload_id})
+        document = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{part['ETag']}</ETag></Part></CompleteMultipartUpload>"
+        path, _, query = url.partition(f"/{bucket}/")[2].partition("?")
+        assert path == "a/b%20%C3%BC"
+        status, _, body = fetch(cloud, "POST", f"{before}/{path}?{query}", document.encode(), {"Host": host})
+        assert status == 200 and f"<Location>http://{host}{before}/a%2Fb%20%C3%BC</Location>".encode() in body
+        assert fetch(cloud, "GET", s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a/b ü"}))[2] == b"x"
 
 
 def test_conditions_on_complete(s3: Any, bucket: str) -> None:

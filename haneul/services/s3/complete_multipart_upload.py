@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from itertools import pairwise
+from urllib.parse import quote
 
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
+from haneul.core.http import HttpRequest
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
@@ -17,6 +19,7 @@ from haneul.services.s3.due import show_expiration
 from haneul.services.s3.errors import bad_digest, invalid_request, malformed_xml
 from haneul.services.s3.keys import part_key, parts_base, upload_key
 from haneul.services.s3.metadata import refuse_unbuilt, show_written
+from haneul.services.s3.naming import url_of
 from haneul.services.s3.records import Bucket, Object, Part, Piece, Upload
 from haneul.services.s3.state import bucket_in, find_bucket, state_of
 from haneul.services.s3.upload_part import PART_NUMBER_MAX
@@ -54,9 +57,9 @@ async def complete_multipart_upload(call: Call, request: Shape) -> Shape:
         return fresh, written
 
     bucket, written = await call.cloud.store.transact(work)
-    host = call.http.host if call.http is not None and call.http.host else f"s3.{bucket.region}.amazonaws.com"
     shown = {**show_written(bucket, written, None), **show_expiration(bucket, request["Key"], written)}
-    return {**shown, "Location": f"http://{host}/{bucket.name}/{request['Key']}", "Bucket": bucket.name, "Key": request["Key"]}
+    asked = call.http if call.http is not None else HttpRequest("POST", "/", headers={"host": f"s3.{bucket.region}.amazonaws.com"})
+    return {**shown, "Location": url_of(asked, bucket.name, quote(request["Key"], safe="")), "Bucket": bucket.name, "Key": request["Key"]}
 
 
 def _check_list(listed: list[Shape]) -> None:

@@ -15,6 +15,7 @@ from haneul.services.s3.access import conditions
 from haneul.services.s3.errors import access_denied, internal_error, invalid_argument, malformed_xml
 from haneul.services.s3.forms import Form, is_form
 from haneul.services.s3.incoming import UPLOAD_BYTES_MAX
+from haneul.services.s3.naming import url_of
 from haneul.services.s3.post_policy import check_policy
 from haneul.services.s3.put_object import store_object
 from haneul.services.s3.state import State, find_bucket
@@ -144,7 +145,7 @@ def _tags_of_document(state: State, text: str) -> dict[str, str]:
 
 def _answer(request: HttpRequest, request_id: str, fields: dict[str, str], bucket: str, done: Shape) -> HttpResponse:
     key, etag = fields["key"], done["ETag"]
-    location = f"{'https' if request.secure else 'http'}://{request.host}/{bucket}/{quote(key)}"
+    location = url_of(request, bucket, quote(key))
     headers = {"x-amz-request-id": request_id, "ETag": etag, "Location": location}
     headers.update({header: done[name] for header, name in _ENCRYPTION_HEADERS.items() if name in done})
     if "VersionId" in done:
