@@ -165,3 +165,21 @@ def test_a_folder_costs_one_seek() -> None:
     page = list_page(rows, bucket, "", "/", "", 1000)
     assert page.prefixes == ["a/", "b/", "c/"]
     assert rows.read < 200
+
+
+def test_times_are_whole_seconds(cloud: Running, s3: Any, bucket: str) -> None:
+    """S3 keeps seconds: a listing shows the very time that Last-Modified has, so that tools may compare the two."""
+    cloud.advance("123ms")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"")
+    copied = s3.copy_object(Bucket=bucket, Key="c", CopySource=f"{bucket}/k")["CopyObjectResult"]["LastModified"]
+    s3.delete_object(Bucket=bucket, Key="gone")
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
+    s3.upload_part(Bucket=bucket, Key="m", UploadId=upload_id, PartNumber=1, Body=b"")
+    listed = {one["Key"]: one["LastModified"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert listed == {"c": copied, "k": s3.head_object(Bucket=bucket, Key="k")["LastModified"]}
+    [marker] = s3.list_object_versions(Bucket=bucket, Prefix="gone")["DeleteMarkers"]
+    [part] = s3.list_parts(Bucket=bucket, Key="m", UploadId=upload_id)["Parts"]
+    [upload] = s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    created = [one["CreationDate"] for one in s3.list_buckets()["Buckets"]]
+    assert {one.microsecond for one in (copied, marker["LastModified"], part["LastModified"], upload["Initiated"], *created)} == {0}

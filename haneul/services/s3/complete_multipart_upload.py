@@ -22,6 +22,7 @@ from haneul.services.s3.metadata import refuse_unbuilt, show_written
 from haneul.services.s3.naming import url_of
 from haneul.services.s3.records import Bucket, Object, Part, Piece, Upload
 from haneul.services.s3.state import bucket_in, find_bucket, state_of
+from haneul.services.s3.times import whole_seconds
 from haneul.services.s3.upload_part import PART_NUMBER_MAX
 from haneul.services.s3.writing import write_object
 from haneul.store.keys import prefix_range
@@ -130,7 +131,7 @@ def _assembled(call: Call, request: Shape, upload: Upload, parts: list[Part]) ->
     pieces = [Piece(part.size, part.piece.blob, part.piece.row, part.number, part.checksums.get(algorithm, "")) for part in parts]
     return Object(
         order=0,
-        modified=call.now,
+        modified=whole_seconds(call.now),
         size=total,
         etag=f"{digest}-{len(parts)}",
         pieces=pieces,

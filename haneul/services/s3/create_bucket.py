@@ -18,6 +18,7 @@ from haneul.services.s3.purge import KIND as PURGE
 from haneul.services.s3.records import Bucket, PublicAccessBlock, read_bucket
 from haneul.services.s3.state import bucket_in, find_bucket, state_of
 from haneul.services.s3.tags import BUCKET_TAGS_MAX, check_tags
+from haneul.services.s3.times import whole_seconds
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import encode
@@ -60,7 +61,7 @@ async def create_bucket(call: Call, request: Shape) -> Shape:
         id=call.cloud.ids.hex(16),
         account=call.account,
         region=region,
-        created=call.now,
+        created=whole_seconds(call.now),
         public_access_block=PublicAccessBlock(),
         ownership=read_ownership(request.get("ObjectOwnership")),
         tags=tags or None,

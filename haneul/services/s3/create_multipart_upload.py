@@ -17,6 +17,7 @@ from haneul.services.s3.purge import drop_upload
 from haneul.services.s3.records import Bucket, Upload
 from haneul.services.s3.state import bucket_in, canonical_id, find_bucket, state_of
 from haneul.services.s3.tags import read_tag_header
+from haneul.services.s3.times import whole_seconds
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
@@ -48,7 +49,7 @@ async def create_multipart_upload(call: Call, request: Shape) -> Shape:
         # Uploads of one key are listed in the order in which they began, so the id begins with the time.
         id=f"{now:016x}{call.cloud.ids.bytes(_ID_CHANCE_BYTES).hex()}",
         key=request["Key"],
-        initiated=now,
+        initiated=whole_seconds(now),
         initiator=canonical_id(call.caller.account) if call.caller.kind in ("root", "anonymous") else call.caller.arn,
         headers=read_headers(call, request),
         metadata=read_metadata(request),

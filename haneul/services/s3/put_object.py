@@ -15,6 +15,7 @@ from haneul.services.s3.metadata import check_new_object, read_headers, read_met
 from haneul.services.s3.records import Bucket, Object
 from haneul.services.s3.state import find_bucket
 from haneul.services.s3.tags import read_tag_header
+from haneul.services.s3.times import whole_seconds
 from haneul.services.s3.writing import write_object
 from haneul.store.port import Transaction
 
@@ -58,7 +59,7 @@ async def finish(call: Call, request: Shape, bucket: Bucket, written: Object, ta
     written.size = taken.size
     written.etag = taken.etag
     written.checksums = taken.checksums
-    written.modified = call.now
+    written.modified = whole_seconds(call.now)
     inline = taken.keep_inline(body_place(bucket.id, request["Key"]))
 
     def work(tx: Transaction) -> Bucket:

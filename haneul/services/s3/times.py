@@ -9,6 +9,11 @@ from haneul.clock import DAY, MILLISECOND, SECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def whole_seconds(nanoseconds: int) -> int:
+    """A time as S3 keeps it with buckets, objects and uploads: listings show the same second that headers do."""
+    return nanoseconds - nanoseconds % SECOND
+
+
 def iso8601(nanoseconds: int) -> str:
     """`2015-01-01T12:00:00.000Z`."""
     seconds, rest = divmod(nanoseconds, SECOND)

@@ -21,6 +21,7 @@ from haneul.services.s3.outgoing import body_of
 from haneul.services.s3.preconditions import check_copy
 from haneul.services.s3.records import Bucket, Object, Part, Upload
 from haneul.services.s3.state import find_bucket, state_of
+from haneul.services.s3.times import whole_seconds
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
@@ -70,7 +71,7 @@ async def _keep(call: Call, request: Shape, bucket: Bucket, taken: Received) -> 
         if previous is not None:
             state_of(call).release(tx, [decode(previous, Part).piece])
         piece = taken.keep(tx, call.cloud)
-        part = Part(number, taken.size, taken.etag, call.now, piece, taken.checksums)
+        part = Part(number, taken.size, taken.etag, whole_seconds(call.now), piece, taken.checksums)
         tx.put(place, encode(part))
         return part
 

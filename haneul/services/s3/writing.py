@@ -11,6 +11,7 @@ from haneul.services.s3.keys import null_key, object_key
 from haneul.services.s3.preconditions import check_write
 from haneul.services.s3.records import Bucket, Object, make_version_id, newest, null_version, one_version
 from haneul.services.s3.state import State, bucket_in, state_of
+from haneul.services.s3.times import whole_seconds
 from haneul.store.port import Transaction
 from haneul.store.records import encode
 
@@ -75,7 +76,7 @@ def delete_current(tx: Transaction, state: State, bucket: Bucket, key: str, orig
             gone = Object(order=max(state.cloud.clock.now(), current.order + 1), modified=0)
             announce(tx, state.cloud, bucket, f"{prefix}:Delete", key, gone, origin)
         return Deleted()
-    marker = Object(order=0, modified=state.cloud.clock.now(), marker=True)
+    marker = Object(order=0, modified=whole_seconds(state.cloud.clock.now()), marker=True)
     place_version(tx, state, bucket, key, marker, current)
     announce(tx, state.cloud, bucket, f"{prefix}:DeleteMarkerCreated", key, marker, origin)
     return Deleted(marker=True, marker_version_id=marker.version_id)
