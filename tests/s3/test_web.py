@@ -62,8 +62,8 @@ def test_rules_that_cannot_be_put(s3: Any, bucket: str) -> None:
     assert refusal(lambda: s3.get_bucket_cors(Bucket=bucket)) == ("NoSuchCORSConfiguration", 404)
 
 
-def page(cloud: Running, bucket: str, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    return fetch(cloud, method, path, headers={"Host": f"{bucket}.s3-website-us-east-1.amazonaws.com"})
+def page(cloud: Running, bucket: str, path: str, method: str = "GET", **asked: str) -> tuple[int, dict[str, str], bytes]:
+    return fetch(cloud, method, path, headers={"Host": f"{bucket}.s3-website-us-east-1.amazonaws.com", **{name.replace("_", "-"): text for name, text in asked.items()}})
 
 
 def site(s3: Any, bucket: str, **more: Any) -> None:
@@ -86,6 +86,23 @@ def test_a_website(cloud: Running, s3: Any, bucket: str) -> None:
     status, _, body = page(cloud, bucket, "/missing")
     assert status in (403, 404) and body == b"oops.html"
     assert page(cloud, bucket, "/", "HEAD")[2] == b"" and page(cloud, bucket, "/", "POST")[0] == 405
+
+
+def test_a_website_plays_videos(cloud: Running, s3: Any, bucket: str) -> None:
+    """Browsers ask for parts of what they play, and for pages only if they are new (RFC 9110): a website answers as the bucket itself does."""
+    site(s3, bucket, ErrorDocument={"Key": "oops.html"})
+    s3.put_object(Bucket=bucket, Key="film", Body=b"0123456789")
+    s3.put_object(Bucket=bucket, Key="oops.html", Body=b"oops")
+    status, headers, body = page(cloud, bucket, "/film", Range="bytes=2-4")
+    assert (status, body, headers["content-range"], headers["content-length"]) == (206, b"234", "bytes 2-4/10", "3")
+    status, headers, body = page(cloud, bucket, "/film", "HEAD", Range="bytes=-1")
+    assert (status, headers["content-length"], headers["accept-ranges"]) == (206, "1", "bytes")
+    assert page(cloud, bucket, "/film", Range="bytes=10-")[::2] == (416, b"oops")
+    assert page(cloud, bucket, "/missing", Range="bytes=0-0", If_None_Match="*")[::2] == (403, b"oops")
+    modified = headers["last-modified"]
+    assert page(cloud, bucket, "/film", If_Modified_Since=modified)[0] == 304
+    assert page(cloud, bucket, "/film", If_Unmodified_Since="Sun Nov  6 08:49:37 1994")[0] == 412
+    assert page(cloud, bucket, "/film", If_Modified_Since="yesterday", If_Unmodified_Since=modified)[0] == 200
 
 
 def test_a_website_answers_pages_of_other_origins(cloud: Running, s3: Any, bucket: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from urllib.parse import quote, unquote
 
@@ -12,13 +13,13 @@ from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.ports import Shape
 from haneul.services.s3.customer_keys import key_to_read
 from haneul.services.s3.errors import no_such_bucket
-from haneul.services.s3.get_object import find_object
+from haneul.services.s3.get_object import find_object, parse_range
 from haneul.services.s3.metadata import DEFAULT_CONTENT_TYPE
 from haneul.services.s3.outgoing import Source, body_of
 from haneul.services.s3.preconditions import check_read
 from haneul.services.s3.records import Bucket, Object
 from haneul.services.s3.state import State
-from haneul.services.s3.times import http_date
+from haneul.services.s3.times import http_date, read_http_date
 
 _HEADERS = {
     "CacheControl": "Cache-Control",
@@ -67,7 +68,7 @@ async def _page(state: State, request: HttpRequest, bucket: Bucket, website: Sha
             return _rule_redirect(request, rule, path)
     if "ErrorDocument" in website:
         try:
-            page = await _object(state, call, bucket, website["ErrorDocument"]["Key"])
+            page = await _object(state, call, bucket, website["ErrorDocument"]["Key"], of_error=True)
         except (ServiceError, AccessDenied):
             raise error from None
         page.status = error.status or 404
@@ -75,24 +76,38 @@ async def _page(state: State, request: HttpRequest, bucket: Bucket, website: Sha
     raise error
 
 
-async def _object(state: State, call: Call, bucket: Bucket, key: str) -> HttpResponse:
-    """One object as a page. The usual permission decides: s3:GetObject for everybody."""
+async def _object(state: State, call: Call, bucket: Bucket, key: str, *, of_error: bool = False) -> HttpResponse:
+    """One object as a page, or the part of it that a browser asks for (of videos). The usual permission decides: s3:GetObject for everybody.
+    The page of an error is always whole."""
     _, found = find_object(call, {"Bucket": bucket.name, "Key": key}, "s3:GetObject", "s3:GetObjectVersion")
     key_to_read({}, found.customer_key, state.cloud.ids)  # No browser brings a key.
     redirect = found.headers.get("WebsiteRedirectLocation")
     if redirect is not None:
         return HttpResponse(301, {"Location": redirect})
     assert call.http is not None
-    asked = call.http.headers
-    if "if-none-match" in asked:
-        check_read({"IfNoneMatch": asked["if-none-match"]}, found, bool(bucket.versioning))
-    headers = {"ETag": f'"{found.etag}"', "Last-Modified": http_date(found.modified), "Content-Type": _content_type(found)}
+    asked = call.http.headers if not of_error else {}
+    check_read(_conditions(asked), found, bool(bucket.versioning))
+    part = parse_range(asked["range"], found.size) if "range" in asked else None
+    headers = {"Accept-Ranges": "bytes", "ETag": f'"{found.etag}"', "Last-Modified": http_date(found.modified), "Content-Type": _content_type(found)}
     headers.update({_HEADERS[name]: value for name, value in found.headers.items() if name in _HEADERS})
     headers.update({f"x-amz-meta-{name}": value for name, value in found.metadata.items()})
-    headers["Content-Length"] = str(found.size)
-    if call.http.method == "HEAD":
-        return HttpResponse(200, headers)
-    return HttpResponse(200, headers, await body_of(state, Source(bucket, key, found, None), 0, found.size))
+    first, length = part or (0, found.size)
+    headers["Content-Length"] = str(length)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{found.size}"
+    response = HttpResponse(200 if part is None else 206, headers)
+    if call.http.method != "HEAD":
+        response.body = await body_of(state, Source(bucket, key, found, None), first, length)
+    return response
+
+
+def _conditions(asked: Mapping[str, str]) -> Shape:
+    """The conditions of a browser's request, as GetObject has them."""
+    found: Shape = {name: asked[header] for header, name in (("if-match", "IfMatch"), ("if-none-match", "IfNoneMatch")) if header in asked}
+    for header, name in (("if-modified-since", "IfModifiedSince"), ("if-unmodified-since", "IfUnmodifiedSince")):
+        if header in asked:
+            found[name] = read_http_date(asked[header])
+    return found
 
 
 def _content_type(found: Object) -> str:
