@@ -46,7 +46,7 @@ def test_the_event_has_payload_format_2(cloud: Running) -> None:
     assert (event["version"], event["routeKey"], event["rawPath"], event["rawQueryString"]) == ("2.0", "$default", "/p%20a%2Fth", "x=1&x=2&y=")
     assert event["cookies"] == ["a=1", "b=2"] and "cookie" not in event["headers"] and event["headers"]["x-own"] == "y"
     assert event["queryStringParameters"] == {"x": "1,2", "y": ""}
-    assert event["body"] == '{"k": 1}' and event["isBase64Encoded"] is False
+    assert event["body"] == '{"k": 1}' and event["isBase64Encoded"] is False and event["headers"]["content-length"] == "8"
     context = event["requestContext"]
     assert context["http"] == {"method": "POST", "path": "/p%20a%2Fth", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "tester"}
     assert context["accountId"] == "anonymous" and context["apiId"] == host.split(".")[0] and "authorizer" not in context

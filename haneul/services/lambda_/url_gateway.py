@@ -28,7 +28,7 @@ from haneul.services.lambda_.url_responses import Refused, bad_gateway, make_res
 from haneul.store.records import decode
 
 _TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml", "application/x-www-form-urlencoded")
-_NOT_FORWARDED = frozenset(("connection", "transfer-encoding", "keep-alive", "content-length"))
+_NOT_FORWARDED = frozenset(("connection", "transfer-encoding", "keep-alive"))
 
 
 class _Site(NamedTuple):
