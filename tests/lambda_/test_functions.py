@@ -317,6 +317,8 @@ def test_reserved_concurrency_leaves_a_hundred_for_the_others(cloud: Running) ->
     function(cloud, "reserves")
     with pytest.raises(client.exceptions.InvalidParameterValueException, match=r"below its minimum value of \[100\]"):
         client.put_function_concurrency(FunctionName="reserves", ReservedConcurrentExecutions=901)
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="permitted on Lambda functions only"):
+        client.put_function_concurrency(FunctionName="reserves:$LATEST", ReservedConcurrentExecutions=1)
     client.put_function_concurrency(FunctionName="reserves", ReservedConcurrentExecutions=900)
     assert client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 100
     client.delete_function_concurrency(FunctionName="reserves")

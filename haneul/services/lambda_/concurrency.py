@@ -40,7 +40,12 @@ async def _reserve(call: Call, request: Shape, wanted: int | None) -> None:
 
 @operation("lambda:PutFunctionConcurrency", resource=function_resource)
 async def put_function_concurrency(call: Call, request: Shape) -> Shape:
-    """Set concurrency aside for a function; 0 stops it. AWS Lambda API Reference, PutFunctionConcurrency."""
+    """Set concurrency aside for a function, all its versions together; 0 stops it. AWS Lambda API Reference, PutFunctionConcurrency."""
+    if target_of(call, request).qualifier:
+        raise invalid(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
+            "Please specify either a function name or an unqualified function ARN."
+        )
     wanted: int = request["ReservedConcurrentExecutions"]
     await _reserve(call, request, wanted)
     return {"ReservedConcurrentExecutions": wanted}
