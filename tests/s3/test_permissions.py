@@ -225,6 +225,17 @@ def test_writes_that_must_be_conditional(s3: Any, bucket: str, user: Callable[..
     complete(IfNoneMatch="*")
 
 
+def test_deletes_that_must_be_conditional(s3: Any, bucket: str, user: Callable[..., Any]) -> None:
+    """S3 User Guide, "Enforce conditional deletes on Amazon S3 buckets": an ETag in the document of DeleteObjects counts as If-Match."""
+    client = user("s3:*")
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": f"arn:aws:s3:::{bucket}/*", "Condition": {"Null": {"s3:if-match": "true"}}}
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(deny))
+    delete = lambda **more: client.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "k", **more}]})  # noqa: E731
+    assert delete()["Errors"][0]["Code"] == "AccessDenied"
+    assert delete(ETag=etag)["Deleted"] == [{"Key": "k"}]
+
+
 def test_the_age_of_a_signature(cloud: Running, s3: Any, bucket: str) -> None:
     """s3:signatureAge lets a bucket's owner shorten the life of all presigned URLs, whatever they say themselves."""
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")

@@ -126,7 +126,10 @@ def _refusal(call: Call, bucket: Bucket, one: Shape) -> Shape | None:
             raise NotBuilt(f"the parameter {name} of s3:DeleteObjects (directory buckets)")
     try:
         action = "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion"
-        call.authorize(action, f"{bucket.arn}/{one['Key']}", Conditions(call, {"Bucket": bucket.name, **one}))
+        asked = {"Bucket": bucket.name, **one}
+        if "ETag" in one:  # What the header If-Match is to DeleteObject.
+            asked["IfMatch"] = one["ETag"]
+        call.authorize(action, f"{bucket.arn}/{one['Key']}", Conditions(call, asked))
         may_match(call, {"Bucket": bucket.name, "Key": one["Key"]}, one.get("ETag"))
     except AccessDenied as error:
         return {**problem, "Code": "AccessDenied", "Message": error.message}
