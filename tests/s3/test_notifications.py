@@ -121,6 +121,20 @@ def test_sequencers_grow(cloud: Running, s3: Any, bucket: str, queue: tuple[str,
     assert [etag for _, etag in found] == etags
 
 
+def test_sequencers_grow_with_what_happens_to_a_version(cloud: Running, s3: Any, bucket: str, queue: tuple[str, str]) -> None:
+    """The removal of a version comes behind its creation, so that whoever keeps the latest sequencer of a key does not pass over it."""
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    notify(s3, bucket, queue[1], "s3:ObjectCreated:*", "s3:ObjectTagging:*", "s3:ObjectRemoved:*")
+    take(cloud, queue[0])
+    version_id = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["VersionId"]
+    cloud.advance("1s")
+    s3.put_object_tagging(Bucket=bucket, Key="k", Tagging={"TagSet": []})
+    cloud.advance("1s")
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=version_id)
+    found = sorted((event["Records"][0]["s3"]["object"]["sequencer"], event["Records"][0]["eventName"]) for event in take(cloud, queue[0]))
+    assert [name for _, name in found] == ["ObjectCreated:Put", "ObjectTagging:Put", "ObjectRemoved:Delete"]
+
+
 def test_destinations_are_tried(cloud: Running, s3: Any, bucket: str, queue: tuple[str, str]) -> None:
     """A queue that is not there, or does not let S3 in, is refused when it is configured."""
     missing = lambda: notify(s3, bucket, "arn:aws:sqs:us-east-1:000000000000:none", "s3:ObjectCreated:*")  # noqa: E731

@@ -108,7 +108,8 @@ def _record(cloud: Cloud, bucket: Bucket, event: str, key: str, about: Object, o
         subject["eTag"] = about.etag or "d41d8cd98f00b204e9800998ecf8427e"
     if about.version:
         subject["versionId"] = about.version
-    subject["sequencer"] = f"{about.order:018X}"
+    # What happens to a version later comes behind it.
+    subject["sequencer"] = f"{max(about.order, cloud.clock.now()):018X}"
     return {
         "eventVersion": _VERSION_OF_LATER_EVENTS if event.startswith(_LATER_EVENTS) else _VERSION,
         "eventSource": "aws:s3",
