@@ -156,6 +156,8 @@ def test_overlapping_configurations(s3: Any, bucket: str, queue: tuple[str, str]
         Bucket=bucket, NotificationConfiguration={"QueueConfigurations": list(configurations)}
     )
     assert refusal(lambda: put(one, narrow)) == ("InvalidArgument", 400)
+    same = [{**one, "Id": "it"}, {**one, "Id": "it", "Events": ["s3:ObjectRemoved:*"]}]
+    assert message(lambda: put(*same)) == "Same ID used for multiple configurations. IDs must be unique."
     other = {**one, "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "b"}]}}}
     put(narrow, other)
 

@@ -51,7 +51,12 @@ async def put_bucket_notification_configuration(call: Call, request: Shape) -> N
     for kind, configurations in wanted.items():
         for one in configurations:
             _check(call, bucket, kind, one)
-    _check_overlap([one for configurations in wanted.values() for one in configurations])
+    together = [one for configurations in wanted.values() for one in configurations]
+    ids = [one["Id"] for one in together]
+    if len(set(ids)) != len(ids):
+        repeated = next(one for one in ids if ids.count(one) > 1)
+        raise invalid_argument("Same ID used for multiple configurations. IDs must be unique.", "Id", repeated)
+    _check_overlap(together)
     if not request.get("SkipDestinationValidation"):
         await _try_destinations(call, bucket, wanted)
     await change_bucket(call, bucket.name, lambda fresh: setattr(fresh, "notifications", wanted or None))
