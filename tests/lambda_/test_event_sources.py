@@ -22,6 +22,8 @@ def handler(event, context):
     if "fail" in json.dumps(event):
         raise RuntimeError("as asked")
     if os.environ.get("REPORT"):
+        if "dynamodb" in event["Records"][0]:
+            return {"batchItemFailures": [{"itemIdentifier": one["dynamodb"]["SequenceNumber"]} for one in event["Records"] if one["dynamodb"]["Keys"]["id"]["S"] == "bad"]}
         return {"batchItemFailures": [{"itemIdentifier": one["messageId"]} for one in event["Records"] if one["body"] == "bad"]}
 """
 
@@ -259,6 +261,19 @@ def test_bisecting_isolates_the_bad_record(fresh_cloud: Running) -> None:
     )
     batches = [[record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"]] for event in _seen(cloud, seen)]
     assert sorted(map(tuple, batches)) == sorted([("a", "b", "fail", "c"), ("a", "b"), ("fail", "c"), ("fail",), ("c",)])
+
+
+def test_a_reported_failure_is_where_a_batch_is_split(fresh_cloud: Running) -> None:
+    """ "Configuring partial batch response with DynamoDB": with bisecting the batch is split at the record that the function names, and only the rest is tried again."""
+    cloud = fresh_cloud
+    seen = _forwarder(cloud, REPORT="yes")
+    arn = _table(cloud)
+    _put(cloud, "a", "bad", "b", "c")
+    cloud.client("lambda").create_event_source_mapping(
+        FunctionName="worker", EventSourceArn=arn, StartingPosition="TRIM_HORIZON", BisectBatchOnFunctionError=True, MaximumRetryAttempts=0, FunctionResponseTypes=["ReportBatchItemFailures"]
+    )
+    batches = [[record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"]] for event in _seen(cloud, seen)]
+    assert ["bad", "b", "c"] in batches and sorted(map(len, batches), reverse=True)[:2] == [4, 3]
 
 
 def test_a_parallelization_factor_keeps_the_order_of_each_item(fresh_cloud: Running) -> None:

@@ -239,6 +239,9 @@ class StreamPoller(Poller):
             if invoked is not None:
                 piece.attempts += 1
             piece.records = piece.records[done or 0 :]
+            if done and self.mapping.bisect:  # Split already, where the function said.
+                piece.attempts -= 1
+                continue
             await self._after_failure(shard, pieces, request_id, invoked, checkpoints=checkpoints)
 
     async def _after_failure(self, shard: Shard, pieces: deque[_Piece], request_id: str, invoked: Invoked | None, *, checkpoints: bool) -> None:
