@@ -42,6 +42,12 @@ class Pipeline:
                 await buffer(request, service.quirks.body_bytes_max)
             # Who signed the request.
             identity = cloud.authority.authenticate(request, name)
+            # A presigned URL may have headers in its query. They count once the signature is known to be right, and may mean another operation.
+            if request.query and service.quirks.headers_of_query is not None and service.quirks.headers_of_query(request):
+                matched = codec.match(request)
+                operation = matched.operation
+                if request.stream is not None and not operation.streaming_input:
+                    await buffer(request, service.quirks.body_bytes_max)
             # The function behind the operation. Operations that are public, and services that allow it, take anonymous requests.
             one = cloud.operations.get(f"{name}:{operation.name}")
             if one is None:

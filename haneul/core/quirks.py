@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from haneul.core.errors import ServiceError
+from haneul.core.http import HttpRequest
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Quirks:
     `anonymous_denial` is the message of a refused request without credentials, where the service has one of its own.
     `strict_version`: requests of the query protocol must name the model's version.
     `allows_anonymous`: a request without credentials is let through to the policy decision. `body_bytes_max` bounds a body that is read into memory.
+    `headers_of_query` takes into a request's headers those that its presigned URL carries in the query; whether there were any.
     `parameter_error` gives the error for a parameter of the query (name, text) that cannot be read; None where it is the usual one.
     """
 
@@ -39,4 +41,5 @@ class Quirks:
     allows_anonymous: bool = False
     strict_version: bool = False
     body_bytes_max: int = 16 * 1024 * 1024
+    headers_of_query: Callable[[HttpRequest], bool] | None = None
     parameter_error: Callable[[str, str], ServiceError | None] | None = None

@@ -6,6 +6,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from tests.s3.support import fetch, refusal
 from tests.support.running import Running
@@ -39,6 +42,28 @@ def test_presigned_reads_and_writes(cloud: Running, signer: Any, bucket: str) ->
     assert (status, body, headers["content-disposition"], headers["content-type"]) == (200, b"by url", "attachment", "text/x")
     assert fetch(cloud, "DELETE", get)[0] == 403
     assert fetch(cloud, "GET", get.replace("/k?", "/other?"))[0] == 403
+
+
+def test_headers_in_the_query(cloud: Running, s3: Any, bucket: str) -> None:
+    """The SDK for JavaScript, and boto3 with Signature Version 2, write an upload's headers into the URL, and S3 reads them there; not checksums."""
+    s3.put_object(Bucket=bucket, Key="source", Body=b"copied")
+
+    def url(key: str, **query: str) -> str:
+        request = AWSRequest("PUT", f"http://127.0.0.1:{cloud.port}/{bucket}/{key}", params={name.replace("_", "-"): text for name, text in query.items()})
+        S3SigV4QueryAuth(Credentials("test", "test"), "s3", "us-east-1", expires=60).add_auth(request)
+        return str(request.prepare().url)
+
+    told = {"x_amz_meta_Who": "me & you", "x_amz_storage_class": "STANDARD_IA", "x_amz_tagging": "a=b", "x_amz_checksum_crc32": "AAAAAA==", "x_amz_sdk_checksum_algorithm": "CRC32"}
+    assert fetch(cloud, "PUT", url("k", **told), b"body")[0] == 200
+    head = s3.head_object(Bucket=bucket, Key="k")
+    assert (head["Metadata"], head["StorageClass"], head["TagCount"]) == ({"who": "me & you"}, "STANDARD_IA", 1)
+    assert b"AccessControlListNotSupported" in fetch(cloud, "PUT", url("k", x_amz_acl="public-read"), b"body")[2]
+    assert fetch(cloud, "PUT", url("c", x_amz_copy_source=f"{bucket}/source"))[0] == 200
+    assert s3.get_object(Bucket=bucket, Key="c")["Body"].read() == b"copied"
+    assert fetch(cloud, "PUT", url("k", x_amz_meta_who="me") + "&x-amz-acl=public-read", b"body")[0] == 403
+    old = cloud.client("s3", signature_version="s3").generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "old", "Metadata": {"who": "me"}})
+    assert "x-amz-meta-who=me" in old and fetch(cloud, "PUT", old, b"body")[0] == 200
+    assert s3.head_object(Bucket=bucket, Key="old")["Metadata"] == {"who": "me"}
 
 
 def test_presigned_parts(cloud: Running, s3: Any, signer: Any, bucket: str) -> None:

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from haneul.core.errors import ServiceError
+from haneul.core.http import HttpRequest
 from haneul.core.quirks import Quirks
 from haneul.services.s3.errors import invalid_argument
 
 _NUMBERS = ("max-buckets", "max-keys", "max-parts", "max-uploads", "part-number-marker")
+# What a presigned URL's query has of its own, and headers that S3 passes over there: they are about the body, which nobody knew when the URL was signed.
+_STAY_IN_QUERY = (
+    "x-amz-algorithm",
+    "x-amz-checksum-",
+    "x-amz-content-sha256",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-decoded-content-length",
+    "x-amz-expires",
+    "x-amz-sdk-",
+    "x-amz-security-token",
+    "x-amz-server-side-encryption",
+    "x-amz-signature",
+    "x-amz-signedheaders",
+    "x-amz-trailer",
+)
+
+
+def _headers_of_query(request: HttpRequest) -> bool:
+    """Metadata, tags and the like of an upload, which SDKs write into the URL instead of leaving them to the one who uploads."""
+    if "Signature=" not in request.query:
+        return False
+    found = [(name.lower(), text) for name, text in parse_qsl(request.query, keep_blank_values=True) if name[:6].lower() == "x-amz-"]
+    moved = {name: text for name, text in found if not name.startswith(_STAY_IN_QUERY) and name not in request.headers}
+    request.headers.update(moved)
+    return bool(moved)
 
 
 def _parameter_error(name: str, text: str) -> ServiceError | None:
@@ -28,6 +57,7 @@ QUIRKS = Quirks(
     access_denied_status=403,
     anonymous_denial="Access Denied",
     allows_anonymous=True,
+    headers_of_query=_headers_of_query,
     parameter_error=_parameter_error,
     status={
         "BucketAlreadyExists": 409,
