@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qsl, unquote
 
 from haneul.clock import MILLISECOND, SECOND
 from haneul.core.call import Call
@@ -68,7 +68,7 @@ class Conditions(Mapping[str, Any]):
         made = {key: str(request[name]) for name, key in _KEYS.items() if request.get(name) is not None}
         if call.http is not None and "x-amz-content-sha256" in call.http.headers:
             made["s3:x-amz-content-sha256"] = call.http.headers["x-amz-content-sha256"]
-        if call.http is not None and "X-Amz-Date=" in call.http.query:
+        if call.http is not None and call.context.get("s3:authtype") == "REST-QUERY-STRING" and call.context["s3:signatureversion"] != "AWS":
             made["s3:signatureAge"] = _signature_age(call, call.http.query)
         if call.operation.name in _CREATES:
             made["s3:ObjectCreationOperation"] = _CREATES[call.operation.name]
@@ -100,9 +100,9 @@ class Conditions(Mapping[str, Any]):
 
 
 def _signature_age(call: Call, query: str) -> str:
-    """How many milliseconds ago a presigned URL was signed: by this cloud's clock, as its lifetime is counted."""
+    """How many milliseconds ago a presigned URL was signed, whose date has been read already: by this cloud's clock, as its lifetime is counted."""
     clock = call.cloud.clock
-    signed = int(datetime.strptime(parse_qs(query)["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()) * SECOND
+    signed = int(datetime.strptime(dict(parse_qsl(query))["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()) * SECOND
     begun = clock.at_machine(signed) if signed <= clock.machine_now() else signed
     return str(max(0, clock.now() - begun) // MILLISECOND)
 
