@@ -194,6 +194,20 @@ def test_transitive_tags_go_on(cloud: Running, iam: Any) -> None:
     assert message == "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session."
 
 
+def test_transitive_tags_need_permission(cloud: Running, iam: Any) -> None:
+    """The next role of a chain must let them be set, though the request names none, and they take up room in its session; without any, nothing is asked."""
+    user = User(cloud, "joe")
+    first = role(iam, "tagging", trust({"AWS": user.arn}, "sts:AssumeRole", "sts:TagSession"), allow("sts:*"))
+    second = role(iam, "untagging", trust({"AWS": ACCOUNT}))
+    third = role(iam, "retagging", trust({"AWS": ACCOUNT}, "sts:AssumeRole", "sts:TagSession"))
+    sts, tags = user.client("sts"), [{"Key": "team", "Value": "red"}]
+    tagged = session_client(cloud, "sts", sts.assume_role(RoleArn=first, RoleSessionName="s1", Tags=tags, TransitiveTagKeys=["team"])["Credentials"])
+    assert "sts:TagSession" in refused("AccessDenied", tagged.assume_role, RoleArn=second, RoleSessionName="s2")
+    assert tagged.assume_role(RoleArn=third, RoleSessionName="s2")["PackedPolicySize"] > 0
+    plain = session_client(cloud, "sts", sts.assume_role(RoleArn=first, RoleSessionName="s1", Tags=tags)["Credentials"])
+    assert "PackedPolicySize" not in plain.assume_role(RoleArn=second, RoleSessionName="s2")
+
+
 def test_source_identity_stays(cloud: Running, iam: Any) -> None:
     """It needs sts:SetSourceIdentity and goes along the chain unchanged."""
     user = User(cloud, "kay")

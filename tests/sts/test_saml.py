@@ -165,7 +165,9 @@ def test_tags_and_source_identity(cloud: Running, enter: Any) -> None:
     arn = answer["AssumedRoleUser"]["Arn"]
     iam.create_role(
         RoleName="next",
-        AssumeRolePolicyDocument=trust({"AWS": arn}, "sts:AssumeRole", "sts:SetSourceIdentity", when={"StringEquals": {"aws:PrincipalTag/cost": "7"}}),
+        AssumeRolePolicyDocument=trust(
+            {"AWS": arn}, "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity", when={"StringEquals": {"aws:PrincipalTag/cost": "7"}}
+        ),
     )
     iam.put_role_policy(
         RoleName="next",

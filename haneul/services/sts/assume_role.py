@@ -49,7 +49,7 @@ async def assume_role(call: Call, request: Shape) -> Shape:
         raise access_denied("Roles may not be assumed by root accounts.")
     policies = session_policies(call, request, account)
     tags = session_tags(caller, request.get("Tags", []), request.get("TransitiveTagKeys", []))
-    packed = packed_size_percent(policies, {tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", ())})
+    packed = packed_size_percent(policies, tags.tags)
     mfa = await checked_mfa(call, request)
     role = call.cloud.authority.role(arn)
     if role is None:
@@ -64,7 +64,7 @@ async def assume_role(call: Call, request: Shape) -> Shape:
     session = role_session(role, request["RoleSessionName"], tags, source_identity=source_identity)
     answer = issued(call, request, session, seconds, policies=policies)
     answer |= {"AssumedRoleUser": {"AssumedRoleId": session.principal_id, "Arn": session.arn}}
-    if policies or request.get("Tags"):
+    if policies or tags.tags:
         answer["PackedPolicySize"] = packed
     if source_identity:
         answer["SourceIdentity"] = source_identity
@@ -91,7 +91,8 @@ def _authorize(call: Call, request: Shape, role: TrustedRole, mfa: bool) -> str:
     if source_identity:
         conditions["sts:SourceIdentity"] = source_identity
     authorize_by_trust(call, caller, "sts:AssumeRole", role, conditions)
-    if request.get("Tags"):
+    # Transitive tags of the calling session are passed on by this request, too, and want the same permission.
+    if request.get("Tags") or caller.transitive_tags:
         authorize_by_trust(call, caller, "sts:TagSession", role, conditions)
     if source_identity:
         if caller.source_identity and source_identity != caller.source_identity:
