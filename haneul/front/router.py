@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import parse_qsl
 
 from haneul.core.http import HttpRequest
 from haneul.front.hosts import Host, read_host
@@ -32,6 +31,7 @@ _PATHS = (
 _USER_REQUEST = re.compile(r"^/restapis/(?P<api>[a-z0-9]+)/(?P<rest>[^/]+/_user_request_.*)$")
 _EXECUTE_API = re.compile(r"^/_aws/execute-api/(?P<api>[a-z0-9]+)(?P<rest>/.*)?$")
 _LAMBDA_URL = re.compile(r"^/_aws/lambda-url/(?P<id>[a-z0-9]+)(?P<rest>/.*)?$")
+_VERSION = re.compile(r"(?:^|&)Version=([0-9-]+)(?:&|$)")
 _CREDENTIAL_QUERY = re.compile(r"X-Amz-Credential=[^&]*?(?:%2F|/)([a-z0-9-]+)(?:%2F|/)aws4_request", re.IGNORECASE)
 
 
@@ -113,6 +113,8 @@ class Router:
             service = self._hosts.get(host.name) or (host.name if host.name in self._services else None)
             if service is not None:
                 return Route("aws", service, host.region)
+        if (target := request.headers.get("x-amz-target")) is not None:
+            return Route("unknown", target.rpartition(".")[0])  # Not signed, as Cognito's sign-in is not: nothing else tells whose it is.
         version = _query_version(request)
         if version is not None and version in _QUERY_VERSIONS:
             name = _QUERY_VERSIONS[version]
@@ -145,7 +147,6 @@ def _signed_for(request: HttpRequest) -> str | None:
 def _query_version(request: HttpRequest) -> str | None:
     text = request.query
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        text = request.body[:4096].decode("latin-1")
-    if "Version=" not in text:
-        return None
-    return dict(parse_qsl(text)).get("Version")
+        text = request.body.decode("latin-1")  # All of it: some SDKs put the version behind a SAML assertion.
+    found = _VERSION.search(text)
+    return found[1] if found is not None else None

@@ -81,6 +81,21 @@ def scope(service: str) -> dict[str, str]:
             "aws",
             "sts",
         ),
+        (
+            HttpRequest(
+                "POST",
+                "/",
+                headers={"host": "x", "content-type": "application/x-www-form-urlencoded"},
+                body=b"SAMLAssertion=" + b"A" * 20_000 + b"&Action=AssumeRoleWithSAML&Version=2011-06-15",
+            ),
+            "aws",
+            "sts",
+        ),
+        (
+            HttpRequest("POST", "/", headers={"host": "x", "x-amz-target": "AWSCognitoIdentityProviderService.InitiateAuth"}),
+            "unknown",
+            "AWSCognitoIdentityProviderService",
+        ),
     ],
 )
 def test_routes(request_: HttpRequest, kind: str, name: str) -> None:
