@@ -49,6 +49,10 @@ class SerializationError(Exception):
         self.parameter: tuple[str, str] | None = None
 
 
+class ClientGone(Exception):
+    """The client closed its connection before the whole body had arrived."""
+
+
 class AccessDenied(Exception):
     """A permission that the caller does not have. The pipeline turns it into the service's own error (code and status differ between services)."""
 

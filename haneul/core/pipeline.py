@@ -7,7 +7,7 @@ from typing import Any
 
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
-from haneul.core.errors import AccessDenied, NotBuilt, SerializationError, ServiceError
+from haneul.core.errors import AccessDenied, ClientGone, NotBuilt, SerializationError, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.service import Service
 
@@ -108,6 +108,8 @@ def _error_of(problem: Exception, service: Service, request_id: str, call: Call 
         return ServiceError(quirks.serialization_code, problem.message, 400)
     if isinstance(problem, ServiceError):
         return problem
+    if isinstance(problem, ClientGone):  # Nothing failed inside: whoever has closed only the sending half learns what was missing.
+        return ServiceError(quirks.serialization_code, "The request body terminated unexpectedly", 400)
     _log.exception("request %s to %s failed inside", request_id, service.name, exc_info=problem)
     return ServiceError("InternalFailure", "The request processing has failed because of an unknown error, exception or failure.", 500)
 

@@ -6,12 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
+from haneul.core.errors import ClientGone
+
 _HIGH_BYTES = 1 << 20
 _LOW_BYTES = 1 << 18
-
-
-class ClientGone(Exception):
-    """The client closed its connection before the whole body had arrived."""
 
 
 class Unanswerable(Exception):

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 import httptools
 
 from haneul.core.bodies import chunks_of
+from haneul.core.errors import ClientGone
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
-from haneul.front.body import ClientGone, IncomingBody, Unanswerable
+from haneul.front.body import IncomingBody, Unanswerable
 from haneul.front.head import NO_BODY, head_bytes
 from haneul.front.incoming import METHODS, Incoming, Refused, joined, path_of_absolute, refuse_coding
 from haneul.front.respond import bound_near, driver, send_stream

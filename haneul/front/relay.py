@@ -9,8 +9,9 @@ from typing import cast
 
 import httptools
 
+from haneul.core.errors import ClientGone
 from haneul.core.http import BodyStream, HttpRequest, HttpResponse
-from haneul.front.body import ClientGone, Unanswerable
+from haneul.front.body import Unanswerable
 from haneul.front.head import NO_BODY
 from haneul.front.incoming import Incoming
 

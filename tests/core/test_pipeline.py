@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import socket
 from typing import Any
 
 import pytest
@@ -209,6 +210,17 @@ def test_a_body_of_the_size_allowed_is_read(fakes: Running) -> None:
     headers = {"X-Amz-Target": "Kinesis_20131202.PutRecord", "Content-Type": "application/x-amz-json-1.1"}
     for chunked in (False, True):
         assert send(fakes, "POST", "/", body.ljust(2 << 20), headers, sign="kinesis", chunked=chunked)[0] == 200
+
+
+def test_a_client_that_breaks_off_is_no_error_inside(fakes: Running, caplog: pytest.LogCaptureFixture) -> None:
+    """Because everybody may begin to send, and nobody should fill the log with it; who has closed the sending half only is told."""
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: Kinesis_20131202.PutRecord\r\nContent-Type: application/x-amz-json-1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", fakes.port), timeout=20) as connection, caplog.at_level(logging.WARNING, logger="haneul"):
+        connection.sendall(head + b"2\r\n{}\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"SerializationException" in answer
+    assert not caplog.records
 
 
 def test_an_operation_sets_status_and_headers(fakes: Running) -> None:
