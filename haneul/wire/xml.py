@@ -23,6 +23,7 @@ Write = Callable[[Any, list[str]], None]
 MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
 
 _SPECIAL = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\x85\u2028\ufffe\uffff]')
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
@@ -31,6 +32,11 @@ def escape(text: str) -> str:
     if _SPECIAL.search(text) is None:
         return text
     return _SPECIAL.sub(lambda found: _ESCAPES.get(found[0]) or f"&#x{ord(found[0]):x};", text)
+
+
+def message_text(text: str) -> str:
+    """An error's message, which may quote anything that a client sent, as every client can read it: without what XML has no way to write."""
+    return escape(_FORBIDDEN.sub("\ufffd", text))
 
 
 def parse_xml(body: bytes) -> Element:

@@ -119,6 +119,15 @@ def test_query_error_has_type_code_and_message() -> None:
     assert subject.error(None, ServiceError("NoSuchEntity", ""), "the-id", request).status == 404  # The wire's own code is understood too.
 
 
+@pytest.mark.parametrize(("service", "operation", "protocol"), [("iam", "GetUser", "query"), ("ec2", "DescribeVpcs", "ec2")])
+def test_errors_that_quote_what_xml_cannot_hold_can_be_read(service: str, operation: str, protocol: str) -> None:
+    """Because a client that cannot read a refusal takes it for a broken answer and tries again."""
+    subject = codec(service)
+    request = client_request(service, operation, {}, protocol)
+    response = subject.error(None, ServiceError("ValidationError", "Value 'a\0\x1f\uffff\tb' at 'userName'"), "the-id", request)
+    assert read(response, protocol)["Error"]["Message"] == "Value 'a\ufffd\ufffd\ufffd\tb' at 'userName'"
+
+
 def test_ec2_error_has_the_plural_form() -> None:
     """Because EC2's errors differ from all others: a list in a Response, and RequestID with a capital D."""
     subject = codec("ec2")

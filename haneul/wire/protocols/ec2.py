@@ -11,7 +11,7 @@ from haneul.wire.forms import FormReader
 from haneul.wire.model import ServiceModel
 from haneul.wire.protocols.base import Match
 from haneul.wire.protocols.query import QueryProtocol
-from haneul.wire.xml import XmlWriter, escape
+from haneul.wire.xml import XmlWriter, escape, message_text
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -46,7 +46,7 @@ class Ec2Protocol(QueryProtocol):
             described.status,
             [
                 f"{self.declaration}<Response><Errors><Error><Code>{escape(described.wire_code)}</Code>",
-                f"<Message>{escape(described.message)}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>",
+                f"<Message>{message_text(described.message)}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>",
             ],
             request_id,
         )

@@ -12,7 +12,7 @@ from haneul.wire.forms import FormReader, form_tree, pairs
 from haneul.wire.model import OperationModel, ServiceModel
 from haneul.wire.protocols.base import NO_LABELS, ErrorDescription, Match, Protocol, decompressed
 from haneul.wire.protocols.json import JSON_WRITERS, dump_json
-from haneul.wire.xml import Write, XmlWriter, escape
+from haneul.wire.xml import Write, XmlWriter, escape, message_text
 
 _XML_1_0 = '<?xml version="1.0"?>\n'
 
@@ -140,7 +140,7 @@ class QueryProtocol(Protocol):
         namespace = f' xmlns="{self.model.xml_namespace}"' if self.model.xml_namespace else ""
         out = [
             f"{self.declaration}<ErrorResponse{namespace}><Error><Type>{'Sender' if described.sender else 'Receiver'}</Type>",
-            f"<Code>{escape(code)}</Code><Message>{escape(described.message)}</Message>",
+            f"<Code>{escape(code)}</Code><Message>{message_text(described.message)}</Message>",
         ]
         if described.shape is not None and described.fields:
             self.writer.content(described.shape)({name: value for name, value in described.fields.items() if name in described.shape.members}, out)
