@@ -113,6 +113,17 @@ def test_changing_visibility(fresh_cloud: Running) -> None:
     assert counts(sqs, url) == (0, 0, 0)
 
 
+def test_changing_visibility_too_late(fresh_cloud: Running) -> None:
+    """Because a message whose time is over is everybody's: a worker that asks for more time is not refused, but hides it from nobody."""
+    sqs = fresh_cloud.client("sqs")
+    url = make(sqs)
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    [message] = receive(sqs, url)
+    fresh_cloud.advance("31s")
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=300)
+    assert counts(sqs, url) == (1, 0, 0)
+
+
 def test_giving_back_in_the_instant_of_sending(sqs: Any) -> None:
     """Because a message may return to the very time it was sent at, and must be found there, once."""
     url = make(sqs)

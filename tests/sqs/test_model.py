@@ -185,7 +185,8 @@ class Both:
             return
         assert current
         assert one is not None
-        one.visible_at = self.model.now + timeout
+        if one.visible_at > self.model.now:
+            one.visible_at = self.model.now + timeout
 
     async def wait(self, seconds: int) -> None:
         await self.app.cloud.clock.advance(seconds * SECOND)

@@ -181,6 +181,8 @@ class StandardBox(Box):
         if found is None:
             return False
         position, state, row = found
+        if position[0] <= self.now:
+            return True  # Its time is over and it is there for everybody again: that succeeds, and hides nothing.
         self._lift(position, state)
         if position[0] != state.sent_at == self.now + timeout:
             self.tx.delete(self._pointer(state.sent_at, position[1]))
