@@ -134,6 +134,24 @@ def test_gateway_responses(cloud, gateway):
     assert error_of(gateway.delete_gateway_response, restApiId=api, responseType="DEFAULT_4XX")[0] == "NotFoundException"
 
 
+@pytest.mark.parametrize(
+    ("name", "source", "told"),
+    [
+        ("Access-Control-Allow-Origin", "'*'", "parameter specified: Access-Control-Allow-Origin]"),
+        ("gatewayresponse.body.x", "'*'", "parameter specified: gatewayresponse.body.x]"),
+        ("gatewayresponse.header.Access-Control-Allow-Origin", "*", "errors : [Invalid mapping expression specified: *]"),
+        ("gatewayresponse.header.X-Id", "integration.response.header.X-Id", "errors : [Invalid mapping expression specified: integration.response.header.X-Id]"),
+    ],
+)
+def test_headers_of_gateway_responses_that_nothing_would_come_of(cloud, gateway, name, source, told):
+    """A header without quotation marks around its text would silently be missing, to browsers above all."""
+    api = gateway.create_rest_api(name="unquoted")["id"]
+    code, message = error_of(gateway.put_gateway_response, restApiId=api, responseType="DEFAULT_4XX", responseParameters={name: source})
+    assert code == "BadRequestException" and told in message
+    changes = [{"op": "add", "path": f"/responseParameters/{name}", "value": source}]
+    assert error_of(gateway.update_gateway_response, restApiId=api, responseType="DEFAULT_4XX", patchOperations=changes) == (code, message)
+
+
 def test_gateway_responses_show_the_request(cloud, gateway):
     """Headers and bodies can name parameters of the request, variables of the stage, and the whole context, also where no method was found."""
     api = make_api(gateway, {"/{id}": {"GET": {"function": "none", "apiKeyRequired": True}}})

@@ -5,10 +5,12 @@ Source: API Gateway Developer Guide, "Gateway responses for REST APIs" and "Gate
 
 from __future__ import annotations
 
+import re
+
 from haneul.core.call import Call
 from haneul.core.ports import Shape
 from haneul.services.apigateway import pages
-from haneul.services.apigateway.errors import not_found
+from haneul.services.apigateway.errors import bad_request, not_found
 from haneul.services.apigateway.methods import check_status
 from haneul.services.apigateway.operations import api_operation
 from haneul.services.apigateway.patching import ALL, Rule, patched
@@ -39,6 +41,8 @@ STATUSES = {
     "UNSUPPORTED_MEDIA_TYPE": "415",
     "WAF_FILTERED": "403",
 }
+_PARAMETER = re.compile(r"gatewayresponse\.(?:header|path|querystring)\.[\w.$-]+")
+_SOURCE = re.compile(r"'[^']*'|(?:method\.request\.(?:header|multivalueheader|path|querystring|multivaluequerystring)|context|stageVariables)\.[\w.$-]+")
 _PATH = "/restapis/{restApiId}/gatewayresponses/{responseType}"
 _RULES = (Rule("/statusCode"), Rule("/responseParameters/{name}", operations=ALL), Rule("/responseTemplates/{type}", operations=ALL))
 
@@ -69,6 +73,16 @@ def _own(reader: Reader, call: Call, api_id: str) -> dict[str, Shape]:
     return {kind: document for kind, document in found if document is not None}
 
 
+def _check_parameters(parameters: dict[str, str]) -> None:
+    """Whether each parameter is one of a response, and its value a literal in quotation marks or something of the request, its context or the stage."""
+    for name, source in parameters.items():
+        problem = f"Invalid mapping expression parameter specified: {name}" if _PARAMETER.fullmatch(name) is None else ""
+        if not problem and _SOURCE.fullmatch(source) is None:
+            problem = f"Invalid mapping expression specified: {source}"
+        if problem:
+            raise bad_request(f"Invalid mapping expression specified: Validation Result: warnings : [], errors : [{problem}]")
+
+
 def new_gateway_response(request: Shape) -> Shape:
     """The document of an API's own response."""
     kind = request["responseType"]
@@ -78,6 +92,7 @@ def new_gateway_response(request: Shape) -> Shape:
         "responseTemplates": request.get("responseTemplates") or DEFAULT_TEMPLATES,
         "defaultResponse": False,
     }
+    _check_parameters(response["responseParameters"])
     status = request.get("statusCode") or STATUSES[kind]
     if status:
         check_status(status)
@@ -122,6 +137,7 @@ async def update_gateway_response(call: Call, request: Shape) -> Shape:
         find_api(tx, home_of(call), api_id)
         response = patched(effective(kind, _own(tx, call, api_id)), request.get("patchOperations", []), _RULES)
         response["defaultResponse"] = False
+        _check_parameters(response["responseParameters"])
         if "statusCode" in response:
             check_status(response["statusCode"])
         save(tx, home_of(call), response, "response", api_id, kind)
