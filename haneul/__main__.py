@@ -61,7 +61,9 @@ def main() -> int:
         print(f"Haneul cannot start: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"Haneul cannot start: {error}. Choose another --port or --host, or look at what is using it.", file=sys.stderr)
+        # What is wrong with an address names no file, and what is wrong with a file does.
+        advice = " Choose another --port or --host, or look at what is using it." if error.filename is None else ""
+        print(f"Haneul cannot start: {error}.{advice}", file=sys.stderr)
         return 1
     finally:
         facts.unlink(missing_ok=True)

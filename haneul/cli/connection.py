@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import ssl
 import urllib.error
 import urllib.request
@@ -16,6 +17,7 @@ from haneul.cli.output import Trouble
 
 DEFAULT_DATA_DIR = Path.home() / ".haneul"
 _TIMEOUT_SECONDS = 900
+_ADDRESS = re.compile(r"https?://[^/]")
 
 
 def _sdk(module: str) -> Any:
@@ -48,6 +50,8 @@ class Connection:
         if path.exists():
             self.facts = json.loads(path.read_text())
         self.endpoint: str = options.endpoint or self.facts.get("endpoint", "http://localhost:4566")
+        if not _ADDRESS.match(self.endpoint):
+            raise Trouble(f"--endpoint takes a URL such as http://localhost:4566, not {self.endpoint!r}")
         self.region: str = options.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or self.facts.get("region", "us-east-1")
         self._key = os.environ.get("AWS_ACCESS_KEY_ID", "test")
         self._secret = os.environ.get("AWS_SECRET_ACCESS_KEY", "test")
@@ -94,7 +98,11 @@ class Connection:
                 pass
             raise Trouble(text) from error
         except (urllib.error.URLError, OSError) as error:
-            raise Unreachable(f"no cloud answers at {self.endpoint} ({getattr(error, 'reason', error)}). Start one with `haneul start`.") from error
+            reason = getattr(error, "reason", error)
+            advice = "Start one with `haneul start`."
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                advice = "Whoever answers there is not trusted; AWS_CA_BUNDLE names a file with the certificates that are."
+            raise Unreachable(f"no cloud answers at {self.endpoint} ({reason}). {advice}") from error
 
     def _trust(self) -> ssl.SSLContext | None:
         """Whose certificates count: those of AWS_CA_BUNDLE (or of the profile's `ca_bundle`) where it is set, as for the SDK's clients."""

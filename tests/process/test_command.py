@@ -92,6 +92,21 @@ def test_a_data_directory_that_cannot_be_one(tmp_path: Path) -> None:
     assert found.returncode == 1 and "data directory" in found.stderr and "Traceback" not in found.stderr
 
 
+def test_a_file_that_is_in_the_way_is_named(tmp_path: Path) -> None:
+    """Because another port would not help where the disk is the matter."""
+    (tmp_path / "store").write_text("x")
+    found = command("start", "--port", "0", data_dir=tmp_path)
+    assert found.returncode == 1 and str(tmp_path / "store") in found.stderr and "--port" not in found.stderr
+
+
+@pytest.mark.parametrize("wrong", ["localhost:4566", "foo", "http://"])
+def test_an_address_that_is_none(tmp_path: Path, wrong: str) -> None:
+    """Because a scheme is easily forgotten."""
+    for arguments in (("status",), ("invoke", "f"), ("clock",)):
+        found = command(*arguments, "--endpoint", wrong, data_dir=tmp_path)
+        assert found.returncode == 1 and "--endpoint takes a URL" in found.stderr and "Traceback" not in found.stderr
+
+
 @pytest.mark.parametrize("damage", ["store", "newer", "vault"])
 def test_a_damaged_directory_is_named(tmp_path: Path, damage: str) -> None:
     """Because starting on what cannot be read would write over it."""
@@ -351,7 +366,8 @@ def test_commands_trust_whom_the_sdk_trusts(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     data = tmp_path / "data"
     with Process(data, "--tls-certificate", str(cert), "--tls-key", str(key)) as process:
-        assert "CERTIFICATE_VERIFY_FAILED" in command("status", data_dir=data).stderr
+        untrusted = command("status", data_dir=data).stderr
+        assert "CERTIFICATE_VERIFY_FAILED" in untrusted and "AWS_CA_BUNDLE" in untrusted and "haneul start" not in untrusted
         missing = command("status", data_dir=data, AWS_CA_BUNDLE=str(tmp_path / "missing"))
         assert missing.returncode == 1 and f"AWS_CA_BUNDLE names {tmp_path / 'missing'}" in missing.stderr
         assert json.loads(command("status", data_dir=data, AWS_CA_BUNDLE=str(cert)).stdout)["endpoint"] == process.endpoint
