@@ -247,6 +247,10 @@ def test_tags(gateway, api):
     gateway.untag_resource(resourceArn=arn, tagKeys=["a"])
     assert gateway.get_tags(resourceArn=arn)["tags"] == {"b": "2"}
     assert gateway.get_rest_api(restApiId=api)["tags"] == {"b": "2"}
+    for tags in ({"aws:x": "1"}, {str(number): "" for number in range(51)}):
+        assert error_of(gateway.tag_resource, resourceArn=arn, tags=tags)[0] == "BadRequestException"
+        for create in (gateway.create_rest_api, gateway.create_api_key, gateway.create_usage_plan):
+            assert error_of(create, name="tagged", tags=tags)[0] == "BadRequestException"
 
 
 def test_the_account(gateway):

@@ -61,6 +61,8 @@ def test_tags_by_arn_and_by_name(logs):
     logs.untag_log_group(logGroupName="/t", tags=["c"])
     assert logs.list_tags_log_group(logGroupName="/t")["tags"] == {"b": "2"}
     assert error_of(logs.tag_resource, resourceArn=arn, tags={str(n): "" for n in range(50)})[0] == "TooManyTagsException"
+    for operation, where in ((logs.tag_resource, {"resourceArn": arn}), (logs.tag_log_group, {"logGroupName": "/t"}), (logs.create_log_group, {"logGroupName": "/new"})):
+        assert error_of(operation, **where, tags={"AWS:x": "1"})[0] == "InvalidParameterException"
 
 
 def test_deletion_protection(logs):

@@ -177,6 +177,13 @@ def test_session_tags(cloud: Running, iam: Any) -> None:
     assert message == "Duplicate tag keys found. Please note that Tag keys are case insensitive."
 
 
+def test_tags_of_the_system(cloud: Running, iam: Any) -> None:
+    """Nobody makes up a tag that begins with aws: (IAM User Guide, "Rules for tagging in IAM and AWS STS")."""
+    user = User(cloud, "jim")
+    sts, arn = user.client("sts"), role(iam, "systems", trust({"AWS": user.arn}, "sts:AssumeRole", "sts:TagSession"))
+    refused("InvalidParameterValue", sts.assume_role, RoleArn=arn, RoleSessionName="s1", Tags=[{"Key": "aws:team", "Value": "red"}])
+
+
 def test_transitive_tags_go_on(cloud: Running, iam: Any) -> None:
     """Along a chain of roles, where they cannot be set anew; other session tags stay behind."""
     user = User(cloud, "jo")

@@ -13,6 +13,7 @@ from haneul.services.apigateway.errors import bad_request, conflict, not_found
 from haneul.services.apigateway.operations import api_operation
 from haneul.services.apigateway.patching import REPLACE_REMOVE, Rule, patched
 from haneul.services.apigateway.records import Home, home_of, key, load, remove, save
+from haneul.services.apigateway.tags import check_tags
 from haneul.store.keys import prefix_range, unpack
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import encode
@@ -63,6 +64,7 @@ async def create_api_key(call: Call, request: Shape) -> Shape:
         raise bad_request(f"API Key value should be at least {_VALUE_LENGTH_MIN} characters")
     if len(value) > _VALUE_LENGTH_MAX:
         raise bad_request(f"API Key value exceeds maximum size of {_VALUE_LENGTH_MAX} characters")
+    check_tags(request.get("tags", {}))
     document: Shape = {
         "id": cloud.ids.text(10),
         "name": request.get("name", ""),

@@ -13,6 +13,7 @@ from haneul.services.apigateway.models import put_default_models
 from haneul.services.apigateway.operations import api_operation
 from haneul.services.apigateway.patching import ALL, REPLACE, REPLACE_REMOVE, Rule, patched
 from haneul.services.apigateway.records import API_KINDS, Home, documents, find_api, home_of, key, load, put_owner, remove_owner, save
+from haneul.services.apigateway.tags import check_tags
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
 
@@ -85,6 +86,7 @@ def make_api(call: Call, request: Shape) -> Shape:
             raise NotBuilt(f"the parameter {name} of apigateway:CreateRestApi")
     if request.get("description") == "":
         raise bad_request("Description cannot be an empty string")
+    check_tags(request.get("tags", {}))
     ids = call.cloud.ids
     api: Shape = {
         "id": ids.text(10),

@@ -13,6 +13,7 @@ from haneul.services.apigateway.errors import bad_request, conflict, not_found
 from haneul.services.apigateway.operations import api_operation
 from haneul.services.apigateway.patching import convert, split_path
 from haneul.services.apigateway.records import documents, find_api, home_of, load, remove, save
+from haneul.services.apigateway.tags import check_tags
 from haneul.store.port import Reader, Transaction
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}|\$default")
@@ -101,6 +102,7 @@ async def create_stage(call: Call, request: Shape) -> Shape:
     home, api_id, name = home_of(call), request["restApiId"], request["stageName"]
     check_stage_name(name)
     check_variables(request.get("variables", {}))
+    check_tags(request.get("tags", {}))
     stage = new_stage(call, name, request["deploymentId"])
     for member in ("description", "variables", "documentationVersion", "tags"):
         if request.get(member):

@@ -20,6 +20,14 @@ _RESOURCE = re.compile(
 )
 
 
+def check_tags(tags: dict[str, str]) -> None:
+    """Whether something may have these tags."""
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise bad_request("Tag keys cannot start with aws:, which is reserved for system use")
+    if len(tags) > _TAGS_MAX:
+        raise bad_request(f"A resource can have no more than {_TAGS_MAX} tags")
+
+
 def _place(arn: str) -> tuple[str, ...]:
     """Kind and ids of the document that an ARN names."""
     found = _RESOURCE.fullmatch(unquote(arn))
@@ -60,8 +68,7 @@ async def _change(call: Call, arn: str, change: Callable[[dict[str, str]], dict[
         if document is None:
             raise not_found("Invalid Resource identifier specified")
         document["tags"] = change(document.get("tags", {}))
-        if len(document["tags"]) > _TAGS_MAX:
-            raise bad_request(f"A resource can have no more than {_TAGS_MAX} tags")
+        check_tags(document["tags"])
         save(tx, home, document, *place)
 
     await call.cloud.store.transact(work)

@@ -14,6 +14,7 @@ from haneul.services.apigateway.operations import api_operation
 from haneul.services.apigateway.patching import convert, split_path
 from haneul.services.apigateway.plane.usage import day_of, days_between, period_start, read_count
 from haneul.services.apigateway.records import Home, home_of, key, load, remove, save
+from haneul.services.apigateway.tags import check_tags
 from haneul.store.keys import prefix_range, unpack
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import encode
@@ -52,6 +53,7 @@ def _check(reader: Reader, home: Home, plan: Shape) -> None:
 async def create_usage_plan(call: Call, request: Shape) -> Shape:
     """Make a usage plan (API reference: CreateUsagePlan)."""
     home = home_of(call)
+    check_tags(request.get("tags", {}))
     plan: Shape = {"id": call.cloud.ids.text(6), "name": request["name"], "apiStages": [_stage(one) for one in request.get("apiStages", [])]}
     for name in ("description", "throttle", "quota", "tags"):
         if request.get(name):

@@ -35,6 +35,7 @@ async def create_log_group(call: Call, request: Shape) -> None:
         raise NotBuilt("the value DELIVERY of the parameter logGroupClass of logs:CreateLogGroup")
     place, name = place_of(call), request["logGroupName"]
     if request.get("tags"):
+        check_tag_keys(request["tags"])
         _check_tagging(call, name)
     group = Group(
         id=int.from_bytes(call.cloud.ids.bytes(6), "big"),
@@ -52,6 +53,12 @@ async def create_log_group(call: Call, request: Shape) -> None:
         tx.put(key, encode(group))
 
     await call.cloud.store.transact(work)
+
+
+def check_tag_keys(tags: dict[str, str]) -> None:
+    """Keys that begin with `aws:` are the system's own."""
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise invalid_parameter("aws: prefixed tag key names are not allowed for external use.")
 
 
 def _check_tagging(call: Call, name: str) -> None:

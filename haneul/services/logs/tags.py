@@ -7,7 +7,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.logs.access import find_group, group_arn, group_of_identifier, place_of
-from haneul.services.logs.groups import change_group
+from haneul.services.logs.groups import change_group, check_tag_keys
 from haneul.services.logs.records import Group
 from haneul.store.port import Transaction
 
@@ -24,6 +24,8 @@ def _of_name(call: Call, request: Shape) -> str:
 
 
 async def _tag(call: Call, name: str, tags: dict[str, str]) -> None:
+    check_tag_keys(tags)
+
     def change(tx: Transaction, group: Group) -> None:
         group.tags = {**group.tags, **tags}
         if len(group.tags) > _TAGS_MAX:

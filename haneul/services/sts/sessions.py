@@ -74,6 +74,8 @@ def session_tags(caller: Caller, tags: list[Shape], transitive: list[str]) -> Se
     given = {tag["Key"].lower() for tag in tags}
     if len(given) != len(tags):
         raise invalid_parameter("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    if any(key.startswith("aws:") for key in given):
+        raise invalid_parameter("Tag keys that begin with aws: are reserved for system use.")
     inherited = {key: caller.tags[key] for key in caller.transitive_tags if key in caller.tags}
     if given & {key.lower() for key in inherited}:
         raise invalid_parameter("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
