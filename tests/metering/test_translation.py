@@ -27,7 +27,8 @@ def test_log_groups_and_calls_are_counted_in_their_minute() -> None:
         transformation = {"metricName": "Failures", "metricNamespace": "App", "metricValue": "1"}
         logs.put_metric_filter(logGroupName="g", filterName="f", filterPattern="ERROR", metricTransformations=[transformation])
         stamp = running.clock.now() // 10**6
-        events = [{"timestamp": stamp, "message": "ERROR x"}, {"timestamp": stamp, "message": "fine"}]
+        old = {"timestamp": stamp - 15 * 86_400_000, "message": "left out, and not counted"}
+        events = [old, {"timestamp": stamp, "message": "ERROR x"}, {"timestamp": stamp, "message": "fine"}]
         logs.put_log_events(logGroupName="g", logStreamName="s", logEvents=events)
         running.advance("1m")
         now = datetime.fromtimestamp(running.clock.now() // 10**9, UTC)

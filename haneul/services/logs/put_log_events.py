@@ -53,15 +53,16 @@ async def put_log_events(call: Call, request: Shape) -> Shape:
     group_name, stream_name = request["logGroupName"], request["logStreamName"]
     service = call.service(Logs)
     rejected: dict[str, int] = {}
-    taken_bytes = 0
+    taken = taken_bytes = 0
     sequence = 0
 
     def work(tx: Transaction) -> None:
-        nonlocal rejected, taken_bytes, sequence
+        nonlocal rejected, taken, taken_bytes, sequence
         group = find_group(tx, place, group_name)
         stream = find_stream(tx, place, group, stream_name)
         first, end, rejected = _accepted(events, group, now_ms)
         if first < end:
+            taken = end - first
             taken_bytes = _store_events(call, tx, place, group, stream_name, stream, events[first:end], messages[first:end], now_ms)
             if group.subscriptions or group.metric_filters:
                 batch = Ingested(place, group, stream_name, stream, events[first:end])
@@ -72,7 +73,7 @@ async def put_log_events(call: Call, request: Shape) -> Shape:
     if taken_bytes:
         call.cloud.signals.notify(f"logs:{group_arn(call, group_name)}")
         call.cloud.usage.add(place.account, place.region, "logs", "IncomingBytes", group_name, taken_bytes)
-        call.cloud.usage.add(place.account, place.region, "logs", "IncomingLogEvents", group_name, len(events))
+        call.cloud.usage.add(place.account, place.region, "logs", "IncomingLogEvents", group_name, taken)
     result: Shape = {"nextSequenceToken": f"{sequence:056d}"}
     if rejected:
         result["rejectedLogEventsInfo"] = rejected
