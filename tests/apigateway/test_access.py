@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -86,6 +88,28 @@ def test_bad_signatures(cloud, gateway):
     assert signed(cloud, api, "/prod", "test", "test", service="s3").status == 403
     tampered = send(cloud, api, "/prod", headers={"Authorization": "nonsense"})
     assert tampered.status == 403
+
+
+def test_tokens_where_signatures_are_meant(cloud, gateway):
+    """A token of somebody else's is no signature, which is said of methods that want one and of paths that are not there; it is not repeated."""
+    api = make_api(gateway, {"/": {"GET": {"function": "f", "authorizationType": "AWS_IAM"}}})
+    deploy(gateway, api)
+    for path in ("/prod", "/prod/nothing"):
+        bearer = send(cloud, api, path, headers={"Authorization": "Bearer abc"})
+        assert (bearer.status, bearer.header("x-amzn-ErrorType")) == (403, "IncompleteSignatureException")
+        assert bearer.json["message"] == (
+            "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): "
+            f"'{base64.b64encode(hashlib.sha256(b'Bearer abc').digest()).decode()}'."
+        )
+        for token in ("eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "Basic dXNlcjpwYXNz="):
+            bare = send(cloud, api, path, headers={"Authorization": token})
+            assert bare.status == 403
+            assert bare.json["message"] == (
+                "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. "
+                "Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
+                f"(Hashed with SHA-256 and encoded with Base64) Authorization={base64.b64encode(hashlib.sha256(token.encode()).digest()).decode()}"
+            )
+    assert send(cloud, api, "/prod/nothing").json["message"] == "Missing Authentication Token"
 
 
 def test_resource_policies(cloud, gateway):

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import calendar
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import date as calendar_date
+from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qsl
@@ -26,6 +28,8 @@ EXPIRES_SECONDS_MAX = 604_800
 EXPIRES_SECONDS_DEFAULT = 900
 
 _NO_BODY_HASH = "Missing required header for this request: x-amz-content-sha256"
+_NO_DATE = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
+_THREE_COMPONENTS = "The authorization header is malformed; the authorization header requires three components: Credential, SignedHeaders, and Signature."
 _PAYLOAD_WORDS = (
     "UNSIGNED-PAYLOAD",
     "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
@@ -120,23 +124,24 @@ def _unsupported(message: str, authorization: str) -> SignatureProblem:
     return SignatureProblem("unsupported", detail_s3=message, fields={"ArgumentName": "Authorization", "ArgumentValue": authorization})
 
 
-def read_grant(authorization: str) -> tuple[Grant, str]:
-    """The parts of an Authorization header, and its signature. Raises SignatureProblem."""
+def read_grant(authorization: str, *, dated: bool) -> tuple[Grant, str]:
+    """The parts of an Authorization header, and its signature. `dated`: whether the request says when it was signed. Raises SignatureProblem."""
     algorithm, _, rest = authorization.partition(" ")
-    if algorithm != ALGORITHM:
-        raise SignatureProblem("unsupported", f"Unsupported AWS 'algorithm': '{algorithm}'. ")
     found: dict[str, str] = {}
     for piece in rest.split(","):
-        name, _, value = piece.strip().partition("=")
+        name, equals, value = piece.strip().partition("=")
+        if name and not equals:
+            where = f"Authorization header (hashed with SHA-256 and encoded with Base64): '{_hashed(authorization)}'."
+            raise SignatureProblem("incomplete", f"Invalid key=value pair (missing equal-sign) in {where}", _THREE_COMPONENTS)
         found[name] = value
-    missing = [name for name in ("Credential", "Signature", "SignedHeaders") if not found.get(name)]
+    missing = [f"Authorization header requires '{name}' parameter." for name in ("Credential", "Signature", "SignedHeaders") if not found.get(name)]
     if missing:
-        text = " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
-        raise SignatureProblem(
-            "incomplete",
-            f"{text} Authorization={authorization.partition('Signature=')[0]}",
-            "The authorization header is malformed; the authorization header requires three components: Credential, SignedHeaders, and Signature.",
-        )
+        if not dated:
+            missing.append(_NO_DATE)
+        text = f"{' '.join(missing)} (Hashed with SHA-256 and encoded with Base64) Authorization={_hashed(authorization)}"
+        raise SignatureProblem("incomplete", text, _THREE_COMPONENTS)
+    if algorithm != ALGORITHM:
+        raise SignatureProblem("unsupported", f"Unsupported AWS 'algorithm': '{algorithm}'. ")
     return _grant(found["Credential"], found["SignedHeaders"], "incomplete"), found["Signature"]
 
 
@@ -145,7 +150,7 @@ def signed_by_header(request: HttpRequest, grant: Grant, signature: str) -> Sign
     headers = request.headers
     timestamp = headers.get("x-amz-date") or headers.get("date", "")
     if not timestamp:
-        raise SignatureProblem("no-date", "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+        raise SignatureProblem("no-date", _NO_DATE)
     return Signed(grant, signature, timestamp, headers.get("x-amz-security-token", ""), _HEADER_CONTEXT)
 
 
@@ -239,6 +244,11 @@ def _grant(credential: str, headers: str, problem: str) -> Grant:
             f'{where}incorrect terminal "{terminal}". This endpoint uses "{TERMINAL}".',
         )
     return Grant(key, day, region, service, headers.lower())
+
+
+def _hashed(authorization: str) -> str:
+    """A header as refusals show it: what may be somebody's secret is not repeated."""
+    return b64encode(sha256(authorization.encode("utf-8", "replace")).digest()).decode()
 
 
 def _is_day(text: str) -> bool:

@@ -155,7 +155,7 @@ class Verifier:
         prefix, found, signature = authorization.rpartition("Signature=")
         grant = self._grants.get(prefix) if found else None
         if grant is None:
-            grant, signature = read_grant(authorization)
+            grant, signature = read_grant(authorization, dated="x-amz-date" in request.headers or "date" in request.headers)
             if authorization.endswith("Signature=" + signature):
                 if len(self._grants) >= _KEY_CACHE_SIZE:
                     self._grants.clear()

@@ -109,6 +109,17 @@ def authorize_iam(cloud: Cloud, exchange: Exchange) -> Caller:
     return caller
 
 
+def no_such_method(cloud: Cloud, exchange: Exchange) -> Refusal:
+    """The refusal of a request for no resource or method: first of its Authorization header, where that is none of a signature."""
+    if "authorization" in exchange.request.headers:
+        try:
+            cloud.authority.authenticate(exchange.request, _SIGNING_MODEL)
+        except ServiceError as error:
+            if error.code == "IncompleteSignatureException":
+                return Refusal("MISSING_AUTHENTICATION_TOKEN", error.message, error.code, 403)
+    return missing_token()
+
+
 class KeyRing:
     """API keys and usage plans as requests meet them, remembered until something changes."""
 

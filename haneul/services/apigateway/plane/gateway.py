@@ -14,7 +14,7 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import NotBuilt
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.ports import Shape
-from haneul.services.apigateway.plane.access import KeyRing, authorize_iam, check_policy, policy_allows
+from haneul.services.apigateway.plane.access import KeyRing, authorize_iam, check_policy, no_such_method, policy_allows
 from haneul.services.apigateway.plane.compiled import Stage, compile_stage
 from haneul.services.apigateway.plane.deciders import Deciders
 from haneul.services.apigateway.plane.exchange import Exchange
@@ -27,7 +27,6 @@ from haneul.services.apigateway.plane.refusals import (
     bad_body,
     bad_parameters,
     forbidden,
-    missing_token,
     refusal_response,
     throttled,
     too_large,
@@ -145,11 +144,11 @@ class Gateway:
     def _route(self, exchange: Exchange) -> None:
         found = exchange.stage.routes.find(exchange.path)
         if found is None:
-            raise missing_token()
+            raise no_such_method(self._cloud, exchange)
         resource, exchange.path_parameters = found
         method = exchange.stage.method(resource, exchange.request.method)
         if method is None:
-            raise missing_token()
+            raise no_such_method(self._cloud, exchange)
         exchange.method = method
 
     async def _read_body(self, exchange: Exchange) -> None:
