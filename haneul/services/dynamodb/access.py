@@ -55,22 +55,22 @@ def partition_conditions(values: Sequence[list[str]]) -> dict[str, Any]:
     return made
 
 
-def _batch_parts(part: Any) -> list[Shape]:
+def _batch_parts(part: Any) -> list[Any]:
     if isinstance(part, dict):
         return list(part["Keys"])
     return [one["PutRequest"]["Item"] if one.get("PutRequest") else one["DeleteRequest"]["Key"] for one in part if one]
 
 
-def _key_of(request: Shape) -> Shape:
+def _key_of(request: Shape) -> Any:
     return request.get("Key") or request.get("Item") or {}
 
 
-def _make(call: Call, request: Shape, keys: list[Shape]) -> dict[str, Any]:
+def _make(call: Call, request: Shape, keys: list[Any]) -> dict[str, Any]:
     service = call.service(DynamoDb)
     found = service.stored_table(*service.place(call, request["TableName"]))
     made: dict[str, Any] = {}
     attributes = _attributes(service, request)
-    keys = [key for key in keys if isinstance(key, dict)]  # The operation itself says what is wrong with the others.
+    keys = [key for key in keys if isinstance(key, dict)]  # Nothing is checked yet. The operation itself says what is wrong with the others.
     for key in keys:
         attributes.update(key)
     if found is not None:
