@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -70,11 +70,19 @@ class FileBody:
     begun: bytes = b""
 
 
-@dataclass(slots=True)
 class HttpResponse:
     """One response: bytes, a part of a file, or a stream of chunks (sent chunked unless a Content-Length header stands). `repeated` are headers whose names stand in `headers` already."""
 
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | FileBody | AsyncIterator[bytes] = b""
-    repeated: Sequence[tuple[str, str]] = ()
+    __slots__ = ("body", "headers", "repeated", "status")
+
+    def __init__(
+        self,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+        body: bytes | FileBody | AsyncIterator[bytes] = b"",
+        repeated: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self.status = status
+        self.headers = headers if headers is not None else {}
+        self.body = body
+        self.repeated = repeated

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +17,6 @@ ResourceOf = Callable[["Call", Shape], str | tuple[str, ...]]
 ConditionsOf = Callable[["Call", Shape], Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
 class Operation:
     """`service`:`name` as in the model; `action` is the IAM action that allows it, on `resource` (ARNs made from the request; "*" without).
 
@@ -27,16 +25,47 @@ class Operation:
     (`call.authorize`), because they depend on what it finds. `public` operations need no credentials at all (STS with a web identity).
     """
 
-    service: str
-    name: str
-    handler: Handler
-    action: str
-    resource: ResourceOf | None
-    conditions: ConditionsOf | None
-    authorized_inside: bool
-    public: bool
-    partial: str
-    tagging: str = ""
+    __slots__ = ("action", "authorized_inside", "conditions", "handler", "name", "partial", "public", "resource", "service", "tagging")
+
+    def __init__(
+        self,
+        service: str,
+        name: str,
+        handler: Handler,
+        action: str,
+        resource: ResourceOf | None,
+        conditions: ConditionsOf | None,
+        *,
+        authorized_inside: bool,
+        public: bool,
+        partial: str,
+        tagging: str,
+    ) -> None:
+        self.service = service
+        self.name = name
+        self.handler = handler
+        self.action = action
+        self.resource = resource
+        self.conditions = conditions
+        self.authorized_inside = authorized_inside
+        self.public = public
+        self.partial = partial
+        self.tagging = tagging
+
+    def with_handler(self, handler: Handler) -> Operation:
+        """The same operation, carried out by another function."""
+        return Operation(
+            self.service,
+            self.name,
+            handler,
+            self.action,
+            self.resource,
+            self.conditions,
+            authorized_inside=self.authorized_inside,
+            public=self.public,
+            partial=self.partial,
+            tagging=self.tagging,
+        )
 
 
 class Marked:
@@ -45,7 +74,6 @@ class Marked:
     def __init__(self, handler: Handler, operations: tuple[Operation, ...]) -> None:
         self.handler = handler
         self.operations = operations
-        self.__doc__ = handler.__doc__
 
     def __call__(self, call: Call, request: Shape) -> Awaitable[Shape | None]:
         return self.handler(call, request)
@@ -70,7 +98,18 @@ def operation(
 
     def mark(given: TypedHandler | Marked) -> Marked:
         handler, known = (given.handler, given.operations) if isinstance(given, Marked) else (cast(Handler, given), ())
-        made = Operation(service, name, handler, action or full_name, resource, conditions, authorized_inside, public, partial, tagging)
+        made = Operation(
+            service,
+            name,
+            handler,
+            action or full_name,
+            resource,
+            conditions,
+            authorized_inside=authorized_inside,
+            public=public,
+            partial=partial,
+            tagging=tagging,
+        )
         return Marked(handler, (*known, made))
 
     return mark

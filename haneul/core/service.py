@@ -7,6 +7,8 @@ import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.operation import Operation, operations_in
 from haneul.core.quirks import Quirks
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from haneul.core.errors import ServiceError
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Service:
     """One AWS service. A subclass lives in `services/X/service.py`; its operations are the `@operation` functions of that package's modules.
 
@@ -93,11 +96,16 @@ class Service:
 
     @classmethod
     def operations(cls) -> dict[str, Operation]:
-        """All operations of the service's package by name."""
-        package = importlib.import_module(cls.__module__.rpartition(".")[0])
-        found: dict[str, Operation] = {}
-        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            for one in operations_in(importlib.import_module(module.name)):
-                if found.setdefault(one.name, one) is not one:
-                    raise RuntimeError(f"{cls.name}:{one.name} is defined twice")
-        return found
+        """All operations of the service by name."""
+        return operations_of(cls)
+
+
+def operations_of(kind: Any) -> dict[str, Operation]:
+    """All operations of the package in which a service's class lies, by name."""
+    package = importlib.import_module(kind.__module__.rpartition(".")[0])
+    found: dict[str, Operation] = {}
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        for one in operations_in(importlib.import_module(module.name)):
+            if found.setdefault(one.name, one) is not one:
+                raise RuntimeError(f"{kind.name}:{one.name} is defined twice")
+    return found

@@ -7,7 +7,6 @@ had successful requests in the last quarter of an hour, and what the account has
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable
 
 from haneul.clock import MINUTE, Clock, Timer
@@ -185,7 +184,7 @@ def _measured(one: Operation, latencies_of: Callable[[Call], Latencies]) -> Oper
         return result
 
     if name in MEASURED:
-        return dataclasses.replace(one, handler=run)
+        return one.with_handler(run)
     if name in _PAGES:
-        return dataclasses.replace(one, handler=run_page)
-    return dataclasses.replace(one, handler=run_many) if name in TABLES_OF else one
+        return one.with_handler(run_page)
+    return one.with_handler(run_many) if name in TABLES_OF else one

@@ -14,7 +14,7 @@ from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.operation import Operation
 from haneul.core.ports import LINKS_CHANGED
 from haneul.core.quirks import Quirks
-from haneul.core.service import Service
+from haneul.core.service import Service, operations_of
 from haneul.services.dynamodb import expiry, lifecycle, retention, tokens
 from haneul.services.dynamodb.errors import not_found, validation
 from haneul.services.dynamodb.expressions.request import Parsers
@@ -111,7 +111,7 @@ class DynamoDb(Service):
     @classmethod
     def operations(cls) -> dict[str, Operation]:
         """The operations; those on items report how long they take."""
-        return measured(super().operations().values(), lambda call: call.service(cls).latencies)
+        return measured(operations_of(cls).values(), lambda call: call.service(cls).latencies)
 
     def _links_changed(self) -> None:
         self.cloud.clock.run(revival.revive(self), name="replicas")
