@@ -36,10 +36,10 @@ class Operation:
         resource: ResourceOf | None,
         conditions: ConditionsOf | None,
         *,
-        authorized_inside: bool,
-        public: bool,
-        partial: str,
-        tagging: str,
+        authorized_inside: bool = False,
+        public: bool = False,
+        partial: str = "",
+        tagging: str = "",
     ) -> None:
         self.service = service
         self.name = name

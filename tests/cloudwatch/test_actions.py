@@ -39,7 +39,7 @@ class _Noting(Service):
             return {}
 
         name = cls.operation
-        return {name: Operation(cls.name, name, note, f"{cls.name}:{name}", lambda call, request: request.get("FunctionName") or request["TopicArn"], None, False, False, "")}
+        return {name: Operation(cls.name, name, note, f"{cls.name}:{name}", lambda call, request: request.get("FunctionName") or request["TopicArn"], None)}
 
 
 class Functions(_Noting):

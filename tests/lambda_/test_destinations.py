@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -198,7 +197,7 @@ def test_a_destination_in_trouble_does_not_run_the_function_again(fresh_cloud: R
             raise ServiceError("InternalFailure", "", 500)
         return await real.handler(call, request)
 
-    operations["sqs:SendMessage"] = replace(real, handler=troubled)
+    operations["sqs:SendMessage"] = real.with_handler(troubled)
     _event(cloud, "counts", {"fail": True})
     cloud.advance("5m")
     assert len(_messages(cloud, runs)) == 1 and _messages(cloud, url) == []
