@@ -154,9 +154,11 @@ def handler(event, context): return 1
 
 @pytest.mark.parametrize("log_format", ["Text", "JSON"])
 def test_snapshots_and_restores(fresh_cloud: Running, log_format: str) -> None:
-    """Because the snapshot's Init phase is always reported, and each restore, in the log stream of its environment."""
+    """Because the snapshot's Init phase is always reported, and each restore, in the log stream of its environment: also when nothing is logged behind the report, and
+    what was logged before it is long written."""
     cloud = fresh_cloud
-    function(cloud, "snapped", TALKS, SnapStart={"ApplyOn": "PublishedVersions"}, LoggingConfig={"LogFormat": log_format, **({"SystemLogLevel": "DEBUG"} if log_format == "JSON" else {})})
+    code = TALKS.replace("print('at init')", "import time\nprint('at init', flush=True)\ntime.sleep(0.3)")
+    function(cloud, "snapped", code, SnapStart={"ApplyOn": "PublishedVersions"}, LoggingConfig={"LogFormat": log_format, **({"SystemLogLevel": "DEBUG"} if log_format == "JSON" else {})})
     cloud.client("lambda").publish_version(FunctionName="snapped")
     cloud.settle()
     invoke(cloud, "snapped", Qualifier="1")

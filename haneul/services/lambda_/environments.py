@@ -222,5 +222,7 @@ class Environments:
 
         def tell(kind: str, record: dict[str, Any]) -> None:
             log.add(event_line(version, kind, record, self._cloud.clock.now()))
+            if kind == "platform.initReport" and record["initializationType"] != "on-demand":
+                log.flush()  # No invocation waits for this Init phase, whose end would be written with it.
 
         return LogOutlet(log.take, tell)
