@@ -81,7 +81,7 @@ def check(value: Any, depth: int = 1) -> int:
     if type(value) is not dict or len(value) != 1:
         return _check_unusual(value, depth)
     for kind, inner in value.items():
-        # The usual kinds are called by their names, which costs the compiled code a third of what it costs to look them up.
+        # The usual kinds are called by their names: compiled, that goes straight, without a look-up and a call through the interpreter.
         if type(inner) is str:
             if kind == "S":
                 return len(inner) if inner.isascii() else len(inner.encode())
