@@ -15,8 +15,8 @@ from pathlib import Path
 from botocore.credentials import Credentials
 
 from bench import requests, servers
+from bench.programs import FOLDER
 
-FOLDER = Path(sys.prefix) / "share" / "haneul-peers"
 FAILURES = (subprocess.CalledProcessError, RuntimeError, OSError)
 _Command = Callable[[Path, Path, int], list[str]]
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.programs import program
+
 ROOT = Path(__file__).parent.parent
 SERVER_CORE = 0
 LOAD_CORE = 1 if (os.cpu_count() or 1) > 1 else 0
@@ -112,9 +114,9 @@ def haneul(*, pinned: bool = True, kept: Path | None = None, workers: int = 1) -
 
 @contextlib.contextmanager
 def nginx(root: Path) -> Iterator[Target | None]:
-    """nginx serving the files below `root`, or None where it is not installed."""
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
-    if not Path(program).exists():
+    """nginx serving the files below `root`, or None where it cannot be had."""
+    found = program("nginx", "nginx")
+    if found is None:
         yield None
         return
     port = free_port()
@@ -125,7 +127,7 @@ def nginx(root: Path) -> Iterator[Target | None]:
         f"uwsgi_temp_path {folder}; scgi_temp_path {folder}; server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
     )
     try:
-        with process("nginx", [program, "-c", str(folder / "nginx.conf"), "-p", str(folder)], port=port) as target:
+        with process("nginx", [found.path, "-c", str(folder / "nginx.conf"), "-p", str(folder)], port=port) as target:
             yield target
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,12 +1,11 @@
 """Reads answered by two processes on one data directory (`haneul start --workers 2`), against those of one.
 
-All of them, and the load, share the machine's cores here, so the load must cost little: it comes from wrk, where that is installed.
+All of them, and the load, share the machine's cores here, so the load must cost little: it comes from wrk.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 import statistics
 import subprocess
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from bench import requests, servers
 from bench.data_plane import client
 from bench.load import take_turns
+from bench.programs import Program, program
 from bench.table import Table
 
 _LISTS, _LENGTH = 50, 20
@@ -24,7 +24,7 @@ _DYNAMODB = "DynamoDB_20120810."
 def run(table: Table, seconds: float) -> None:
     """Measure GetItem and Query."""
     print("workers")
-    wrk = shutil.which("wrk")
+    wrk = program("wrk", "wrk", "libluajit-5.1-2")
     if wrk is None:
         table.add("reads by two processes", "not measured (no wrk here)")
         return
@@ -42,10 +42,9 @@ def run(table: Table, seconds: float) -> None:
             table.add(f"DynamoDB {name}, two processes", f"{statistics.median(ours for ours, _ in turns):,.0f}/s", ratio=ratio, against="one process", at_least=1.6)
 
 
-def _rate(wrk: str, port: int, script: Path, seconds: float) -> float:
-    found = subprocess.run(
-        [wrk, "-t1", "-c64", f"-d{max(1, round(seconds))}", "-s", str(script), f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True, preexec_fn=servers.unpin
-    ).stdout
+def _rate(wrk: Program, port: int, script: Path, seconds: float) -> float:
+    command = [wrk.path, "-t1", "-c64", f"-d{max(1, round(seconds))}", "-s", str(script), f"http://127.0.0.1:{port}"]
+    found = subprocess.run(command, env=wrk.environment, capture_output=True, text=True, check=True, preexec_fn=servers.unpin).stdout
     if "Non-2xx" in found or "Socket errors" in found:
         raise RuntimeError(f"requests failed: {found}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", found)

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
-from haneul.core.bodies import chunks_of
 from haneul.core.errors import ClientGone
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import IncomingBody, Unanswerable
 from haneul.front.head import NO_BODY, head_bytes
 from haneul.front.incoming import METHODS, Incoming, Refused, joined, path_of_absolute, refuse_coding
-from haneul.front.respond import bound_near, driver, send_stream
+from haneul.front.respond import bound_near, driver, send_answer
 
 if TYPE_CHECKING:
     from haneul.front.server import Server
@@ -30,8 +29,7 @@ Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 _HEADER_BYTES_MAX = 64 * 1024
 _HEADER_COUNT_MAX = 256
 # What a process of ours that relays a request adds to its head.
-_RELAYED_HEADERS = 4
-_RELAYED_BYTES = 256
+_RELAYED_HEADERS, _RELAYED_BYTES = 4, 256
 _STREAM_FROM_BYTES = 1 << 20
 _QUEUE_MAX = 32
 _JOIN_BELOW_BYTES = 65_536
@@ -44,7 +42,7 @@ class Connection(asyncio.Protocol):
     """The server's side of one connection."""
 
     __slots__ = (
-        "_body", "_closing", "_current", "_driven", "_due", "_earlier_bytes", "_handler", "_head_bytes", "_headers", "_lingering", "_more_headers",
+        "_body", "_closing", "_current", "_driven", "_due", "_earlier_bytes", "_handler", "_head_bytes", "_headers", "_held", "_lingering", "_more_headers",
         "_names", "_parser", "_raw", "_read_bytes", "_reading_paused", "_ready", "_remote_given", "_room", "_server", "_stream", "_transport",
         "_unread", "_url", "_work", "_writable", "last_progress", "remote", "request_began", "secure",
     )
@@ -73,6 +71,7 @@ class Connection(asyncio.Protocol):
         self._work: asyncio.Task[Any] | None = None
         self._closing = False
         self._due = False
+        self._held = b""  # Answers on their way to the transport.
         self._room = 0
         self._unread = 0
         self._lingering: asyncio.TimerHandle | None = None
@@ -140,6 +139,7 @@ class Connection(asyncio.Protocol):
         if self._stream is not None and not self._stream.finished:
             self._stream.abort()
         if self._current is None:
+            self.write_held()
             return False
         # Most who send no more have gone for good; one that only closed its sending half still gets its answer.
         self._current.disconnected = True
@@ -236,6 +236,9 @@ class Connection(asyncio.Protocol):
     def _pump(self) -> None:
         """Answer what is ready, in order, as far as it goes without waiting."""
         while self._ready and self._current is None and not self._closing:
+            if self._writable is not None and not self._writable.is_set():
+                self._hold()
+                return
             pending = self._current = self._ready.pop(0)
             if self._reading_paused and len(self._ready) <= _QUEUE_MAX // 2 and pending.incoming is None:
                 self._resume()
@@ -308,16 +311,31 @@ class Connection(asyncio.Protocol):
         except ValueError:
             head, body = self._withheld(pending), b""
         if not body or pending.method == "HEAD" or response.status in NO_BODY:
-            self._transport.write(head)
+            self._write_soon(head)
         elif len(body) < _JOIN_BELOW_BYTES:
-            self._transport.write(head + body)
+            self._write_soon(head + body)
         else:
             self._write_large(head, body)
         self._current = None
         if not pending.keep_alive:
             self._end()
-        elif self._writable is not None and not self._writable.is_set():
-            self._hold()
+
+    def _write_soon(self, data: bytes) -> None:
+        """Write an answer together with those of other connections."""
+        if not self._held:
+            self._held = data
+            self._server.write_soon(self)
+            return
+        self._held += data
+        if len(self._held) > _JOIN_BELOW_BYTES:
+            self.write_held()
+
+    def write_held(self) -> None:
+        """Write what `_write_soon` was given."""
+        held = self._held
+        self._held = b""
+        if held and not self._transport.is_closing():
+            self._transport.write(held)
 
     def _write_large(self, head: bytes, body: bytes) -> None:
         """Write a body that is in memory and stays there: it goes out with what others have to say, not between their answers."""
@@ -326,6 +344,7 @@ class Connection(asyncio.Protocol):
                 bound_near(self._transport)
             self._room = len(body)
             self._transport.set_write_buffer_limits(high=len(head) + len(body) + _JOIN_BELOW_BYTES)
+        self.write_held()
         self._transport.writelines((head, body))
 
     def _answer_at_length(self, pending: Incoming, response: HttpResponse, body: FileBody | AsyncIterator[bytes]) -> None:
@@ -335,7 +354,7 @@ class Connection(asyncio.Protocol):
         try:
             head = head_bytes(response, length, self._server.date, pending.keep_alive)
         except ValueError:
-            self._transport.write(self._withheld(pending))
+            self.write(self._withheld(pending))
             self._let_go(body)
             self._done(pending)
             return
@@ -369,19 +388,7 @@ class Connection(asyncio.Protocol):
         self._work = asyncio.get_running_loop().create_task(wait())
 
     async def _send(self, pending: Incoming, head: bytes, body: FileBody | AsyncIterator[bytes], chunked: bool) -> None:
-        try:
-            self.write(head)
-            if pending.method != "HEAD":
-                await send_stream(self, chunks_of(body) if isinstance(body, FileBody) else body, chunked)
-        except (ConnectionError, ClientGone, BrokenPipeError):
-            self.abort()
-        except Exception:
-            # The head is out: all that can be told now is that the body ends too early.
-            _log.exception("a response failed while it was being sent")
-            self.abort()
-        finally:
-            if not isinstance(body, FileBody) and hasattr(body, "aclose"):
-                await body.aclose()
+        await send_answer(self, head, body, chunked, whole=pending.method != "HEAD")
         self._work = None
         self._done(pending)
         if self._ready and self._current is None:
@@ -398,8 +405,7 @@ class Connection(asyncio.Protocol):
         if self._stream is not None:
             self._stream.abort()
         body = (refused.message + "\n").encode()
-        response = HttpResponse(refused.status, {"Content-Type": "text/plain"}, body)
-        self._transport.write(head_bytes(response, len(body), self._server.date, False) + body)
+        self.write(head_bytes(HttpResponse(refused.status, {"Content-Type": "text/plain"}), len(body), self._server.date, False) + body)
         self._end()
 
     def _end(self) -> None:
@@ -409,6 +415,7 @@ class Connection(asyncio.Protocol):
         is thrown away for a while.
         """
         self._closing = True
+        self.write_held()
         if not self.request_began:
             self._transport.close()
             return
@@ -440,6 +447,7 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         if self._closing and self._transport.is_closing():
             raise ConnectionError("the client went away")
+        self.write_held()
         self._transport.write(data)
 
     async def drain(self) -> None:
@@ -462,10 +470,12 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         self._closing = True
+        self.write_held()
         self._transport.close()
 
     def abort(self) -> None:
         self._closing = True
+        self.write_held()
         self._transport.abort()
 
     def time_out(self) -> None:
@@ -487,4 +497,4 @@ class Connection(asyncio.Protocol):
 
     def _begin_body(self) -> None:
         if self._current is not None and self._current.expects_continue:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -6,13 +6,20 @@ Not compiled: the interpreter hands on what a coroutine returns without an excep
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import types
 from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING, Any, cast
 
+from haneul.core.bodies import chunks_of
+from haneul.core.errors import ClientGone
+from haneul.core.http import FileBody
+
 if TYPE_CHECKING:
     from haneul.front.connection import Connection
+
+_log = logging.getLogger("haneul")
 
 
 @types.coroutine
@@ -47,7 +54,24 @@ def bound_near(transport: asyncio.BaseTransport) -> None:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _NEAR_BYTES)
 
 
-async def send_stream(connection: Connection, parts: AsyncIterator[bytes], chunked: bool) -> None:
+async def send_answer(connection: Connection, head: bytes, body: FileBody | AsyncIterator[bytes], chunked: bool, *, whole: bool) -> None:
+    """Send an answer whose body comes in parts; without the body if it is not to be `whole`. Where that fails, the connection is cut."""
+    try:
+        connection.write(head)
+        if whole:
+            await _send_stream(connection, chunks_of(body) if isinstance(body, FileBody) else body, chunked)
+    except (ConnectionError, ClientGone, BrokenPipeError):
+        connection.abort()
+    except Exception:
+        # The head is out: all that can be told now is that the body ends too early.
+        _log.exception("a response failed while it was being sent")
+        connection.abort()
+    finally:
+        if not isinstance(body, FileBody) and hasattr(body, "aclose"):
+            await body.aclose()
+
+
+async def _send_stream(connection: Connection, parts: AsyncIterator[bytes], chunked: bool) -> None:
     """Send what an iterator yields, chunk by chunk, no faster than the client reads."""
     async for part in parts:
         if not part:

@@ -10,11 +10,13 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from haneul.clock import Clock, Ids
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
+from haneul.front.connection import Connection
 from haneul.front.server import Server
 from haneul.store.sealed import SealedFile, SealedWriter
 from haneul.store.vault import Vault
@@ -309,6 +311,38 @@ async def test_stopping_finishes_what_is_in_flight(wire: Wire) -> None:
     answer = await task
     await stopping
     assert answer.endswith(b"slow") and b"Connection: close" in answer
+
+
+async def test_answers_that_are_written_together_all_arrive(wire: Wire) -> None:
+    """Because answers are held until those of other connections are there: none may wait for company that does not come, nor be lost with a client that sends no more."""
+    clients = [await asyncio.open_connection("127.0.0.1", wire.port) for _ in range(40)]
+    for at, (_, writer) in enumerate(clients):
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+        if at % 2:
+            writer.write_eof()
+    await wire.until(lambda: sum(connection.answering for connection in wire.server.connections) == 40)
+    wire.release.set()
+    for at, (reader, writer) in enumerate(clients):
+        answer = b""
+        while answer.count(b"slow") < 2:
+            part = await asyncio.wait_for(reader.read(1024), 10)
+            assert part, f"connection {at} ended after {answer!r}"
+            answer += part
+        writer.close()
+
+
+async def test_a_client_that_leaves_while_its_answer_is_held_still_gets_it(wire: Wire) -> None:
+    """The end of what a client sends may be read between an answer and the moment when all held answers are written."""
+    transport = Mock(spec=asyncio.Transport)
+    transport.is_closing.return_value = False
+    connection = Connection(wire.server, wire.handle)
+    connection.connection_made(transport)
+    connection.data_received(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+    connection.answer_ready()
+    wire.release.set()
+    await wire.until(lambda: not connection.answering)
+    assert not transport.write.called and connection.eof_received() is False
+    assert transport.write.call_args.args[0].endswith(b"\r\n\r\nslow")
 
 
 async def test_a_listening_socket_can_be_adopted(wire: Wire) -> None:
