@@ -38,6 +38,7 @@ TIME_AND_CHANCE: tuple[str, ...] = (
     "haneul/runtime/inside/bootstrap.py: time.gmtime",
     "haneul/runtime/inside/bootstrap.py: time.monotonic",
     "haneul/runtime/inside/bootstrap.py: time.time_ns",
+    "haneul/runtime/inside/jail.py: time.monotonic_ns",
     # A function's deadline and its billed milliseconds are real time, however far the cloud's clock has been moved.
     "haneul/runtime/runtime.py: time.monotonic_ns",
     "haneul/runtime/runtime.py: time.time_ns",

@@ -102,7 +102,7 @@ class Environment(Initialising):
             raise
         self._around.began(self)
         # The Init phase does not include making the sandbox, but a restore is nothing else.
-        self._launched_ns = begun_ns if self._plan.restored else self._around.monotonic_ns()
+        self._launched_ns = begun_ns if self._plan.restored else sandbox.made_ns or self._around.monotonic_ns()
         self._sandbox = sandbox
         self.alive = True
         self._logs = LogReader(sandbox.log, self._around.wall_ns, self._lines)

@@ -306,10 +306,10 @@ class NamespaceDriver(Driver):
         if not await readable(sandbox.channel.fileno(), self.set_up_seconds_max):
             raise RuntimeUnavailable(f"The sandbox could not be set up within {self.set_up_seconds_max:.0f} seconds.")
         try:
-            data, fds, _, _ = socket.recv_fds(sandbox.channel, 1, 32)
+            data, fds, _, _ = socket.recv_fds(sandbox.channel, 9, 32)
         except ConnectionResetError:
             data, fds = b"", []
-        if data != b"H" or len(fds) < 3:
+        if data[:1] != b"H" or len(fds) < 3:
             for fd in fds:
                 os.close(fd)
             self.forget(sandbox)
@@ -320,6 +320,7 @@ class NamespaceDriver(Driver):
             if reason or sandbox.failure:
                 raise RuntimeUnavailable(f"The sandbox could not be set up: {reason or sandbox.failure}")
             raise _ZygoteLost("The sandbox could not be set up: its process ended")
+        sandbox.made_ns = int.from_bytes(data[1:], "big")
         sandbox.keeper = fds[0]
         sandbox.api = socket.socket(fileno=fds[1])
         sandbox.endpoint = socket.socket(fileno=fds[2])

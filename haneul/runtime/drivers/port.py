@@ -65,6 +65,8 @@ class Sandbox(ABC):
     """Read end of the pipe that extensions write to, where there are any; whoever takes it sets this to -1, and closes it."""
     outlet: socket.socket | None = None
     """Made inside and not connected, where there are extensions: by it the server reaches those who listen there."""
+    made_ns: int = 0
+    """When it was made and the function's process began, by the system's monotonic clock; 0 where nobody inside says."""
 
     @abstractmethod
     def kill(self) -> None:

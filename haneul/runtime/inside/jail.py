@@ -18,6 +18,7 @@ import resource
 import select
 import signal
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -99,10 +100,10 @@ def listen(ports: list[int]) -> list[socket.socket]:
 
 
 def hand_over(channel: int, listeners: list[socket.socket], extras: list[int]) -> None:
-    """Give the server a descriptor to signal this process by, the listening sockets, and what it needs for extensions."""
+    """Give the server the time, a descriptor to signal this process by, the listening sockets, and what it needs for extensions."""
     fds = array.array("i", [os.pidfd_open(os.getpid()), *(listener.fileno() for listener in listeners), *extras])
     with socket.socket(fileno=os.dup(channel)) as connection:
-        connection.sendmsg([b"H"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+        connection.sendmsg([b"H" + time.monotonic_ns().to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
     os.close(fds[0])
     for listener in listeners:
         listener.close()
