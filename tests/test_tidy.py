@@ -8,7 +8,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,14 +53,19 @@ MUTATORS = frozenset(("append", "add", "update", "pop", "popitem", "clear", "set
 DOCUMENTED = ("core", "store", "clock", "auth", "front", "events", "metering", "wire")
 
 
-@lru_cache
+@cache
 def python_files() -> tuple[Path, ...]:
     return tuple(sorted(path for path in HOUSE.rglob("*.py")))
 
 
-@lru_cache
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+@cache
+def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree))
 
 
 def name_of(path: Path) -> str:
@@ -68,14 +73,14 @@ def name_of(path: Path) -> str:
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
     """The full names of modules (or of names in them) that a tree imports."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -173,7 +178,7 @@ def sources(tree: ast.Module) -> Iterator[str]:
     for module in imported(tree):
         if FORBIDDEN_SOURCES.match(module):
             yield module
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Attribute) and FORBIDDEN_SOURCES.match(full := dotted(node).removeprefix("datetime.datetime").removeprefix(".") or dotted(node)):
             yield full
         if isinstance(node, ast.Call) and dotted(node.func) in ("asyncio.sleep", "sleep"):
@@ -200,7 +205,7 @@ def test_no_error_is_swallowed() -> None:
     """Because an error that nobody hears of is the one that costs a week."""
     problems = []
     for path in python_files():
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(tree_of(path)):
             if not isinstance(node, ast.ExceptHandler):
                 continue
             wide = node.type is None or dotted(node.type).rpartition(".")[2] in ("Exception", "BaseException")
@@ -215,7 +220,7 @@ def test_no_code_comes_from_data() -> None:
     for path in python_files():
         tree = tree_of(path)
         problems += [f"haneul/{name_of(path)}: {module}" for module in imported(tree) if module.partition(".")[0] in FORBIDDEN_CODE]
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec", "compile", "__import__"):
                 problems.append(f"haneul/{name_of(path)}: {node.func.id}")
     check(problems, tidy_exceptions.CODE_FROM_DATA, "no pickle, eval or exec")
@@ -332,7 +337,7 @@ def test_no_test_sleeps() -> None:
     """Because a test that waits for time to pass is slow on a good day and fails on a bad one: it advances the clock, or waits for an event."""
     problems = []
     for path in sorted((ROOT / "tests").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(tree_of(path)):
             if not isinstance(node, ast.Call) or dotted(node.func) not in ("time.sleep", "asyncio.sleep", "sleep"):
                 continue
             if not (node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0):
@@ -358,7 +363,7 @@ def test_compiled_modules_do_not_wait_while_they_handle_an_error() -> None:
     names = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["haneul"]["compiled"]
     problems = []
     for name in names:
-        for handler in [node for node in ast.walk(tree_of(ROOT / name)) if isinstance(node, ast.ExceptHandler)]:
+        for handler in [node for node in nodes_of(tree_of(ROOT / name)) if isinstance(node, ast.ExceptHandler)]:
             problems += [f"{name}:{node.lineno}" for node in ast.walk(handler) if isinstance(node, ast.Await | ast.Yield | ast.AsyncFor | ast.AsyncWith)]
     assert names and problems == []
 
@@ -367,7 +372,7 @@ def test_no_code_is_bound_to_one_python() -> None:
     """Because a machine has the Python that runs Haneul, and perhaps no other: `tests/support/python.py` names its runtime."""
     problems = []
     for path in sorted(path for folder in ("haneul", "tests", "bench", "examples") for path in (ROOT / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(tree_of(path)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"python3\.\d+", node.value):
                 problems.append(f"{path.relative_to(ROOT).as_posix()}:{node.lineno}")
     assert problems == []
