@@ -19,6 +19,7 @@ _SERVICES = {
     "lambda_": "Lambda",
     "logs": "Logs",
     "s3": "S3",
+    "sns": "Sns",
     "sqs": "Sqs",
     "sts": "Sts",
 }

@@ -1,0 +1,65 @@
+"""GetTopicAttributes and SetTopicAttributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from haneul.core.call import Call
+from haneul.core.operation import Shape, operation
+from haneul.services.sns import errors
+from haneul.services.sns.records import Counts, Place, TopicRecord, topic_arn, topic_of_arn
+from haneul.services.sns.service import Sns
+from haneul.services.sns.topic_attributes import checked, shown
+from haneul.store.port import Transaction
+from haneul.store.records import decode, encode
+
+# What holds for deliveries over HTTP where neither the topic nor the subscription says otherwise (Developer Guide, "Creating an HTTP/S delivery policy").
+_DELIVERY_POLICY = (
+    '{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,"numRetries":3,"numMaxDelayRetries":0,"numNoDelayRetries":0,'
+    '"numMinDelayRetries":0,"backoffFunction":"linear"},"disableSubscriptionOverrides":false,"defaultRequestPolicy":{"headerContentType":"text/plain; charset=UTF-8"}}}'
+)
+
+
+async def change_topic(call: Call, place: Place, change: Callable[[TopicRecord], None]) -> None:
+    """Change a topic's record in one transaction."""
+
+    def work(tx: Transaction) -> None:
+        row = tx.get(place.key)
+        if row is None:
+            raise errors.topic_missing()
+        record = decode(row, TopicRecord)
+        change(record)
+        tx.put(place.key, encode(record))
+
+    await call.cloud.store.transact(work)
+
+
+@operation("sns:GetTopicAttributes", action="SNS:GetTopicAttributes", resource=topic_arn)
+async def get_topic_attributes(call: Call, request: Shape) -> Shape:
+    """What a topic is, and how many subscriptions it has."""
+    place = topic_of_arn(request["TopicArn"])
+    topic = call.service(Sns).topic(place)
+    row = call.cloud.store.get(place.counts_key)
+    counts = decode(row, Counts) if row is not None else Counts()
+    facts = {
+        "TopicArn": place.arn,
+        "Owner": place.account,
+        "EffectiveDeliveryPolicy": _DELIVERY_POLICY,
+        "SubscriptionsConfirmed": str(counts.confirmed),
+        "SubscriptionsPending": str(counts.pending),
+        "SubscriptionsDeleted": str(counts.deleted),
+    }
+    return {"Attributes": {**shown(call, topic.attributes), **facts}}
+
+
+@operation(
+    "sns:SetTopicAttributes", action="SNS:SetTopicAttributes", resource=topic_arn, partial="no keys of KMS, archives, or logs of the delivery status"
+)
+async def set_topic_attributes(call: Call, request: Shape) -> None:
+    """Change one attribute; without a value, back to what it is by default."""
+    place, name = topic_of_arn(request["TopicArn"]), request["AttributeName"]
+    call.service(Sns).topic(place)
+    if name == "FifoTopic":
+        raise errors.invalid("AttributeName")
+    value = checked(call, place, name, request.get("AttributeValue") or "")
+    await change_topic(call, place, lambda record: record.attributes.__setitem__(name, value))
