@@ -13,7 +13,7 @@ from haneul.front.router import Router
 
 # Which service answers for hosts that are not API endpoints.
 _MODELS = {"monitoring": "cloudwatch", "email": "ses", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
-_DATA_PLANES = {"api": "apigateway", "function": "lambda", "website": "s3", "registry": "ecr", "issuer": "sts"}
+_DATA_PLANES = {"api": "apigateway", "function": "lambda", "website": "s3", "registry": "ecr", "issuer": "sts", "certificate": "sns"}
 
 
 class Entrance:

@@ -31,12 +31,15 @@ _PATHS = (
 _USER_REQUEST = re.compile(r"^/restapis/(?P<api>[a-z0-9]+)/(?P<rest>[^/]+/_user_request_.*)$")
 _EXECUTE_API = re.compile(r"^/_aws/execute-api/(?P<api>[a-z0-9]+)(?P<rest>/.*)?$")
 _LAMBDA_URL = re.compile(r"^/_aws/lambda-url/(?P<id>[a-z0-9]+)(?P<rest>/.*)?$")
+_CERTIFICATE = re.compile(r"^/(SimpleNotificationService-[0-9a-f]{32}\.pem)$")
+# Links in notifications of SNS, which say no more than what they do.
+_NOTIFICATION_LINK = re.compile(r"^Action=(?:ConfirmSubscription|Unsubscribe)&")
 _VERSION = re.compile(r"(?:^|&)Version=([0-9-]+)(?:&|$)")
 _CREDENTIAL_QUERY = re.compile(r"X-Amz-Credential=[^&]*?(?:%2F|/)([a-z0-9-]+)(?:%2F|/)aws4_request", re.IGNORECASE)
 
 
 class Route(NamedTuple):
-    """`kind`: "aws" (an API call of `name`), "admin", "api", "function", "website", "issuer", "registry" (`account/region`, or empty), or "unknown" (a service that is not here)."""
+    """`kind`: "aws" (an API call of `name`), "admin", "api", "function", "website", "issuer", "certificate", "registry" (`account/region`, or empty), or "unknown" (a service that is not here)."""
 
     kind: str
     name: str
@@ -96,6 +99,8 @@ class Router:
         if path.startswith("/restapis/") and (found := _USER_REQUEST.match(path)):
             request.path = "/" + found["rest"].replace("/_user_request_", "", 1)
             return Route("api", found["api"])
+        if host.kind != "bucket" and (found := _CERTIFICATE.match(path)):
+            return Route("certificate", found[1])
         return self._api_call(request, host)
 
     def _api_call(self, request: HttpRequest, host: Host) -> Route:
@@ -115,6 +120,8 @@ class Router:
                 return Route("aws", service, host.region)
         if (target := request.headers.get("x-amz-target")) is not None:
             return Route("unknown", target.rpartition(".")[0])  # Not signed, as Cognito's sign-in is not: nothing else tells whose it is.
+        if request.path == "/" and _NOTIFICATION_LINK.match(request.query) and "sns" in self._services:
+            return Route("aws", "sns")
         version = _query_version(request)
         if version is not None and version in _QUERY_VERSIONS:
             name = _QUERY_VERSIONS[version]

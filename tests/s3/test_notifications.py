@@ -163,7 +163,7 @@ def test_overlapping_configurations(s3: Any, bucket: str, queue: tuple[str, str]
 
 
 def test_what_has_no_destination_yet(s3: Any, bucket: str) -> None:
-    """SNS and EventBridge are refused clearly until they exist."""
+    """EventBridge is refused clearly until it exists, and topics by a cloud that has no SNS."""
     topic = {"TopicConfigurations": [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:t", "Events": ["s3:ObjectCreated:*"]}]}
     assert refusal(lambda: s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=topic)) == ("NotImplemented", 501)
     bridge: dict[str, Any] = {"EventBridgeConfiguration": {}}

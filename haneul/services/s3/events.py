@@ -32,7 +32,8 @@ _LATER_EVENTS = ("LifecycleExpiration:", "ObjectTagging:", "ObjectAcl:")
 _log = logging.getLogger("haneul")
 
 # Where a configuration of each kind names its destination.
-DESTINATIONS = {"QueueConfigurations": "QueueArn", "LambdaFunctionConfigurations": "LambdaFunctionArn"}
+DESTINATIONS = {"TopicConfigurations": "TopicArn", "QueueConfigurations": "QueueArn", "LambdaFunctionConfigurations": "LambdaFunctionArn"}
+_SUBJECT = "Amazon S3 Notification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,9 @@ async def send(cloud: Cloud, arn: str, body: bytes, bucket: str, account: str, *
     if target.service == "lambda":
         operation = "lambda:Invoke"
         params: Shape = {"FunctionName": arn, "InvocationType": "DryRun" if dry_run else "Event", "Payload": body}
+    elif target.service == "sns":
+        operation = "sns:Publish"
+        params = {"TopicArn": arn, "Subject": _SUBJECT, "Message": body.decode()}
     else:
         operation = "sqs:SendMessage"
         url = f"https://sqs.{target.region}.amazonaws.com/{target.account}/{target.resource}"

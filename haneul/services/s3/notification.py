@@ -17,7 +17,7 @@ from haneul.services.s3.state import change_bucket, find_bucket
 from haneul.services.s3.times import iso8601
 
 CONFIGURATIONS_MAX = 100
-_SERVICES = {"QueueConfigurations": "sqs", "LambdaFunctionConfigurations": "lambda"}
+_SERVICES = {"TopicConfigurations": "sns", "QueueConfigurations": "sqs", "LambdaFunctionConfigurations": "lambda"}
 # What a configuration may ask for: families of events, each of which may also be asked for as a whole, and events of their own.
 _FAMILIES = {
     "ObjectCreated": ("Put", "Post", "Copy", "CompleteMultipartUpload"),
@@ -33,18 +33,17 @@ _EVENTS = frozenset(
 )
 
 
-@operation("s3:PutBucketNotificationConfiguration", action="s3:PutBucketNotification", resource=bucket_arn, partial="Lambda functions and SQS queues; no SNS, no EventBridge")
+@operation("s3:PutBucketNotificationConfiguration", action="s3:PutBucketNotification", resource=bucket_arn, partial="topics, queues and functions; no EventBridge")
 async def put_bucket_notification_configuration(call: Call, request: Shape) -> None:
-    """Say which events go to which functions and queues; each destination is tried first.
+    """Say which events go to which topics, queues and functions; each destination is tried first.
 
     Errors: InvalidArgument (a destination that is not there or does not let S3 in, overlapping filters, unknown events).
     API Reference: PutBucketNotificationConfiguration.
     """
     bucket = find_bucket(call, request)
     given = request.get("NotificationConfiguration") or {}
-    for name, what in (("TopicConfigurations", "SNS topics"), ("EventBridgeConfiguration", "EventBridge")):
-        if given.get(name) is not None and given.get(name) != []:
-            raise NotBuilt(f"notifications of S3 to {what}")
+    if given.get("EventBridgeConfiguration") is not None:
+        raise NotBuilt("notifications of S3 to EventBridge")
     wanted = {kind: given[kind] for kind in DESTINATIONS if given.get(kind)}
     if sum(map(len, wanted.values())) > CONFIGURATIONS_MAX:
         raise invalid_argument("The number of notification configurations exceeds the limit", "NotificationConfiguration", "")
@@ -67,6 +66,8 @@ def _check(call: Call, bucket: Bucket, kind: str, one: Shape) -> None:
     arn = parse_arn(one.get(DESTINATIONS[kind], ""))
     if arn is None or arn.service != _SERVICES[kind]:
         raise invalid_argument("The ARN could not be parsed", DESTINATIONS[kind].removesuffix("Arn").removesuffix("Function"), one.get(DESTINATIONS[kind], ""))
+    if arn.service not in call.cloud.services:
+        raise NotBuilt(f"notifications of S3 to the service {arn.service}")
     if arn.region != bucket.region:
         message = "The notification destination service region is not valid for the bucket location constraint"
         raise invalid_argument(message, str(arn), "null")
@@ -111,7 +112,7 @@ def _filters_overlap(first: Shape, second: Shape) -> bool:
 
 
 async def _try_destinations(call: Call, bucket: Bucket, wanted: Shape) -> None:
-    """Send s3:TestEvent to every queue, and ask every function whether it could be called."""
+    """Send s3:TestEvent to every topic and queue, and ask every function whether it could be called."""
     for kind, configurations in wanted.items():
         for arn in {one[DESTINATIONS[kind]] for one in configurations}:
             test = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Time": iso8601(call.now), "Bucket": bucket.name, "RequestId": call.request_id, "HostId": call.request_id}
@@ -124,6 +125,8 @@ async def _try_destinations(call: Call, bucket: Bucket, wanted: Shape) -> None:
 def _trouble(kind: str) -> str:
     if kind == "LambdaFunctionConfigurations":
         return "Not authorized to invoke function"
+    if kind == "TopicConfigurations":
+        return "Permissions on the destination topic do not allow S3 to publish notifications from this bucket"
     return "Permissions on the destination queue do not allow S3 to publish notifications from this bucket"
 
 

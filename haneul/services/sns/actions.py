@@ -1,29 +1,56 @@
-"""The actions of SNS that a topic's policy can be about (Service Authorization Reference, "Actions, resources, and condition keys for Amazon SNS")."""
+"""The actions that a topic's policy can be about (Developer Guide, "Amazon SNS API permissions: Actions and resources reference")."""
 
 from __future__ import annotations
 
-TOPIC_ACTIONS = frozenset(
+POLICY_ACTIONS = frozenset(
     [
         "AddPermission",
-        "ConfirmSubscription",
-        "CreateTopic",
         "DeleteTopic",
         "GetDataProtectionPolicy",
-        "GetSubscriptionAttributes",
         "GetTopicAttributes",
-        "ListSubscriptions",
         "ListSubscriptionsByTopic",
         "ListTagsForResource",
-        "ListTopics",
         "Publish",
         "PutDataProtectionPolicy",
+        # Which the console puts into policies, though nothing asks for it.
         "Receive",
         "RemovePermission",
-        "SetSubscriptionAttributes",
         "SetTopicAttributes",
         "Subscribe",
+    ]
+)
+# SNS has others, which patterns in policies must not mean (Service Authorization Reference, "Actions, resources, and condition keys for Amazon SNS").
+OTHER_ACTIONS = frozenset(
+    [
+        "CheckIfPhoneNumberIsOptedOut",
+        "ConfirmSubscription",
+        "CreatePlatformApplication",
+        "CreatePlatformEndpoint",
+        "CreateSMSSandboxPhoneNumber",
+        "CreateTopic",
+        "DeleteEndpoint",
+        "DeletePlatformApplication",
+        "DeleteSMSSandboxPhoneNumber",
+        "GetEndpointAttributes",
+        "GetPlatformApplicationAttributes",
+        "GetSMSAttributes",
+        "GetSMSSandboxAccountStatus",
+        "GetSubscriptionAttributes",
+        "ListEndpointsByPlatformApplication",
+        "ListOriginationNumbers",
+        "ListPhoneNumbersOptedOut",
+        "ListPlatformApplications",
+        "ListSMSSandboxPhoneNumbers",
+        "ListSubscriptions",
+        "ListTopics",
+        "OptInPhoneNumber",
+        "SetEndpointAttributes",
+        "SetPlatformApplicationAttributes",
+        "SetSMSAttributes",
+        "SetSubscriptionAttributes",
         "TagResource",
         "Unsubscribe",
         "UntagResource",
+        "VerifySMSSandboxPhoneNumber",
     ]
 )

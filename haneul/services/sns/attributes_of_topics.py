@@ -7,11 +7,12 @@ from collections.abc import Callable
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.sns import errors
-from haneul.services.sns.records import Counts, Place, TopicRecord, topic_arn, topic_of_arn
+from haneul.services.sns.counting import LARGE_MESSAGE_SUBSCRIPTIONS_MAX, counts_of
+from haneul.services.sns.records import Place, TopicRecord, topic_arn, topic_at, topic_of_arn
 from haneul.services.sns.service import Sns
-from haneul.services.sns.topic_attributes import checked, shown
+from haneul.services.sns.topic_attributes import MESSAGE_BYTES_DEFAULT, checked, message_bytes_max, shown
 from haneul.store.port import Transaction
-from haneul.store.records import decode, encode
+from haneul.store.records import encode
 
 # What holds for deliveries over HTTP where neither the topic nor the subscription says otherwise (Developer Guide, "Creating an HTTP/S delivery policy").
 _DELIVERY_POLICY = (
@@ -24,12 +25,12 @@ async def change_topic(call: Call, place: Place, change: Callable[[TopicRecord],
     """Change a topic's record in one transaction."""
 
     def work(tx: Transaction) -> None:
-        row = tx.get(place.key)
-        if row is None:
-            raise errors.topic_missing()
-        record = decode(row, TopicRecord)
-        change(record)
-        tx.put(place.key, encode(record))
+        topic = topic_at(tx, place)
+        change(topic.record)
+        counts = counts_of(tx, topic)
+        if message_bytes_max(topic.attributes) > MESSAGE_BYTES_DEFAULT and counts.confirmed + counts.pending > LARGE_MESSAGE_SUBSCRIPTIONS_MAX:
+            raise errors.invalid(f"MaximumMessageSize Reason: a topic with messages above 256 KiB has at most {LARGE_MESSAGE_SUBSCRIPTIONS_MAX} subscriptions")
+        tx.put(place.key, encode(topic.record))
 
     await call.cloud.store.transact(work)
 
@@ -39,8 +40,7 @@ async def get_topic_attributes(call: Call, request: Shape) -> Shape:
     """What a topic is, and how many subscriptions it has."""
     place = topic_of_arn(request["TopicArn"])
     topic = call.service(Sns).topic(place)
-    row = call.cloud.store.get(place.counts_key)
-    counts = decode(row, Counts) if row is not None else Counts()
+    counts = counts_of(call.cloud.store, topic)
     facts = {
         "TopicArn": place.arn,
         "Owner": place.account,
@@ -58,8 +58,8 @@ async def get_topic_attributes(call: Call, request: Shape) -> Shape:
 async def set_topic_attributes(call: Call, request: Shape) -> None:
     """Change one attribute; without a value, back to what it is by default."""
     place, name = topic_of_arn(request["TopicArn"]), request["AttributeName"]
-    call.service(Sns).topic(place)
     if name == "FifoTopic":
         raise errors.invalid("AttributeName")
     value = checked(call, place, name, request.get("AttributeValue") or "")
+    call.service(Sns).topic(place)
     await change_topic(call, place, lambda record: record.attributes.__setitem__(name, value))

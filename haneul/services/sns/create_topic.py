@@ -6,7 +6,8 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError, refuse_given
 from haneul.core.operation import Shape, operation
 from haneul.services.sns import errors
-from haneul.services.sns.records import Counts, Place, TopicRecord, is_topic_name
+from haneul.services.sns.counting import count_new_topic
+from haneul.services.sns.records import Place, Topic, TopicRecord, is_topic_name
 from haneul.services.sns.tags import checked_tags
 from haneul.services.sns.topic_attributes import checked, defaults
 from haneul.store.port import Transaction
@@ -56,7 +57,7 @@ async def create_topic(call: Call, request: Shape) -> Shape:
         row = tx.get(place.key)
         if row is None:
             tx.put(place.key, encode(record))
-            tx.put(place.counts_key, encode(Counts()))
+            count_new_topic(tx, Topic(place, record))
             return
         known = decode(row, TopicRecord)
         if any(known.attributes.get(name, "") != value for name, value in wanted.items()):

@@ -13,7 +13,7 @@ import orjson
 from haneul.core.call import TRACE_HEADER, Call
 from haneul.core.operation import Shape
 from haneul.services.sns import errors
-from haneul.services.sns.records import Place, TopicRecord
+from haneul.services.sns.records import Topic
 
 _SUBJECT_MAX = 100
 _NAME_MAX = 256
@@ -54,7 +54,7 @@ class Message(msgspec.Struct):
         return self.texts.get(protocol, self.text)
 
 
-def checked_message(call: Call, place: Place, topic: TopicRecord, entry: Shape) -> tuple[Message, int]:
+def checked_message(call: Call, topic: Topic, entry: Shape) -> tuple[Message, int]:
     """The message of a request or an entry of a batch, and how many bytes it counts."""
     text: str = entry.get("Message") or ""
     if not text:
@@ -65,7 +65,7 @@ def checked_message(call: Call, place: Place, topic: TopicRecord, entry: Shape) 
     attributes, size = checked_attributes(entry.get("MessageAttributes") or {})
     size += len(text.encode("utf-8", "surrogatepass"))
     texts = _texts(entry.get("MessageStructure"), text)
-    group, deduplication = _tokens(place, topic, entry, text)
+    group, deduplication = _tokens(topic, entry, text)
     message = Message(
         id=call.cloud.ids.uuid(),
         at=call.now,
@@ -76,12 +76,13 @@ def checked_message(call: Call, place: Place, topic: TopicRecord, entry: Shape) 
         group=group,
         deduplication=deduplication,
         trace=call.http.headers.get("x-amzn-trace-id", "") if call.http is not None else str(call.context.get(TRACE_HEADER, "")),
-        origin=_origin(call),
+        origin=origin_of(call),
     )
     return message, size
 
 
-def _origin(call: Call) -> str:
+def origin_of(call: Call) -> str:
+    """Where the caller reached this cloud."""
     settings = call.cloud.settings
     if call.http is not None and call.http.host:
         return f"{'https' if call.http.secure else 'http'}://{call.http.host}"
@@ -106,17 +107,17 @@ def _texts(structure: str | None, text: str) -> dict[str, str]:
     return found
 
 
-def _tokens(place: Place, topic: TopicRecord, entry: Shape, text: str) -> tuple[str | None, str | None]:
+def _tokens(topic: Topic, entry: Shape, text: str) -> tuple[str | None, str | None]:
     """The message group and deduplication ids. A standard topic hands a group on to standard queues, and knows no deduplication."""
     group, deduplication = entry.get("MessageGroupId"), entry.get("MessageDeduplicationId")
-    if place.fifo and group is None:
+    if topic.fifo and group is None:
         raise errors.invalid("The MessageGroupId parameter is required for FIFO topics")
-    if not place.fifo and deduplication is not None:
+    if not topic.fifo and deduplication is not None:
         raise errors.invalid("MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this topic type")
     for name, value in (("MessageGroupId", group), ("MessageDeduplicationId", deduplication)):
         if value is not None and _TOKEN.match(value) is None:
             raise errors.invalid(f"{name} Reason: {name} can only include alphanumeric and punctuation characters. 1 to 128 in length.")
-    if place.fifo and deduplication is None:
+    if topic.fifo and deduplication is None:
         if topic.attributes["ContentBasedDeduplication"] != "true":
             raise errors.invalid("The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
         deduplication = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -171,15 +172,5 @@ def _checked(name: str, value: Mapping[str, Any]) -> Attribute:
         raise errors.invalid_value(f"The message attribute '{name}' must contain non-empty message attribute value for message attribute type '{kind}'.")
     if kind.startswith("Number") and _NUMBER.match(text) is None:
         raise errors.invalid_value(f"Could not cast message attribute '{name}' value to number.")
-    if kind == "String.Array":
-        _check_array(name, text)
     return Attribute(kind, text)
 
-
-def _check_array(name: str, text: str) -> None:
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, list) or any(isinstance(one, (list, dict)) for one in found):
-        raise errors.invalid_value(f"The message attribute '{name}' has an invalid value of the type String.Array: it must be a JSON array of strings, numbers, booleans or null.")

@@ -1,13 +1,15 @@
 """What topics and subscriptions are in the store, and the names they go by.
 
-Keys, each as a tuple; a topic is its account, region and name:
+Keys, each as a tuple. What belongs to a topic lies below the topic's id as well, so that a new topic of the same name has nothing of it:
 
 - `("sns-topic", account, region, name)` → `TopicRecord`
-- `("sns-count", account, region, name)` → `Counts`
-- `("sns-subscription", account, region, name, id)` → `SubscriptionRecord`; the id is the last part of the subscription's ARN
-- `("sns-endpoint", account, region, name, protocol, endpoint)` → the id of the topic's subscription for it
-- `("sns-owner", owner's account, region, account, name, id)` → nothing: who has which subscriptions
-- `("sns-token", account, region, name, SHA-256 of the token)` → the id of the subscription that it confirms
+- `("sns-count", account, region, name, topic's id)` → `Counts`
+- `("sns-account", account, region)` → `Totals`
+- `("sns-subscription", account, region, name, topic's id, id)` → `SubscriptionRecord`; the id is the last part of the subscription's ARN
+- `("sns-endpoint", account, region, name, topic's id, protocol, endpoint)` → the id of the topic's subscription for it
+- `("sns-token", account, region, name, topic's id, SHA-256 of the token)` → `TokenRecord`
+- `("sns-owner", owner's account, region, account, name, topic's id, id)` → nothing: who has which subscriptions
+- what FIFO topics keep besides stands in `fifo.py`
 """
 
 from __future__ import annotations
@@ -21,9 +23,12 @@ from haneul.core.arn import make_arn, parse_arn
 from haneul.core.operation import Shape
 from haneul.services.sns import errors
 from haneul.store.keys import pack
+from haneul.store.port import Reader
+from haneul.store.records import decode
 
 TOPICS = "sns-topic"
 COUNTS = "sns-count"
+ACCOUNTS = "sns-account"
 SUBSCRIPTIONS = "sns-subscription"
 ENDPOINTS = "sns-endpoint"
 OWNERS = "sns-owner"
@@ -44,7 +49,7 @@ class TopicRecord(msgspec.Struct):
 
 
 class Counts(msgspec.Struct):
-    """How many subscriptions a topic has in each state, how many it had, and how many of its own have filter policies."""
+    """How many subscriptions a topic has in each state, how many it had, and how many have filter policies."""
 
     confirmed: int = 0
     pending: int = 0
@@ -52,20 +57,43 @@ class Counts(msgspec.Struct):
     filtered: int = 0
 
 
+class Totals(msgspec.Struct):
+    """What an account has in a region, as far as it is limited: topics, and of all its topics the filter policies and pending subscriptions."""
+
+    standard: int = 0
+    fifo: int = 0
+    filtered: int = 0
+    pending: int = 0
+
+
 class SubscriptionRecord(msgspec.Struct):
-    """A subscription. `token` is the SHA-256 of the token that confirms it, which lasts until `token_until`; `confirmed` it stands as long as its topic."""
+    """A subscription. `principal` is the ARN of who made it. `authenticated`: whether who confirmed it had signed. Unless it is confirmed by then, it ends at
+    `pending_until`.
+    """
 
     id: str
     protocol: str
     endpoint: str
     owner: str
+    principal: str
     created_at: int
     attributes: dict[str, str]
-    confirmed: bool = True
-    authenticated: bool = True
+    confirmed: bool = False
+    authenticated: bool = False
     authenticate_on_unsubscribe: bool = False
-    token: str = ""
-    token_until: int = 0
+    pending_until: int = 0
+
+    @property
+    def filtered(self) -> bool:
+        return bool(self.attributes.get("FilterPolicy"))
+
+
+class TokenRecord(msgspec.Struct):
+    """What a token confirms: the subscription `id`, or one that was ended and can be taken up again."""
+
+    id: str
+    until: int
+    ended: SubscriptionRecord | None = None
 
 
 class Place(NamedTuple):
@@ -80,10 +108,6 @@ class Place(NamedTuple):
         return pack((TOPICS, *self))
 
     @property
-    def counts_key(self) -> bytes:
-        return pack((COUNTS, *self))
-
-    @property
     def arn(self) -> str:
         return make_arn("sns", self.region, self.account, self.name)
 
@@ -91,20 +115,44 @@ class Place(NamedTuple):
     def fifo(self) -> bool:
         return self.name.endswith(FIFO_SUFFIX)
 
-    def subscription_key(self, identity: str) -> bytes:
-        return pack((SUBSCRIPTIONS, *self, identity))
+
+class Topic:
+    """A topic ready for use: its record, its ARN and the keys of what belongs to it. Never changes."""
+
+    __slots__ = ("arn", "attributes", "fifo", "id", "place", "record")
+
+    def __init__(self, place: Place, record: TopicRecord) -> None:
+        self.place = place
+        self.record = record
+        self.id = record.id
+        self.arn = place.arn
+        self.fifo = place.fifo
+        self.attributes = record.attributes
+
+    @property
+    def counts_key(self) -> bytes:
+        return self.key(COUNTS)
+
+    def key(self, space: str, *parts: str | int) -> bytes:
+        """The key of something of this topic."""
+        return pack((space, *self.place, self.id, *parts))
+
+    def owner_key(self, owner: str, identity: str) -> bytes:
+        return pack((OWNERS, owner, self.place.region, self.place.account, self.place.name, self.id, identity))
 
     def subscription_arn(self, identity: str) -> str:
         return f"{self.arn}:{identity}"
 
-    def endpoint_key(self, protocol: str, endpoint: str) -> bytes:
-        return pack((ENDPOINTS, *self, protocol, endpoint))
 
-    def owner_key(self, owner: str, identity: str) -> bytes:
-        return pack((OWNERS, owner, self.region, self.account, self.name, identity))
+def topic_at(reader: Reader, place: Place) -> Topic:
+    """The topic at a place, as this transaction sees it; NotFound when there is none."""
+    row = reader.get(place.key)
+    if row is None:
+        raise errors.topic_missing()
+    return Topic(place, decode(row, TopicRecord))
 
-    def token_key(self, digest: str) -> bytes:
-        return pack((TOKENS, *self, digest))
+
+# ---- names
 
 
 def is_topic_name(name: str) -> bool:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from haneul.clock import DAY
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.sns import errors
-from haneul.services.sns.records import Counts, Place, SubscriptionRecord, topic_arn, topic_of_arn
-from haneul.services.sns.service import Sns
-from haneul.services.sns.subscription_attributes import checked
+from haneul.services.sns.counting import count_change
+from haneul.services.sns.records import ENDPOINTS, SUBSCRIPTIONS, SubscriptionRecord, Topic, topic_arn, topic_at, topic_of_arn
+from haneul.services.sns.subscription_attributes import with_changes
+from haneul.services.sns.tokens import Confirmation, offer
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
-_BUILT = ("sqs", "lambda")
+_SERVICES = {"sqs": "SQS", "lambda": "Lambda"}
 _NOT_BUILT = {
     "http": "deliveries over HTTP",
     "https": "deliveries over HTTP",
@@ -25,6 +27,10 @@ _NOT_BUILT = {
     "application": "notifications to mobile devices",
     "firehose": "Firehose, so that no topic delivers to it",
 }
+TOKEN_LASTS = 2 * DAY
+_REQUESTED = (
+    "You have chosen to subscribe to the topic {}.\nTo confirm the subscription, visit the SubscribeURL included in this message."
+)
 
 
 def _conditions(call: Call, request: Shape) -> dict[str, Any]:
@@ -35,67 +41,72 @@ def _conditions(call: Call, request: Shape) -> dict[str, Any]:
 async def subscribe(call: Call, request: Shape) -> Shape:
     """Have a topic's messages sent to a queue or function. Where there is such a subscription already, it is the answer.
 
-    A subscription to an endpoint of the caller's own account is confirmed by that; another waits for its endpoint's owner to confirm it.
+    A subscription to an endpoint of the caller's own account is confirmed by that; a queue of another account is sent a token by which it can be confirmed.
     Errors: InvalidParameter, NotFound, SubscriptionLimitExceeded, FilterPolicyLimitExceeded. API Reference: Subscribe.
     """
     place, protocol, endpoint = topic_of_arn(request["TopicArn"]), request["Protocol"], request.get("Endpoint") or ""
-    _check_protocol(protocol)
-    _check_endpoint(place, protocol, endpoint)
-    if endpoint.split(":")[4] != call.account:
-        raise NotBuilt("subscriptions of other accounts' endpoints")
-    call.service(Sns).topic(place)
+    own = _check_endpoint(call, place.fifo, protocol, endpoint)
     given: dict[str, str] = request.get("Attributes") or {}
-    attributes = {name: checked(name, value or "") for name, value in given.items()}
-    record = SubscriptionRecord(
-        id=call.cloud.ids.uuid(), protocol=protocol, endpoint=endpoint, owner=call.account, created_at=call.now, attributes=attributes
-    )
+    fresh = SubscriptionRecord(call.cloud.ids.uuid(), protocol, endpoint, call.account, call.caller.arn, call.now, {}, own, own, own)
+    confirmation = Confirmation.make(call, "SubscriptionConfirmation", _REQUESTED.format(place.arn), call.now + TOKEN_LASTS)
 
     def work(tx: Transaction) -> SubscriptionRecord:
-        if tx.get(place.key) is None:
-            raise errors.topic_missing()
-        there = tx.get(place.endpoint_key(protocol, endpoint))
+        topic = topic_at(tx, place)
+        there = tx.get(topic.key(ENDPOINTS, protocol, endpoint))
         if there is not None:
-            row = tx.get(place.subscription_key(there.decode()))
-            assert row is not None
-            known = decode(row, SubscriptionRecord)
-            if any(known.attributes.get(name, "") != value for name, value in attributes.items()):
-                raise errors.invalid("Attributes Reason: Subscription already exists with different attributes")
-            return known
-        count(tx, place, "confirmed", 1)
-        tx.put(place.subscription_key(record.id), encode(record))
-        tx.put(place.endpoint_key(protocol, endpoint), record.id.encode())
-        tx.put(place.owner_key(record.owner, record.id), b"\x01")
-        return record
+            return _known(call, tx, topic, there.decode(), given, confirmation)
+        fresh.attributes = _attributes(topic, fresh, given)
+        count_change(tx, topic, None, fresh)
+        if not own:
+            fresh.pending_until = confirmation.until
+            offer(call, tx, topic, endpoint, confirmation, fresh.id)
+        tx.put(topic.key(SUBSCRIPTIONS, fresh.id), encode(fresh))
+        tx.put(topic.key(ENDPOINTS, protocol, endpoint), fresh.id.encode())
+        tx.put(topic.owner_key(fresh.owner, fresh.id), b"\x01")
+        return fresh
 
     found = await call.cloud.store.transact(work)
     shown = found.confirmed or request.get("ReturnSubscriptionArn")
-    return {"SubscriptionArn": place.subscription_arn(found.id) if shown else "pending confirmation"}
+    return {"SubscriptionArn": f"{place.arn}:{found.id}" if shown else "pending confirmation"}
 
 
-def count(tx: Transaction, place: Place, name: str, change: int) -> None:
-    """Count a topic's subscriptions up or down."""
-    row = tx.get(place.counts_key)
-    counts = decode(row, Counts) if row is not None else Counts()
-    setattr(counts, name, getattr(counts, name) + change)
-    tx.put(place.counts_key, encode(counts))
+def _attributes(topic: Topic, record: SubscriptionRecord, given: dict[str, str]) -> dict[str, str]:
+    try:
+        return with_changes(topic, record, given)
+    except ServiceError as error:
+        if error.code != "InvalidParameter" or "Delivery protocol" in error.message:
+            raise
+        raise errors.invalid(f"Attributes Reason: {error.message.removeprefix('Invalid parameter: ')}") from None
 
 
-def _check_protocol(protocol: str) -> None:
+def _known(call: Call, tx: Transaction, topic: Topic, identity: str, given: dict[str, str], confirmation: Confirmation) -> SubscriptionRecord:
+    """The subscription that is there; who waits for its confirmation is sent a new token."""
+    row = tx.get(topic.key(SUBSCRIPTIONS, identity))
+    assert row is not None
+    known = decode(row, SubscriptionRecord)
+    if _attributes(topic, known, given) != known.attributes:
+        raise errors.invalid("Attributes Reason: Subscription already exists with different attributes")
+    if not known.confirmed:
+        known.pending_until = confirmation.until
+        tx.put(topic.key(SUBSCRIPTIONS, identity), encode(known))
+        offer(call, tx, topic, known.endpoint, confirmation, known.id)
+    return known
+
+
+def _check_endpoint(call: Call, fifo: bool, protocol: str, endpoint: str) -> bool:
+    """Whether the endpoint is one that there can be; True when it belongs to the caller's account."""
     if protocol in _NOT_BUILT:
         raise NotBuilt(f"{_NOT_BUILT[protocol]} (the protocol {protocol} of sns:Subscribe)")
-    if protocol not in _BUILT:
+    if protocol not in _SERVICES:
         raise errors.invalid(f"Amazon SNS does not support this protocol string: {protocol}")
-
-
-def _check_endpoint(place: Place, protocol: str, endpoint: str) -> None:
+    if fifo and protocol != "sqs":
+        raise errors.invalid(f"Invalid protocol type: {protocol}")
     arn = parse_arn(endpoint)
-    sound = arn is not None and arn.service == protocol and arn.region and arn.account and arn.resource
-    if not sound or (protocol == "lambda" and not str(endpoint).split(":")[5] == "function"):
-        raise errors.invalid("SQS endpoint ARN" if protocol == "sqs" else "Lambda endpoint ARN")
-    fifo_queue = protocol == "sqs" and endpoint.endswith(".fifo")
-    if fifo_queue and not place.fifo:
-        raise errors.invalid("Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics")
-    if place.fifo and protocol != "sqs":
-        raise errors.invalid("Endpoint Reason: Please use an SQS queue")
-
-
+    if arn is None or arn.service != protocol or not arn.region or not arn.account or not arn.resource or (protocol == "lambda") != arn.resource.startswith("function:"):
+        raise errors.invalid(f"{_SERVICES[protocol]} endpoint ARN")
+    if protocol == "sqs" and arn.resource.endswith(".fifo") and not fifo:
+        raise errors.invalid("Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics")
+    own = arn.account == call.account
+    if protocol == "lambda" and not own:
+        raise NotBuilt("confirmations by functions of other accounts: have a function's own account subscribe it (the protocol lambda of sns:Subscribe)")
+    return own

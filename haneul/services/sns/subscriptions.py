@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import orjson
 
-from haneul.services.sns.records import Place, SubscriptionRecord
+from haneul.services.sns.filter_policies import FilterPolicy
+from haneul.services.sns.records import SubscriptionRecord, Topic
 
 
 class Subscription:
-    """A confirmed subscription, its texts parsed. Never changes."""
+    """A subscription, its texts parsed. Never changes."""
 
-    __slots__ = ("arn", "dead_letters", "endpoint", "id", "place", "protocol", "raw", "record")
+    __slots__ = ("arn", "dead_letters", "endpoint", "filter", "id", "protocol", "raw", "topic")
 
-    def __init__(self, place: Place, record: SubscriptionRecord) -> None:
-        self.place = place
-        self.record = record
+    def __init__(self, topic: Topic, record: SubscriptionRecord) -> None:
+        attributes = record.attributes
+        self.topic = topic
         self.id = record.id
-        self.arn = place.subscription_arn(record.id)
+        self.arn = topic.subscription_arn(record.id)
         self.protocol = record.protocol
         self.endpoint = record.endpoint
-        self.raw = record.attributes.get("RawMessageDelivery") == "true"
-        redrive = record.attributes.get("RedrivePolicy")
+        self.raw = attributes.get("RawMessageDelivery") == "true"
+        self.filter = FilterPolicy(attributes["FilterPolicy"], attributes.get("FilterPolicyScope", "")) if record.filtered else None
+        redrive = attributes.get("RedrivePolicy")
         self.dead_letters: str = orjson.loads(redrive)["deadLetterTargetArn"] if redrive else ""

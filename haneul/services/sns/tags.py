@@ -67,4 +67,4 @@ async def list_tags_for_resource(call: Call, request: Shape) -> Shape:
     topic = call.service(Sns).find(topic_of_arn(request["ResourceArn"], "ResourceArn"))
     if topic is None:
         raise errors.resource_missing()
-    return {"Tags": [{"Key": key, "Value": value} for key, value in topic.tags.items()]}
+    return {"Tags": [{"Key": key, "Value": value} for key, value in topic.record.tags.items()]}

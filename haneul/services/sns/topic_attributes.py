@@ -11,13 +11,14 @@ from haneul.core.actions import names_an_action
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.services.sns import errors
-from haneul.services.sns.actions import TOPIC_ACTIONS
+from haneul.services.sns.actions import OTHER_ACTIONS, POLICY_ACTIONS
 from haneul.services.sns.records import Place
 
 MESSAGE_BYTES_DEFAULT = 262_144
 MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX = 1_024, 1_048_576
 _DISPLAY_NAME_MAX = 100
 _POLICY_BYTES_MAX = 30_720
+_STATEMENTS_MAX, _PRINCIPALS_MAX = 100, 200
 _DEFAULT_ACTIONS = ("GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission", "DeleteTopic", "Subscribe", "ListSubscriptionsByTopic", "Publish")
 _FEEDBACK = frozenset(
     f"{protocol}{what}"
@@ -72,21 +73,47 @@ def _policy(call: Call, place: Place, value: str) -> str:
         document = orjson.loads(value)
     except orjson.JSONDecodeError:
         document = None
-    if not isinstance(document, dict) or len(value.encode()) > _POLICY_BYTES_MAX:
+    if not isinstance(document, dict):
         raise errors.invalid("Policy Error: null")
-    statements = document.get("Statement")
-    for one in [statements] if isinstance(statements, dict) else statements if isinstance(statements, list) else []:
-        if not isinstance(one, dict):
-            raise errors.invalid("Policy Error: null")
-        actions = one.get("Action", one.get("NotAction"))
-        for action in actions if isinstance(actions, list) else [actions]:
-            if not isinstance(action, str) or not names_an_action(action, "sns", TOPIC_ACTIONS):
-                raise errors.invalid("Policy statement action out of service scope!")
+    statements = _list(document.get("Statement", []))
+    if not statements or len(statements) > _STATEMENTS_MAX:
+        raise errors.invalid("Policy Error: null")
+    for one in statements:
+        _check_statement(place, one)
     try:
-        return call.cloud.authority.bind_principals(value)
+        return call.cloud.authority.bind_principals(check_policy_size(value))
     except ServiceError as problem:
+        if problem.code == "InvalidParameter":
+            raise
         principal = "Invalid principal" in problem.message
         raise errors.invalid(f"Policy Error: {'PrincipalNotFound' if principal else 'null'}") from None
+
+
+def check_policy_size(text: str) -> str:
+    """The text of a policy, if a topic may have one of that size."""
+    if len(text.encode()) > _POLICY_BYTES_MAX:
+        raise errors.invalid("Policy Error: the policy is longer than 30 KB")
+    return text
+
+
+def _list(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
+
+
+def _check_statement(place: Place, statement: Any) -> None:
+    """A statement is about this topic, and about what can be done to topics."""
+    if not isinstance(statement, dict) or "Resource" not in statement or not ("Principal" in statement or "NotPrincipal" in statement):
+        raise errors.invalid("Policy Error: null")
+    for action in _list(statement.get("Action", statement.get("NotAction"))):
+        within = isinstance(action, str) and names_an_action(action, "sns", POLICY_ACTIONS)
+        if not within or names_an_action(action, "sns", OTHER_ACTIONS):
+            raise errors.invalid("Policy statement action out of service scope!")
+    for resource in _list(statement["Resource"]):
+        if resource != "*" and resource != place.arn:
+            raise errors.invalid("Policy statement must apply to a single resource")
+    principal = statement.get("Principal", statement.get("NotPrincipal"))
+    if isinstance(principal, dict) and not 1 <= sum(len(_list(one)) for one in principal.values()) <= _PRINCIPALS_MAX:
+        raise errors.invalid("Policy Error: null")
 
 
 def _display_name(call: Call, place: Place, value: str) -> str:
