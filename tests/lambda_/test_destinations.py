@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from haneul.core.errors import ServiceError
+from haneul.services.lambda_.traces import passed_on
 from tests.lambda_.build import function, role
 from tests.lambda_.test_asynchronous import FAILS, _messages, _queue
 from tests.lambda_.test_metrics import _sums
@@ -205,3 +206,35 @@ def test_a_destination_in_trouble_does_not_run_the_function_again(fresh_cloud: R
     cloud.advance("5m")
     [message] = _messages(cloud, url)
     assert json.loads(message["Body"])["requestContext"]["approximateInvokeCount"] == 1
+
+
+def test_topics_invoke_functions_and_are_told_what_came_of_it(fresh_cloud: Running) -> None:
+    """Because a topic's messages are events like others, once the function lets the topic in; destinations and dead letters can be topics, and loops end there, too."""
+    cloud = fresh_cloud
+    sns, client = cloud.client("sns"), cloud.client("lambda")
+    url, queue = _queue(cloud, "told")
+    statement = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue}
+    cloud.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})})
+    begin, end = sns.create_topic(Name="begin")["TopicArn"], sns.create_topic(Name="end")["TopicArn"]
+    sns.subscribe(TopicArn=end, Protocol="sqs", Endpoint=queue)
+    made = function(cloud, "fails", FAILS, DeadLetterConfig={"TargetArn": end})
+    _config(cloud, "fails", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": end}})
+    sns.subscribe(TopicArn=begin, Protocol="lambda", Endpoint=made["FunctionArn"])
+    sns.publish(TopicArn=begin, Message="not let in")
+    cloud.settle()
+    client.add_permission(FunctionName="fails", StatementId="sns", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com", SourceArn=begin)
+    sns.publish(TopicArn=begin, Message="hello")
+    cloud.settle()
+    told = [json.loads(one["Body"]) for one in _messages(cloud, url)]
+    [record] = [json.loads(one["Message"]) for one in told if "MessageAttributes" not in one]
+    [dead] = [one for one in told if "MessageAttributes" in one]
+    assert record["requestPayload"]["Records"][0]["Sns"]["Message"] == "hello" and record["responsePayload"]["errorMessage"] == "never"
+    assert json.loads(dead["Message"])["Records"][0]["EventSource"] == "aws:sns" and dead["MessageAttributes"]["ErrorMessage"] == {"Type": "String", "Value": "never"}
+    header = "Root=1-5759e988-bd862e3fe1be46a994272793"
+    for _ in range(16):
+        header = passed_on(header, made["FunctionArn"])
+    sns.meta.events.register("before-sign.sns.Publish", lambda request, **_: request.headers.add_header("X-Amzn-Trace-Id", header))
+    sns.publish(TopicArn=begin, Message="round and round")
+    cloud.settle()
+    cloud.advance("1m")
+    assert _sums(cloud, "RecursiveInvocationsDropped", FunctionName="fails") == 1

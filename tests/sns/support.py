@@ -62,9 +62,9 @@ def make_topic(sns: Any, suffix: str = "", **attributes: str) -> str:
 class Queue:
     """A queue that lets SNS in for the topics of this account, or for one topic."""
 
-    def __init__(self, cloud: Running, suffix: str = "", topic: str = f"arn:aws:sns:*:{ACCOUNT}:*", key: str = "test", **attributes: str) -> None:
+    def __init__(self, cloud: Running, suffix: str = "", topic: str = f"arn:aws:sns:*:{ACCOUNT}:*", key: str = "test", region: str = REGION, **attributes: str) -> None:
         self.cloud = cloud
-        self.sqs = cloud.client("sqs", key=key)
+        self.sqs = cloud.client("sqs", key=key, region=region)
         if suffix == ".fifo":
             attributes = {"FifoQueue": "true", **attributes}
         self.url = self.sqs.create_queue(QueueName=f"queue-{next(_numbers)}{suffix}", Attributes=attributes)["QueueUrl"]

@@ -135,6 +135,20 @@ def test_retries_go_by_the_clock(fresh_cloud: Running) -> None:
     assert len(functions.tried_at) == tried and queue.take() == []
 
 
+def test_queues_of_other_regions_wait_while_their_region_is_cut_off(fresh_cloud: Running) -> None:
+    """Because a topic delivers across regions, and a region that cannot be reached is an endpoint that fails."""
+    sns, links = fresh_cloud.client("sns"), fresh_cloud.app.cloud.links
+    topic, queue = make_topic(sns), Queue(fresh_cloud, region="eu-west-1")
+    subscribe(sns, topic, queue)
+    fresh_cloud.run(links.cut("eu-west-1"))
+    sns.publish(TopicArn=topic, Message="x")
+    fresh_cloud.advance("10s")
+    assert queue.take() == []
+    fresh_cloud.run(links.heal("eu-west-1"))
+    fresh_cloud.advance("20s")
+    assert queue.notified() == ["x"]
+
+
 def test_what_was_published_survives_a_crash(fresh_cloud: Running) -> None:
     """Because an acknowledged message is in the outbox, and so are its retries; topics, subscriptions and the signing key are there again, too."""
     sns = fresh_cloud.client("sns")

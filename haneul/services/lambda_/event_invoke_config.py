@@ -17,13 +17,13 @@ from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
 
-@operation("lambda:PutFunctionEventInvokeConfig", resource=qualified_resource, partial="no destinations in SNS and EventBridge")
+@operation("lambda:PutFunctionEventInvokeConfig", resource=qualified_resource, partial="no destinations in EventBridge")
 async def put_event_invoke_config(call: Call, request: Shape) -> Shape:
     """Set all; what a request leaves out returns to its default."""
     return await _write(call, request, keep=False)
 
 
-@operation("lambda:UpdateFunctionEventInvokeConfig", resource=qualified_resource, partial="no destinations in SNS and EventBridge")
+@operation("lambda:UpdateFunctionEventInvokeConfig", resource=qualified_resource, partial="no destinations in EventBridge")
 async def update_event_invoke_config(call: Call, request: Shape) -> Shape:
     """Change what a request names; the rest stays."""
     return await _write(call, request, keep=True)

@@ -10,7 +10,7 @@ from haneul.services.sns import errors
 from haneul.services.sns.counting import LARGE_MESSAGE_SUBSCRIPTIONS_MAX, counts_of
 from haneul.services.sns.records import Place, TopicRecord, topic_arn, topic_at, topic_of_arn
 from haneul.services.sns.service import Sns
-from haneul.services.sns.topic_attributes import MESSAGE_BYTES_DEFAULT, checked, message_bytes_max, shown
+from haneul.services.sns.topic_attributes import MESSAGE_BYTES_DEFAULT, checked, message_bytes_max, shown, with_changes
 from haneul.store.port import Transaction
 from haneul.store.records import encode
 
@@ -28,7 +28,7 @@ async def change_topic(call: Call, place: Place, change: Callable[[TopicRecord],
         topic = topic_at(tx, place)
         change(topic.record)
         counts = counts_of(tx, topic)
-        if message_bytes_max(topic.attributes) > MESSAGE_BYTES_DEFAULT and counts.confirmed + counts.pending > LARGE_MESSAGE_SUBSCRIPTIONS_MAX:
+        if message_bytes_max(topic.record.attributes) > MESSAGE_BYTES_DEFAULT and counts.confirmed + counts.pending > LARGE_MESSAGE_SUBSCRIPTIONS_MAX:
             raise errors.invalid(f"MaximumMessageSize Reason: a topic with messages above 256 KiB has at most {LARGE_MESSAGE_SUBSCRIPTIONS_MAX} subscriptions")
         tx.put(place.key, encode(topic.record))
 
@@ -62,4 +62,4 @@ async def set_topic_attributes(call: Call, request: Shape) -> None:
         raise errors.invalid("AttributeName")
     value = checked(call, place, name, request.get("AttributeValue") or "")
     call.service(Sns).topic(place)
-    await change_topic(call, place, lambda record: record.attributes.__setitem__(name, value))
+    await change_topic(call, place, lambda record: setattr(record, "attributes", with_changes(record.attributes, {name: value})))

@@ -9,7 +9,7 @@ from haneul.services.sns import errors
 from haneul.services.sns.counting import count_new_topic
 from haneul.services.sns.records import Place, Topic, TopicRecord, is_topic_name
 from haneul.services.sns.tags import checked_tags
-from haneul.services.sns.topic_attributes import checked, defaults
+from haneul.services.sns.topic_attributes import checked, defaults, with_changes
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
@@ -51,7 +51,7 @@ async def create_topic(call: Call, request: Shape) -> Shape:
             raise
         raise errors.invalid(f"Attributes Reason: {error.message.removeprefix('Invalid parameter: ')}") from None
     tags = checked_tags(request.get("Tags") or [], {})
-    record = TopicRecord(id=call.cloud.ids.hex(16), created_at=call.now, attributes={**defaults(place), **wanted}, tags=tags)
+    record = TopicRecord(id=call.cloud.ids.hex(16), created_at=call.now, attributes=with_changes(defaults(place), wanted), tags=tags)
 
     def work(tx: Transaction) -> None:
         row = tx.get(place.key)

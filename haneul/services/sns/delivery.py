@@ -112,8 +112,11 @@ async def _send(service: Sns, to: Subscription, message: Message, envelopes: Env
 
 
 async def call_endpoint(service: Sns, topic: Topic, endpoint: str, operation: str, params: Shape, trace: str) -> None:
+    """Call the service of an endpoint as SNS does for a topic. Endpoints may lie in other regions, while those can be reached."""
     target = parse_arn(endpoint)
     assert target is not None
+    if not service.cloud.links.reach(topic.place.region, target.region):
+        raise ServiceError("ServiceUnavailable", f"The region {target.region} cannot be reached from {topic.place.region}.", 503)
     await call_as(
         service.cloud,
         operation,

@@ -15,6 +15,7 @@ Keys, each as a tuple. What belongs to a topic lies below the topic's id as well
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -170,6 +171,7 @@ def _fields(arn: str, parameter: str, parts: int) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def topic_of_arn(arn: str, parameter: str = "TopicArn") -> Place:
     """The topic that an ARN names; InvalidParameter for a text that names none."""
     found = _fields(arn, parameter, 6)

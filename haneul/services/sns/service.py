@@ -12,6 +12,7 @@ from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
 from haneul.services.sns import delivery, errors, fifo, upkeep
+from haneul.services.sns.absent import ABSENT
 from haneul.services.sns.meters import Meters
 from haneul.services.sns.quirks import SNS
 from haneul.services.sns.records import SUBSCRIPTIONS, TOPICS, Place, SubscriptionRecord, Topic, TopicRecord, topic_of_arn
@@ -28,6 +29,7 @@ class Sns(Service):
 
     name: ClassVar[str] = "sns"
     quirks: ClassVar[Quirks] = SNS
+    absent: ClassVar[Mapping[str, str]] = ABSENT
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)

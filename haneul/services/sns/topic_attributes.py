@@ -156,6 +156,12 @@ _CHECKS: Mapping[str, Callable[[Call, Place, str], str]] = {
 }
 
 
+def with_changes(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
+    """Attributes after a change, in the form in which they are kept: an empty text takes one away, but for a display name, which is always shown."""
+    found = {**attributes, **changes}
+    return {name: value for name, value in found.items() if value or name == "DisplayName"}
+
+
 def shown(call: Call, attributes: Mapping[str, str]) -> dict[str, Any]:
     """Kept attributes as they are shown: with the ARNs of users and roles."""
     return {**attributes, "Policy": call.cloud.authority.show_principals(attributes["Policy"])}
