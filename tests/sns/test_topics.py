@@ -116,6 +116,8 @@ def test_permissions_are_statements_by_label(sns: Any) -> None:
     assert reason(sns.add_permission, TopicArn=arn, Label="b", AWSAccountId=["1"], ActionName=["Publish"]) == "AWSAccountId"
     sns.remove_permission(TopicArn=arn, Label="give")
     assert len(json.loads(sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"])["Statement"]) == 1
+    sns.remove_permission(TopicArn=arn, Label="__default_statement_ID")
+    assert json.loads(sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"])["Statement"] == [] and sns.publish(TopicArn=arn, Message="x")["MessageId"]
 
 
 def test_tags_come_and_go(sns: Any) -> None:

@@ -71,16 +71,16 @@ def count_change(tx: Transaction, topic: Topic, before: SubscriptionRecord | Non
     if after is None:
         counts.deleted += 1
     elif before is None:
-        _check_subscriptions(topic, counts, totals)
+        _check_subscriptions(topic, after, counts, totals)
     if after is not None and after.filtered and (before is None or not before.filtered) and (counts.filtered > FILTERS_MAX or totals.filtered > FILTERS_OF_ACCOUNT_MAX):
         raise ServiceError("FilterPolicyLimitExceeded", "The number of filter policies exceeds the limit.", 403)
     tx.put(topic.counts_key, encode(counts))
     tx.put(key, encode(totals))
 
 
-def _check_subscriptions(topic: Topic, counts: Counts, totals: Totals) -> None:
+def _check_subscriptions(topic: Topic, fresh: SubscriptionRecord, counts: Counts, totals: Totals) -> None:
     limit = FIFO_SUBSCRIPTIONS_MAX if topic.fifo else SUBSCRIPTIONS_MAX
     if message_bytes_max(topic.attributes) > MESSAGE_BYTES_DEFAULT:
         limit = min(limit, LARGE_MESSAGE_SUBSCRIPTIONS_MAX)
-    if counts.confirmed + counts.pending > limit or totals.pending > PENDING_MAX:
+    if counts.confirmed + counts.pending > limit or (not fresh.confirmed and totals.pending > PENDING_MAX):
         raise ServiceError("SubscriptionLimitExceeded", "The number of subscriptions exceeds the limit.", 403)

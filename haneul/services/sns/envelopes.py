@@ -58,7 +58,7 @@ class Envelopes:
             found |= await signature(self._signer, self._topic, found, message.origin)
             self._signed[text] = found
         found = {**found, "UnsubscribeURL": f"{message.origin}/?Action=Unsubscribe&SubscriptionArn={to.arn}"}
-        if message.attributes and not message.texts:
+        if message.attributes and message.plain:
             found["MessageAttributes"] = {name: {"Type": one.type, "Value": _value(one)} for name, one in message.attributes.items()}
         return found
 
@@ -69,7 +69,7 @@ class Envelopes:
         params: Shape = {"QueueUrl": f"https://sqs.{target.region}.amazonaws.com/{target.account}/{target.resource}"}
         if to.raw:
             params["MessageBody"] = message.text_for(to.protocol)
-            if message.attributes and not message.texts:
+            if message.attributes and message.plain:
                 params["MessageAttributes"] = {name: _raw(one) for name, one in message.attributes.items()}
         else:
             params["MessageBody"] = pretty(await self.notification(to))

@@ -33,7 +33,7 @@ class Attribute(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
-    """A message on its way. `texts` are what single protocols get instead of `text`; `number` orders the messages of a FIFO topic.
+    """A message on its way. `texts` are what single protocols get instead of `text`, where it is not `plain`; `number` orders the messages of a FIFO topic.
 
     `origin` is where the caller reached this cloud (`http://localhost:4566`): links in notifications begin so.
     """
@@ -44,6 +44,7 @@ class Message(msgspec.Struct):
     attributes: dict[str, Attribute]
     subject: str | None = None
     texts: dict[str, str] = {}
+    plain: bool = True
     group: str | None = None
     deduplication: str | None = None
     number: int = 0
@@ -73,6 +74,7 @@ def checked_message(call: Call, topic: Topic, entry: Shape) -> tuple[Message, in
         attributes=attributes,
         subject=subject,
         texts=texts,
+        plain=entry.get("MessageStructure") is None,
         group=group,
         deduplication=deduplication,
         trace=call.http.headers.get("x-amzn-trace-id", "") if call.http is not None else str(call.context.get(TRACE_HEADER, "")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from haneul.core.cloud import Cloud
 from haneul.services.sns.records import Place
 
@@ -18,13 +20,13 @@ class Meters:
     def _add(self, place: Place, name: str, value: float = 1.0, unit: str = "Count", count: int = 1) -> None:
         self._cloud.metrics.add(place.account, place.region, _NAMESPACE, name, (("TopicName", place.name),), value, unit, count)
 
-    def published(self, place: Place, size: int, refusals: list[str]) -> None:
-        """A message of `size` bytes; `refusals` are the reasons for which subscriptions did not want it."""
+    def published(self, place: Place, size: int, refusals: Mapping[str, int]) -> None:
+        """A message of `size` bytes; `refusals` are the reasons for which subscriptions did not want it, and how many."""
         self._add(place, "NumberOfMessagesPublished")
         self._add(place, "PublishSize", float(size), "Bytes")
-        for reason in refusals:
-            self._add(place, _FILTERED)
-            self._add(place, f"{_FILTERED}-{reason}")
+        for reason, count in refusals.items():
+            self._add(place, _FILTERED, count=count)
+            self._add(place, f"{_FILTERED}-{reason}", count=count)
 
     def delivered(self, place: Place) -> None:
         self._add(place, "NumberOfNotificationsDelivered")

@@ -13,7 +13,7 @@ from haneul.services.sns import errors
 from haneul.services.sns.actions import POLICY_ACTIONS
 from haneul.services.sns.attributes_of_topics import change_topic
 from haneul.services.sns.records import TopicRecord, topic_arn, topic_of_arn
-from haneul.services.sns.topic_attributes import check_policy_size
+from haneul.services.sns.topic_attributes import STATEMENTS_MAX, check_policy_size
 
 _ACCOUNT = re.compile(r"\d{12}\Z")
 
@@ -52,6 +52,8 @@ async def add_permission(call: Call, request: Shape) -> None:
         statements = _statements(policy)
         if any(one.get("Sid") == label for one in statements):
             raise errors.invalid("Statement already exists")
+        if len(statements) >= STATEMENTS_MAX:
+            raise errors.invalid("Policy Error: null")
         policy["Statement"] = [*statements, statement]
         record.attributes["Policy"] = check_policy_size(orjson.dumps(policy).decode())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any, NamedTuple
 
 from haneul.core.call import Call
@@ -27,12 +28,12 @@ _NAMING_OWNERS = frozenset(("cloudwatch.amazonaws.com",))
 
 
 class Draft(NamedTuple):
-    """A message that has passed every check, who wants it, and for which reasons others do not."""
+    """A message that has passed every check, who wants it, and for which reasons how many do not."""
 
     message: Message
     size: int
     wanted_by: list[Subscription]
-    refusals: list[str]
+    refusals: Counter[str]
 
 
 def _place(call: Call, request: Shape) -> Place:
@@ -46,7 +47,7 @@ def _place(call: Call, request: Shape) -> Place:
     if ":endpoint/" in arn:
         raise NotBuilt("notifications to mobile devices (endpoints as the parameter TargetArn of sns:Publish)")
     place = topic_of_arn(arn, parameter)
-    if call.http is not None and place.region != call.region:
+    if call.http is not None and call.caller.kind != "anonymous" and place.region != call.region:
         raise errors.invalid(parameter)
     return place
 
@@ -130,13 +131,13 @@ def _checked_entries(entries: list[Shape]) -> list[Shape]:
 def _draft(call: Call, service: Sns, topic: Topic, entry: Shape) -> Draft:
     message, size = checked_message(call, topic, entry)
     wanted_by: list[Subscription] = []
-    refusals: list[str] = []
+    refusals: Counter[str] = Counter()
     for one in service.subscribed(topic).values():
         refusal = one.filter.refusal(message, one.protocol) if one.filter is not None else None
         if refusal is None:
             wanted_by.append(one)
         else:
-            refusals.append(refusal)
+            refusals[refusal] += 1
     return Draft(message, size, wanted_by, refusals)
 
 

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
+import orjson
 
 from haneul.core.arn import make_arn, parse_arn
 from haneul.core.operation import Shape
@@ -118,9 +119,9 @@ class Place(NamedTuple):
 
 
 class Topic:
-    """A topic ready for use: its record, its ARN and the keys of what belongs to it. Never changes."""
+    """A topic ready for use: its record, its ARN, the policy that is judged by and the keys of what belongs to it. Never changes."""
 
-    __slots__ = ("arn", "attributes", "fifo", "id", "place", "record")
+    __slots__ = ("arn", "attributes", "fifo", "id", "place", "policy", "record")
 
     def __init__(self, place: Place, record: TopicRecord) -> None:
         self.place = place
@@ -129,6 +130,9 @@ class Topic:
         self.arn = place.arn
         self.fifo = place.fifo
         self.attributes = record.attributes
+        text = record.attributes["Policy"]
+        # One whose last statement was removed says nothing.
+        self.policy = text if orjson.loads(text)["Statement"] else None
 
     @property
     def counts_key(self) -> bytes:

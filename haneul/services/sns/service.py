@@ -56,7 +56,7 @@ class Sns(Service):
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
         topic = self._find_arn(arn)
-        return topic.attributes["Policy"] if topic is not None else None
+        return topic.policy if topic is not None else None
 
     def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
         topic = self._find_arn(arn)

@@ -18,7 +18,7 @@ MESSAGE_BYTES_DEFAULT = 262_144
 MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX = 1_024, 1_048_576
 _DISPLAY_NAME_MAX = 100
 _POLICY_BYTES_MAX = 30_720
-_STATEMENTS_MAX, _PRINCIPALS_MAX = 100, 200
+STATEMENTS_MAX, _PRINCIPALS_MAX = 100, 200
 _DEFAULT_ACTIONS = ("GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission", "DeleteTopic", "Subscribe", "ListSubscriptionsByTopic", "Publish")
 _FEEDBACK = frozenset(
     f"{protocol}{what}"
@@ -76,7 +76,7 @@ def _policy(call: Call, place: Place, value: str) -> str:
     if not isinstance(document, dict):
         raise errors.invalid("Policy Error: null")
     statements = _list(document.get("Statement", []))
-    if not statements or len(statements) > _STATEMENTS_MAX:
+    if not statements or len(statements) > STATEMENTS_MAX:
         raise errors.invalid("Policy Error: null")
     for one in statements:
         _check_statement(place, one)
