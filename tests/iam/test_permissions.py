@@ -215,6 +215,8 @@ def test_simulation_errors(iam: Any) -> None:
     refused("NoSuchEntity", iam.simulate_principal_policy, PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/nobody", ActionNames=["s3:GetObject"])
     refused("InvalidInput", iam.simulate_principal_policy, PolicySourceArn="arn:aws:s3:::no-identity", ActionNames=["s3:GetObject"])
     refused("InvalidInput", iam.simulate_custom_policy, PolicyInputList=["{"], ActionNames=["s3:GetObject"])
+    message = refused("InvalidInput", iam.simulate_custom_policy, PolicyInputList=[policy(allow("*"))], ActionNames=["s3:GetObject"], ResourceArns=["my-bucket"])
+    assert message == "ResourceNames are not in a valid ARN format: my-bucket."
 
 
 ACTIONS = ("iam:ListUsers", "iam:ListGroups", "iam:ListRoles", "iam:GetUser")

@@ -38,6 +38,8 @@ _IAM_PATHS = (
     "report/",
     "access-report/",
 )
+# Kinds of resources that are newer than the message that lists the others.
+_IAM_PATHS_NEWER = ("delegation-request/",)
 _SID = re.compile(r"[0-9A-Za-z]*\Z")
 _VENDOR = re.compile(r"[a-zA-Z0-9\-.]*\Z")
 _COGNITO = "cognito-identity.amazonaws.com"
@@ -216,7 +218,7 @@ def _resource_error(resource: str) -> str:
         return f"IAM resource {resource} cannot contain region information."
     if service == "s3" and region not in ("", "*") and not account and path:
         return f"Resource {resource} can not contain region information."
-    if service == "iam" and path and not path.startswith(_IAM_PATHS) and not any(wild in path.partition("/")[0] for wild in "*?$"):
+    if service == "iam" and path and not path.startswith(_IAM_PATHS + _IAM_PATHS_NEWER) and not any(wild in path.partition("/")[0] for wild in "*?$"):
         return 'IAM resource path must either be "*" or start with ' + ", ".join(_IAM_PATHS) + "."
     return ""
 
@@ -290,7 +292,7 @@ def _check_principal(statement: Mapping[str, Any], *, trust: bool) -> None:
     principal = statement["Principal" if "Principal" in statement else "NotPrincipal"]
     if isinstance(principal, str):
         if trust:
-            raise MalformedPolicy("Principal must be a JSON object.")
+            raise MalformedPolicy('AssumeRolepolicy contained an invalid principal: "STAR":"*".' if principal == "*" else "Principal must be a JSON object.")
         if principal != "*":
             raise MalformedPolicy("Invalid principal in policy")
         return

@@ -134,6 +134,9 @@ def _context(request: Shape) -> dict[str, Any]:
 
 def _simulated(call: Call, request: Shape, premises: Premises) -> Shape:
     resources = request.get("ResourceArns") or ["*"]
+    for resource in resources:
+        if resource != "*" and parse_arn(resource) is None:
+            raise invalid_input(f"ResourceNames are not in a valid ARN format: {resource}.")
     for action in request["ActionNames"]:
         if action != "*" and action.count(":") != 1:
             raise invalid_input(f"Invalid Action: {action} must be of the form service:action.")
