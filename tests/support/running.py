@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 import threading
 from collections.abc import Coroutine
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,12 @@ T = TypeVar("T")
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+
+
+@lru_cache
+def _models() -> Any:
+    """The service models that clients are made from."""
+    return boto3.session.Session()._session.get_component("data_loader")
 
 
 class Running:
@@ -91,6 +98,8 @@ class Running:
         name = (service, region, key, secret, token, tuple(sorted((k, repr(v)) for k, v in config.items())))
         if name not in self._clients:
             session = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token, region_name=region)
+            # Reading a service's model is most of what a client costs, and every session would do it again.
+            session._session.register_component("data_loader", _models())
             options = Config(retries={"total_max_attempts": 1, "mode": "standard"}, **config)
             self._clients[name] = session.client(service, endpoint_url=self.endpoint, config=options)
         return self._clients[name]
