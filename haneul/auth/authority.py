@@ -15,13 +15,13 @@ from haneul.auth.root import RootKeys
 from haneul.auth.sessions import Sessions
 from haneul.auth.signature.problems import SignatureProblem
 from haneul.auth.signature.verify import Verifier
-from haneul.auth.simulation import managed_policy_texts, simulate
+from haneul.auth.simulation import foresee, managed_policy_texts, simulate
 from haneul.clock import Clock
 from haneul.core.caller import ANONYMOUS, Caller, service_caller
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.http import HttpRequest
 from haneul.core.key_ids import account_of_key
-from haneul.core.ports import ManagedPolicyText, SessionKeys, Simulation, TrustedRole, TrustedSamlProvider
+from haneul.core.ports import Delegation, Foresight, ManagedPolicyText, SessionKeys, Simulation, TrustedRole, TrustedSamlProvider
 
 _NOBODY = IdentityPolicies()
 _GRANTS_NOTHING = '{"Version": "2012-10-17", "Statement": []}'
@@ -60,6 +60,9 @@ class UnknownIdentities:
         return None
 
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
+        return None
+
+    def delegation(self, token: str) -> Delegation | None:
         return None
 
     async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
@@ -132,9 +135,16 @@ class StandardAuthority:
         return found
 
     def mint_session(
-        self, caller: Caller, duration_seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None, token_bytes_min: int = 0
+        self,
+        caller: Caller,
+        duration_seconds: int,
+        *,
+        policies: tuple[str, ...] = (),
+        expires_at: int | None = None,
+        token_bytes_min: int = 0,
+        issued_at: int | None = None,
     ) -> SessionKeys:
-        return self._sessions.mint(caller, duration_seconds, policies, expires_at, token_bytes_min)
+        return self._sessions.mint(caller, duration_seconds, policies, expires_at, token_bytes_min, issued_at)
 
     def key_owner_account(self, access_key_id: str) -> str | None:
         if access_key_id.startswith("ASIA"):
@@ -147,6 +157,9 @@ class StandardAuthority:
 
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
         return self.identities.saml_provider(arn)
+
+    def delegation(self, token: str) -> Delegation | None:
+        return self.identities.delegation(token)
 
     async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
         return await self.identities.take_one_time_password(caller, serial_number, code)
@@ -193,21 +206,29 @@ class StandardAuthority:
         owner = resource_account or caller.account
         if caller.kind == "root" and resource_policy is None and owner == caller.account and not resource_policy_required and not caller.scope_policies:
             return
-        attached = self.identities.policies(caller) if caller.kind in ("user", "role", "federated", "web-identity") else _NOBODY
-        texts = caller.session_policies
-        policies = PolicySet(
-            identity=attached.identity,
-            boundary=attached.boundary,
-            session=tuple(self._policy(self._session_document(text), "session") for text in texts) if texts else None,
-            resource=self._policy(resource_policy, resource_policy_kind) if resource_policy is not None else None,
-            resource_account=owner,
-        )
+        policies = self._policy_set(caller, owner, self._policy(resource_policy, resource_policy_kind) if resource_policy is not None else None)
         request = AccessRequest(action=action, resources=resources, context=context)
         decision = decide(request, caller, policies, resource_policy_required=resource_policy_required)
         if decision.allowed and caller.scope_policies:
             decision = narrowed(decision, request, caller, [self._policy(text, "session") for text in caller.scope_policies], owner)
         if not decision.allowed:
             raise AccessDenied(denial_message(decision, request, caller))
+
+    def _policy_set(self, caller: Caller, owner: str, resource: Policy | None) -> PolicySet:
+        """Whatever bears on a caller's requests for something of the account `owner`."""
+        attached = self.identities.policies(caller) if caller.kind in ("user", "role", "federated", "web-identity") else _NOBODY
+        texts = caller.session_policies
+        return PolicySet(
+            identity=attached.identity,
+            boundary=attached.boundary,
+            session=tuple(self._policy(self._session_document(text), "session") for text in texts) if texts else None,
+            resource=resource,
+            resource_account=owner,
+        )
+
+    def foresee(self, caller: Caller, action: str, resource: str) -> Foresight:
+        scopes = [self._policy(text, "session") for text in caller.scope_policies]
+        return foresee(caller, action, resource, self._policy_set(caller, caller.account, None), scopes)
 
     def _session_document(self, text: str) -> str:
         """A session's policy by its text or ARN; a managed policy that is gone grants nothing any more."""

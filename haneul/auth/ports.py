@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from haneul.core.caller import Caller
-from haneul.core.ports import Credential, IdentityPolicies, TrustedRole, TrustedSamlProvider
+from haneul.core.ports import Credential, Delegation, IdentityPolicies, TrustedRole, TrustedSamlProvider
 
-__all__ = ["Credential", "IdentityPolicies", "IdentitySource", "TrustedRole", "TrustedSamlProvider"]
+__all__ = ["Credential", "Delegation", "IdentityPolicies", "IdentitySource", "TrustedRole", "TrustedSamlProvider"]
 
 
 class IdentitySource(Protocol):
@@ -33,6 +33,8 @@ class IdentitySource(Protocol):
     def role(self, role_arn: str) -> TrustedRole | None: ...
 
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None: ...
+
+    def delegation(self, token: str) -> Delegation | None: ...
 
     async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
         """Whether `code` is what the caller's own multi-factor device shows now, and has not been taken before."""

@@ -11,15 +11,13 @@ import msgspec
 
 from haneul.auth.ports import Credential
 from haneul.clock import SECOND, Clock, Ids
-from haneul.core.caller import Caller
+from haneul.core.caller import Caller, caller_fields, caller_of
 from haneul.core.key_ids import access_key_id
 from haneul.core.ports import SessionKeys
 from haneul.store.vault import Vault
 
 _PURPOSE = "session-token"
 _CACHE_SIZE = 4096
-# Fields of a caller that are tuples; tokens of earlier releases may lack the newest.
-_SEVERAL = ("session_policies", "scope_policies", "transitive_tags")
 
 
 class Sessions:
@@ -31,16 +29,17 @@ class Sessions:
         self._ids = ids
         self._read: dict[str, Credential] = {}
 
-    def mint(self, caller: Caller, duration_seconds: int, policies: tuple[str, ...], expires_at: int | None, token_bytes_min: int = 0) -> SessionKeys:
-        """Keys that stand for `caller` until they expire. The token is filled up to `token_bytes_min`."""
+    def mint(
+        self, caller: Caller, duration_seconds: int, policies: tuple[str, ...], expires_at: int | None, token_bytes_min: int = 0, issued_at: int | None = None
+    ) -> SessionKeys:
+        """Keys that stand for `caller` until they expire. The token is filled up to `token_bytes_min`. `issued_at` is when the session began, if not now."""
         now = self._clock.now()
         expires = expires_at if expires_at is not None else (now // SECOND + duration_seconds) * SECOND
         key_id = access_key_id(self._ids, caller.account, "ASIA")
         secret = self._ids.secret_key()
-        fields: dict[str, Any] = {name: getattr(caller, name) for name in Caller.__dataclass_fields__}
-        fields["tags"] = dict(caller.tags)
+        fields = caller_fields(caller)
         fields["access_key_id"] = key_id
-        fields["token_issued_at_ns"] = now
+        fields["token_issued_at_ns"] = issued_at if issued_at is not None else now
         fields["token_expires_at_ns"] = expires
         fields["session_policies"] = policies
         content: dict[str, Any] = {"id": key_id, "secret": secret, "caller": fields, "expires": expires}
@@ -64,11 +63,7 @@ class Sessions:
             if body is None:
                 return None
             data = msgspec.msgpack.decode(body)
-            fields = data["caller"]
-            for name in _SEVERAL:
-                fields[name] = tuple(fields.get(name, ()))
-            caller = Caller(**fields)
-            known = Credential(data["secret"], caller, token=token, expires_at=data["expires"])
+            known = Credential(data["secret"], caller_of(data["caller"]), token=token, expires_at=data["expires"])
             if len(self._read) >= _CACHE_SIZE:
                 self._read.clear()
             self._read[token] = known

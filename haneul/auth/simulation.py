@@ -8,12 +8,12 @@ from typing import Any
 
 from haneul.auth.policy.decision import MatchedStatement
 from haneul.auth.policy.document import Policy
-from haneul.auth.policy.evaluate import AccessRequest, PolicySet
+from haneul.auth.policy.evaluate import AccessRequest, PolicySet, narrowed
 from haneul.auth.policy.explain import explain
 from haneul.auth.policy.managed import MANAGED_POLICIES
 from haneul.clock import SECOND
 from haneul.core.caller import Caller
-from haneul.core.ports import ManagedPolicyText, SimulatedMatch, Simulation
+from haneul.core.ports import Foresight, ManagedPolicyText, SimulatedMatch, Simulation
 
 
 def simulate(
@@ -36,6 +36,14 @@ def simulate(
         by_type={str(kind): verdict for kind, verdict in found.by_type},
         cross_account=bool(resource_account) and resource_account != caller.account,
     )
+
+
+def foresee(caller: Caller, action: str, resource: str, policies: PolicySet, scopes: Sequence[Policy]) -> Foresight:
+    """What policies would say to a request that nobody has made yet, so that only the condition keys that follow from the caller are there."""
+    request = AccessRequest(action=action, resources=(resource,))
+    found = explain(request, caller, policies)
+    allowed = found.allowed and narrowed(found, request, caller, scopes, caller.account).allowed
+    return Foresight(allowed, found.missing_keys)
 
 
 def _match(one: MatchedStatement) -> SimulatedMatch:

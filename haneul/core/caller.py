@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 CallerKind = Literal["root", "user", "role", "federated", "web-identity", "service", "anonymous"]
+# Fields that are tuples; what was kept by earlier releases may lack the newest.
+_SEVERAL = ("session_policies", "scope_policies", "transitive_tags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class Caller:
     - `mfa`: whether the session began with a multi-factor code; `mfa_at_ns` when that was given.
     - `canonical_id`: the account's canonical user id, where a service (S3) knows it.
     - `session_policies`: JSON texts, or ARNs of managed policies, passed when the session began. `scope_policies`: JSON texts that narrow it down further, each
-      by itself (GetScopedCredentials). `transitive_tags`: keys of the session tags that go on
+      by itself (GetScopedCredentials, temporary delegation). `delegate` is the account of the product provider that the caller let act for it
+      (GetDelegatedAccessToken), empty while it acts itself. `transitive_tags`: keys of the session tags that go on
       to every role that the session assumes. `session_keys`: condition keys that every request of the session has (`saml:sub`), names in lower case.
     """
 
@@ -49,12 +52,24 @@ class Caller:
     canonical_id: str = ""
     session_policies: tuple[str, ...] = ()
     scope_policies: tuple[str, ...] = ()
+    delegate: str = ""
     transitive_tags: tuple[str, ...] = ()
     session_keys: Mapping[str, str] = field(default_factory=dict)
 
     def is_root_of(self, account: str) -> bool:
         """Whether this is the root user of the account, with all that root may do: a session that was scoped down has not."""
         return self.kind == "root" and self.account == account and not self.scope_policies
+
+
+def caller_fields(caller: Caller) -> dict[str, Any]:
+    """A caller as plain data, for a token or a record."""
+    fields: dict[str, Any] = {name: getattr(caller, name) for name in Caller.__dataclass_fields__}
+    return fields | {"tags": dict(caller.tags), "session_keys": dict(caller.session_keys)}
+
+
+def caller_of(fields: Mapping[str, Any]) -> Caller:
+    """The caller that `caller_fields` made plain data of."""
+    return Caller(**(dict(fields) | {name: tuple(fields.get(name, ())) for name in _SEVERAL}))
 
 
 ANONYMOUS = Caller(kind="anonymous", account="", arn="", principal_id="anonymous")

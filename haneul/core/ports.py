@@ -43,9 +43,18 @@ class Authority(Protocol):
         """Verify an S3 POST form by its signed `policy` field (names in lower case). `remote` is the client's address: development keys work from this machine only."""
 
     def mint_session(
-        self, caller: Caller, duration_seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None, token_bytes_min: int = 0
+        self,
+        caller: Caller,
+        duration_seconds: int,
+        *,
+        policies: tuple[str, ...] = (),
+        expires_at: int | None = None,
+        token_bytes_min: int = 0,
+        issued_at: int | None = None,
     ) -> SessionKeys:
-        """Temporary credentials that stand for `caller`, limited by session policies. Self-contained: nothing is stored."""
+        """Temporary credentials that stand for `caller`, limited by session policies. Self-contained: nothing is stored. `issued_at` is when the session
+        began, if not now.
+        """
 
     def key_owner_account(self, access_key_id: str) -> str | None:
         """The account that an access key id belongs to; those of temporary credentials carry it."""
@@ -69,6 +78,12 @@ class Authority(Protocol):
 
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
         """What signs and encrypts the assertions of a SAML identity provider."""
+
+    def delegation(self, token: str) -> Delegation | None:
+        """What the trade-in token of a delegation request stands for; None for what is no such token, and when who approved the request is gone."""
+
+    def foresee(self, caller: Caller, action: str, resource: str) -> Foresight:
+        """What a caller's own policies say to an action on a resource, of which nothing else is known yet. Either may have wildcards."""
 
     def role_caller(self, role_arn: str, service: str, session_name: str, context: Mapping[str, Any] | None = None) -> Caller:
         """The session that `service` (`lambda.amazonaws.com`) has after assuming a role; AccessDenied when the role does not trust it or does not exist."""
@@ -144,6 +159,27 @@ class TrustedSamlProvider:
     certificates: tuple[bytes, ...]
     private_keys: tuple[bytes, ...]
     encryption_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """What a trade-in token stands for: `approver` acting through the account `requestor`, limited by `policy` (JSON text), from `released_at` to
+    `expires_at` (nanoseconds).
+    """
+
+    requestor: str
+    approver: Caller
+    policy: str
+    released_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """Whether policies would allow something, and the condition keys that they asked for in vain."""
+
+    allowed: bool
+    missing_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,8 +150,7 @@ def test_sessions_survive_a_restart(fresh_cloud: Running) -> None:
 
 
 def test_smaller_operations(cloud: Running) -> None:
-    """Unknown keys have no account; no refusal here is encoded, so none can be decoded; what is absent says so."""
+    """Unknown keys have no account; no refusal here is encoded, so none can be decoded."""
     sts = cloud.client("sts")
     assert refused("ValidationError", sts.get_access_key_info, AccessKeyId="AKIAIOSFODNN7EXAMPLE") == "Invalid Access key: AKIAIOSFODNN7EXAMPLE"
     refused("InvalidAuthorizationMessageException", sts.decode_authorization_message, EncodedMessage="abc")
-    refused("NotImplemented", sts.get_delegated_access_token, TradeInToken="token")

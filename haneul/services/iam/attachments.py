@@ -34,7 +34,7 @@ async def attach_policy(call: Call, request: Shape) -> Shape:
     def work(tx: Transaction) -> None:
         directory = Directory(tx, call.account)
         kind, entity = modifiable_entity(call, request, directory)
-        if arn not in call.cloud.authority.managed_policies() and directory.policy(arn) is None:
+        if arn not in call.cloud.authority.managed_policies() and directory.attachable(arn) is None:
             raise policy_not_attachable(arn)
         if _SERVICE_ROLE_POLICIES in arn:
             raise ServiceError("PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role.", 400)

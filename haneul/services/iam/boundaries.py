@@ -5,6 +5,7 @@ from __future__ import annotations
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.operation import Shape
+from haneul.services.iam.delegation_records import partner_boundary
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.entities import modifiable_entity
 from haneul.services.iam.errors import invalid_input, no_such_entity
@@ -17,7 +18,7 @@ def check_boundary(call: Call, directory: Directory, arn: str) -> None:
     parsed = parse_arn(arn)
     if parsed is None or parsed.service != "iam" or not parsed.resource.startswith("policy/"):
         raise invalid_input(f"ARN {arn} is not valid.")
-    if arn not in call.cloud.authority.managed_policies() and directory.policy(arn) is None:
+    if arn not in call.cloud.authority.managed_policies() and directory.attachable(arn) is None and partner_boundary(call.cloud.store, arn) is None:
         raise no_such_entity(f"Scope ARN: {arn} does not exist or is not attachable.")
 
 

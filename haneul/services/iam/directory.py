@@ -183,6 +183,14 @@ class Directory:
         found = self.version(policy, policy.default_version) if policy is not None else None
         return found.document if found is not None else None
 
+    def attachable(self, arn: str) -> ManagedPolicy | None:
+        """The same policy if it is one: a template of one is not, before its parameters are known."""
+        policy = self.policy(arn)
+        return policy if policy is not None and not policy.is_template else None
+
+    def attachable_document(self, arn: str) -> str | None:
+        return self.default_document(arn) if self.attachable(arn) is not None else None
+
     def use_of(self, arn: str) -> PolicyUse:
         return self.get(self.key("policy-use", arn), PolicyUse) or PolicyUse()
 

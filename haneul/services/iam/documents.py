@@ -5,8 +5,10 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from haneul.core.call import Call
+from haneul.services.iam.delegation_templates import check_template
 from haneul.services.iam.errors import quota_exceeded
 from haneul.services.iam.limits import MANAGED_POLICY_CHARACTERS_MAX, TRUST_POLICY_CHARACTERS_MAX
+from haneul.services.iam.records import ManagedPolicy
 
 
 def shown(document: str) -> str:
@@ -19,9 +21,12 @@ def characters(document: str) -> int:
     return len("".join(document.split()))
 
 
-def check_managed(call: Call, document: str) -> None:
+def check_managed(call: Call, policy: ManagedPolicy, document: str) -> None:
     """Raise unless this may be a managed policy's document."""
-    call.cloud.authority.compile_policy(document, "identity", current_version_required=True)
+    if policy.is_template:
+        check_template(call, document)
+    else:
+        call.cloud.authority.compile_policy(document, "identity", current_version_required=True)
     if characters(document) > MANAGED_POLICY_CHARACTERS_MAX:
         raise quota_exceeded("PolicySize", MANAGED_POLICY_CHARACTERS_MAX)
 

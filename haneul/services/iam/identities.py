@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from haneul.clock import SECOND
 from haneul.core.arn import parse_arn
-from haneul.core.caller import Caller
+from haneul.core.caller import Caller, caller_of
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
-from haneul.core.ports import Credential, IdentityPolicies, TrustedRole, TrustedSamlProvider
+from haneul.core.ports import Credential, Delegation, IdentityPolicies, TrustedRole, TrustedSamlProvider
+from haneul.services.iam.delegation_notices import token_hash
+from haneul.services.iam.delegation_records import find_request, partner_boundary, token_row
 from haneul.services.iam.directory import ENTITY_KINDS, SPACE, Directory, accounts
 from haneul.services.iam.mfa_records import SEED_PURPOSE, matching_step
 from haneul.services.iam.provider_records import saml_arn, saml_provider
@@ -146,7 +149,10 @@ class Identities:
 
     def _document(self, directory: Directory, arn: str) -> str | None:
         managed = self._cloud.authority.managed_policies().get(arn)
-        return managed.document if managed is not None else directory.default_document(arn)
+        if managed is not None:
+            return managed.document
+        boundary = partner_boundary(self._cloud.store, arn)
+        return boundary.document if boundary is not None else directory.attachable_document(arn)
 
     def managed_policy(self, arn: str) -> str | None:
         """The default version's document of a managed policy, wherever it is."""
@@ -213,6 +219,19 @@ class Identities:
             opened_keys(provider, self._cloud.vault),
             provider.encryption_mode == "Required",
         )
+
+    # ---- delegations
+
+    def delegation(self, token: str) -> Delegation | None:
+        """What a trade-in token stands for, while who approved its request is there."""
+        row = self._cloud.store.get(token_row(token_hash(token)))
+        one = find_request(self._cloud.store, row.decode()) if row is not None else None
+        if one is None or one.approver is None:
+            return None
+        approver = caller_of(one.approver)
+        if approver.kind != "root" and Directory(self._cloud.store, approver.account).entity_of(approver.principal_id.partition(":")[0]) is None:
+            return None
+        return Delegation(one.requestor, approver, one.policy, one.released_at, one.released_at + one.session_seconds * SECOND)
 
     async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
         """Whether the device is the caller's and shows this code, which counts once: after it only later ones do."""

@@ -7,6 +7,7 @@ from haneul.core.operation import Shape
 from haneul.core.paging import make_token
 from haneul.core.ports import ManagedPolicyText
 from haneul.services.iam.attachments import check_policy_arn
+from haneul.services.iam.delegation_records import PartnerBoundary, partner_boundary
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.documents import check_managed
 from haneul.services.iam.entities import directory_of, tag_list
@@ -33,7 +34,7 @@ def shown_policy(account: str, policy: ManagedPolicy, use: PolicyUse, *, descrip
         "DefaultVersionId": f"v{policy.default_version}",
         "AttachmentCount": use.attached,
         "PermissionsBoundaryUsageCount": use.bounding,
-        "IsAttachable": True,
+        "IsAttachable": not policy.is_template,
         "CreateDate": policy.created_at,
         "UpdateDate": policy.updated_at,
     }
@@ -61,6 +62,22 @@ def shown_aws_policy(policy: ManagedPolicyText, use: PolicyUse, *, description: 
     return shape
 
 
+def shown_partner_boundary(arn: str, boundary: PartnerBoundary, use: PolicyUse) -> Shape:
+    """A permissions boundary of a product provider: whoever is to approve a delegation request looks at it first."""
+    path, _, name = arn.partition(":policy")[2].rpartition("/")
+    return {
+        "PolicyName": name,
+        "Arn": arn,
+        "Path": f"{path}/",
+        "DefaultVersionId": "v1",
+        "AttachmentCount": 0,
+        "PermissionsBoundaryUsageCount": use.bounding,
+        "IsAttachable": False,
+        "CreateDate": boundary.created_at,
+        "UpdateDate": boundary.created_at,
+    }
+
+
 def customer_policy(call: Call, directory: Directory, arn: str) -> ManagedPolicy:
     """The policy that somebody wants to change: those of AWS are nobody's to change."""
     check_policy_arn(arn)
@@ -75,7 +92,6 @@ def customer_policy(call: Call, directory: Directory, arn: str) -> ManagedPolicy
 @iam_operation("CreatePolicy")
 async def create_policy(call: Call, request: Shape) -> Shape:
     """Make a managed policy; its document becomes version v1."""
-    check_managed(call, request["PolicyDocument"])
     now = call.now
     policy = ManagedPolicy(
         name=request["PolicyName"],
@@ -86,6 +102,7 @@ async def create_policy(call: Call, request: Shape) -> Shape:
         description=request.get("Description"),
         updated_at=now,
     )
+    check_managed(call, policy, request["PolicyDocument"])
 
     def work(tx: Transaction) -> None:
         directory = Directory(tx, call.account)
@@ -107,6 +124,9 @@ async def get_policy(call: Call, request: Shape) -> Shape:
     managed = call.cloud.authority.managed_policies().get(arn)
     if managed is not None:
         return {"Policy": shown_aws_policy(managed, directory.use_of(arn), description=True) | {"Tags": []}}
+    boundary = partner_boundary(call.cloud.store, arn)
+    if boundary is not None:
+        return {"Policy": shown_partner_boundary(arn, boundary, directory.use_of(arn))}
     policy = directory.policy(arn)
     if policy is None:
         raise policy_not_found(arn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.operation import Shape
 from haneul.services.iam.attachments import check_policy_arn
+from haneul.services.iam.delegation_records import partner_boundary
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.documents import check_managed, shown
 from haneul.services.iam.entities import directory_of
@@ -28,6 +29,10 @@ def shown_version(policy: ManagedPolicy, number: int, version: PolicyVersion, *,
     return shape | {"Document": shown(version.document)} if document else shape
 
 
+def shown_only_version(created_at: int, document: str, version_id: str = "v1") -> Shape:
+    return {"VersionId": version_id, "IsDefaultVersion": True, "CreateDate": created_at, "Document": shown(document)}
+
+
 @iam_operation("CreatePolicyVersion")
 async def create_policy_version(call: Call, request: Shape) -> Shape:
     """Add a version; what the policy says changes only when it becomes the default."""
@@ -40,7 +45,7 @@ async def create_policy_version(call: Call, request: Shape) -> Shape:
             check_policy_arn(arn)
             raise policy_not_attachable(arn)
         policy = customer_policy(call, directory, arn)
-        check_managed(call, document)
+        check_managed(call, policy, document)
         if len(directory.version_numbers(policy)) >= VERSIONS_PER_POLICY_MAX:
             raise limit_exceeded(
                 f"A managed policy can have up to {VERSIONS_PER_POLICY_MAX} versions. Before you create a new version, you must delete an existing version."
@@ -68,8 +73,10 @@ async def get_policy_version(call: Call, request: Shape) -> Shape:
     if managed is not None:
         if version_id != managed.version_id:
             raise version_not_found(arn, version_id)
-        version: Shape = {"VersionId": version_id, "IsDefaultVersion": True, "CreateDate": managed.created_at, "Document": shown(managed.document)}
-        return {"PolicyVersion": version}
+        return {"PolicyVersion": shown_only_version(managed.created_at, managed.document, version_id)}
+    boundary = partner_boundary(call.cloud.store, arn)
+    if boundary is not None and version_id == "v1":
+        return {"PolicyVersion": shown_only_version(boundary.created_at, boundary.document)}
     directory = directory_of(call)
     policy, number = directory.policy(arn), _number(version_id)
     found = directory.version(policy, number) if policy is not None else None

@@ -64,6 +64,10 @@ class Role(Entity, kw_only=True):
     linked_service: str = ""
 
 
+TEMPLATE_PATH = "/delegation-template/"
+"""Managed policies below this path are templates for delegation requests (delegation_templates.py)."""
+
+
 class ManagedPolicy(Named, kw_only=True):
     """A customer managed policy; its documents are in the rows ("policy-version", id, number)."""
 
@@ -71,6 +75,10 @@ class ManagedPolicy(Named, kw_only=True):
     default_version: int = 1
     newest_version: int = 1
     updated_at: int
+
+    @property
+    def is_template(self) -> bool:
+        return self.path.startswith(TEMPLATE_PATH)
 
 
 class PolicyVersion(msgspec.Struct):

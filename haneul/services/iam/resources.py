@@ -10,6 +10,7 @@ from typing import Any
 
 from haneul.core.call import Call
 from haneul.core.operation import Handler, Marked, Shape, operation
+from haneul.services.iam.delegation_access import delegation_arn, delegation_conditions, request_arn
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.identities import key_row
 from haneul.services.iam.records import GROUP, INSTANCE_PROFILE, ROLE, SERVER_CERTIFICATE, USER, AccessKey, Entity, Kind, Named, arn_of
@@ -87,6 +88,10 @@ def target_arn(call: Call, request: Shape) -> str | tuple[str, ...]:
     for member in _BY_ARN:
         if member in request:
             return str(request[member])
+    if "DelegationRequestId" in request:
+        return request_arn(call, request["DelegationRequestId"])
+    if name == "CreateDelegationRequest":
+        return delegation_arn(account, "*")
     if name in _ABOUT_CALLER:
         return call.caller.arn or "*"
     if name == "GetAccessKeyLastUsed":
@@ -130,6 +135,8 @@ def _key_owner_arn(call: Call, access_key_id: str) -> str:
 def condition_keys(call: Call, request: Shape) -> Mapping[str, Any]:
     """The condition keys that the request brings and those of what it is about, but for their tags."""
     keys: dict[str, Any] = {}
+    if "Delegation" in call.operation.name:
+        return delegation_conditions(call, request)
     if "PolicyArn" in request and call.operation.name.startswith(("Attach", "Detach")):
         keys["iam:PolicyARN"] = request["PolicyArn"]
     if "AWSServiceName" in request:

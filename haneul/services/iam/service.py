@@ -9,8 +9,10 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.caller import Caller
 from haneul.core.cloud import Cloud
-from haneul.core.ports import Credential, IdentityPolicies, TrustedRole, TrustedSamlProvider
+from haneul.core.ports import Credential, Delegation, IdentityPolicies, TrustedRole, TrustedSamlProvider
 from haneul.core.service import Service
+from haneul.services.iam.delegation_access import default_policy, owner_account
+from haneul.services.iam.delegation_notices import DelegationNotices
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.errors import invalid_token
 from haneul.services.iam.identities import Identities
@@ -25,6 +27,7 @@ class Iam(Service):
     name = "iam"
     resource_tag_prefix = "iam"
     quirks = IAM_QUIRKS
+    absent = {"GetHumanReadableSummary": "a language model writes the summaries, and there is none here"}
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -33,6 +36,7 @@ class Iam(Service):
 
     async def start(self) -> None:
         self.identities.start()
+        DelegationNotices(self.cloud)
 
     async def stop(self) -> None:
         self.identities.stop()
@@ -48,16 +52,20 @@ class Iam(Service):
         self.last_uses.take_in(collected)
 
     def resource_account(self, call: Call, arn: str) -> str | None:
-        """Everything belongs to the caller's account, the policies of AWS (whose ARNs name the account `aws`) too."""
-        return call.account
+        """Everything belongs to the caller's account, the policies of AWS (whose ARNs name the account `aws`) too; only delegation requests may be others'."""
+        return owner_account(call, arn) or call.account
+
+    def resource_policy(self, call: Call, arn: str) -> str | None:
+        return default_policy(call, arn)
 
     def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
         parsed = parse_arn(arn)
         return tags_of(Directory(self.cloud.store, parsed.account), arn) if parsed is not None else None
 
     def admit(self, call: Call) -> None:
-        """Sessions of users need a multi-factor code, those of federated users may never (IAM User Guide, "Compare AWS STS credentials")."""
-        if not call.caller.mfa:
+        """Sessions of users need a multi-factor code, those of federated users may never (IAM User Guide, "Compare AWS STS credentials"). Product providers
+        who act for a user may: roles are what they are to make."""
+        if not call.caller.mfa and not call.caller.delegate:
             raise invalid_token()
 
     # ---- what auth asks
@@ -85,6 +93,9 @@ class Iam(Service):
 
     def saml_provider(self, arn: str) -> TrustedSamlProvider | None:
         return self.identities.saml_provider(arn)
+
+    def delegation(self, token: str) -> Delegation | None:
+        return self.identities.delegation(token)
 
     async def take_one_time_password(self, caller: Caller, serial_number: str, code: str) -> bool:
         return await self.identities.take_one_time_password(caller, serial_number, code)

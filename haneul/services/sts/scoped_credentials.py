@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from haneul.clock import SECOND
 from haneul.core.call import Call
+from haneul.core.caller import Caller
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.sts.errors import access_denied, validation_error
@@ -31,17 +32,25 @@ async def get_scoped_credentials(call: Call, request: Shape) -> Shape:
     expires = _expiry(call, request.get("DurationSeconds"), caller.token_expires_at_ns)
     scopes = caller.scope_policies
     if "Policy" in request:
-        if len(scopes) >= SCOPES_MAX:
+        if _scopes_count(caller) >= SCOPES_MAX:
             raise access_denied(f"The session already has the maximum of {SCOPES_MAX} scope down policies.")
         call.cloud.authority.compile_policy(request["Policy"], "session")
         scopes = (*scopes, request["Policy"])
     packed_size_percent((*caller.session_policies, *scopes), {})
-    answer = issued(call, request, replace(caller, scope_policies=scopes), 0, policies=caller.session_policies, expires_at=expires)
+    session = replace(caller, scope_policies=scopes)
+    # A delegated session began when it was released, however often it is handed on.
+    began = caller.token_issued_at_ns if caller.delegate else None
+    answer = issued(call, request, session, 0, policies=caller.session_policies, expires_at=expires, issued_at=began)
     answer["SessionInfo"] = {"ScopedSessionId": caller.principal_id, "Arn": caller.arn}
-    answer["ScopedPoliciesCount"] = len(scopes)
+    answer["ScopedPoliciesCount"] = _scopes_count(session)
     if caller.source_identity:
         answer["SourceIdentity"] = caller.source_identity
     return answer
+
+
+def _scopes_count(caller: Caller) -> int:
+    """How often a session was scoped down. What a product provider was allowed is no scope of its own choice."""
+    return len(caller.scope_policies) - bool(caller.delegate)
 
 
 def _expiry(call: Call, seconds: int | None, latest: int) -> int:

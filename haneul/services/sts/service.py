@@ -21,7 +21,6 @@ class Sts(Service):
 
     name = "sts"
     quirks = STS_QUIRKS
-    absent = {"GetDelegatedAccessToken": "IAM sends trade-in tokens to a partner's SNS topic (SendDelegationToken), and there is no SNS yet"}
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)

@@ -153,13 +153,15 @@ def role_session(role: TrustedRole, session_name: str, tags: SessionTags, **fiel
     )
 
 
-def issued(call: Call, request: Shape, session: Caller, seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None) -> Shape:
-    """New credentials as every answer shows them, with a token as long as the request wants it at least.
+def issued(
+    call: Call, request: Shape, session: Caller, seconds: int, *, policies: tuple[str, ...] = (), expires_at: int | None = None, issued_at: int | None = None
+) -> Shape:
+    """New credentials as every answer shows them, with a token as long as the request wants it at least. `issued_at` is when the session began, if not now.
 
     Tokens have no longest size here that a SessionTokenUtilization could be a share of.
     """
     least = request.get("MinimumSessionTokenSize", 0)
-    keys = call.cloud.authority.mint_session(session, seconds, policies=policies, expires_at=expires_at, token_bytes_min=least)
+    keys = call.cloud.authority.mint_session(session, seconds, policies=policies, expires_at=expires_at, token_bytes_min=least, issued_at=issued_at)
     credentials = {
         "AccessKeyId": keys.access_key_id,
         "SecretAccessKey": keys.secret_access_key,
