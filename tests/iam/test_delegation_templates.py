@@ -114,9 +114,13 @@ def test_what_must_not_be_delegated(provider: Provider) -> None:
         {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"},
         allow("iam:CreateAccessKey"),
         allow("iam:AddUserToGroup"),
-        allow("iam:PassRole"),
+        allow("iam:PassRole", when={"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}),
+        allow("iam:UpdateAssumeRolePolicy", on=f"arn:aws:iam::{ACCOUNT}:role/*"),
+        allow("iam:DeletePolicy", on=[f"arn:aws:iam::{ACCOUNT}:policy/partner.com/*", f"arn:aws:iam::{ACCOUNT}:*"]),
+        {"Effect": "Allow", "Action": "iam:TagRole", "NotResource": roles},
         allow("sts:*"),
-        allow("sts:AssumeRole"),
+        allow("sts:AssumeRole", on="arn:aws:iam::*:role/*"),
+        allow("iam:DeleteRole", on="arn:aws:iam:*:*:role/*"),
         allow("iam:CreateRole", on=roles),
         allow("iam:DeleteRolePermissionsBoundary", on=roles, when=BOUNDED),
         *(allow("iam:CreateRole", on=roles, when=when) for when in weak),
@@ -124,7 +128,8 @@ def test_what_must_not_be_delegated(provider: Provider) -> None:
     for statement in bad:
         refused("InvalidInput", provider.iam.create_delegation_request, **provider.params(statement))
     managed = {"ArnEquals": {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess"}}
-    good = [allow("iam:GetRole", "iam:ListUsers"), allow("iam:PassRole", "sts:AssumeRole", on=roles), allow("iam:CreateRole", on=roles, when=managed), allow("*", effect="Deny")]
+    tagged = {"StringEquals": {"aws:ResourceTag/by": "partner.com"}}
+    good = [allow("iam:GetRole", "iam:ListUsers"), allow("iam:DeleteRole", when=tagged), allow("iam:PassRole", "sts:AssumeRole", on=roles), allow("iam:CreateRole", on=roles, when=managed), allow("*", effect="Deny")]
     assert got(provider, *good) == good
 
 

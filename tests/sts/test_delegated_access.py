@@ -120,7 +120,12 @@ def test_the_token(cloud: Running, provider: Provider) -> None:
     other = cloud.client("sts", key="222222222222", secret="test")
     for sts, text in ((other, token), (cloud.client("sts"), token), (provider.sts, token[:-1]), (provider.sts, "no token")):
         refused("AccessDenied", sts.get_delegated_access_token, TradeInToken=text)
-    first = traded(provider, token)["Credentials"]
+    provider.iam.create_user(UserName="worker")
+    key = provider.iam.create_access_key(UserName="worker")["AccessKey"]
+    worker = cloud.client("sts", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    refused("AccessDenied", worker.get_delegated_access_token, TradeInToken=token)
+    provider.iam.put_user_policy(UserName="worker", PolicyName="inline", PolicyDocument=policy(allow("sts:GetDelegatedAccessToken")))
+    first = worker.get_delegated_access_token(TradeInToken=token)["Credentials"]
     cloud.advance("200s")
     second = traded(provider, token)["Credentials"]
     assert first["Expiration"] == second["Expiration"] and first["AccessKeyId"] != second["AccessKeyId"]

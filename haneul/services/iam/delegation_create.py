@@ -14,7 +14,7 @@ from haneul.services.iam.resources import iam_operation
 from haneul.store.port import Transaction
 
 
-@iam_operation("CreateDelegationRequest")
+@iam_operation("CreateDelegationRequest", partial="templates that AWS has registered: here they are managed policies of the requesting account (docs/identity.md)")
 async def create_delegation_request(call: Call, request: Shape) -> Shape:
     """Make a request; every account may be a product provider. Errors: InvalidInput, EntityAlreadyExists (a workflow id that another request has)."""
     check_channel(call, request["NotificationChannel"])

@@ -6,6 +6,7 @@ account from being taken over; rules of form, and those that are a matter of jud
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -43,6 +44,9 @@ _MUST_BE_SCOPED = frozenset(
         "tagpolicy",
     )
 )
+_PASSING = "iam:passrole"
+# The resource of an ARN that says by name or path which roles or policies are meant.
+_CERTAIN = re.compile(r"(?:role|policy)/[^*?$]")
 _ASSUMING = "sts:assumerole"
 _ROLE_CREATION = "iam:createrole"
 _BOUNDARY_KEY = "iam:permissionsboundary"
@@ -87,8 +91,14 @@ def _checked_statement(statement: Mapping[str, Any]) -> tuple[list[str], bool]:
 
 
 def _check_scoped(statement: Mapping[str, Any], action: str) -> None:
-    if not statement.get("Condition") and ("NotResource" in statement or "*" in _listed(statement.get("Resource", []))):
-        raise invalid_input(f"A delegated policy must hold {action} to resources, or to a condition.")
+    """Raise unless a statement speaks of certain resources only, or has a condition, which is not enough to pass a role."""
+    if statement.get("Condition") and action != _PASSING:
+        return
+    for resource in _listed(statement.get("Resource", "*")):
+        arn = parse_arn(resource)
+        of_an_account = action.startswith("sts:") and arn is not None and arn.account.isdigit()
+        if arn is None or not (of_an_account or _CERTAIN.match(arn.resource)):
+            raise invalid_input(f"A delegated policy must hold {action} to resources by their names or paths{'' if action == _PASSING else ', or to a condition'}.")
 
 
 def _boundaries(statement: Mapping[str, Any]) -> Iterator[str]:
