@@ -151,6 +151,8 @@ def test_boundaries_of_a_provider(cloud: Running, provider: Provider) -> None:
     said = iam.simulate_principal_policy(PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:role/bounded", ActionNames=["sqs:SendMessage", "sqs:CreateQueue"])
     assert [one["EvalDecision"] for one in said["EvaluationResults"]] == ["allowed", "implicitDeny"]
     refused("NoSuchEntity", iam.attach_role_policy, RoleName="bounded", PolicyArn=BOUNDARY)
+    assert [one["RoleName"] for one in iam.list_entities_for_policy(PolicyArn=BOUNDARY)["PolicyRoles"]] == ["bounded"]
+    assert [one["VersionId"] for one in iam.list_policy_versions(PolicyArn=BOUNDARY)["Versions"]] == [version]
     other = Provider(cloud, "333333333333")
     other.iam.create_policy(PolicyName="Accessor_2026_01_15", Path="/permissions-boundary/partner.com/", PolicyDocument=limits)
     theirs = other.params(statement, Parameters=parameters)

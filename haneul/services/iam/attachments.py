@@ -6,6 +6,7 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape
+from haneul.services.iam.delegation_records import partner_boundary
 from haneul.services.iam.directory import Directory
 from haneul.services.iam.entities import directory_of, modifiable_entity, named_entity
 from haneul.services.iam.errors import policy_not_attachable, policy_not_found, quota_exceeded, validation_error
@@ -88,7 +89,7 @@ async def list_entities_for_policy(call: Call, request: Shape) -> Shape:
     arn = request["PolicyArn"]
     check_policy_arn(arn)
     directory = directory_of(call)
-    if arn not in call.cloud.authority.managed_policies() and directory.policy(arn) is None:
+    if arn not in call.cloud.authority.managed_policies() and directory.policy(arn) is None and partner_boundary(call.cloud.store, arn) is None:
         raise policy_not_found(arn)
     usage = request.get("PolicyUsageFilter")
     wanted, prefix = request.get("EntityFilter"), request.get("PathPrefix", "/")

@@ -93,6 +93,9 @@ async def list_policy_versions(call: Call, request: Shape) -> Shape:
     managed = call.cloud.authority.managed_policies().get(arn)
     if managed is not None:
         return {"Versions": [{"VersionId": managed.version_id, "IsDefaultVersion": True, "CreateDate": managed.created_at}], "IsTruncated": False}
+    boundary = partner_boundary(call.cloud.store, arn)
+    if boundary is not None:
+        return {"Versions": [{"VersionId": "v1", "IsDefaultVersion": True, "CreateDate": boundary.created_at}], "IsTruncated": False}
     directory = directory_of(call)
     policy = directory.policy(arn)
     if policy is None:
