@@ -56,7 +56,9 @@ def check_channel(call: Call, arn: str) -> None:
 
 def enter(cloud: Cloud, tx: Transaction, one: DelegationRequest, state: str, now: int, *, told: bool = True) -> None:
     """Let a request reach a state: it is saved, expires anew, and its provider is told."""
-    one.state, one.updated_at, one.expires_at = state, now, now + STAY[state] if state != EXPIRED else one.expires_at
+    one.state, one.updated_at = state, now
+    if state != EXPIRED:
+        one.expires_at = now + STAY[state]
     save_request(tx, one)
     cloud.outbox.put(tx, EXPIRY, {"id": one.id}, due=now + STAY[state], key=one.id)
     if told:

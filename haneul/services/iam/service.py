@@ -33,10 +33,10 @@ class Iam(Service):
         super().__init__(cloud)
         self.identities = Identities(cloud)
         self.last_uses = LastUses(cloud)
+        DelegationNotices(cloud)
 
     async def start(self) -> None:
         self.identities.start()
-        DelegationNotices(self.cloud)
 
     async def stop(self) -> None:
         self.identities.stop()
