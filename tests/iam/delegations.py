@@ -61,7 +61,7 @@ class Provider:
         return made
 
     def notices(self) -> list[dict[str, Any]]:
-        """The messages that have come since the last time, in their order."""
+        """The messages that have come since the last time, in any order."""
         self.cloud.settle()
         found = []
         while messages := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
