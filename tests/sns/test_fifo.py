@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from haneul.core.errors import ServiceError
-from haneul.services.sqs.service import Sqs
+from haneul.core.operation import Shape
+from haneul.services.sns import delivery
+from haneul.services.sns.records import Topic
+from haneul.services.sns.service import Sns
 from tests.sns.support import Queue, make_topic, reason, refusal, subscribe
 from tests.support.running import Running
 
@@ -32,7 +35,9 @@ def test_messages_arrive_in_their_order(cloud: Running, sns: Any) -> None:
     assert [one["Message"] for one in told if int(one["Message"]) > 5 or int(one["Message"]) % 2 == 0] == ["0", "2", "4", "6", "7", "8"]
     assert [one["Message"] for one in told if one["Message"] in "135"] == ["1", "3", "5"]
     assert numbers == sorted(set(numbers)) and {int(one["SequenceNumber"]) for one in told} == set(numbers) and len(str(numbers[0])) == 20
-    assert found[0]["Attributes"]["MessageGroupId"] == "g0" and len(found[0]["Attributes"]["MessageDeduplicationId"]) == 64
+    groups = {int(message["Message"]): one["Attributes"]["MessageGroupId"] for message, one in zip(told, found, strict=True)}
+    assert groups == {number: f"g{number % 2 if number < 6 else 0}" for number in range(9)}
+    assert {len(one["Attributes"]["MessageDeduplicationId"]) for one in found} == {64}
     assert sorted(standard.bodies()) == [str(number) for number in range(9)]
 
 
@@ -65,14 +70,14 @@ def test_a_message_that_has_to_wait_keeps_those_behind_it(fresh_cloud: Running, 
     failing, fine = Queue(fresh_cloud, ".fifo"), Queue(fresh_cloud, ".fifo")
     for queue in (failing, fine):
         subscribe(sns, topic, queue, RawMessageDelivery="true")
-    change = Sqs.change
+    call = delivery.call_endpoint
 
-    async def fail(self: Sqs, queue: Any, work: Any, call: Any = None) -> Any:
-        if queue.arn == failing.arn and call is not None and call.http is None and call.request.get("MessageGroupId") == "g":
+    async def fail(service: Sns, topic: Topic, endpoint: str, operation: str, params: Shape, trace: str) -> None:
+        if endpoint == failing.arn and params["MessageGroupId"] == "g":
             raise ServiceError("InternalFailure", "down", 500)
-        return await change(self, queue, work, call)
+        await call(service, topic, endpoint, operation, params, trace)
 
-    monkeypatch.setattr(Sqs, "change", fail)
+    monkeypatch.setattr(delivery, "call_endpoint", fail)
     for message in ("1", "2"):
         put(sns, topic, message)
     put(sns, topic, "other", "h")
