@@ -17,13 +17,23 @@ def variable_of(action: argparse.Action) -> str | None:
 
 
 class Parser(argparse.ArgumentParser):
-    """The parser of one command. A variable is read when its command is chosen, so that what is wrong with one stops no other command, nor any --help."""
+    """The parser of one command. A variable is read when its command is chosen, so that what is wrong with one stops no other command, nor any --help.
+    Options may stand anywhere: `invoke NAME --async PAYLOAD` too, where argparse by itself takes an argument that may be left out as left out.
+    """
+
+    _intermixing = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's own, with defaults from the environment. Ends the process (exit code 2) when a variable has a value that its option would not take."""
         if not {"-h", "--help"} & set(args or ()):
             self._take_environment(self._actions)
-        return super().parse_known_args(args, namespace)
+        if self._intermixing or any(action.nargs == argparse.PARSER for action in self._actions):
+            return super().parse_known_args(args, namespace)
+        self._intermixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._intermixing = False
 
     def _take_environment(self, actions: Sequence[argparse.Action]) -> None:
         for action in actions:

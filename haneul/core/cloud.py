@@ -113,4 +113,4 @@ class Cloud:
         try:
             return await call.perform(params)
         except StoreError as error:
-            raise ServiceError("InternalFailure", str(error), 500) from error
+            raise ServiceError(self.services[one.service].quirks.internal_error, str(error), 500) from error

@@ -111,7 +111,7 @@ def _error_of(problem: Exception, service: Service, request_id: str, call: Call 
     if isinstance(problem, ClientGone):  # Nothing failed inside: whoever has closed only the sending half learns what was missing.
         return ServiceError(quirks.serialization_code, "The request body terminated unexpectedly", 400)
     _log.exception("request %s to %s failed inside", request_id, service.name, exc_info=problem)
-    return ServiceError("InternalFailure", "The request processing has failed because of an unknown error, exception or failure.", 500)
+    return ServiceError(quirks.internal_error, quirks.internal_message, 500)
 
 
 def too_large(limit: int) -> ServiceError:

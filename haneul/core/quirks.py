@@ -19,6 +19,7 @@ class Quirks:
     `status` gives HTTP statuses by error code where the model is silent or wrong. `crc32`: answers carry `x-amz-crc32`.
     `validation_code` is the code of the wire's "1 validation error detected" error, `validation` False for services that check by themselves.
     `serialization_code` is the code for bytes that cannot be read. `access_denied` is the code (and `access_denied_status` the status) of a refused permission.
+    `internal_error` and `internal_message` are the code and the words, always with status 500, for what nobody foresaw: services declare different ones.
     `anonymous_denial` is the message of a refused request without credentials, where the service has one of its own.
     `strict_version`: requests of the query protocol must name the model's version.
     `allows_anonymous`: a request without credentials is let through to the policy decision. `body_bytes_max` bounds a body that is read into memory.
@@ -38,6 +39,8 @@ class Quirks:
     access_denied: str = "AccessDeniedException"
     access_denied_status: int = 400
     anonymous_denial: str = ""
+    internal_error: str = "InternalFailure"
+    internal_message: str = "The request processing has failed because of an unknown error, exception or failure."
     allows_anonymous: bool = False
     strict_version: bool = False
     body_bytes_max: int = 16 * 1024 * 1024

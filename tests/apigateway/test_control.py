@@ -24,7 +24,9 @@ def root(gateway, api):
 
 
 def test_apis(gateway):
-    """An API begins with its root resource and two models."""
+    """An API begins with its root resource and two models, and has a name."""
+    for texts, name in (({"name": ""}, "Name"), ({"name": "one", "description": ""}, "Description")):
+        assert error_of(gateway.create_rest_api, **texts) == ("BadRequestException", f"{name} cannot be an empty string")
     made = gateway.create_rest_api(name="one", description="d", tags={"a": "b"})
     assert len(made["id"]) == 10 and made["apiKeySource"] == "HEADER" and made["endpointConfiguration"] == {"types": ["EDGE"], "ipAddressType": "ipv4"}
     assert made["ResponseMetadata"]["HTTPStatusCode"] == 201
@@ -57,6 +59,8 @@ def test_patching_an_api(gateway, api):
 
     def refused(*operations):
         return error_of(gateway.update_rest_api, restApiId=api, patchOperations=list(operations))
+
+    assert refused(patch("replace", "/name", ""))[1] == "Name cannot be an empty string"
 
     got = update(patch("add", "/binaryMediaTypes/image~1png"), patch("add", "/binaryMediaTypes/image~1jpeg"))
     assert got["binaryMediaTypes"] == ["image/png", "image/jpeg"]

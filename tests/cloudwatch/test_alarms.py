@@ -184,9 +184,39 @@ def test_composite_alarms_follow_their_children(fresh_watch: Running) -> None:
     assert [one["AlarmName"] for one in client.describe_alarms(ChildrenOfAlarmName="both")["MetricAlarms"]] == ["a", "b"]
     assert [one["AlarmName"] for one in client.describe_alarms(ParentsOfAlarmName="both")["CompositeAlarms"]] == ["top"]
     refused("ValidationError", client.delete_alarms, AlarmNames=["a"])
-    refused("ValidationError", client.put_composite_alarm, AlarmName="both", AlarmRule="ALARM(top)")
     refused("ValidationError", client.put_composite_alarm, AlarmName="new", AlarmRule="ALARM(unknown)")
     refused("ValidationError", client.put_composite_alarm, AlarmName="new", AlarmRule="ALARM(a) AND")
+    refused("ValidationError", client.put_composite_alarm, AlarmName="new", AlarmRule="ALARM(new)")
+
+
+def test_a_circle_of_alarms_stands_still_until_a_rule_breaks_it(fresh_watch: Running) -> None:
+    """Because CloudWatch takes circles, stops evaluating them, and lets go of none of their alarms until one's rule is changed (DeleteAlarms)."""
+    client = fresh_watch.client("cloudwatch")
+    make(fresh_watch, "m")
+
+    def set_state(value: str) -> list[str]:
+        client.set_alarm_state(AlarmName="m", StateValue=value, StateReason="trying")
+        fresh_watch.settle()
+        return [state(fresh_watch, name) for name in ("a", "b", "c", "over")]
+
+    client.put_composite_alarm(AlarmName="a", AlarmRule="ALARM(m)")
+    client.put_composite_alarm(AlarmName="b", AlarmRule="ALARM(a) OR ALARM(m)")
+    client.put_composite_alarm(AlarmName="c", AlarmRule="ALARM(b)")
+    client.put_composite_alarm(AlarmName="over", AlarmRule="ALARM(c) OR ALARM(m)")
+    assert set_state("OK") == ["OK"] * 4
+    client.put_composite_alarm(AlarmName="a", AlarmRule="ALARM(c)")
+    assert set_state("ALARM") == ["OK", "OK", "OK", "ALARM"]
+    for name in "abc":
+        assert "composite alarm(s) depending on it" in refused("ValidationError", client.delete_alarms, AlarmNames=[name])
+    client.put_composite_alarm(AlarmName="a", AlarmRule="FALSE")
+    fresh_watch.settle()
+    assert [state(fresh_watch, name) for name in ("a", "b", "c", "over")] == ["OK", "ALARM", "ALARM", "ALARM"]
+    client.put_composite_alarm(AlarmName="over", AlarmRule="NOT ALARM(over)")
+    assert set_state("OK") == ["OK", "OK", "OK", "ALARM"]
+    refused("ValidationError", client.delete_alarms, AlarmNames=["over"])
+    client.put_composite_alarm(AlarmName="over", AlarmRule="FALSE")
+    for name in ("over", "c", "b", "a"):
+        client.delete_alarms(AlarmNames=[name])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import socket
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -157,6 +158,37 @@ def test_an_error_inside_tells_nothing(fakes: Running, service: str, caplog: pyt
     assert (code, status) == ("InternalFailure", 500)
     assert "secret" not in message and "Traceback" not in message
     assert "the secret inside" in caplog.text
+
+
+def test_an_error_inside_has_the_services_own_code() -> None:
+    """Because SDKs repeat what a service declares as its internal failure, and programs catch it by that name (`client.exceptions.InternalServerError`)."""
+    common = "The request processing has failed because of an unknown error, exception or failure."
+    expected = {
+        "dynamodb:ListTables": ("InternalServerError", "Internal server error"),
+        "dynamodbstreams:ListStreams": ("InternalServerError", "Internal server error"),
+        "lambda:ListFunctions": ("ServiceException", "An error occurred and the request cannot be processed."),
+        "s3:ListBuckets": ("InternalError", "We encountered an internal error. Please try again."),
+        "ecr:DescribeRepositories": ("ServerException", common),
+        "iam:ListUsers": ("ServiceFailure", common),
+        "sts:GetCallerIdentity": ("InternalFailure", common),
+        "sqs:ListQueues": ("InternalFailure", common),
+        "cloudwatch:ListMetrics": ("InternalServiceError", common),
+        "logs:DescribeLogGroups": ("InternalFailure", common),
+        "apigateway:GetRestApis": ("InternalFailure", common),
+        "backup:ListBackupVaults": ("InternalFailure", common),
+        "application-autoscaling:DescribeScalableTargets": ("InternalServiceException", "The service encountered an internal error."),
+    }
+
+    async def failing(call: Call, request: Shape) -> Shape:
+        raise RuntimeError("the secret inside")
+
+    with Running() as cloud:
+        operations = cloud.app.cloud.operations
+        for name, (code, message) in expected.items():
+            operations[name] = operations[name].with_handler(failing)
+            service, _, operation = name.partition(":")
+            params = {"ServiceNamespace": "dynamodb"} if service == "application-autoscaling" else {}
+            assert refused(getattr(cloud.client(service), xform_name(operation)), **params) == (code, 500, message), name
 
 
 @pytest.mark.parametrize("service", LISTS)

@@ -162,7 +162,7 @@ def test_an_incremental_export_has_what_changed(fresh_cloud: Running) -> None:
 
 
 def test_times_and_tokens_that_are_refused(fresh_cloud: Running) -> None:
-    """Exports need recovery, times within it, spans of 15 minutes to a day, and a token stands for one request for eight hours."""
+    """Exports need recovery, times within it, spans of 15 minutes to a day, and a token stands for one request for eight hours. Lists begin with the last."""
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
     plain = client.describe_table(TableName=make_table(cloud))["Table"]["TableArn"]
     start = client.export_table_to_point_in_time
@@ -184,11 +184,12 @@ def test_times_and_tokens_that_are_refused(fresh_cloud: Running) -> None:
     assert start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"] == first
     assert failure(start, TableArn=arn, S3Bucket="other", ClientToken="token")[0] == "ExportConflictException"
     cloud.advance("9h")
-    assert start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"] != first
+    second = start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"]
+    assert second != first
     cloud.advance("1m")
     page = client.list_exports(TableArn=arn, MaxResults=1)
     rest = client.list_exports(TableArn=arn, NextToken=page["NextToken"])
-    assert [one["ExportStatus"] for one in (*page["ExportSummaries"], *rest["ExportSummaries"])] == ["COMPLETED", "COMPLETED"]
+    assert [(one["ExportArn"], one["ExportStatus"]) for one in (*page["ExportSummaries"], *rest["ExportSummaries"])] == [(second, "COMPLETED"), (first, "COMPLETED")]
     assert failure(client.describe_export, ExportArn=first + "0")[0] == "ExportNotFoundException"
     cloud.advance("91d")
     assert client.list_exports(TableArn=arn)["ExportSummaries"] == []

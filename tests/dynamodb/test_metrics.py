@@ -199,7 +199,7 @@ def test_errors_of_the_service_are_counted_by_table_and_operation(monkeypatch: p
 
         service = running.app.cloud.services["dynamodb"]
         monkeypatch.setattr(service.parsers, "projection", broken)
-        assert failure(tables.get_item, TableName=name, Key={"pk": s("a")}, ProjectionExpression="a")[0] == "InternalFailure"
+        assert failure(tables.get_item, TableName=name, Key={"pk": s("a")}, ProjectionExpression="a") == ("InternalServerError", "Internal server error")
         monkeypatch.undo()
         assert collected(running, "SystemErrors", "Sum", TableName=name, Operation="GetItem") == [1]
         assert not collected(running, "UserErrors", "Sum")

@@ -155,6 +155,26 @@ def test_every_option_of_every_command_has_its_variable(monkeypatch: pytest.Monk
             assert vars(by_variable) == vars(by_option) != vars(parser().parse_args([name, *needed.get(name, [])]))
 
 
+def test_options_stand_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """Because `invoke NAME --async PAYLOAD` is as natural as the other orders, and argparse by itself takes only those."""
+
+    def given(*words: str) -> dict[str, Any]:
+        return {name: value for name, value in vars(parser().parse_args(words)).items() if name != "run"}
+
+    expected = given("invoke", "--async", "f", "{}", "--endpoint", "http://x")
+    assert (expected["function"], expected["payload"], expected["event"]) == ("f", "{}", True)
+    for words in ("f --async {} --endpoint http://x", "f {} --endpoint http://x --async", "--endpoint http://x f --async {}"):
+        assert given("invoke", *words.split()) == expected
+    assert given("invoke", "f", "--async", "-") == given("invoke", "f", "-", "--async") == given("invoke", "--async", "--", "f", "-")
+    assert given("invoke", "f", "--async")["payload"] == "{}"
+    assert given("clock", "advance", "--endpoint", "http://x", "35d") == given("clock", "advance", "35d", "--endpoint", "http://x")
+    assert given("logs", "a", "-f", "b") == given("logs", "-f", "a", "b")
+    for wrong in (["f", "{}", "third"], ["f", "--unknown"], ["--async"]):
+        with pytest.raises(SystemExit):
+            given("invoke", *wrong)
+    assert "unrecognized arguments: third" in capsys.readouterr().err
+
+
 def test_a_variable_without_sense_is_named() -> None:
     """Because it was set somewhere else, perhaps long ago; commands that do not need it go on, and --help always helps."""
     wrong = command("start", HANEUL_PORT="abc")

@@ -79,13 +79,19 @@ def check_compression(value: object) -> int:
     return value
 
 
+def check_texts(api: Shape) -> None:
+    """An API's name and description, where they are given, say something."""
+    for name in ("name", "description"):
+        if api.get(name) == "":
+            raise bad_request(f"{name.capitalize()} cannot be an empty string")
+
+
 def make_api(call: Call, request: Shape) -> Shape:
     """The document of a new API."""
     for name in _REFUSED:
         if name in request:
             raise NotBuilt(f"the parameter {name} of apigateway:CreateRestApi")
-    if request.get("description") == "":
-        raise bad_request("Description cannot be an empty string")
+    check_texts(request)
     check_tags(request.get("tags", {}))
     ids = call.cloud.ids
     api: Shape = {
@@ -162,8 +168,7 @@ async def update_rest_api(call: Call, request: Shape) -> Shape:
             else:
                 plain.append(operation)
         api = patched(api, plain, _RULES)
-        if api.get("description") == "":
-            raise bad_request("Description cannot be an empty string")
+        check_texts(api)
         if any(operation["path"] == "/policy" for operation in plain) and api.get("policy"):
             api["policy"] = checked_policy(call, api["policy"].replace('\\"', '"'), api_id)
         if not api.get("policy"):

@@ -2,4 +2,4 @@
 
 from haneul.core.quirks import Quirks
 
-APPLICATION_AUTOSCALING = Quirks()
+APPLICATION_AUTOSCALING = Quirks(internal_error="InternalServiceException", internal_message="The service encountered an internal error.")

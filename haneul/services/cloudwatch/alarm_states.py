@@ -82,7 +82,8 @@ def _delete(names: list[AlarmName], now: int, tx: Transaction) -> None:
     going = {name.name for name in found}
     for composite in composite_alarms(tx, names[0].account, names[0].region):
         needed = sorted(parse_rule(composite.settings["AlarmRule"]).names & going)
-        if needed and composite.name not in going:
+        # What goes along with what it looks at is no obstacle, but what looks at itself always is: a rule must be changed to get out of a circle.
+        if needed and (composite.name not in going or composite.name in needed):
             raise validation(f"Cannot delete {needed[0]} as there are composite alarm(s) depending on it: [{composite.name}]")
     for name, alarm in found.items():
         data = {"version": "1.0", "type": "Delete", "deletedAlarm": alarm.settings}

@@ -79,8 +79,9 @@ class Monitor:
             if value is None:
                 self._drop(name)
             elif (alarm := decode(value, Alarm)).kind == COMPOSITE:
-                self._take_rule(name, alarm)
                 composites.append(name)
+                if self._take_rule(name, alarm):
+                    composites += self._above(name)
             else:
                 self._take(name, alarm)
             composites += self._parents(name)
@@ -102,12 +103,15 @@ class Monitor:
                 self._by_metric.setdefault(metric_id, set()).add(name)
         self._wake(self._watched[name])
 
-    def _take_rule(self, name: AlarmName, alarm: Alarm) -> None:
+    def _take_rule(self, name: AlarmName, alarm: Alarm) -> bool:
+        """Keep a composite alarm's rule; whether it is another than before."""
+        known = self._rules.get(name)
         self._drop(name)
         try:
             self._rules[name] = parse_rule(alarm.settings["AlarmRule"])
         except RuleError as problem:
             _log.error("cloudwatch: alarm %s cannot be evaluated: %r", name.arn, problem)
+        return self._rules.get(name) is not known
 
     def _drop(self, name: AlarmName) -> None:
         self._rules.pop(name, None)
@@ -191,6 +195,29 @@ class Monitor:
     def _parents(self, name: AlarmName) -> list[AlarmName]:
         return [one for one, rule in self._rules.items() if name.name in rule.names and one[:2] == name[:2]]
 
+    def _above(self, name: AlarmName) -> dict[AlarmName, None]:
+        """The alarms whose states hang on one's, nearest first; itself among them when they make a circle. Of a new rule, because it may have broken one."""
+        found: dict[AlarmName, None] = {}
+        waiting = [name]
+        for one in waiting:
+            parents = [parent for parent in self._parents(one) if parent not in found]
+            found.update(dict.fromkeys(parents))
+            waiting += parents
+        return found
+
+    def _circular(self, name: AlarmName) -> bool:
+        """Whether an alarm's state hangs on itself. CloudWatch stops evaluating where it finds such a circle."""
+        seen: set[str] = set()
+        waiting = [name.name]
+        while waiting:
+            rule = self._rules.get(name._replace(name=waiting.pop()))
+            below = rule.names - seen if rule is not None else frozenset()
+            if name.name in below:
+                return True
+            seen |= below
+            waiting += below
+        return False
+
     async def _evaluate_composites(self, names: Iterable[AlarmName]) -> None:
         """Bring composite alarms into the state that their rules say. A change sets off those above them, by the store's own news of it."""
         await self._cloud.store.transact(partial(self._apply_rules, names))
@@ -199,7 +226,7 @@ class Monitor:
         now = self._cloud.clock.now()
         for name in names:
             alarm, rule = find_alarm(tx, name), self._rules.get(name)
-            if alarm is None or rule is None:
+            if alarm is None or rule is None or self._circular(name):
                 continue
             children = [child for one in sorted(rule.names) if (child := find_alarm(tx, AlarmName(name.account, name.region, one))) is not None]
             state = ALARM if rule.holds({child.name: child.state for child in children}) else OK

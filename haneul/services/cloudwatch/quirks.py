@@ -7,6 +7,7 @@ CLOUDWATCH = Quirks(
     validation_code="ValidationError",
     access_denied="AccessDenied",
     access_denied_status=403,
+    internal_error="InternalServiceFault",
     # A PutMetricData request may have 1 MB; a form writes many of its characters as three.
     body_bytes_max=4 * 1024 * 1024,
 )

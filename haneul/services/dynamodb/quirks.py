@@ -18,10 +18,11 @@ DYNAMODB = Quirks(
         "InvalidSignatureException": _FRAMEWORK + "InvalidSignatureException",
         "MissingAuthenticationTokenException": _FRAMEWORK + "MissingAuthenticationTokenException",
         "IncompleteSignatureException": _FRAMEWORK + "IncompleteSignatureException",
-        "InternalFailure": _FRAMEWORK + "InternalFailure",
     },
     # The service checks attribute values itself, with messages of its own, and stores them as the JSON that they came as. The maps that hold
     # them are its own business too: looking through them twice would cost more than the rest of a request.
     opaque_shapes=frozenset({"AttributeValue", "AttributeMap", "PutItemInputAttributeMap", "Key", "ExpressionAttributeValueMap"}),
+    internal_error="InternalServerError",
+    internal_message="Internal server error",
     crc32=True,
 )

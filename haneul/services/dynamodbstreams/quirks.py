@@ -16,9 +16,10 @@ STREAMS = Quirks(
         "UnrecognizedClientException": _FRAMEWORK + "UnrecognizedClientException",
         "InvalidSignatureException": _FRAMEWORK + "InvalidSignatureException",
         "MissingAuthenticationTokenException": _FRAMEWORK + "MissingAuthenticationTokenException",
-        "InternalFailure": _FRAMEWORK + "InternalFailure",
     },
     # Records carry items as they are stored.
     opaque_shapes=frozenset({"AttributeValue"}),
+    internal_error="InternalServerError",
+    internal_message="Internal server error",
     crc32=True,
 )

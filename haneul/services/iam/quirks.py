@@ -10,5 +10,7 @@ IAM_QUIRKS = Quirks(
     serialization_code="MalformedInput",
     access_denied="AccessDenied",
     access_denied_status=403,
+    # IAM declares an internal failure of its own; STS, the other service of this kind, has the common one.
+    internal_error="ServiceFailure",
     strict_version=True,
 )

@@ -13,6 +13,8 @@ _LEFT_OUT = frozenset(
 QUIRKS = Quirks(
     enum_values={"Runtime": _LEFT_OUT},
     access_denied_status=403,
+    internal_error="ServiceException",
+    internal_message="An error occurred and the request cannot be processed.",
     # An invocation without credentials is decided by the function's policy, as any other.
     body_bytes_max=API_BODY_BYTES_MAX,
 )

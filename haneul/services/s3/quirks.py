@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest
 from haneul.core.quirks import Quirks
-from haneul.services.s3.errors import invalid_argument
+from haneul.services.s3.errors import internal_error, invalid_argument
 
 _NUMBERS = ("max-buckets", "max-keys", "max-parts", "max-uploads", "part-number-marker")
 # What a presigned URL's query has of its own, and headers that S3 passes over there: they are about the body, which nobody knew when the URL was signed.
@@ -56,6 +56,8 @@ QUIRKS = Quirks(
     access_denied="AccessDenied",
     access_denied_status=403,
     anonymous_denial="Access Denied",
+    internal_error="InternalError",
+    internal_message=internal_error().message,
     allows_anonymous=True,
     headers_of_query=_headers_of_query,
     parameter_error=_parameter_error,
@@ -65,6 +67,5 @@ QUIRKS = Quirks(
         "NoSuchBucket": 404,
         "NoSuchKey": 404,
         "NoSuchUpload": 404,
-        "InternalFailure": 500,
     },
 )

@@ -187,7 +187,7 @@ async def describe_one_export(call: Call, request: Shape) -> Shape:
 
 @operation("dynamodb:ListExports", resource=_listed)
 async def list_exports(call: Call, request: Shape) -> Shape:
-    """Exports of the last 90 days, of one table or all, up to 25 at once. (API Reference: "ListExports".)"""
+    """Exports of the last 90 days, of one table or all, up to 25 at once, in reverse order of their ARNs. (API Reference: "ListExports".)"""
     limit = request.get("MaxResults", PAGE_MAX)
     place: tuple[str, ...] = (EXPORT_SPACE, call.account, call.region)
     if "TableArn" in request:
@@ -198,8 +198,8 @@ async def list_exports(call: Call, request: Shape) -> Shape:
         position = read_token(request["NextToken"])
         if position is None or not start <= position < end:
             raise validation("Invalid NextToken")
-        start = position + b"\x00"
-    rows = call.cloud.store.range(start, end, limit + 1)
+        end = position
+    rows = call.cloud.store.range(start, end, limit + 1, reverse=True)
     answer: Shape = {"ExportSummaries": [_summary(decode(value, Export)) for _, value in rows[:limit]]}
     if len(rows) > limit:
         answer["NextToken"] = make_token(rows[limit - 1][0])
