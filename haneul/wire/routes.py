@@ -28,7 +28,8 @@ class Route:
         required = operation.input.required if operation.input is not None else ()
         members = {name: operation.input.members[name] for name in required} if operation.input is not None else {}
         self.parameters = tuple(m.location_name or name for name, m in members.items() if m.location == "querystring")
-        self.headers = tuple((m.location_name or name).lower() for name, m in members.items() if m.location == "header")
+        # What the query says is meant without its headers, too: the operation will say that one is missing.
+        self.headers = () if literals else tuple((m.location_name or name).lower() for name, m in members.items() if m.location == "header")
         # The most demanding route is tried first; of equals the one that is not deprecated, then the first by name.
         self.rank = (-len(literals), -len(self.parameters) - len(self.headers), operation.deprecated, operation.name)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import re
 import socket
 from typing import Any
 
 import pytest
-from botocore import xform_name
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -17,8 +17,11 @@ from botocore.exceptions import ClientError
 
 from haneul.core.call import Call
 from haneul.core.errors import AccessDenied, SerializationError, ServiceError
+from haneul.core.http import HttpRequest
 from haneul.core.ports import Shape
 from haneul.services.iam.service import Iam
+from haneul.services.registry import service_classes
+from haneul.wire import ServiceCodec, load_service
 from tests.core.fakes.base import Fake
 from tests.support.running import Running
 
@@ -163,32 +166,22 @@ def test_an_error_inside_tells_nothing(fakes: Running, service: str, caplog: pyt
 def test_an_error_inside_has_the_services_own_code() -> None:
     """Because SDKs repeat what a service declares as its internal failure, and programs catch it by that name (`client.exceptions.InternalServerError`)."""
     common = "The request processing has failed because of an unknown error, exception or failure."
-    expected = {
-        "dynamodb:ListTables": ("InternalServerError", "Internal server error"),
-        "dynamodbstreams:ListStreams": ("InternalServerError", "Internal server error"),
-        "lambda:ListFunctions": ("ServiceException", "An error occurred and the request cannot be processed."),
-        "s3:ListBuckets": ("InternalError", "We encountered an internal error. Please try again."),
-        "ecr:DescribeRepositories": ("ServerException", common),
-        "iam:ListUsers": ("ServiceFailure", common),
-        "sts:GetCallerIdentity": ("InternalFailure", common),
-        "sqs:ListQueues": ("InternalFailure", common),
-        "cloudwatch:ListMetrics": ("InternalServiceError", common),
-        "logs:DescribeLogGroups": ("InternalFailure", common),
-        "apigateway:GetRestApis": ("InternalFailure", common),
-        "backup:ListBackupVaults": ("InternalFailure", common),
-        "application-autoscaling:DescribeScalableTargets": ("InternalServiceException", "The service encountered an internal error."),
+    codes = {
+        "dynamodb": ("InternalServerError", "Internal server error"),
+        "dynamodbstreams": ("InternalServerError", "Internal server error"),
+        "lambda": ("ServiceException", "An error occurred and the request cannot be processed."),
+        "s3": ("InternalError", "We encountered an internal error. Please try again."),
+        "ecr": ("ServerException", common),
+        "iam": ("ServiceFailure", common),
+        "cloudwatch": ("InternalServiceFault", common),
+        "application-autoscaling": ("InternalServiceException", "The service encountered an internal error."),
     }
-
-    async def failing(call: Call, request: Shape) -> Shape:
-        raise RuntimeError("the secret inside")
-
-    with Running() as cloud:
-        operations = cloud.app.cloud.operations
-        for name, (code, message) in expected.items():
-            operations[name] = operations[name].with_handler(failing)
-            service, _, operation = name.partition(":")
-            params = {"ServiceNamespace": "dynamodb"} if service == "application-autoscaling" else {}
-            assert refused(getattr(cloud.client(service), xform_name(operation)), **params) == (code, 500, message), name
+    for kind in service_classes():
+        code, message = codes.get(kind.name, ("InternalFailure", common))
+        error = ServiceError(kind.quirks.internal_error, kind.quirks.internal_message, 500)
+        answer = ServiceCodec(load_service(kind.name), kind.quirks).error(None, error, "id", HttpRequest("POST", "/", ""))
+        text = f"{answer.headers} {answer.body!r}"
+        assert answer.status == 500 and re.search(rf"\b{code}\b", text) and message in text, (kind.name, text)
 
 
 @pytest.mark.parametrize("service", LISTS)

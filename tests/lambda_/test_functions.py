@@ -228,6 +228,13 @@ def test_versions_are_snapshots(cloud: Running) -> None:
     assert [one["Version"] for one in client.list_versions_by_function(FunctionName="many")["Versions"]] == ["$LATEST", "1", "2"]
     with pytest.raises(client.exceptions.InvalidParameterValueException, match="is different from current CodeSHA256"):
         client.publish_version(FunctionName="many", CodeSha256=first["CodeSha256"])
+    client.create_alias(FunctionName="many", Name="live", FunctionVersion="1")
+    for name in ("many:1", "many:live"):
+        for change, params in ((client.update_function_code, {"ZipFile": _code("three")}), (client.update_function_configuration, {"Timeout": 9}), (client.publish_version, {})):
+            with pytest.raises(client.exceptions.InvalidParameterValueException, match=r"Current operation does not support versions other than \$LATEST"):
+                change(FunctionName=name, **params)
+    assert client.update_function_configuration(FunctionName="many:$LATEST", Timeout=9)["Version"] == "$LATEST"
+    client.delete_alias(FunctionName="many", Name="live")
     client.delete_function(FunctionName="many", Qualifier="1")
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.invoke(FunctionName="many", Qualifier="1")

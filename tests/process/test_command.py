@@ -158,7 +158,7 @@ def test_every_option_of_every_command_has_its_variable(monkeypatch: pytest.Monk
 def test_options_stand_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
     """Because `invoke NAME --async PAYLOAD` is as natural as the other orders, and argparse by itself takes only those."""
 
-    def given(*words: str) -> dict[str, Any]:
+    def given(*words: str) -> dict[str, object]:
         return {name: value for name, value in vars(parser().parse_args(words)).items() if name != "run"}
 
     expected = given("invoke", "--async", "f", "{}", "--endpoint", "http://x")

@@ -179,6 +179,13 @@ def test_configurations_go_back_to_what_they_were(s3: Any, bucket: str) -> None:
     assert "Status" not in s3.get_bucket_accelerate_configuration(Bucket=bucket)
     assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
     assert refusal(lambda: s3.get_bucket_replication(Bucket=bucket)) == ("ReplicationConfigurationNotFoundError", 404)
+    for kind in ("analytics", "intelligent_tiering", "inventory", "metrics"):
+        listing, one = getattr(s3, f"list_bucket_{kind}_configurations"), getattr(s3, f"get_bucket_{kind}_configuration")
+        found = listing(Bucket=bucket)
+        assert found["IsTruncated"] is False and set(found) == {"IsTruncated", "ResponseMetadata"}
+        assert refusal(lambda listing=listing: listing(Bucket=bucket, ContinuationToken="x")) == ("InvalidArgument", 400)
+        assert refusal(lambda one=one: one(Bucket=bucket, Id="i")) == ("NoSuchConfiguration", 404)
+        assert refusal(lambda listing=listing: listing(Bucket=f"{bucket}-not-there")) == ("NoSuchBucket", 404)
 
 
 def test_bucket_tags(s3: Any, bucket: str) -> None:

@@ -100,6 +100,8 @@ def test_composite_checksums(s3: Any, bucket: str) -> None:
     shown = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["ETag", "Checksum", "ObjectParts", "ObjectSize", "StorageClass"])
     assert shown["ObjectSize"] == PART + 1 and shown["Checksum"]["ChecksumType"] == "COMPOSITE" and shown["StorageClass"] == "STANDARD"
     assert [part["Size"] for part in shown["ObjectParts"]["Parts"]] == [PART, 1] and shown["ObjectParts"]["TotalPartsCount"] == 2
+    for wanted, code in (([], "InvalidRequest"), ([""], "InvalidRequest"), (["Colour"], "InvalidArgument"), (["ETag", "etag"], "InvalidArgument")):
+        assert refusal(lambda wanted=wanted: s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=wanted)) == (code, 400)
     assert shown["ObjectParts"]["Parts"][1]["ChecksumSHA256"] == base64.b64encode(hashlib.sha256(b"b").digest()).decode()
 
 

@@ -17,6 +17,11 @@ from haneul.store.records import encode
 
 async def _reserve(call: Call, request: Shape, wanted: int | None) -> None:
     target = target_of(call, request)
+    if target.qualifier:
+        raise invalid(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
+            "Please specify either a function name or an unqualified function ARN."
+        )
 
     def work(tx: Transaction) -> None:
         function = read(tx, function_key(target), Function)
@@ -41,11 +46,6 @@ async def _reserve(call: Call, request: Shape, wanted: int | None) -> None:
 @operation("lambda:PutFunctionConcurrency", resource=function_resource)
 async def put_function_concurrency(call: Call, request: Shape) -> Shape:
     """Set concurrency aside for a function, all its versions together; 0 stops it. AWS Lambda API Reference, PutFunctionConcurrency."""
-    if target_of(call, request).qualifier:
-        raise invalid(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
-            "Please specify either a function name or an unqualified function ARN."
-        )
     wanted: int = request["ReservedConcurrentExecutions"]
     await _reserve(call, request, wanted)
     return {"ReservedConcurrentExecutions": wanted}

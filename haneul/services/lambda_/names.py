@@ -72,6 +72,14 @@ def target_of(call: Call, request: dict[str, Any]) -> Target:
     return target
 
 
+def latest_of(call: Call, request: dict[str, Any]) -> Target:
+    """The function of an operation that changes $LATEST or publishes it: nothing else can be named."""
+    target = target_of(call, request)
+    if target.qualifier not in (None, LATEST):
+        raise invalid("Current operation does not support versions other than $LATEST.")
+    return target._replace(qualifier=None)
+
+
 def qualified_resource(call: Call, request: dict[str, Any]) -> str:
     """The resource of operations that permissions can be given to by qualifier."""
     return target_of(call, request).qualified_arn

@@ -12,7 +12,7 @@ from haneul.services.lambda_.configuration import check_architecture, check_unpa
 from haneul.services.lambda_.errors import invalid, precondition_failed
 from haneul.services.lambda_.functions import resolve_in
 from haneul.services.lambda_.images import fetch_image
-from haneul.services.lambda_.names import Target, function_resource, target_of
+from haneul.services.lambda_.names import Target, function_resource, latest_of
 from haneul.services.lambda_.records import ImageUse, Version, version_key
 from haneul.services.lambda_.service import Lambda
 from haneul.services.lambda_.shapes import configuration
@@ -25,7 +25,7 @@ from haneul.store.records import encode
 async def update_function_code(call: Call, request: Shape) -> Shape:
     """Give $LATEST another package; DryRun only checks. AWS Lambda API Reference, UpdateFunctionCode."""
     service = call.service(Lambda)
-    target = target_of(call, request)._replace(qualifier=None)
+    target = latest_of(call, request)
     found = service.functions.resolve(target)
     before = found.version
     if request.get("PublishTo"):

@@ -10,7 +10,7 @@ from haneul.services.lambda_.configuration import apply_configuration, check_bui
 from haneul.services.lambda_.errors import precondition_failed
 from haneul.services.lambda_.functions import resolve_in
 from haneul.services.lambda_.images import apply_image_config, check_image_request
-from haneul.services.lambda_.names import function_resource, target_of
+from haneul.services.lambda_.names import function_resource, latest_of
 from haneul.services.lambda_.records import Version, version_key
 from haneul.services.lambda_.service import Lambda
 from haneul.services.lambda_.shapes import configuration
@@ -23,7 +23,7 @@ from haneul.store.records import encode
 async def update_function_configuration(call: Call, request: Shape) -> Shape:
     """Change settings of $LATEST; what a request leaves out stays. AWS Lambda API Reference, UpdateFunctionConfiguration."""
     service = call.service(Lambda)
-    target = target_of(call, request)._replace(qualifier=None)
+    target = latest_of(call, request)
     found = service.functions.resolve(target)
     check_built(request, "UpdateFunctionConfiguration")
     is_image = found.version.image is not None

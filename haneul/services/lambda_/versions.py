@@ -8,7 +8,7 @@ from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import function_not_found, invalid, precondition_failed
 from haneul.services.lambda_.functions import read, resolve_in
-from haneul.services.lambda_.names import LATEST, Target, function_resource, target_of
+from haneul.services.lambda_.names import LATEST, Target, function_resource, latest_of, target_of
 from haneul.services.lambda_.pages import page
 from haneul.services.lambda_.records import Function, Version, function_key, version_key
 from haneul.services.lambda_.service import Lambda
@@ -39,7 +39,7 @@ _OF_EACH_ITS_OWN = (
 @operation("lambda:PublishVersion", resource=function_resource)
 async def publish_version(call: Call, request: Shape) -> Shape:
     """Make an immutable version of $LATEST. Unchanged since the last one, it is that one again. AWS Lambda API Reference, PublishVersion."""
-    target = target_of(call, request)._replace(qualifier=None)
+    target = latest_of(call, request)
     if request.get("PublishTo"):
         raise invalid("PublishTo requires a capacity provider.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import operation
 from haneul.core.ports import Shape
 from haneul.services.s3.access import bucket_arn
@@ -162,3 +162,62 @@ async def get_bucket_replication(call: Call, request: Shape) -> Shape:
 async def get_object_lock_configuration(call: Call, request: Shape) -> Shape:
     """API Reference: GetObjectLockConfiguration."""
     raise not_configured("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket", request["Bucket"])
+
+
+@operation("s3:ListBucketAnalyticsConfigurations", action="s3:GetAnalyticsConfiguration", resource=bucket_arn)
+async def list_bucket_analytics_configurations(call: Call, request: Shape) -> Shape:
+    """API Reference: ListBucketAnalyticsConfigurations."""
+    return _empty_list(call, request)
+
+
+@operation("s3:GetBucketAnalyticsConfiguration", action="s3:GetAnalyticsConfiguration", resource=bucket_arn)
+async def get_bucket_analytics_configuration(call: Call, request: Shape) -> Shape:
+    """API Reference: GetBucketAnalyticsConfiguration."""
+    raise _no_such_configuration(call, request)
+
+
+@operation("s3:ListBucketIntelligentTieringConfigurations", action="s3:GetIntelligentTieringConfiguration", resource=bucket_arn)
+async def list_bucket_intelligent_tiering_configurations(call: Call, request: Shape) -> Shape:
+    """API Reference: ListBucketIntelligentTieringConfigurations."""
+    return _empty_list(call, request)
+
+
+@operation("s3:GetBucketIntelligentTieringConfiguration", action="s3:GetIntelligentTieringConfiguration", resource=bucket_arn)
+async def get_bucket_intelligent_tiering_configuration(call: Call, request: Shape) -> Shape:
+    """API Reference: GetBucketIntelligentTieringConfiguration."""
+    raise _no_such_configuration(call, request)
+
+
+@operation("s3:ListBucketInventoryConfigurations", action="s3:GetInventoryConfiguration", resource=bucket_arn)
+async def list_bucket_inventory_configurations(call: Call, request: Shape) -> Shape:
+    """API Reference: ListBucketInventoryConfigurations."""
+    return _empty_list(call, request)
+
+
+@operation("s3:GetBucketInventoryConfiguration", action="s3:GetInventoryConfiguration", resource=bucket_arn)
+async def get_bucket_inventory_configuration(call: Call, request: Shape) -> Shape:
+    """API Reference: GetBucketInventoryConfiguration."""
+    raise _no_such_configuration(call, request)
+
+
+@operation("s3:ListBucketMetricsConfigurations", action="s3:GetMetricsConfiguration", resource=bucket_arn)
+async def list_bucket_metrics_configurations(call: Call, request: Shape) -> Shape:
+    """API Reference: ListBucketMetricsConfigurations."""
+    return _empty_list(call, request)
+
+
+@operation("s3:GetBucketMetricsConfiguration", action="s3:GetMetricsConfiguration", resource=bucket_arn)
+async def get_bucket_metrics_configuration(call: Call, request: Shape) -> Shape:
+    """API Reference: GetBucketMetricsConfiguration."""
+    raise _no_such_configuration(call, request)
+
+
+def _empty_list(call: Call, request: Shape) -> Shape:
+    find_bucket(call, request)
+    if "ContinuationToken" in request:
+        raise invalid_argument("The continuation token provided is incorrect", "continuation-token", request["ContinuationToken"])
+    return {"IsTruncated": False}
+
+
+def _no_such_configuration(call: Call, request: Shape) -> ServiceError:
+    return not_configured("NoSuchConfiguration", "The specified configuration does not exist.", find_bucket(call, request).name)

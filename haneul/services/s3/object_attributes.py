@@ -8,7 +8,7 @@ from haneul.core.ports import Shape
 from haneul.services.s3 import checksums
 from haneul.services.s3.access import authorize
 from haneul.services.s3.customer_keys import key_to_read
-from haneul.services.s3.errors import invalid_argument
+from haneul.services.s3.errors import invalid_argument, invalid_request
 from haneul.services.s3.get_object import find_object
 from haneul.services.s3.listing import page_size
 from haneul.services.s3.metadata import refuse_unbuilt
@@ -26,7 +26,9 @@ async def get_object_attributes(call: Call, request: Shape) -> Shape:
     refuse_unbuilt(request)
     key_to_read(request, found.customer_key, call.cloud.ids)
     wanted = request.get("ObjectAttributes") or []
-    if not wanted or not _KNOWN.issuperset(wanted):
+    if not any(wanted):
+        raise invalid_request("The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
+    if not _KNOWN.issuperset(wanted):
         raise invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", ",".join(wanted))
     shown: Shape = {"LastModified": found.modified}
     if bucket.versioning:
