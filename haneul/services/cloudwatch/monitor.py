@@ -104,14 +104,14 @@ class Monitor:
         self._wake(self._watched[name])
 
     def _take_rule(self, name: AlarmName, alarm: Alarm) -> bool:
-        """Keep a composite alarm's rule; whether it is another than before."""
+        """Keep a composite alarm's rule; whether it had another before."""
         known = self._rules.get(name)
         self._drop(name)
         try:
             self._rules[name] = parse_rule(alarm.settings["AlarmRule"])
         except RuleError as problem:
             _log.error("cloudwatch: alarm %s cannot be evaluated: %r", name.arn, problem)
-        return self._rules.get(name) is not known
+        return known is not None and self._rules.get(name) is not known
 
     def _drop(self, name: AlarmName) -> None:
         self._rules.pop(name, None)
@@ -196,7 +196,7 @@ class Monitor:
         return [one for one, rule in self._rules.items() if name.name in rule.names and one[:2] == name[:2]]
 
     def _above(self, name: AlarmName) -> dict[AlarmName, None]:
-        """The alarms whose states hang on one's, nearest first; itself among them when they make a circle. Of a new rule, because it may have broken one."""
+        """The alarms whose states hang on one's, nearest first; itself among them when they make a circle. All are looked at when its rule changes: that may have broken one."""
         found: dict[AlarmName, None] = {}
         waiting = [name]
         for one in waiting:
