@@ -173,6 +173,7 @@ def test_an_error_inside_has_the_services_own_code() -> None:
         "s3": ("InternalError", "We encountered an internal error. Please try again."),
         "ecr": ("ServerException", common),
         "iam": ("ServiceFailure", common),
+        "sns": ("InternalError", common),
         "cloudwatch": ("InternalServiceFault", common),
         "application-autoscaling": ("InternalServiceException", "The service encountered an internal error."),
     }

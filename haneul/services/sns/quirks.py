@@ -10,6 +10,7 @@ SNS = Quirks(
     serialization_code="MalformedInput",
     access_denied="AuthorizationError",
     access_denied_status=403,
+    internal_error="InternalError",
     # Topic policies may name everybody, with or without credentials; who holds a confirmation token needs none either.
     allows_anonymous=True,
     # Ten messages of together 1 MiB; a form writes many of their characters as three.
