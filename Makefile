@@ -14,7 +14,7 @@ demo: setup      ## Start the cloud, deploy the photo application, drive it, kee
 
 test: setup      ## Run every test
 	@scripts/clients
-	@$(PYTEST) -n 2 --dist loadfile
+	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
 
 setup:           ## Make .venv with .venv/bin/haneul
 	@scripts/setup
