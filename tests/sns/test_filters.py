@@ -83,6 +83,19 @@ def test_bodies_are_matched_in_their_depth() -> None:
     assert refused_body(policy, "no JSON") == refused_body(policy, [1]) == "InvalidMessageBody"
 
 
+def test_depths_that_no_one_means() -> None:
+    """Because a policy or body of nothing but brackets must neither fail a Publish nor be taken."""
+    deep: Any = ["x"]
+    for _ in range(600):
+        deep = {"a": deep}
+    with pytest.raises(BadFilter, match="too complex"):
+        FilterPolicy(json.dumps(deep), "MessageBody")
+    body: Any = "x"
+    for _ in range(900):
+        body = [body]
+    assert refused_body({"a": {"b": ["x"]}}, {"a": body}) == "InvalidMessageBody"
+
+
 def test_the_reason_for_a_refusal_is_known() -> None:
     """Because the metrics tell them apart; binary attributes are as if they were not there."""
     broken = {"a": Attribute("String.Array", "[nonsense")}

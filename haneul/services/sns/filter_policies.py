@@ -52,11 +52,15 @@ class FilterPolicy:
         if not isinstance(document, dict):
             raise BadFilter("Filter is not an object")
         self._of_body = scope == "MessageBody"
-        self._matches = _object(document, nested=self._of_body)
-        branches = list(_branches(document))
-        if any(len(branch) > KEYS_MAX for branch in branches):
-            raise BadFilter(f"Filter policy can not have more than {KEYS_MAX} keys")
-        if sum(_combinations(branch) for branch in branches) > COMBINATIONS_MAX:
+        try:
+            self._matches = _object(document, nested=self._of_body)
+            branches = list(_branches(document))
+            if any(len(branch) > KEYS_MAX for branch in branches):
+                raise BadFilter(f"Filter policy can not have more than {KEYS_MAX} keys")
+            too_complex = sum(_combinations(branch) for branch in branches) > COMBINATIONS_MAX
+        except RecursionError:
+            too_complex = True
+        if too_complex:
             raise BadFilter("Filter policy is too complex")
 
     def refusal(self, message: Message, protocol: str) -> str | None:
@@ -68,7 +72,10 @@ class FilterPolicy:
                 return "InvalidMessageBody"
             if not isinstance(body, dict):
                 return "InvalidMessageBody"
-            return None if self._matches(body) else "MessageBody"
+            try:
+                return None if self._matches(body) else "MessageBody"
+            except RecursionError:  # Arrays within arrays, hundreds of them: a body that nobody can filter by.
+                return "InvalidMessageBody"
         values: dict[str, Any] = {}
         invalid = False
         for name, one in message.attributes.items():
