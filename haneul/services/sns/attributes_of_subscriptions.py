@@ -10,21 +10,19 @@ from haneul.core.operation import Shape, operation
 from haneul.services.sns import errors
 from haneul.services.sns.confirm_subscription import authorize_own
 from haneul.services.sns.counting import count_change
-from haneul.services.sns.records import SUBSCRIPTIONS, SubscriptionRecord, Topic, TopicRecord, subscription_of_arn
+from haneul.services.sns.records import SUBSCRIPTIONS, SubscriptionRecord, Topic, find_subscription, find_topic, subscription_of_arn
 from haneul.services.sns.subscription_attributes import shown, with_changes
 from haneul.store.port import Reader, Transaction
-from haneul.store.records import decode, encode
+from haneul.store.records import encode
 
 
 def _find(call: Call, reader: Reader, arn: str) -> tuple[Topic, SubscriptionRecord]:
     """A subscription, for the accounts that own it or its topic."""
     place, identity = subscription_of_arn(arn)
-    row = reader.get(place.key)
-    topic = Topic(place, decode(row, TopicRecord)) if row is not None else None
-    row = reader.get(topic.key(SUBSCRIPTIONS, identity)) if topic is not None else None
-    if topic is None or row is None:
+    topic = find_topic(reader, place)
+    record = find_subscription(reader, topic, identity) if topic is not None else None
+    if topic is None or record is None:
         raise errors.subscription_missing()
-    record = decode(row, SubscriptionRecord)
     if call.caller.account not in (record.owner, place.account):
         raise AccessDenied(f"User: {call.caller.arn or 'anonymous'} is not authorized to perform: {call.operation.action} on resource: {arn}")
     return topic, record

@@ -16,7 +16,8 @@ from haneul.services.sns.records import (
     SubscriptionRecord,
     TokenRecord,
     Topic,
-    TopicRecord,
+    find_subscription,
+    find_topic,
     subscription_of_arn,
     topic_at,
     topic_of_arn,
@@ -63,8 +64,7 @@ async def confirm_subscription(call: Call, request: Shape) -> Shape:
         token = decode(row, TokenRecord) if row is not None else None
         if token is None or token.until <= now:
             raise errors.invalid("Token")
-        row = tx.get(topic.key(SUBSCRIPTIONS, token.id))
-        known = decode(row, SubscriptionRecord) if row is not None else None
+        known = find_subscription(tx, topic, token.id)
         if known is None:
             known = _taken_up(tx, topic, token)
         if not known.confirmed:
@@ -100,12 +100,10 @@ async def unsubscribe(call: Call, request: Shape) -> None:
     confirmation = Confirmation.make(call, "UnsubscribeConfirmation", _ENDED.format(request["SubscriptionArn"]), call.now + TOKEN_LASTS)
 
     def work(tx: Transaction) -> None:
-        row = tx.get(place.key)
-        topic = Topic(place, decode(row, TopicRecord)) if row is not None else None
-        row = tx.get(topic.key(SUBSCRIPTIONS, identity)) if topic is not None else None
-        if topic is None or row is None:
+        topic = find_topic(tx, place)
+        record = find_subscription(tx, topic, identity) if topic is not None else None
+        if topic is None or record is None:
             return
-        record = decode(row, SubscriptionRecord)
         owns = caller.account in (record.owner, place.account)
         if record.authenticate_on_unsubscribe and not owns:
             who = caller.arn or "anonymous"

@@ -7,11 +7,11 @@ from haneul.core.errors import ServiceError, refuse_given
 from haneul.core.operation import Shape, operation
 from haneul.services.sns import errors
 from haneul.services.sns.counting import count_new_topic
-from haneul.services.sns.records import Place, Topic, TopicRecord, is_topic_name
+from haneul.services.sns.records import Place, Topic, TopicRecord, find_topic, is_topic_name
 from haneul.services.sns.tags import checked_tags
 from haneul.services.sns.topic_attributes import checked, defaults, with_changes
 from haneul.store.port import Transaction
-from haneul.store.records import decode, encode
+from haneul.store.records import encode
 
 _FIFO_NAME = (
     "Fifo Topic names must end with .fifo and must be made up of only uppercase and lowercase ASCII letters, numbers, underscores, and hyphens, "
@@ -54,12 +54,12 @@ async def create_topic(call: Call, request: Shape) -> Shape:
     record = TopicRecord(id=call.cloud.ids.hex(16), created_at=call.now, attributes=with_changes(defaults(place), wanted), tags=tags)
 
     def work(tx: Transaction) -> None:
-        row = tx.get(place.key)
-        if row is None:
+        topic = find_topic(tx, place)
+        if topic is None:
             tx.put(place.key, encode(record))
             count_new_topic(tx, Topic(place, record))
             return
-        known = decode(row, TopicRecord)
+        known = topic.record
         if any(known.attributes.get(name, "") != value for name, value in wanted.items()):
             raise errors.invalid("Attributes Reason: Topic already exists with different attributes")
         if tags and tags != known.tags:

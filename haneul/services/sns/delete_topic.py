@@ -5,10 +5,9 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.sns.counting import count_deleted_topic
-from haneul.services.sns.records import Topic, TopicRecord, topic_arn, topic_of_arn
+from haneul.services.sns.records import find_topic, topic_arn, topic_of_arn
 from haneul.services.sns.upkeep import SWEEP
 from haneul.store.port import Transaction
-from haneul.store.records import decode
 
 
 @operation("sns:DeleteTopic", action="SNS:DeleteTopic", resource=topic_arn)
@@ -20,10 +19,9 @@ async def delete_topic(call: Call, request: Shape) -> None:
     place = topic_of_arn(request["TopicArn"])
 
     def work(tx: Transaction) -> None:
-        row = tx.get(place.key)
-        if row is None:
+        topic = find_topic(tx, place)
+        if topic is None:
             return
-        topic = Topic(place, decode(row, TopicRecord))
         count_deleted_topic(tx, topic)
         tx.delete(place.key)
         call.cloud.outbox.put(tx, SWEEP, {"topic": list(place), "id": topic.id})

@@ -149,12 +149,23 @@ class Topic:
         return f"{self.arn}:{identity}"
 
 
-def topic_at(reader: Reader, place: Place) -> Topic:
-    """The topic at a place, as this transaction sees it; NotFound when there is none."""
+def find_topic(reader: Reader, place: Place) -> Topic | None:
+    """The topic at a place, as this transaction sees it."""
     row = reader.get(place.key)
-    if row is None:
+    return Topic(place, decode(row, TopicRecord)) if row is not None else None
+
+
+def topic_at(reader: Reader, place: Place) -> Topic:
+    """The same; NotFound when there is none."""
+    topic = find_topic(reader, place)
+    if topic is None:
         raise errors.topic_missing()
-    return Topic(place, decode(row, TopicRecord))
+    return topic
+
+
+def find_subscription(reader: Reader, topic: Topic, identity: str) -> SubscriptionRecord | None:
+    row = reader.get(topic.key(SUBSCRIPTIONS, identity))
+    return decode(row, SubscriptionRecord) if row is not None else None
 
 
 # ---- names

@@ -15,7 +15,7 @@ from haneul.services.sns import delivery, errors, fifo, upkeep
 from haneul.services.sns.absent import ABSENT
 from haneul.services.sns.meters import Meters
 from haneul.services.sns.quirks import SNS
-from haneul.services.sns.records import SUBSCRIPTIONS, TOPICS, Place, SubscriptionRecord, Topic, TopicRecord, topic_of_arn
+from haneul.services.sns.records import SUBSCRIPTIONS, TOPICS, Place, SubscriptionRecord, Topic, find_topic, topic_of_arn
 from haneul.services.sns.signing import Signer
 from haneul.services.sns.subscriptions import Subscription
 from haneul.store.keys import pack, prefix_range, unpack
@@ -74,13 +74,13 @@ class Sns(Service):
         """The topic at a place, as last committed."""
         topic = self._topics.get(place)
         if topic is None:
-            row = self.cloud.store.get(place.key)
-            if row is None:
+            topic = find_topic(self.cloud.store, place)
+            if topic is None:
                 return None
             if len(self._topics) >= _CACHED_MAX:
                 self._topics.clear()
                 self._subscriptions.clear()
-            topic = self._topics[place] = Topic(place, decode(row, TopicRecord))
+            self._topics[place] = topic
         return topic
 
     def topic(self, place: Place) -> Topic:

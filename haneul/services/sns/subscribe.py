@@ -11,11 +11,11 @@ from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.sns import errors
 from haneul.services.sns.counting import count_change
-from haneul.services.sns.records import ENDPOINTS, SUBSCRIPTIONS, SubscriptionRecord, Topic, topic_arn, topic_at, topic_of_arn
+from haneul.services.sns.records import ENDPOINTS, SUBSCRIPTIONS, SubscriptionRecord, Topic, find_subscription, topic_arn, topic_at, topic_of_arn
 from haneul.services.sns.subscription_attributes import with_changes
 from haneul.services.sns.tokens import Confirmation, offer
 from haneul.store.port import Transaction
-from haneul.store.records import decode, encode
+from haneul.store.records import encode
 
 _SERVICES = {"sqs": "SQS", "lambda": "Lambda"}
 _NOT_BUILT = {
@@ -81,9 +81,8 @@ def _attributes(topic: Topic, record: SubscriptionRecord, given: dict[str, str])
 
 def _known(call: Call, tx: Transaction, topic: Topic, identity: str, given: dict[str, str], confirmation: Confirmation) -> SubscriptionRecord:
     """The subscription that is there; who waits for its confirmation is sent a new token."""
-    row = tx.get(topic.key(SUBSCRIPTIONS, identity))
-    assert row is not None
-    known = decode(row, SubscriptionRecord)
+    known = find_subscription(tx, topic, identity)
+    assert known is not None
     if _attributes(topic, known, given) != known.attributes:
         raise errors.invalid("Attributes Reason: Subscription already exists with different attributes")
     if not known.confirmed:

@@ -6,7 +6,7 @@ from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.core.paging import make_token, read_token
 from haneul.services.sns import errors
-from haneul.services.sns.records import OWNERS, SUBSCRIPTIONS, TOPICS, Place, SubscriptionRecord, Topic, topic_arn, topic_of_arn
+from haneul.services.sns.records import OWNERS, SUBSCRIPTIONS, TOPICS, Place, SubscriptionRecord, Topic, find_subscription, topic_arn, topic_of_arn
 from haneul.services.sns.service import Sns
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Row
@@ -60,7 +60,7 @@ async def list_subscriptions(call: Call, request: Shape) -> Shape:
     for key, _ in rows:
         _, _, region, account, name, topic_id, identity = unpack(key)
         topic = service.find(Place(str(account), str(region), str(name)))
-        row = call.cloud.store.get(topic.key(SUBSCRIPTIONS, str(identity))) if topic is not None and topic.id == topic_id else None
-        if topic is not None and row is not None:
-            found.append(_line(topic, decode(row, SubscriptionRecord)))
+        record = find_subscription(call.cloud.store, topic, str(identity)) if topic is not None and topic.id == topic_id else None
+        if topic is not None and record is not None:
+            found.append(_line(topic, record))
     return {"Subscriptions": found, **more}

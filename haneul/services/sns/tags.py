@@ -9,10 +9,10 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.sns import errors
-from haneul.services.sns.records import TopicRecord, topic_of_arn
+from haneul.services.sns.records import TopicRecord, find_topic, topic_of_arn
 from haneul.services.sns.service import Sns
 from haneul.store.port import Transaction
-from haneul.store.records import decode, encode
+from haneul.store.records import encode
 
 TAGS_MAX = 50
 
@@ -38,12 +38,11 @@ async def _change(call: Call, request: Shape, change: Callable[[TopicRecord], No
     place = topic_of_arn(request["ResourceArn"], "ResourceArn")
 
     def work(tx: Transaction) -> None:
-        row = tx.get(place.key)
-        if row is None:
+        topic = find_topic(tx, place)
+        if topic is None:
             raise errors.resource_missing()
-        record = decode(row, TopicRecord)
-        change(record)
-        tx.put(place.key, encode(record))
+        change(topic.record)
+        tx.put(place.key, encode(topic.record))
 
     await call.cloud.store.transact(work)
 

@@ -15,7 +15,8 @@ from haneul.services.sns.records import (
     SubscriptionRecord,
     TokenRecord,
     Topic,
-    TopicRecord,
+    find_subscription,
+    find_topic,
 )
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
@@ -44,8 +45,7 @@ async def expire(cloud: Cloud, payload: Shape) -> None:
     place = Place(*payload["topic"])
 
     def work(tx: Transaction) -> None:
-        row = tx.get(place.key)
-        topic = Topic(place, decode(row, TopicRecord)) if row is not None else None
+        topic = find_topic(tx, place)
         if topic is None or topic.id != payload["id"]:
             return
         token_key = topic.key(TOKENS, payload["token"])
@@ -53,8 +53,7 @@ async def expire(cloud: Cloud, payload: Shape) -> None:
         if row is None:
             return
         tx.delete(token_key)
-        row = tx.get(topic.key(SUBSCRIPTIONS, decode(row, TokenRecord).id))
-        record = decode(row, SubscriptionRecord) if row is not None else None
+        record = find_subscription(tx, topic, decode(row, TokenRecord).id)
         if record is not None and not record.confirmed and record.pending_until <= cloud.clock.now():
             remove(tx, topic, record)
 
