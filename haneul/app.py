@@ -53,6 +53,7 @@ class App:
     _outbox: StoredOutbox
     _usage: StoredUsage
     _crew: Crew | None = None
+    _memory: SharedMemory | None = None
 
     @classmethod
     async def open(
@@ -114,7 +115,8 @@ class App:
         """Start the processes beside this one, which is already listening. `tls`: the files of its certificate."""
         memory = SharedMemory()
         memory.set_clock(self.cloud.clock.offset)
-        self._store.shared = memory
+        self._store.share(memory)
+        self._memory = memory
         self._crew = Crew(self.cloud, memory, self._entrance.handle, self.cloud.settings.workers - 1, tls)
         await self._crew.start()
 
@@ -138,8 +140,8 @@ class App:
         """Move the clock forward by `duration` nanoseconds, durably."""
         await self.cloud.clock.advance(duration)
         self.server.take_time()
-        if self._store.shared is not None:
-            self._store.shared.set_clock(self.cloud.clock.offset)
+        if self._memory is not None:
+            self._memory.set_clock(self.cloud.clock.offset)
         await self._keep_clock()
 
     async def _keep_clock(self) -> None:

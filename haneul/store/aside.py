@@ -6,20 +6,40 @@ from pathlib import Path
 
 import apsw
 
+from haneul.store.log import Gap, LogReader
 from haneul.store.port import StoreError
 
 _BUSY_TIMEOUT_MS = 10_000
+_TRIES = 5
 
 
 def committed_row(path: Path, key: bytes) -> bytes | None:
-    """The value of a key in the SQLite file at `path`, as last committed. Raises StoreError when the file is no store, or may not be read."""
+    """The value of a key in the store at `path`, as last written. Raises StoreError when there is no store, or it may not be read."""
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
             connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
-            row = next(iter(connection.execute("SELECT v FROM kv WHERE k = ?", (key,))), None)
+            for _ in range(_TRIES):  # The log may be written over while it is read; then what it said is in the file.
+                try:
+                    return _row(path, connection, key)
+                except Gap as problem:
+                    gap = problem
+            raise StoreError(f"{path} cannot be read: {gap}")
         finally:
             connection.close()
-    except apsw.Error as problem:
+    except (apsw.Error, OSError) as problem:
         raise StoreError(f"{path} cannot be read: {problem}") from problem
+
+
+def _row(path: Path, connection: apsw.Connection, key: bytes) -> bytes | None:
+    settled = next(iter(connection.execute("SELECT position FROM settled")))[0] if connection.pragma("user_version") != 1 else None
+    if isinstance(settled, int):
+        log = LogReader(path)
+        try:
+            for rows in reversed(log.newest(settled)[0]):
+                if key in rows[::2]:
+                    return rows[2 * rows[::2].index(key) + 1]  # type: ignore[no-any-return]
+        finally:
+            log.close()
+    row = next(iter(connection.execute("SELECT v FROM kv WHERE k = ?", (key,))), None)
     return bytes(row[0]) if row is not None else None

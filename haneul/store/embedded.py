@@ -1,9 +1,10 @@
-"""The embedded driver: SQLite in WAL mode, one writer thread, group commit.
+"""The embedded driver: a log, and a SQLite file that is brought up to date behind it.
 
 Transactions run one after another on the event loop's own thread against what is committed plus what is on its way to the disk
-(the pending writes). Their writes gather in a batch; the writer thread takes the whole batch in one SQL transaction and one
-fsync, and only then are the answers given. While it syncs, the next batch gathers. A read outside a transaction sees
-committed rows only, so that nobody is ever shown what a crash could take back.
+(the pending writes). Their writes gather in a batch; the writer thread writes the whole batch to the log (`log.py`) with one
+sync, and only then are the answers given. While it syncs, the next batch gathers. A read outside a transaction sees committed
+rows only, so that nobody is ever shown what a crash could take back. Rows that are in the log and not yet in SQLite lie in
+layers over it (`layers.py`), until a further thread has brought them there (`settling.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import asyncio
 import logging
 import queue
 import threading
-from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,116 +20,92 @@ from typing import TypeVar
 
 import apsw
 
+from haneul.store.layers import Batch, CommittedRows, Layer, merged
+from haneul.store.log import Gap, Log
 from haneul.store.port import Reader, Row, StoreError, Transaction
+from haneul.store.settling import Settler
 from haneul.store.shared import SharedMemory
-from haneul.store.sqlite import RecentRows, Watcher, announce, connect, pages, read_range, read_row, read_values
+from haneul.store.sqlite import Watcher, announce, connect, pages
 
 T = TypeVar("T")
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID"
-_FORMAT_VERSION = 1
-_ROWS_PER_STATEMENT = (256, 64, 16, 4, 1)
-_CHECKPOINT_PAGES = 4_000
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS settled (position INTEGER NOT NULL);
+    INSERT INTO settled SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM settled);
+"""
+_FORMAT_VERSION = 2
+_SETTLE_SECONDS = 1.0
+_LAYER_ROWS = 32_768
+_LAYER_BYTES = 16 << 20
+_LOG_BYTES_MAX = 64 << 20
 _log = logging.getLogger("haneul")
 
 
-class _Batch:
-    """Writes that share one commit. `None` is a deletion."""
+class _Pending(Batch):
+    """A batch, and who waits for it."""
 
-    __slots__ = ("order", "used", "waiting", "writes")
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self.writes: dict[bytes, bytes | None] = {}
-        self.order: list[bytes] = []
-        # Rows that were remembered until they were handed over, and will be again.
-        self.used: list[bytes] = []
+        super().__init__()
         self.waiting: list[asyncio.Future[None]] = []
 
-    def put(self, key: bytes, value: bytes | None) -> None:
-        if key not in self.writes:
-            insort(self.order, key)
-        self.writes[key] = value
 
-    def between(self, start: bytes, end: bytes) -> list[bytes]:
-        return self.order[bisect_left(self.order, start) : bisect_left(self.order, end)]
-
-
-class EmbeddedStore:
-    """A store in one SQLite file. `open` it inside the event loop that will use it."""
+class EmbeddedStore(CommittedRows):
+    """A store in one SQLite file and its log. `open` it inside the event loop that will use it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = str(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._writer = connect(self._path)
-            self._writer.execute(_SCHEMA)
-            version = next(iter(self._writer.execute("PRAGMA user_version")))[0]
+            writer = connect(str(path))
+            [(version,)] = writer.execute("PRAGMA user_version")
             if not isinstance(version, int) or version > _FORMAT_VERSION:
                 raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {_FORMAT_VERSION}")
-            self._writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
-            self._reader = connect(self._path)
-        except apsw.Error as problem:
+            if version < _FORMAT_VERSION:
+                writer.execute(_SCHEMA)
+                writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
+            super().__init__(connect(str(path)))
+            self._log = Log(path)
+            self._recover(path, writer)
+        except (apsw.Error, OSError, Gap) as problem:
             raise StoreError(f"{path} cannot be opened: {problem}") from problem
-        self._writer.set_wal_hook(self._after_commit)
         self._loop = asyncio.get_running_loop()
-        self._gathering = _Batch()
-        self._committing: _Batch | None = None
+        self._gathering = _Pending()
+        self._committing: _Pending | None = None
         self._hand_over_planned = False
         self._closed = False
-        self._snapshot_depth = 0
-        # Where processes that only read hear of what changes, if there are any.
-        self.shared: SharedMemory | None = None
-        self._recent = RecentRows()
+        # Where processes that only read hear of what is committed, if there are any.
+        self._shared: SharedMemory | None = None
         self._watchers: list[Watcher] = []
-        self._work: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
-        self._checkpoint_wanted = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._write_batches, name="store-writer", daemon=True),
-            threading.Thread(target=self._checkpoint, name="store-checkpoint", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._active = Layer()
+        self._settle_timer: asyncio.TimerHandle | None = None
+        self._settle_due = False
+        self._settle_error: StoreError | None = None
+        self._settle_waiters: list[asyncio.Future[None]] = []
+        self._settler = Settler(writer, self._settled_in_thread)
+        self._work: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._worker = threading.Thread(target=self._write_batches, name="store-writer", daemon=True)
+        self._worker.start()
+        if self._frozen is not None:
+            self._settle(self._frozen)
 
-    # ---- reads of committed rows
-
-    def get(self, key: bytes) -> bytes | None:
-        found = self._recent.young.get(key)
-        if found is None or self._snapshot_depth:
-            return self._read(key)
-        return found
-
-    def _read(self, key: bytes) -> bytes | None:
-        recent = self._recent
-        current = self._snapshot_depth == 0
-        if current and (known := recent.old.pop(key, None)) is not None:
-            recent.keep(key, known)
-            return known
-        value = read_row(self._reader, key)
-        # What a snapshot shows may be out of date, and what is on its way to the disk soon will be.
-        if value is not None and current and (self._committing is None or key not in self._committing.writes):
-            recent.keep(key, value)
-        return value
-
-    def range(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[Row]:
-        return read_range(self._reader, start, end, limit, reverse)
-
-    def values(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[bytes]:
-        return read_values(self._reader, start, end, limit, reverse)
-
-    def iterate(self, start: bytes, end: bytes, reverse: bool = False, page: int = 256) -> Iterator[Row]:
-        return pages(self, start, end, reverse, page)
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Reader]:
-        if self._snapshot_depth == 0:
-            self._reader.execute("BEGIN")
-        self._snapshot_depth += 1
-        try:
-            yield self
-        finally:
-            self._snapshot_depth -= 1
-            if self._snapshot_depth == 0:
-                self._reader.execute("COMMIT")
+    def _recover(self, path: Path, connection: apsw.Connection) -> None:
+        """Take in what the log says and SQLite does not have: a crash came between them."""
+        [(settled,)] = connection.execute("SELECT position FROM settled")
+        self._settled_to = int(settled)
+        batches, self._committed_to = self._log.newest(self._settled_to)
+        self._log.position = self._committed_to
+        self._frozen: Layer | None = None
+        self._settling = False
+        if batches:
+            layer = self._frozen = Layer()
+            for rows in batches:
+                layer.put_all(dict(zip(rows[::2], rows[1::2], strict=True)))
+            layer.sort()
+            layer.end = self._committed_to
+            self._layers.append(layer)
+            self._log.used = _LOG_BYTES_MAX  # Both files may be needed until this is in SQLite.
 
     # ---- transactions
 
@@ -148,8 +124,7 @@ class EmbeddedStore:
             raise refusal
         if transaction.writes:
             batch = self._gathering
-            for key, value in transaction.writes.items():
-                batch.put(key, value)
+            batch.put_all(transaction.writes)
             future: asyncio.Future[None] = self._loop.create_future()
             batch.waiting.append(future)
             self._plan_hand_over()
@@ -159,11 +134,16 @@ class EmbeddedStore:
         return result
 
     async def _barrier(self) -> None:
-        batch = self._gathering if self._gathering.writes else self._committing
+        batch = self._gathering if self._gathering.rows else self._committing
         if batch is not None:
             future: asyncio.Future[None] = self._loop.create_future()
             batch.waiting.append(future)
             await future
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Reader]:
+        # The layers change between the loop's steps only, and whatever comes from them into the file meanwhile they show themselves.
+        yield self
 
     def _plan_hand_over(self) -> None:
         if self._committing is None and not self._hand_over_planned:
@@ -172,59 +152,153 @@ class EmbeddedStore:
 
     def _hand_over(self) -> None:
         self._hand_over_planned = False
-        if self._committing is None and self._gathering.writes:
-            batch = self._committing = self._gathering
-            self._gathering = _Batch()
-            # From now on the file may show the new rows at any moment, so nobody shows an old one that he remembers.
-            batch.used = self._recent.forget(batch.order)
-            if self.shared is not None:
-                self.shared.begin(batch.order)
-            self._work.put(batch)
+        if self._committing is not None or not self._gathering.rows:
+            return
+        if self._log.used >= _LOG_BYTES_MAX and self._frozen is not None:
+            if self._settle_error is not None:
+                self._fail([self._gathering], self._settle_error)
+                self._gathering = _Pending()
+                self._settle(self._frozen)
+            return  # When it is settled there is room in the log again.
+        batch = self._committing = self._gathering
+        self._gathering = _Pending()
+        self._work.put(batch)
 
-    def _committed(self, batch: _Batch, error: StoreError | None) -> None:
+    def _committed(self, batch: _Pending, error: StoreError | None) -> None:
         self._committing = None
-        if self.shared is not None:
-            self.shared.settle()
         if error is not None:
             # What gathered meanwhile was decided on top of writes that never happened.
-            failed, self._gathering = [batch, self._gathering], _Batch()
-            for one in failed:
-                for future in one.waiting:
-                    if not future.done():
-                        future.set_exception(StoreError(str(error)))
+            failed, self._gathering = [batch, self._gathering], _Pending()
+            self._fail(failed, error)
+            self._freeze()
             return
-        for key in batch.used:
-            if (value := batch.writes[key]) is not None:
-                self._recent.keep(key, value)
-        if self._gathering.writes:
+        self._take_in(batch)
+        self._freeze()
+        if self._gathering.rows:
             self._hand_over()
-        announce(self._watchers, batch.order)
+        announce(self._watchers, sorted(batch.rows))
         for future in batch.waiting:
             if not future.done():
                 future.set_result(None)
+
+    def _fail(self, batches: Sequence[_Pending], error: StoreError) -> None:
+        for batch in batches:
+            for future in batch.waiting:
+                if not future.done():
+                    future.set_exception(StoreError(str(error)))
 
     def watch(self, prefix: bytes, callback: Callable[[Sequence[bytes]], None]) -> Callable[[], None]:
         entry = (prefix, callback)
         self._watchers.append(entry)
         return lambda: self._watchers.remove(entry)
 
+    def share(self, memory: SharedMemory) -> None:
+        """Say in this memory from now on what is committed."""
+        self._shared = memory
+        memory.commit(self._committed_to)
+        memory.settle(self._settled_to)
+
+    async def settle(self) -> None:
+        """Bring all that is committed now into the SQLite file, if there is room for it."""
+        end = self._committed_to
+        if self._settling:
+            await self._attempt()
+        self._settle_due = bool(self._active.rows)
+        if self._frozen is not None:
+            self._settle(self._frozen)
+        self._freeze()
+        while self._settled_to < end and (self._settling or self._committing is not None):
+            await self._attempt()
+
+    async def _attempt(self) -> None:
+        """Wait for the settler to be done with a layer, or to give it up."""
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._settle_waiters.append(waiter)
+        await waiter
+
     async def close(self) -> None:
         """Finish what is under way and close the file."""
         if self._closed:
             return
-        while self._committing is not None or self._gathering.writes:
+        while self._committing is not None or self._gathering.rows:
             await self._barrier()
         self._closed = True
+        await self.settle()
+        if self._settle_timer is not None:
+            self._settle_timer.cancel()
         self._work.put(None)
-        self._checkpoint_wanted.set()
-        for thread in self._threads:
-            await self._loop.run_in_executor(None, thread.join)
+        await self._loop.run_in_executor(None, self._worker.join)
+        await self._loop.run_in_executor(None, self._settler.close)
+        if self._layers:
+            _log.warning("%s; the next start takes it from the log", self._settle_error)
+        else:
+            self._log.clear()
+        self._log.close()
         self._reader.close()
-        try:
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except apsw.Error as problem:  # The log keeps what the file did not take; the next start reads both.
-            _log.warning("the store's log could not be written back: %s", problem)
-        self._writer.close()
+
+    # ---- layers, from the log to SQLite
+
+    def _take_in(self, batch: _Pending) -> None:
+        active = self._active
+        if not active.rows:
+            self._layers.insert(0, active)
+            if self._settle_timer is None:
+                self._settle_timer = self._loop.call_later(_SETTLE_SECONDS, self._settle_soon)
+        self._put_over(active, batch.rows)
+        active.size += batch.size
+        active.end = self._committed_to = batch.end
+        if self._shared is not None:
+            self._shared.commit(batch.end)
+
+    def _settle_soon(self) -> None:
+        self._settle_timer = None
+        self._settle_due = bool(self._active.rows)
+        if self._frozen is not None and not self._settling:
+            self._settle(self._frozen)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Have the active layer settled, if it is time, and begin another one."""
+        active = self._active
+        due = self._settle_due or len(active.rows) >= _LAYER_ROWS or active.size >= _LAYER_BYTES
+        if due and active.rows and self._frozen is None and self._committing is None:
+            active.sort()
+            self._active = Layer()
+            self._log.turn()
+            self._frozen = active
+            self._settle_due = False
+            self._settle(active)
+
+    def _settle(self, layer: Layer) -> None:
+        if not self._settling:
+            self._settling = True
+            self._settler.settle(layer)
+
+    def _settled_in_thread(self, layer: Layer, error: StoreError | None) -> None:
+        self._loop.call_soon_threadsafe(self._settled, layer, error)
+
+    def _settled(self, layer: Layer, error: StoreError | None) -> None:
+        self._settling = False
+        if error is not None:
+            if self._settle_error is None:
+                _log.warning("%s; the log keeps it", error)
+            if self._settle_timer is None and not self._closed:
+                self._settle_timer = self._loop.call_later(_SETTLE_SECONDS, self._settle_soon)
+        else:
+            self._frozen = None
+            self._drop(layer)
+            self._settled_to = layer.end
+            if self._shared is not None:
+                self._shared.settle(layer.end)
+            if self._log.used >= _LOG_BYTES_MAX and not self._layers:
+                self._log.turn()
+        self._settle_error = error
+        self._freeze()
+        self._hand_over()
+        for waiter in self._settle_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._settle_waiters.clear()
 
     # ---- the writer's thread
 
@@ -235,69 +309,16 @@ class EmbeddedStore:
                 self._write(batch)
             except Exception as problem:  # Whatever it was, those who wait must hear of it, and the next batch have its turn.
                 error = StoreError(f"the store could not write: {problem}")
-                self._roll_back()
             self._loop.call_soon_threadsafe(self._committed, batch, error)
 
-    def _roll_back(self) -> None:
-        try:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-        except apsw.Error as problem:
-            _log.error("the store could not take back a transaction: %s", problem)
-
-    def _write(self, batch: _Batch) -> None:
-        # Few, large statements: each one gives up and takes back the interpreter's lock once.
-        writer = self._writer
-        puts: list[bytes] = []
-        deletes: list[bytes] = []
-        for key in batch.order:
-            value = batch.writes[key]
-            if value is None:
-                deletes.append(key)
-            else:
-                puts.append(key)
-                puts.append(value)
-        writer.execute("BEGIN IMMEDIATE")
-        at, rows = 0, len(puts) // 2
-        for size in _ROWS_PER_STATEMENT:
-            while rows >= size:
-                writer.execute(_PUT[size], puts[at : at + 2 * size])
-                at += 2 * size
-                rows -= size
-        at, rows = 0, len(deletes)
-        for size in _ROWS_PER_STATEMENT:
-            while rows >= size:
-                writer.execute(_DELETE[size], deletes[at : at + size])
-                at += size
-                rows -= size
-        writer.execute("COMMIT")
-
-    def _after_commit(self, connection: apsw.Connection, database: str, log_pages: int) -> int:
-        # The log's length, not its file's: the file keeps its size when the log begins anew.
-        if log_pages > _CHECKPOINT_PAGES:
-            self._checkpoint_wanted.set()
-        return apsw.SQLITE_OK
-
-    # ---- the checkpointer's thread
-
-    def _checkpoint(self) -> None:
-        connection = connect(self._path)
-        while True:
-            self._checkpoint_wanted.wait()
-            self._checkpoint_wanted.clear()
-            if self._closed:
-                connection.close()
-                return
-            try:
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            except apsw.BusyError:
-                continue
-            except apsw.Error as problem:  # No room, for instance: the log grows on, and the next commits ask again.
-                _log.warning("the store's log could not be written back: %s", problem)
-
-
-_PUT = {size: "INSERT INTO kv (k, v) VALUES " + ",".join(["(?,?)"] * size) + " ON CONFLICT (k) DO UPDATE SET v = excluded.v" for size in _ROWS_PER_STATEMENT}
-_DELETE = {size: "DELETE FROM kv WHERE k IN (" + ",".join("?" * size) + ")" for size in _ROWS_PER_STATEMENT}
+    def _write(self, batch: _Pending) -> None:
+        rows = batch.rows
+        content: list[bytes | None] = []
+        for key in sorted(rows):
+            content.append(key)
+            content.append(rows[key])
+        batch.size = self._log.append(content)
+        batch.end = self._log.position
 
 
 class _EmbeddedTransaction:
@@ -315,9 +336,9 @@ class _EmbeddedTransaction:
             return self.writes[key]
         store = self._store
         for batch in (store._gathering, store._committing):
-            if batch is not None and key in batch.writes:
+            if batch is not None and key in batch.rows:
                 self.saw_uncommitted = True
-                return batch.writes[key]
+                return batch.rows[key]
         return store.get(key)
 
     def put(self, key: bytes, value: bytes) -> None:
@@ -327,38 +348,23 @@ class _EmbeddedTransaction:
         self.writes[key] = None
 
     def range(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[Row]:
-        over = self._over(start, end)
+        store = self._store
+        over: list[Layer] = []
+        if self.writes:
+            own = Batch()
+            own.put_all({key: value for key, value in self.writes.items() if start <= key < end})
+            if own.touches(start, end):
+                over.append(own)
+        for batch in (store._gathering, store._committing):
+            if batch is not None and batch.rows and batch.touches(start, end):
+                self.saw_uncommitted = True
+                over.append(batch)
         if not over:
-            return self._store.range(start, end, limit, reverse)
-        # Each deletion hides at most one committed row, so this many committed rows are enough.
-        enough = None if limit is None else limit + sum(value is None for value in over.values())
-        rows = dict(self._store.range(start, end, enough, reverse))
-        if rows and len(rows) == enough:
-            edge = next(reversed(rows))  # Beyond it the committed rows were not read: what lies there is not merged in.
-            over = {key: value for key, value in over.items() if (key >= edge if reverse else key <= edge)}
-        for key, value in over.items():
-            if value is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = value
-        merged = sorted(rows.items(), reverse=reverse)
-        return merged if limit is None else merged[:limit]
+            return store.range(start, end, limit, reverse)
+        return merged(over, store.range, start, end, limit, reverse)[0]
 
     def values(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[bytes]:
         return [value for _, value in self.range(start, end, limit, reverse)]
 
     def iterate(self, start: bytes, end: bytes, reverse: bool = False, page: int = 256) -> Iterator[Row]:
         return pages(self, start, end, reverse, page)
-
-    def _over(self, start: bytes, end: bytes) -> dict[bytes, bytes | None]:
-        over: dict[bytes, bytes | None] = {}
-        for batch in (self._store._committing, self._store._gathering):
-            if batch is not None:
-                for key in batch.between(start, end):
-                    over[key] = batch.writes[key]
-        if over:
-            self.saw_uncommitted = True
-        for key, value in self.writes.items():
-            if start <= key < end:
-                over[key] = value
-        return over

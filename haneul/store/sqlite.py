@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import apsw
 
@@ -99,8 +99,8 @@ class RecentRows:
             self.keep(key, found)
         return found
 
-    def forget(self, keys: Sequence[bytes]) -> list[bytes]:
-        """Rows that are about to change; those of them that were in use."""
+    def forget(self, keys: Iterable[bytes]) -> list[bytes]:
+        """Rows that have changed; those of them that were in use."""
         young, old = self.young, self.old
         used = []
         for key in keys:

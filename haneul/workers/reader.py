@@ -27,7 +27,8 @@ from haneul.services.registry import service_classes
 from haneul.store.blobs import Blobs
 from haneul.store.following import Elsewhere, FollowingStore
 from haneul.store.layout import STORE
-from haneul.store.shared import Lapped, SharedMemory
+from haneul.store.log import Gap
+from haneul.store.shared import SharedMemory
 from haneul.store.vault import Vault
 from haneul.workers.messages import REPORT_PATH, SECRET_HEADER, ReportedUsage, pack, packed_metrics, socket_path, unpack
 
@@ -35,7 +36,7 @@ from haneul.workers.messages import REPORT_PATH, SECRET_HEADER, ReportedUsage, p
 _REPORT_SECONDS_LIMITED = 0.01
 _REPORT_SECONDS = 0.05
 _FOLLOW_SECONDS = 0.1
-_LAPPED_SECONDS = 0.02
+_GAP_SECONDS = 0.02
 _log = logging.getLogger("haneul")
 
 
@@ -109,8 +110,8 @@ class Reader:
         while True:
             try:
                 return FollowingStore(self._settings.data_dir / STORE, self._memory)
-            except Lapped:  # More is on its way to the disk than anybody could keep in mind: soon it is there.
-                await pause(_LAPPED_SECONDS)
+            except Gap:  # The log was written over while it was read: what it said is in the file now.
+                await pause(_GAP_SECONDS)
 
     # ---- requests
 
@@ -135,7 +136,7 @@ class Reader:
             if self._store.follow() and (offset := self._memory.clock) != self._clock.offset:
                 self._clock.follow(offset)
                 self._server.take_time()
-        except Lapped:
+        except Gap:
             self._renewing = True
             self._clock.run(self._renew(), name="renewing what is remembered")
             return False

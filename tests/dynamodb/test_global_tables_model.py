@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +17,9 @@ from haneul.core.caller import Caller
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb.replication import backfill, delivery
 from haneul.services.dynamodb.service import DynamoDb
+from haneul.store.layout import STORE
 from tests.dynamodb.support import make_table, s
+from tests.store.crashed import copy_as_crashed
 from tests.support.running import ACCOUNT, Running
 from tests.support.stores import Overlaid
 
@@ -51,14 +52,8 @@ def items(cloud: Running, name: str, region: str) -> dict[str, Any]:
 
 def save(cloud: Running, to: Path) -> None:
     """What a crash at this moment leaves: all that was committed, and nothing else."""
-    (to / "store").mkdir(parents=True)
+    copy_as_crashed(cloud.data_dir / STORE, to / STORE)
     shutil.copy(cloud.data_dir / "vault.key", to)
-    # By the library that has the file open: another one in the same process would not see its locks.
-    source, target = (apsw.Connection(str(directory / "store" / "haneul.db")) for directory in (cloud.data_dir, to))
-    with target.backup("main", source, "main") as copy:
-        copy.step(-1)
-    source.close()
-    target.close()
 
 
 def reopened(data_dir: Path, clock: Clock) -> Running:

@@ -20,13 +20,16 @@ pytestmark = pytest.mark.process
 _ROUNDS = 25
 
 # Eight writers: each transaction writes a pair that must stay a pair, and counts; a line goes out only after the acknowledgement.
+# In small layers the log turns all the time, so that it is killed while rows are brought from there to the file.
 _WRITER = """
 import asyncio, os, sys
 from pathlib import Path
+from haneul.store import embedded
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.keys import pack
 
 async def main():
+    embedded._LAYER_ROWS = int(sys.argv[3])
     store = EmbeddedStore(Path(sys.argv[1]))
     first = int(sys.argv[2])
 
@@ -50,9 +53,9 @@ asyncio.run(main())
 """
 
 
-def write_and_die(path: Path, first: int, lines: int) -> dict[int, int]:
+def write_and_die(path: Path, first: int, lines: int, layer: int) -> dict[int, int]:
     """Let a child write until it has said so many lines, kill it, and take what it said: lane → last number."""
-    child = subprocess.Popen([sys.executable, "-c", _WRITER, str(path), str(first)], stdout=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-c", _WRITER, str(path), str(first), str(layer)], stdout=subprocess.PIPE)
     assert child.stdout is not None
     said = b""
     while said.count(b"\n") < lines:
@@ -77,8 +80,8 @@ async def test_kill_nine_loses_nothing_acknowledged(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     chance = Ids(7)
     first = 1
-    for _ in range(_ROUNDS):
-        last = write_and_die(path, first, 1 + chance.below(400))
+    for turn in range(_ROUNDS):
+        last = write_and_die(path, first, 1 + chance.below(400), 60 if turn % 2 else 32_768)
         store = EmbeddedStore(path)
         for lane, number in last.items():
             found = int(store.get(pack(("last", lane))) or b"0")

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from haneul.store import shared
+from haneul.store import embedded, following
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.following import Elsewhere, FollowingStore
-from haneul.store.shared import Lapped, SharedMemory
+from haneul.store.log import Gap
+from haneul.store.shared import SharedMemory
 
 
 class Pair:
@@ -21,8 +22,12 @@ class Pair:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "rows.db"
         self.leader = EmbeddedStore(self.path)
-        self.memory = self.leader.shared = SharedMemory()
-        self.follower = FollowingStore(self.path, SharedMemory(self.memory.descriptor))
+        self.memory = SharedMemory()
+        self.leader.share(self.memory)
+        self.follower = self.another()
+
+    def another(self) -> FollowingStore:
+        return FollowingStore(self.path, SharedMemory(self.memory.descriptor))
 
     async def put(self, **rows: bytes | None) -> None:
         def work(tx: Any) -> None:
@@ -33,6 +38,13 @@ class Pair:
                     tx.put(name.encode(), value)
 
         await self.leader.transact(work)
+
+
+@pytest.fixture(autouse=True, params=[32_768, 3])
+def layer_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All once more where the log turns, and rows go into the file, after every few writes."""
+    for module in (embedded, following):
+        monkeypatch.setattr(module, "_LAYER_ROWS", request.param)
 
 
 @pytest.fixture
@@ -59,73 +71,73 @@ async def test_each_read_shows_what_was_answered_before(pair: Pair) -> None:
             assert list(pair.follower.iterate(b"k", b"l", reverse=True)) == sorted(oracle.items(), reverse=True)
 
 
-async def test_what_is_under_way_is_not_remembered(pair: Pair) -> None:
-    """From its hand-over on a row is read from the file each time: another process may have shown the new one already."""
-    await pair.put(a=b"old", b=b"old")
-    pair.follower.follow()
-    assert pair.follower.get(b"a") == b"old"
-    pair.memory.begin([b"a"])  # As the leader does before it commits ...
-    pair.follower.follow()
-    assert pair.follower.get(b"a") == b"old"
-    leader = EmbeddedStore(pair.path)  # ... which here somebody else does, without a word.
-    await leader.transact(lambda tx: tx.put(b"a", b"new"))
-    pair.follower.follow()
-    assert pair.follower.get(b"a") == b"new"
-    pair.memory.settle()
-    assert pair.follower.follow()
-    assert pair.follower.get(b"a") == b"new"
-    await leader.close()
+async def test_one_that_comes_later(pair: Pair) -> None:
+    """It finds what is in the file, what is in the log only, and hears what comes."""
+    await pair.put(a=b"1", b=b"1")
+    await pair.leader.settle()
+    await pair.put(b=b"2", c=b"2")
+    late = pair.another()
+    heard: list[bytes] = []
+    late.watch(b"", heard.extend)
+    assert late.range(b"a", b"z") == [(b"a", b"1"), (b"b", b"2"), (b"c", b"2")]
+    assert not late.follow()
+    await pair.put(d=b"3", c=None)
+    assert late.follow()
+    assert heard == [b"c", b"d"]
+    assert late.values(b"a", b"z") == [b"1", b"2", b"3"]
+    await late.close()
 
 
 async def test_watchers_hear_of_what_is_committed(pair: Pair) -> None:
-    """Once it is, not when it begins; each its own prefix, in order."""
-    heard: list[bytes] = []
-    pair.follower.watch(b"t:", heard.extend)
-    await pair.put(**{"t:2": b"x", "u:1": b"x", "t:1": b"x"})
+    """Each its own prefix, in order, when the new rows can be read."""
+    heard: list[tuple[bytes, bytes | None]] = []
+    pair.follower.watch(b"t:", lambda keys: heard.extend((key, pair.follower.get(key)) for key in keys))
+    await pair.put(**{"t:2": b"x", "u:1": b"x", "t:1": b"y"})
     pair.follower.follow()
-    assert heard == [b"t:1", b"t:2"]
-    pair.memory.begin([b"t:3"])
-    pair.follower.follow()
-    assert heard == [b"t:1", b"t:2"]
-    pair.memory.settle()
-    pair.follower.follow()
-    assert heard == [b"t:1", b"t:2", b"t:3"]
+    assert heard == [(b"t:1", b"y"), (b"t:2", b"x")]
     assert not pair.follower.follow()
 
 
-async def test_word_that_nobody_heard_in_time(pair: Pair) -> None:
-    """Who slept while more changed than the memory holds must forget everything, and be told so; word that wraps around its end is read whole."""
-    keys = [b"key-%06d" % number for number in range(100_000)]
-    for _ in range(2):
-        pair.memory.begin(keys)
-        pair.memory.settle()
-        pair.follower.follow()
-    for _ in range(6):
-        pair.memory.begin(keys)
-        pair.memory.settle()
-    with pytest.raises(Lapped):
-        pair.follower.follow()
-    fresh = FollowingStore(pair.path, SharedMemory(pair.memory.descriptor))
-    assert not fresh.follow()
-    pair.memory.begin([b"x" * (shared.RING_BYTES + 1)])
-    with pytest.raises(Lapped):
-        fresh.follow()
-    await fresh.close()
-
-
-async def test_a_follower_that_comes_in_the_middle(pair: Pair) -> None:
-    """Rows that were under way when it began are not remembered either, and their commit is heard of."""
-    await pair.put(a=b"1")
-    pair.memory.begin([b"a"])
-    late = FollowingStore(pair.path, SharedMemory(pair.memory.descriptor))
-    heard: list[bytes] = []
-    late.watch(b"", heard.extend)
-    assert late.get(b"a") == b"1"
-    assert late._recent.find(b"a") is None
-    pair.memory.settle()
-    late.follow()
-    assert heard == [b"a"]
+async def test_what_is_not_committed_is_not_shown(pair: Pair) -> None:
+    """The log may have more than the writing process has said: a crash could take that back."""
+    await pair.put(a=b"old")
+    pair.follower.follow()
+    pair.leader._log.append([b"a", b"new"])
+    pair.follower.follow()
+    assert pair.follower.get(b"a") == b"old"
+    late = pair.another()
+    assert late.get(b"a") == b"old"
     await late.close()
+    pair.memory.commit(pair.leader._log.position)
+    assert pair.follower.follow()
+    assert pair.follower.get(b"a") == b"new"
+
+
+async def test_layers_go_when_their_rows_are_in_the_file(pair: Pair) -> None:
+    """What follows has no more of them than what writes, and remembers what was in use."""
+    for number in range(10):
+        await pair.put(a=b"%d" % number, **{f"k{number}": b"x"})
+        pair.follower.follow()
+    await pair.leader.settle()
+    assert pair.follower.follow()
+    assert not pair.follower._layers
+    assert pair.follower.get(b"a") == b"9"
+    assert len(pair.follower.range(b"k", b"l")) == 10
+
+
+async def test_one_that_slept_too_long(pair: Pair) -> None:
+    """The log has been written over since: it must forget everything, and is told so; one made anew knows all."""
+    await pair.put(a=b"1")
+    pair.follower.follow()
+    for number in range(6):
+        await pair.put(a=b"%d" % number)
+        await pair.leader.settle()
+    with pytest.raises(Gap):
+        pair.follower.follow()
+    fresh = pair.another()
+    assert fresh.get(b"a") == b"5"
+    assert not fresh.follow()
+    await fresh.close()
 
 
 async def test_it_changes_nothing(pair: Pair) -> None:
@@ -135,14 +147,3 @@ async def test_it_changes_nothing(pair: Pair) -> None:
     with pytest.raises(Elsewhere), pair.follower.snapshot():
         pass
     assert pair.leader.get(b"a") is None
-
-
-async def test_commits_that_fail_leave_what_was(pair: Pair) -> None:
-    """Word of them was given too early; what was there before is read again."""
-    await pair.put(a=b"1")
-    pair.follower.follow()
-    assert pair.follower.get(b"a") == b"1"
-    pair.memory.begin([b"a"])
-    pair.memory.settle()
-    assert pair.follower.follow()
-    assert pair.follower.get(b"a") == b"1"
