@@ -26,7 +26,8 @@ from bench.table import Table
 _SMALL = 10_000
 _COLLECTION = 20
 _BATCH = 25
-_SAMPLE = 4000
+_SAMPLE = 4_000
+_WRITTEN = 60_000  # Of these each is written about once: what is written again soon costs less.
 _STARTS = 5
 _CONNECTIONS = 64
 _MEMORY_MB_MAX = 128  # Caches fill up to their limits, and no further.
@@ -123,10 +124,10 @@ def _compare(table: Table, operation: str, large: tuple[servers.Target, int], sm
 def _requests(operation: str, port: int, items: int) -> list[bytes]:
     """Requests for items anywhere in the table."""
     chance = random.Random(items)
-    found = []
-    for number in (chance.randrange(items) for _ in range(_SAMPLE)):
+    found: list[bytes] = []
+    for number in (chance.randrange(items) for _ in range(_WRITTEN if operation == "PutItem" else _SAMPLE)):
         if operation == "PutItem":
-            params: dict[str, Any] = {"Item": _item(number)}
+            params: dict[str, Any] = {"Item": {**_item(number), "text": {"S": f"{len(found):06}" * 17}}}
         elif operation == "GetItem":
             params = {"Key": _key(*divmod(number, _COLLECTION))}
         else:

@@ -36,8 +36,6 @@ _SCHEMA = """
 """
 _FORMAT_VERSION = 2
 _SETTLE_SECONDS = 1.0
-_LAYER_ROWS = 32_768
-_LAYER_BYTES = 16 << 20
 _LOG_BYTES_MAX = 64 << 20
 _log = logging.getLogger("haneul")
 
@@ -260,8 +258,7 @@ class EmbeddedStore(CommittedRows):
     def _freeze(self) -> None:
         """Have the active layer settled, if it is time, and begin another one."""
         active = self._active
-        due = self._settle_due or len(active.rows) >= _LAYER_ROWS or active.size >= _LAYER_BYTES
-        if due and active.rows and self._frozen is None and self._committing is None:
+        if (self._settle_due or active.full()) and active.rows and self._frozen is None and self._committing is None:
             active.sort()
             self._active = Layer()
             self._log.turn()

@@ -48,23 +48,23 @@ class FollowingStore(CommittedRows):
         if head == self._head:
             return False
         committed, settled = self._memory.committed, self._memory.settled
-        for layer in [layer for layer in self._layers if layer.end <= settled]:
-            self._drop(layer)
         if committed > self._position:
             self._take_in(committed)
+        while self._layers and self._layers[-1].end <= settled:  # The oldest first: what it remembers, a newer one may know better.
+            self._drop(self._layers[-1])
         self._head = head
         return True
 
     def _take_in(self, committed: int) -> None:
         batches = self._log.between(self._position, committed)
-        self._position = committed
         layers = self._layers
-        if not layers or len(layers[0].rows) >= _LAYER_ROWS:
+        if not layers or layers[0].full():
             layers.insert(0, Layer())
         layer = layers[0]
         for rows in batches:
             self._put_over(layer, dict(zip(rows[::2], rows[1::2], strict=True)))
-        layer.end = committed
+        layer.size += committed - self._position
+        layer.end = self._position = committed
         for rows in batches:
             announce(self._watchers, rows[::2])
 

@@ -10,6 +10,8 @@ import apsw
 from haneul.store.port import Row
 from haneul.store.sqlite import RecentRows, pages, read_range, read_row, read_values
 
+_LAYER_ROWS = 32_768
+_LAYER_BYTES = 16 << 20
 _FEW = 32
 _COUNTED = 128
 _BARE_MAX = 8
@@ -29,11 +31,15 @@ class Layer:
         self._fresh: set[bytes] = set()
         # Those of rows that hide something: no order is kept among them, so that what is gone costs no reader anything.
         self.gone: set[bytes] = set()
+        # How much of the log these rows are, and the position behind the last of them.
         self.size = 0
-        # The position in the log behind the last of these rows.
         self.end = 0
         # Rows that were remembered until they were written here, and will be again.
         self.used: set[bytes] = set()
+
+    def full(self) -> bool:
+        """Whether it is time for another layer."""
+        return len(self.rows) >= _LAYER_ROWS or self.size >= _LAYER_BYTES
 
     def put(self, key: bytes, value: bytes | None) -> None:
         rows = self.rows
@@ -65,6 +71,12 @@ class Layer:
             order += sorted(fresh)
             order.sort()  # Two runs, which are merged.
         fresh.clear()
+
+    def keys(self) -> list[bytes]:
+        """Those of rows that hide nothing, in order."""
+        if self._fresh:
+            self.sort()
+        return self._order
 
     def between(self, start: bytes, end: bytes, limit: int | None, reverse: bool) -> list[bytes]:
         """The first `limit` keys of rows with start <= key < end that hide nothing."""
@@ -237,7 +249,7 @@ class CommittedRows:
                         self._bare[start] = key
 
     def _drop(self, layer: Layer) -> None:
-        """Its rows are in the SQLite file now."""
+        """The rows of the oldest layer are in the SQLite file now."""
         self._layers.remove(layer)
         if not self._layers:
             self._bare.clear()

@@ -81,7 +81,7 @@ def write_layer(connection: apsw.Connection, layer: Layer) -> None:
     """All rows of a layer, and up to where in the log that is, in one transaction that is synced."""
     # Few, large statements: each one gives up and takes back the interpreter's lock once.
     rows = layer.rows
-    keys = layer.between(b"", b"\xff" * 8, None, False)
+    keys = layer.keys()
     connection.execute("BEGIN IMMEDIATE")
     for start in range(0, len(keys), _ROWS_PER_PORTION):
         puts: list[bytes | None] = []

@@ -24,12 +24,12 @@ _ROUNDS = 25
 _WRITER = """
 import asyncio, os, sys
 from pathlib import Path
-from haneul.store import embedded
+from haneul.store import layers
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.keys import pack
 
 async def main():
-    embedded._LAYER_ROWS = int(sys.argv[3])
+    layers._LAYER_ROWS = int(sys.argv[3])
     store = EmbeddedStore(Path(sys.argv[1]))
     first = int(sys.argv[2])
 

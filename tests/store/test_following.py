@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from haneul.store import embedded, following
+from haneul.store import layers
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.following import Elsewhere, FollowingStore
 from haneul.store.log import Gap
@@ -43,8 +43,7 @@ class Pair:
 @pytest.fixture(autouse=True, params=[32_768, 3])
 def layer_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """All once more where the log turns, and rows go into the file, after every few writes."""
-    for module in (embedded, following):
-        monkeypatch.setattr(module, "_LAYER_ROWS", request.param)
+    monkeypatch.setattr(layers, "_LAYER_ROWS", request.param)
 
 
 @pytest.fixture
@@ -123,6 +122,24 @@ async def test_layers_go_when_their_rows_are_in_the_file(pair: Pair) -> None:
     assert not pair.follower._layers
     assert pair.follower.get(b"a") == b"9"
     assert len(pair.follower.range(b"k", b"l")) == 10
+
+
+async def test_layers_that_go_together(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that was in use and is in several of them: what is remembered of it is what the newest says."""
+    await pair.put(a=b"1")
+    await pair.leader.settle()
+    pair.follower.follow()
+    assert pair.follower.get(b"a") == b"1"
+    for number in range(2, 8):
+        monkeypatch.setattr(layers, "_LAYER_ROWS", 32_768)  # The one that writes has all of it in one layer,
+        await pair.put(a=b"%d" % number, **{f"k{number}": b"x", f"l{number}": b"x"})
+        monkeypatch.setattr(layers, "_LAYER_ROWS", 3)  # the one that follows in one for each write.
+        pair.follower.follow()
+    assert len(pair.follower._layers) == 6
+    await pair.leader.settle()
+    pair.follower.follow()
+    assert not pair.follower._layers
+    assert pair.follower.get(b"a") == b"7"
 
 
 async def test_one_that_slept_too_long(pair: Pair) -> None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from haneul.store import embedded, sqlite
+from haneul.store import layers as store_layers
+from haneul.store import sqlite
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.port import StoreError
 
@@ -23,7 +24,7 @@ DRIVERS: dict[str, Callable[[Path], Any]] = {"embedded": lambda folder: Embedded
 def layers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """All once more where the log turns and rows are settled after every few writes."""
     if request.param == "small layers":
-        monkeypatch.setattr(embedded, "_LAYER_ROWS", 2)
+        monkeypatch.setattr(store_layers, "_LAYER_ROWS", 2)
 
 
 @pytest.fixture(params=DRIVERS)
