@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from haneul.store.log import Gap, LogReader
+from haneul.store.log import Gap, LogReader, by_key
 from haneul.store.port import StoreError
 
 _BUSY_TIMEOUT_MS = 10_000
@@ -37,8 +37,9 @@ def _row(path: Path, connection: apsw.Connection, key: bytes) -> bytes | None:
         log = LogReader(path)
         try:
             for rows in reversed(log.newest(settled)[0]):
-                if key in rows[::2]:
-                    return rows[2 * rows[::2].index(key) + 1]  # type: ignore[no-any-return]
+                written = by_key(rows)
+                if key in written:
+                    return written[key]
         finally:
             log.close()
     row = next(iter(connection.execute("SELECT v FROM kv WHERE k = ?", (key,))), None)

@@ -21,7 +21,7 @@ from typing import TypeVar
 import apsw
 
 from haneul.store.layers import Batch, CommittedRows, Layer, merged
-from haneul.store.log import Gap, Log
+from haneul.store.log import Gap, Log, by_key
 from haneul.store.port import Reader, Row, StoreError, Transaction
 from haneul.store.settling import Settler
 from haneul.store.shared import SharedMemory
@@ -65,7 +65,7 @@ class EmbeddedStore(CommittedRows):
                 writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
             super().__init__(connect(str(path)))
             self._log = Log(path)
-            self._recover(path, writer)
+            self._recover(writer)
         except (apsw.Error, OSError, Gap) as problem:
             raise StoreError(f"{path} cannot be opened: {problem}") from problem
         self._loop = asyncio.get_running_loop()
@@ -88,7 +88,7 @@ class EmbeddedStore(CommittedRows):
         if self._frozen is not None:
             self._settle(self._frozen)
 
-    def _recover(self, path: Path, connection: apsw.Connection) -> None:
+    def _recover(self, connection: apsw.Connection) -> None:
         """Take in what the log says and SQLite does not have: a crash came between them."""
         [(settled,)] = connection.execute("SELECT position FROM settled")
         self._settled_to = int(settled)
@@ -99,7 +99,7 @@ class EmbeddedStore(CommittedRows):
         if batches:
             layer = self._frozen = Layer()
             for rows in batches:
-                layer.put_all(dict(zip(rows[::2], rows[1::2], strict=True)))
+                layer.put_all(by_key(rows))
             layer.sort()
             layer.end = self._committed_to
             self._layers.append(layer)
@@ -201,10 +201,7 @@ class EmbeddedStore(CommittedRows):
         end = self._committed_to
         if self._settling:
             await self._attempt()
-        self._settle_due = bool(self._active.rows)
-        if self._frozen is not None:
-            self._settle(self._frozen)
-        self._freeze()
+        self._settle_all()
         while self._settled_to < end and (self._settling or self._committing is not None):
             await self._attempt()
 
@@ -250,8 +247,11 @@ class EmbeddedStore(CommittedRows):
 
     def _settle_soon(self) -> None:
         self._settle_timer = None
+        self._settle_all()
+
+    def _settle_all(self) -> None:
         self._settle_due = bool(self._active.rows)
-        if self._frozen is not None and not self._settling:
+        if self._frozen is not None:
             self._settle(self._frozen)
         self._freeze()
 

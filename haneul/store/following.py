@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from haneul.store.layers import CommittedRows, Layer
-from haneul.store.log import LogReader
+from haneul.store.log import LogReader, by_key
 from haneul.store.port import Reader, Transaction
 from haneul.store.shared import SharedMemory
 from haneul.store.sqlite import Watcher, announce, connect
@@ -62,7 +62,7 @@ class FollowingStore(CommittedRows):
             layers.insert(0, Layer())
         layer = layers[0]
         for rows in batches:
-            self._put_over(layer, dict(zip(rows[::2], rows[1::2], strict=True)))
+            self._put_over(layer, by_key(rows))
         layer.size += committed - self._position
         layer.end = self._position = committed
         for rows in batches:

@@ -29,6 +29,11 @@ Rows = list[Any]
 """Key, value or None, key, value or None …, in the order of the keys, each key once."""
 
 
+def by_key(rows: Rows) -> dict[bytes, bytes | None]:
+    """The rows of a batch."""
+    return dict(zip(rows[::2], rows[1::2], strict=True))
+
+
 class Gap(Exception):
     """The log does not say what was committed behind the position that was asked for."""
 
@@ -117,10 +122,12 @@ class Log(LogReader):
     """The writing side. One thread at a time uses it."""
 
     def __init__(self, path: Path) -> None:
+        new = not all([one.exists() for one in log_files(path)])
         super().__init__(path, os.O_RDWR | os.O_CREAT)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        os.fsync(folder)  # The files' names have to outlive a crash too.
-        os.close(folder)
+        if new:
+            folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+            os.fsync(folder)  # The files' names have to outlive a crash too.
+            os.close(folder)
         self.position = 0
         self.used = 0
         self._sizes = [os.fstat(one).st_size for one in self.files]
