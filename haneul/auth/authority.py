@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from haneul.auth.policy.binding import bound, shown
 from haneul.auth.policy.document import MalformedPolicy, Policy, deny_everything, parse_policy
@@ -27,12 +27,15 @@ _NOBODY = IdentityPolicies()
 _GRANTS_NOTHING = '{"Version": "2012-10-17", "Statement": []}'
 
 
-class Identified(NamedTuple):
+class Identified:
     """The outcome of authentication."""
 
-    caller: Caller
-    region: str
-    context: Mapping[str, Any]
+    __slots__ = ("caller", "context", "region")
+
+    def __init__(self, caller: Caller, region: str, context: Mapping[str, Any]) -> None:
+        self.caller = caller
+        self.region = region
+        self.context = context
 
 
 class UnknownIdentities:

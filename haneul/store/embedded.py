@@ -1,8 +1,8 @@
 """The embedded driver: a log, and a SQLite file that is brought up to date behind it.
 
 Transactions run one after another on the event loop's own thread against what is committed plus what is on its way to the disk
-(the pending writes). Their writes gather in a batch; the writer thread writes the whole batch to the log (`log.py`) with one
-sync, and only then are the answers given. While it syncs, the next batch gathers. A read outside a transaction sees committed
+(the pending writes). Their writes gather in a batch; the whole batch is written to the log (`log.py`) and synced (`syncing.py`),
+and only then are the answers given. While it is synced, the next batch gathers. A read outside a transaction sees committed
 rows only, so that nobody is ever shown what a crash could take back. Rows that are in the log and not yet in SQLite lie in
 layers over it (`layers.py`), until a further thread has brought them there (`settling.py`).
 """
@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +20,12 @@ import apsw
 
 from haneul.store.layers import Batch, CommittedRows, Layer, merged
 from haneul.store.log import Gap, Log, by_key
+from haneul.store.outcome import Outcome
 from haneul.store.port import Reader, Row, StoreError, Transaction
 from haneul.store.settling import Settler
 from haneul.store.shared import SharedMemory
 from haneul.store.sqlite import Watcher, announce, connect, pages
+from haneul.store.syncing import syncer
 
 T = TypeVar("T")
 
@@ -36,18 +36,18 @@ _SCHEMA = """
 """
 _FORMAT_VERSION = 2
 _SETTLE_SECONDS = 1.0
-_LOG_BYTES_MAX = 64 << 20
 _log = logging.getLogger("haneul")
 
 
 class _Pending(Batch):
-    """A batch, and who waits for it."""
+    """A batch, and what those wait for who wrote it."""
 
-    __slots__ = ("waiting",)
+    __slots__ = ("order", "outcome")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
-        self.waiting: list[asyncio.Future[None]] = []
+        self.outcome = Outcome(loop)
+        self.order: list[bytes] = []
 
 
 class EmbeddedStore(CommittedRows):
@@ -69,7 +69,7 @@ class EmbeddedStore(CommittedRows):
         except (apsw.Error, OSError, Gap) as problem:
             raise StoreError(f"{path} cannot be opened: {problem}") from problem
         self._loop = asyncio.get_running_loop()
-        self._gathering = _Pending()
+        self._gathering = _Pending(self._loop)
         self._committing: _Pending | None = None
         self._hand_over_planned = False
         self._closed = False
@@ -82,9 +82,7 @@ class EmbeddedStore(CommittedRows):
         self._settle_error: StoreError | None = None
         self._settle_waiters: list[asyncio.Future[None]] = []
         self._settler = Settler(writer, self._settled_in_thread)
-        self._work: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
-        self._worker = threading.Thread(target=self._write_batches, name="store-writer", daemon=True)
-        self._worker.start()
+        self._syncer = syncer(self._loop)
         if self._frozen is not None:
             self._settle(self._frozen)
 
@@ -93,7 +91,7 @@ class EmbeddedStore(CommittedRows):
         [(settled,)] = connection.execute("SELECT position FROM settled")
         self._settled_to = int(settled)
         batches, self._committed_to = self._log.newest(self._settled_to)
-        self._log.position = self._committed_to
+        self._log.go_on(self._committed_to, keep=bool(batches))
         self._frozen: Layer | None = None
         self._settling = False
         if batches:
@@ -103,7 +101,6 @@ class EmbeddedStore(CommittedRows):
             layer.sort()
             layer.end = self._committed_to
             self._layers.append(layer)
-            self._log.used = _LOG_BYTES_MAX  # Both files may be needed until this is in SQLite.
 
     # ---- transactions
 
@@ -123,10 +120,8 @@ class EmbeddedStore(CommittedRows):
         if transaction.writes:
             batch = self._gathering
             batch.put_all(transaction.writes)
-            future: asyncio.Future[None] = self._loop.create_future()
-            batch.waiting.append(future)
             self._plan_hand_over()
-            await future
+            await batch.outcome
         elif transaction.saw_uncommitted:
             await self._barrier()
         return result
@@ -134,9 +129,7 @@ class EmbeddedStore(CommittedRows):
     async def _barrier(self) -> None:
         batch = self._gathering if self._gathering.rows else self._committing
         if batch is not None:
-            future: asyncio.Future[None] = self._loop.create_future()
-            batch.waiting.append(future)
-            await future
+            await batch.outcome
 
     @contextmanager
     def snapshot(self) -> Iterator[Reader]:
@@ -152,38 +145,53 @@ class EmbeddedStore(CommittedRows):
         self._hand_over_planned = False
         if self._committing is not None or not self._gathering.rows:
             return
-        if self._log.used >= _LOG_BYTES_MAX and self._frozen is not None:
+        if self._log.full and self._frozen is not None:
             if self._settle_error is not None:
-                self._fail([self._gathering], self._settle_error)
-                self._gathering = _Pending()
+                error = str(self._settle_error)
+                refused, self._gathering = self._gathering, _Pending(self._loop)
                 self._settle(self._frozen)
+                refused.outcome.finish(error)
             return  # When it is settled there is room in the log again.
         batch = self._committing = self._gathering
-        self._gathering = _Pending()
-        self._work.put(batch)
+        self._gathering = _Pending(self._loop)
+        rows = batch.rows
+        keys = batch.order = sorted(rows)
+        content: list[bytes | None] = []
+        for key in keys:
+            content.append(key)
+            content.append(rows[key])
+        try:
+            batch.size = self._log.write(content)
+        except Exception as problem:  # Whatever it was, those who wait must hear of it, and the next batch have its turn.
+            self._loop.call_soon(self._committed, batch, problem)
+        else:
+            self._syncer.sync(self._log.file, self._synced)
 
-    def _committed(self, batch: _Pending, error: StoreError | None) -> None:
+    def _synced(self, error: OSError | None) -> None:
+        batch = self._committing
+        assert batch is not None
+        if error is None:
+            self._log.keep(batch.size)
+            batch.end = self._log.position
+        else:
+            self._log.take_back()
+        self._committed(batch, error)
+
+    def _committed(self, batch: _Pending, problem: Exception | None) -> None:
         self._committing = None
-        if error is not None:
+        if problem is not None:
             # What gathered meanwhile was decided on top of writes that never happened.
-            failed, self._gathering = [batch, self._gathering], _Pending()
-            self._fail(failed, error)
+            above, self._gathering = self._gathering, _Pending(self._loop)
             self._freeze()
+            for failed in (batch, above):
+                failed.outcome.finish(f"the store could not write: {problem}")
             return
         self._take_in(batch)
         self._freeze()
         if self._gathering.rows:
             self._hand_over()
-        announce(self._watchers, sorted(batch.rows))
-        for future in batch.waiting:
-            if not future.done():
-                future.set_result(None)
-
-    def _fail(self, batches: Sequence[_Pending], error: StoreError) -> None:
-        for batch in batches:
-            for future in batch.waiting:
-                if not future.done():
-                    future.set_exception(StoreError(str(error)))
+        announce(self._watchers, batch.order)
+        batch.outcome.finish()
 
     def watch(self, prefix: bytes, callback: Callable[[Sequence[bytes]], None]) -> Callable[[], None]:
         entry = (prefix, callback)
@@ -221,8 +229,7 @@ class EmbeddedStore(CommittedRows):
         await self.settle()
         if self._settle_timer is not None:
             self._settle_timer.cancel()
-        self._work.put(None)
-        await self._loop.run_in_executor(None, self._worker.join)
+        self._syncer.close()
         await self._loop.run_in_executor(None, self._settler.close)
         if self._layers:
             _log.warning("%s; the next start takes it from the log", self._settle_error)
@@ -287,7 +294,7 @@ class EmbeddedStore(CommittedRows):
             self._settled_to = layer.end
             if self._shared is not None:
                 self._shared.settle(layer.end)
-            if self._log.used >= _LOG_BYTES_MAX and not self._layers:
+            if self._log.full and not self._layers:
                 self._log.turn()
         self._settle_error = error
         self._freeze()
@@ -296,26 +303,6 @@ class EmbeddedStore(CommittedRows):
             if not waiter.done():
                 waiter.set_result(None)
         self._settle_waiters.clear()
-
-    # ---- the writer's thread
-
-    def _write_batches(self) -> None:
-        while (batch := self._work.get()) is not None:
-            error: StoreError | None = None
-            try:
-                self._write(batch)
-            except Exception as problem:  # Whatever it was, those who wait must hear of it, and the next batch have its turn.
-                error = StoreError(f"the store could not write: {problem}")
-            self._loop.call_soon_threadsafe(self._committed, batch, error)
-
-    def _write(self, batch: _Pending) -> None:
-        rows = batch.rows
-        content: list[bytes | None] = []
-        for key in sorted(rows):
-            content.append(key)
-            content.append(rows[key])
-        batch.size = self._log.append(content)
-        batch.end = self._log.position
 
 
 class _EmbeddedTransaction:

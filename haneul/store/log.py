@@ -3,7 +3,7 @@
 A batch of rows is one record: a header (position, length, checksum) and the rows in MessagePack: key, value, key, value … with nil for
 a deletion. Positions count the bytes of all records ever written, so that a record left over from an earlier turn of the same file
 never has the position that is expected behind the newest one. While one file is written, the rows of the other one are brought into
-SQLite; only then does it begin anew. What a record says is durable when `Log.append` returns.
+SQLite; only then does it begin anew. One record at a time is written and not yet durable.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _HEADER = Struct("<QII")  # Position, length of the rows, checksum of both and o
 _MARKED = Struct("<QI")
 _BLANK = bytes(_HEADER.size)
 _GROWTH_BYTES = 1 << 20
+_BYTES_MAX = 64 << 20
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[bytes | None]).decode
 
@@ -119,7 +120,7 @@ class LogReader:
 
 
 class Log(LogReader):
-    """The writing side. One thread at a time uses it."""
+    """The writing side."""
 
     def __init__(self, path: Path) -> None:
         new = not all([one.exists() for one in log_files(path)])
@@ -133,29 +134,49 @@ class Log(LogReader):
         self._sizes = [os.fstat(one).st_size for one in self.files]
         self._broken = ""
 
-    def append(self, rows: Rows) -> int:
-        """Write a batch, and say how many bytes it takes; it is durable when this returns. OSError when it could not be written: then it is not in the log."""
+    @property
+    def file(self) -> int:
+        """What has to be synced after `write`."""
+        return self.files[self._turn]
+
+    @property
+    def full(self) -> bool:
+        """Nothing more is to be written until all is in SQLite."""
+        return self.used >= _BYTES_MAX
+
+    def go_on(self, position: int, *, keep: bool) -> None:
+        """Write behind `position` from now on; `keep`: what both files have may still be needed."""
+        self.position = position
+        if keep:
+            self.used = _BYTES_MAX
+
+    def write(self, rows: Rows) -> int:
+        """Write a batch, and say how many bytes it takes. When the file is synced it counts by `keep`; when it cannot be, `take_back` it. OSError when it could not be written."""
         if self._broken:
             raise OSError(errno.EIO, f"{self._broken}; nothing can be written until Haneul is started again")
         content = _encode(rows)
         position, length = self.position, len(content)
         record = _HEADER.pack(position, length, crc32(content, crc32(_MARKED.pack(position, length)))) + content
-        file = self.files[self._turn]
-        self._make_room(file, self.used + len(record))
+        self._make_room(self.file, self.used + len(record))
         try:
-            _write(file, record, self.used)
-            os.fdatasync(file)
-        except OSError as problem:
-            # Whether it is on the disk is not known, so it must not be found there.
-            try:
-                _write(file, _BLANK, self.used)
-                os.fdatasync(file)
-            except OSError:
-                self._broken = f"the log could not be written ({problem.strerror})"
+            _write(self.file, record, self.used)
+        except OSError:
+            self.take_back()
             raise
-        self.used += len(record)
-        self.position = position + len(record)
         return len(record)
+
+    def keep(self, size: int) -> None:
+        """The record of `size` bytes that was written is durable."""
+        self.used += size
+        self.position += size
+
+    def take_back(self) -> None:
+        """Whether the record that was written is on the disk is not known, so it must not be found there."""
+        try:
+            _write(self.file, _BLANK, self.used)
+            os.fdatasync(self.file)
+        except OSError as problem:
+            self._broken = f"the log could not be written ({problem.strerror})"
 
     def turn(self) -> None:
         """Begin the other file anew. All that it holds is in SQLite."""

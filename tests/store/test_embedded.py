@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from haneul.store import embedded
+from haneul.store import embedded, log
 from haneul.store.aside import committed_row
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.log import log_files
@@ -137,7 +138,7 @@ async def test_the_front_of_a_queue(store: EmbeddedStore) -> None:
 
 async def test_a_file_that_has_no_room(store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """What is in the log counts as long as the file cannot take it in; when the log may not grow further, writes are refused; then all goes on by itself."""
-    monkeypatch.setattr(embedded, "_LOG_BYTES_MAX", 20_000)
+    monkeypatch.setattr(log, "_BYTES_MAX", 20_000)
     path = tmp_path / "s" / "rows.db"
     blocker = apsw.Connection(str(path))
     blocker.execute("CREATE TRIGGER no_room BEFORE INSERT ON kv BEGIN SELECT RAISE(ABORT, 'no room'); END")
@@ -158,6 +159,40 @@ async def test_a_file_that_has_no_room(store: EmbeddedStore, tmp_path: Path, mon
     await put(store, {b"z": b"after"})
     await store.settle()
     assert in_the_file(path) == sorted({**kept, b"z": b"after"}.items())
+
+
+class FailsOnce:
+    """A syncer whose first sync fails, after a while."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.close = inner.close
+        self.failures = iter((OSError(errno.EIO, "Input/output error"),))
+
+    def sync(self, file: int, done: Any) -> None:
+        self.inner.sync(file, lambda error: done(error or next(self.failures, None)))
+
+
+async def test_a_sync_that_fails(store: EmbeddedStore, tmp_path: Path) -> None:
+    """Who waited for it is told, and so is who had written on top of it; neither is there, now or after a crash. The next write succeeds."""
+    await put(store, {b"a": b"1"})
+    store._syncer = FailsOnce(store._syncer)
+    first = asyncio.ensure_future(put(store, {b"a": b"2"}))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert store._committing is not None
+    second = asyncio.ensure_future(put(store, {b"b": b"3"}))
+    outcomes = await asyncio.gather(first, second, return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["the store could not write: [Errno 5] Input/output error"] * 2
+    assert store.range(b"", b"z") == [(b"a", b"1")]
+    path = tmp_path / "s" / "rows.db"
+    copy_as_crashed(path, tmp_path / "c" / "rows.db")
+    await put(store, {b"c": b"4"})
+    copy_as_crashed(path, tmp_path / "d" / "rows.db")
+    for folder, expected in (("c", [(b"a", b"1")]), ("d", [(b"a", b"1"), (b"c", b"4")])):
+        copied = EmbeddedStore(tmp_path / folder / "rows.db")
+        assert copied.range(b"", b"z") == expected
+        await copied.close()
 
 
 async def test_after_a_crash_writes_wait_for_what_the_log_had(tmp_path: Path) -> None:

@@ -101,13 +101,14 @@ async def test_what_is_not_committed_is_not_shown(pair: Pair) -> None:
     """The log may have more than the writing process has said: a crash could take that back."""
     await pair.put(a=b"old")
     pair.follower.follow()
-    pair.leader._log.append([b"a", b"new"])
+    log = pair.leader._log
+    log.keep(log.write([b"a", b"new"]))
     pair.follower.follow()
     assert pair.follower.get(b"a") == b"old"
     late = pair.another()
     assert late.get(b"a") == b"old"
     await late.close()
-    pair.memory.commit(pair.leader._log.position)
+    pair.memory.commit(log.position)
     assert pair.follower.follow()
     assert pair.follower.get(b"a") == b"new"
 

@@ -17,6 +17,17 @@ def batch(number: int, size: int = 20) -> list[Any]:
     return [b"a%d" % number, bytes([number % 251]) * size, b"b%d" % number, None]
 
 
+def append(log: Log, rows: list[Any]) -> None:
+    """As the store does it."""
+    size = log.write(rows)
+    try:
+        os.fdatasync(log.file)
+    except OSError:
+        log.take_back()
+        raise
+    log.keep(size)
+
+
 def newest(path: Path, position: int = 0) -> tuple[list[list[Any]], int]:
     reader = LogReader(path)
     try:
@@ -36,7 +47,7 @@ def test_batches_are_read_in_order_from_any_position(path: Path) -> None:
     for number in range(40):
         if number in (15, 30):
             log.turn()
-        log.append(batch(number))
+        append(log, batch(number))
         places.append(log.position)
     assert newest(path, places[15]) == ([batch(number) for number in range(15, 40)], log.position)
     assert newest(path, places[33]) == ([batch(number) for number in range(33, 40)], log.position)
@@ -48,7 +59,7 @@ def test_what_was_torn_is_not_there(path: Path) -> None:
     """A crash in the middle of a write: whatever was whole before it is read, and not a byte of what came after."""
     log, ends = Log(path), [0]
     for number in range(4):
-        log.append(batch(number))
+        append(log, batch(number))
         ends.append(log.position)
     log.close()
     first = log_files(path)[0]
@@ -74,7 +85,7 @@ def test_what_an_earlier_turn_left_behind_is_not_read(path: Path) -> None:
     for turn in range(12):
         before = log.position
         for number in range(1 + (turn * 7) % 5):
-            log.append(batch(100 * turn + number))
+            append(log, batch(100 * turn + number))
             assert newest(path, before) == ([batch(100 * turn + one) for one in range(number + 1)], log.position)
         log.turn()
     log.close()
@@ -83,10 +94,10 @@ def test_what_an_earlier_turn_left_behind_is_not_read(path: Path) -> None:
 def test_a_record_that_is_missing_is_noticed(path: Path) -> None:
     """Rows that were acknowledged and are gone must not go unnoticed: a file of the log was removed, or is from another time."""
     log = Log(path)
-    log.append(batch(1))
+    append(log, batch(1))
     behind = log.position
     log.turn()
-    log.append(batch(2))
+    append(log, batch(2))
     log.close()
     assert newest(path, behind)[0] == [batch(2)]
     log_files(path)[0].write_bytes(b"")
@@ -97,7 +108,7 @@ def test_a_record_that_is_missing_is_noticed(path: Path) -> None:
 def test_a_write_that_failed_is_not_in_the_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who was told that nothing was written finds nothing, also after a crash; the next write takes its place."""
     log, sync = Log(path), os.fdatasync
-    log.append(batch(1))
+    append(log, batch(1))
     fails = iter((True, False, False))
 
     def fdatasync(file: int) -> None:
@@ -108,9 +119,9 @@ def test_a_write_that_failed_is_not_in_the_log(path: Path, monkeypatch: pytest.M
     with monkeypatch.context() as patched:
         patched.setattr(os, "fdatasync", fdatasync)
         with pytest.raises(OSError, match="Input/output"):
-            log.append(batch(2))
+            append(log, batch(2))
         assert newest(path)[0] == [batch(1)]
-        log.append(batch(3))
+        append(log, batch(3))
     assert newest(path)[0] == [batch(1), batch(3)]
     log.close()
 
@@ -118,7 +129,7 @@ def test_a_write_that_failed_is_not_in_the_log(path: Path, monkeypatch: pytest.M
 def test_a_disk_that_cannot_even_take_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When neither a record nor its end can be written for certain, nothing more is accepted, and the error says what to do."""
     log = Log(path)
-    log.append(batch(1))
+    append(log, batch(1))
 
     def fdatasync(file: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
@@ -126,9 +137,9 @@ def test_a_disk_that_cannot_even_take_back(path: Path, monkeypatch: pytest.Monke
     with monkeypatch.context() as patched:
         patched.setattr(os, "fdatasync", fdatasync)
         with pytest.raises(OSError, match="Input/output"):
-            log.append(batch(2))
+            append(log, batch(2))
     with pytest.raises(OSError, match="until Haneul is started again"):
-        log.append(batch(3))
+        append(log, batch(3))
     log.close()
 
 
@@ -138,7 +149,7 @@ def test_one_who_follows(path: Path) -> None:
     follower, at = LogReader(path), 0
     behind: list[int] = []
     for number in range(300):
-        log.append(batch(number, chance.choice((1, 50, 4_000))))
+        append(log, batch(number, chance.choice((1, 50, 4_000))))
         behind.append(number)
         if chance.random() < 0.5:
             assert [rows[0] for rows in follower.between(at, log.position)] == [b"a%d" % one for one in behind]
@@ -146,11 +157,11 @@ def test_one_who_follows(path: Path) -> None:
         if chance.random() < 0.1 and len(behind) < 2:
             log.turn()
     late = LogReader(path)
-    log.append(batch(1, 3_000))
+    append(log, batch(1, 3_000))
     position = log.position
     for _ in range(2):
         log.turn()
-        log.append(batch(2, 5_000))
+        append(log, batch(2, 5_000))
     with pytest.raises(Gap):
         late.between(at, position)
     for one in (follower, late, log):
@@ -160,9 +171,9 @@ def test_one_who_follows(path: Path) -> None:
 def test_nothing_is_left_when_all_is_settled(path: Path) -> None:
     """After `clear` the next start reads nothing, and positions go on where they were."""
     log = Log(path)
-    log.append(batch(1))
+    append(log, batch(1))
     log.turn()
-    log.append(batch(2))
+    append(log, batch(2))
     log.clear()
     position = log.position
     log.close()

@@ -89,4 +89,4 @@ def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
 
 def same(expected: str, given: str) -> bool:
     """Whether two signatures are equal, in a time that does not tell how far they are."""
-    return hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
+    return given.isascii() and hmac.compare_digest(expected, given)

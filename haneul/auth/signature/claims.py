@@ -26,6 +26,8 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 STREAMING_PREFIX = "STREAMING-"
 EXPIRES_SECONDS_MAX = 604_800
 EXPIRES_SECONDS_DEFAULT = 900
+_LINES_REMEMBERED = 16
+_LINES_BYTES_MAX = 1024
 
 _NO_BODY_HASH = "Missing required header for this request: x-amz-content-sha256"
 _NO_DATE = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
@@ -54,7 +56,7 @@ class Grant:
     `headers` are the names of the signed headers, in lower case, separated by semicolons; `names` the same as a tuple.
     """
 
-    __slots__ = ("_pick", "_template", "access_key_id", "date", "headers", "names", "region", "scope", "service")
+    __slots__ = ("_lines", "_pick", "_template", "access_key_id", "date", "headers", "names", "region", "scope", "service")
 
     def __init__(self, access_key_id: str, date: str, region: str, service: str, headers: str) -> None:
         self.access_key_id = access_key_id
@@ -65,11 +67,24 @@ class Grant:
         self.names = tuple(headers.split(";"))
         self.scope = f"{date}/{region}/{service}/{TERMINAL}"
         self._pick = itemgetter(*self.names, self.names[0])  # One more, so that a single name gives a tuple, too.
+        self._lines: dict[tuple[str, ...], str] = {}
         self._template = "".join([name.replace("%", "%%") + ":%s\n" for name in self.names]) + "%.0s"
 
     def header_lines(self, headers: Mapping[str, str]) -> str:
         """The signed headers as the canonical request has them. Raises KeyError with the name of one that is missing."""
-        lines: str = self._template % self._pick(headers)
+        values: tuple[str, ...] = self._pick(headers)
+        known = self._lines
+        lines = known.get(values)  # The same for all requests of a second to one operation.
+        if lines is None:
+            lines = self._written(values, headers)
+            if len(lines) <= _LINES_BYTES_MAX:  # Nobody has proved yet that he may send this.
+                if len(known) >= _LINES_REMEMBERED:
+                    known.clear()
+                known[values] = lines
+        return lines
+
+    def _written(self, values: tuple[str, ...], headers: Mapping[str, str]) -> str:
+        lines: str = self._template % values
         if "  " in lines or ": " in lines or " \n" in lines or "\t" in lines:  # Rare: spaces to squeeze, or words with a colon.
             return "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in self.names])
         return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar, TypeVar
 
 from haneul.core.arn import parse_arn
@@ -170,13 +170,8 @@ class DynamoDb(Service):
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
         """The policy attached to a table, which is that of its indexes, too."""
-        found = parse_arn(arn)
-        if found is None or not found.resource.startswith("table/") or "/stream/" in found.resource:
-            return None
-        name = found.resource.split("/")[1]
-        if name == "*":
-            return None
-        table = self.stored_table(found.account, found.region, name)
+        place = _table_with_policy(arn)
+        table = self.stored_table(place[0], place[1], place[2]) if place is not None else None
         return (table.record.policy or None) if table is not None else None
 
     def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
@@ -232,6 +227,16 @@ class DynamoDb(Service):
         """Enter units into the usage records: `ReadHalfUnits`, `WriteUnits` or `ReplicatedWriteUnits` of a table with its indexes."""
         record = table.record
         self.cloud.usage.add(record.account, record.region, "dynamodb", metric, record.name, units)
+
+
+@lru_cache(maxsize=4096)
+def _table_with_policy(arn: str) -> tuple[str, str, str] | None:
+    """Account, region and name of the table whose policy holds for a resource; a stream has one of its own."""
+    found = parse_arn(arn)
+    if found is None or not found.resource.startswith("table/") or "/stream/" in found.resource:
+        return None
+    name = found.resource.split("/")[1]
+    return (found.account, found.region, name) if name != "*" else None
 
 
 def check_table_name(name: str) -> None:
