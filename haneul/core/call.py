@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from haneul.clock import SECOND
+from haneul.clock import SECOND, Clock
 from haneul.core.arn import parse_arn
 from haneul.core.caller import Caller, service_caller
 from haneul.core.http import HttpRequest
@@ -87,12 +87,17 @@ class Call:
                 self.authorize(one.action, found, keys)
                 if one.tagging and tags_in(params):
                     self.authorize(one.tagging, found, keys)
+            report = one.report
+            started = Clock.machine_now() if report is not None else 0
             result = await one.handler(self, params)
+            answer = {} if result is None else result
+            if report is not None:
+                report(self, params, answer, Clock.machine_now() - started)
         except Exception:
             usage.add(self.account, self.region, one.service, "Errors", one.name)
             raise
         usage.add(self.account, self.region, one.service, "Requests", one.name)
-        return {} if result is None else result
+        return answer
 
     def authorize(
         self, action: str, resource: str | tuple[str, ...] = "*", conditions: Conditions = None, *, resource_policy_required: bool = False

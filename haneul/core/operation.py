@@ -14,6 +14,8 @@ Handler = Callable[["Call", Shape], Awaitable[Shape | None]]
 # What may stand under @operation: requests and answers may also have the types of the generated stubs (CONTRIBUTING.md).
 TypedHandler = Callable[["Call", Any], Awaitable[Mapping[str, Any] | None]]
 ResourceOf = Callable[["Call", Shape], str | tuple[str, ...]]
+Report = Callable[["Call", Shape, Shape, int], None]
+"""Called with the call, its request and its answer, and how many nanoseconds of the machine's time that took."""
 ConditionsOf = Callable[["Call", Shape], Mapping[str, Any]]
 
 
@@ -25,7 +27,7 @@ class Operation:
     (`call.authorize`), because they depend on what it finds. `public` operations need no credentials at all (STS with a web identity).
     """
 
-    __slots__ = ("action", "authorized_inside", "conditions", "handler", "name", "partial", "public", "resource", "service", "tagging")
+    __slots__ = ("action", "authorized_inside", "conditions", "handler", "name", "partial", "public", "report", "resource", "service", "tagging")
 
     def __init__(
         self,
@@ -51,13 +53,14 @@ class Operation:
         self.public = public
         self.partial = partial
         self.tagging = tagging
+        self.report: Report | None = None
 
-    def with_handler(self, handler: Handler) -> Operation:
-        """The same operation, carried out by another function."""
-        return Operation(
+    def with_report(self, report: Report) -> Operation:
+        """The same operation, whose successes are reported."""
+        made = Operation(
             self.service,
             self.name,
-            handler,
+            self.handler,
             self.action,
             self.resource,
             self.conditions,
@@ -66,6 +69,8 @@ class Operation:
             partial=self.partial,
             tagging=self.tagging,
         )
+        made.report = report
+        return made
 
 
 class Marked:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
@@ -24,7 +24,7 @@ from haneul.front.respond import bound_near, driver, send_answer
 if TYPE_CHECKING:
     from haneul.front.server import Server
 
-Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 _HEADER_BYTES_MAX = 64 * 1024
 _HEADER_COUNT_MAX = 256

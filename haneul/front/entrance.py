@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import orjson
 
 from haneul.core.cloud import Cloud
@@ -9,7 +11,7 @@ from haneul.core.errors import NotBuilt
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.pipeline import Pipeline
 from haneul.front.admin import Admin
-from haneul.front.router import Router
+from haneul.front.router import Route, Router
 
 # Which service answers for hosts that are not API endpoints.
 _MODELS = {"monitoring": "cloudwatch", "email": "ses", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
@@ -25,16 +27,20 @@ class Entrance:
         self._admin = admin
         self._pipeline = Pipeline(cloud)
 
-    async def handle(self, request: HttpRequest) -> HttpResponse:
+    def handle(self, request: HttpRequest) -> Awaitable[HttpResponse]:
+        """The answer, to be awaited."""
         route = self._router.route(request)
-        if route.kind == "aws":
-            service = self._cloud.services[route.name]
-            if request.method == "OPTIONS" and route.name != "s3" and "origin" in request.headers:
+        if route.kind == "aws" and (route.name == "s3" or "origin" not in request.headers):
+            return self._cloud.services[route.name].answer(request, self._pipeline.answer)
+        return self._handle(request, route)
+
+    async def _handle(self, request: HttpRequest, route: Route) -> HttpResponse:
+        if route.kind == "aws":  # A browser asks, on a page from elsewhere.
+            if request.method == "OPTIONS":
                 return _preflight(request)
-            response = await service.answer(request, self._pipeline.answer)
-            if "origin" in request.headers and route.name != "s3":
-                response.headers["Access-Control-Allow-Origin"] = "*"
-                response.headers["Access-Control-Expose-Headers"] = "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date"
+            response = await self._cloud.services[route.name].answer(request, self._pipeline.answer)
+            response.headers["Access-Control-Allow-Origin"] = "*"
+            response.headers["Access-Control-Expose-Headers"] = "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date"
             return response
         if route.kind == "admin":
             return await self._admin.answer(request, route.name)

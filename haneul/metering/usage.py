@@ -27,18 +27,18 @@ class StoredUsage:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._counts: dict[Line, int] = {}
+        self._counts: dict[Line, list[int]] = {}  # Each number in a list by itself, so that adding to it looks for it once.
         self._timer: Timer | None = None
         # Where counts that are metrics too are reported; nowhere until somebody gives it.
         self.metrics: Metrics | None = None
 
     def add(self, account: str, region: str, service: str, metric: str, resource: str, value: int = 1) -> None:
         line = (account, region, service, metric, resource)
-        counts = self._counts
-        if line in counts:
-            counts[line] += value
+        known = self._counts.get(line)
+        if known is not None:
+            known[0] += value
         else:
-            counts[line] = value
+            self._counts[line] = [value]
             if self._timer is None:
                 now = self._clock.now()
                 # Before the minute ends, so that what is counted in it belongs to it.
@@ -50,7 +50,8 @@ class StoredUsage:
 
     async def flush(self) -> None:
         """Write what has gathered. What cannot be written now (a full disk) is written later; StoreError says so."""
-        counts, self._counts = self._counts, {}
+        counts = {line: known[0] for line, known in self._counts.items()}
+        self._counts = {}
         if counts:
             await asyncio.shield(asyncio.ensure_future(self._write(counts)))
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import apsw
 
-from haneul.store.layers import Batch, CommittedRows, Layer, merged
+from haneul.store.layers import ABSENT, Batch, CommittedRows, Layer, merged
 from haneul.store.log import Gap, Log, by_key
 from haneul.store.outcome import Outcome
 from haneul.store.port import Reader, Row, StoreError, Transaction
@@ -319,11 +319,13 @@ class _EmbeddedTransaction:
         if key in self.writes:
             return self.writes[key]
         store = self._store
-        for batch in (store._gathering, store._committing):
-            if batch is not None and key in batch.rows:
-                self.saw_uncommitted = True
-                return batch.rows[key]
-        return store.get(key)
+        found = store._gathering.rows.get(key, ABSENT)
+        if found is ABSENT and store._committing is not None:
+            found = store._committing.rows.get(key, ABSENT)
+        if found is ABSENT:
+            return store.get(key)
+        self.saw_uncommitted = True
+        return found
 
     def put(self, key: bytes, value: bytes) -> None:
         self.writes[key] = value

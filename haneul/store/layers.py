@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 import apsw
 
 from haneul.store.port import Row
 from haneul.store.sqlite import RecentRows, pages, read_range, read_row, read_values
 
+ABSENT: Final = bytes(bytearray(b"absent"))  # Not a row that is gone (None), but none at all: told by being this object.
 _LAYER_ROWS = 32_768
 _LAYER_BYTES = 16 << 20
 _FEW = 32
@@ -126,7 +128,6 @@ class Batch(Layer):
 
     def touches(self, start: bytes, end: bytes) -> bool:
         if not self._asked:
-            # The rows themselves stay what and where they are: another thread may be writing them.
             self._asked = True
             self._order = sorted([key for key, value in self.rows.items() if value is not None])
             self.gone = {key for key, value in self.rows.items() if value is None}
@@ -195,8 +196,9 @@ class CommittedRows:
     def get(self, key: bytes) -> bytes | None:
         if self._layers:
             for layer in self._layers:
-                if key in layer.rows:
-                    return layer.rows[key]
+                over = layer.rows.get(key, ABSENT)
+                if over is not ABSENT:
+                    return over
         found = self._recent.young.get(key)
         return found if found is not None else self._read(key)
 

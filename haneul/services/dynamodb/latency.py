@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from haneul.clock import MINUTE, Clock, Timer
+from haneul.clock import MINUTE, Timer
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
@@ -154,37 +154,35 @@ def _place(call: Call, table: str) -> Place:
     return _named(table, call.account, call.region)
 
 
+class _Reports:
+    """What operations report once they have succeeded."""
+
+    __slots__ = ("_latencies_of",)
+
+    def __init__(self, latencies_of: Callable[[Call], Latencies]) -> None:
+        self._latencies_of = latencies_of
+
+    def item(self, call: Call, request: Shape, result: Shape, nanoseconds: int) -> None:
+        self._latencies_of(call).add(call, call.operation.name, request["TableName"], nanoseconds)
+
+    def page(self, call: Call, request: Shape, result: Shape, nanoseconds: int) -> None:
+        latencies, name = self._latencies_of(call), call.operation.name
+        latencies.add(call, name, request["TableName"], nanoseconds)
+        latencies.returned(call, name, request["TableName"], result["Count"])
+
+    def many(self, call: Call, request: Shape, result: Shape, nanoseconds: int) -> None:
+        self._latencies_of(call).add_all(call, call.operation.name, request, result, nanoseconds)
+
+
 def measured(operations: Iterable[Operation], latencies_of: Callable[[Call], Latencies]) -> dict[str, Operation]:
     """Operations by name, those on items made to report how long they took and what they returned."""
-    return {one.name: _measured(one, latencies_of) for one in operations}
+    reports = _Reports(latencies_of)
+    return {one.name: _measured(one, reports) for one in operations}
 
 
-def _measured(one: Operation, latencies_of: Callable[[Call], Latencies]) -> Operation:
-    handler, name = one.handler, one.name
-
-    async def run(call: Call, request: Shape) -> Shape | None:
-        started = Clock.machine_now()
-        result = await handler(call, request)
-        latencies_of(call).add(call, name, request["TableName"], Clock.machine_now() - started)
-        return result
-
-    async def run_page(call: Call, request: Shape) -> Shape | None:
-        started = Clock.machine_now()
-        result = await handler(call, request)
-        assert result is not None
-        latencies = latencies_of(call)
-        latencies.add(call, name, request["TableName"], Clock.machine_now() - started)
-        latencies.returned(call, name, request["TableName"], result["Count"])
-        return result
-
-    async def run_many(call: Call, request: Shape) -> Shape | None:
-        started = Clock.machine_now()
-        result = await handler(call, request)
-        latencies_of(call).add_all(call, name, request, result or {}, Clock.machine_now() - started)
-        return result
-
-    if name in MEASURED:
-        return one.with_handler(run)
-    if name in _PAGES:
-        return one.with_handler(run_page)
-    return one.with_handler(run_many) if name in TABLES_OF else one
+def _measured(one: Operation, reports: _Reports) -> Operation:
+    if one.name in MEASURED:
+        return one.with_report(reports.item)
+    if one.name in _PAGES:
+        return one.with_report(reports.page)
+    return one.with_report(reports.many) if one.name in TABLES_OF else one
