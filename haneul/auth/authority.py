@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from haneul.auth.policy.binding import bound, shown
 from haneul.auth.policy.document import MalformedPolicy, Policy, deny_everything, parse_policy
@@ -23,8 +23,8 @@ from haneul.core.http import HttpRequest
 from haneul.core.key_ids import account_of_key
 from haneul.core.ports import Delegation, Foresight, ManagedPolicyText, SessionKeys, Simulation, TrustedRole, TrustedSamlProvider
 
-_NOBODY = IdentityPolicies()
-_GRANTS_NOTHING = '{"Version": "2012-10-17", "Statement": []}'
+_NOBODY: Final = IdentityPolicies()
+_GRANTS_NOTHING: Final = '{"Version": "2012-10-17", "Statement": []}'
 
 
 class Identified:

@@ -7,6 +7,7 @@ account, and a 12-digit key id with the secret `test` is root of that account.
 from __future__ import annotations
 
 import ipaddress
+from typing import Final
 
 from haneul.auth.ports import Credential
 from haneul.clock import Ids
@@ -15,9 +16,9 @@ from haneul.store.keys import pack
 from haneul.store.port import Store, StoreError
 from haneul.store.vault import Vault
 
-ROOT_KEY = pack(("root-key",))
-_PURPOSE = "root-key"
-_DEV_SECRET = "test"
+ROOT_KEY: Final = pack(("root-key",))
+_PURPOSE: Final = "root-key"
+_DEV_SECRET: Final = "test"
 
 
 def root_of(account: str, access_key_id: str = "") -> Caller:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,8 +16,8 @@ from haneul.core.key_ids import access_key_id
 from haneul.core.ports import SessionKeys
 from haneul.store.vault import Vault
 
-_PURPOSE = "session-token"
-_CACHE_SIZE = 4096
+_PURPOSE: Final = "session-token"
+_CACHE_SIZE: Final = 4096
 
 
 class Sessions:

@@ -13,16 +13,16 @@ import itertools
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
-MICROSECOND = 1_000
-MILLISECOND = 1_000_000
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
+MICROSECOND: Final = 1_000
+MILLISECOND: Final = 1_000_000
+SECOND: Final = 1_000_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
 
-_MOVES_REMEMBERED = 4096
+_MOVES_REMEMBERED: Final = 4096
 
 
 class Timer:

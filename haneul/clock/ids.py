@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+from typing import Final
 
-_ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789"
-_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_SECRET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_POOL_BYTES = 4096
-_UUIDS_AT_ONCE = 16
+_ALPHANUMERIC: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
+_UPPER: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_SECRET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_POOL_BYTES: Final = 4096
+_UUIDS_AT_ONCE: Final = 16
 
 
 class Ids:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from haneul.clock import SECOND, Clock
 from haneul.core.arn import parse_arn
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound="Service")
 Conditions = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
-_NOTHING: Mapping[str, Any] = {}
-_REQUEST_TAG = "aws:requesttag/"
-_RESOURCE_TAG = ":resourcetag/"
+_NOTHING: Final[Mapping[str, Any]] = {}
+_REQUEST_TAG: Final = "aws:requesttag/"
+_RESOURCE_TAG: Final = ":resourcetag/"
 
-TRACE_HEADER = "haneul:TraceHeader"
+TRACE_HEADER: Final = "haneul:TraceHeader"
 """In the context of a call from inside: the X-Ray trace header of what the call is made for, so that chains of events can be followed."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
@@ -11,7 +11,7 @@ from haneul.core.errors import AccessDenied, ClientGone, NotBuilt, Serialization
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.service import Service
 
-_FORM = "application/x-www-form-urlencoded"
+_FORM: Final = "application/x-www-form-urlencoded"
 _log = logging.getLogger("haneul")
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
-_HEADER_BYTES_MAX = 64 * 1024
-_HEADER_COUNT_MAX = 256
+_HEADER_BYTES_MAX: Final = 64 * 1024
+_HEADER_COUNT_MAX: Final = 256
 # What a process of ours that relays a request adds to its head.
 _RELAYED_HEADERS, _RELAYED_BYTES = 4, 256
-_STREAM_FROM_BYTES = 1 << 20
-_QUEUE_MAX = 32
-_JOIN_BELOW_BYTES = 65_536
-_BOUND_FROM_BYTES = 1 << 19
-_LINGER_SECONDS = 5.0
+_STREAM_FROM_BYTES: Final = 1 << 20
+_QUEUE_MAX: Final = 32
+_JOIN_BELOW_BYTES: Final = 65_536
+_BOUND_FROM_BYTES: Final = 1 << 19
+_LINGER_SECONDS: Final = 5.0
 _log = logging.getLogger("haneul")
 
 

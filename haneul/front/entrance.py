@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Final
 
 import orjson
 
@@ -14,8 +15,8 @@ from haneul.front.admin import Admin
 from haneul.front.router import Route, Router
 
 # Which service answers for hosts that are not API endpoints.
-_MODELS = {"monitoring": "cloudwatch", "email": "ses", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
-_DATA_PLANES = {"api": "apigateway", "function": "lambda", "website": "s3", "registry": "ecr", "issuer": "sts", "certificate": "sns"}
+_MODELS: Final = {"monitoring": "cloudwatch", "email": "ses", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
+_DATA_PLANES: Final = {"api": "apigateway", "function": "lambda", "website": "s3", "registry": "ecr", "issuer": "sts", "certificate": "sns"}
 
 
 class Entrance:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from haneul.core.http import HttpRequest
 from haneul.front.body import IncomingBody
@@ -10,8 +10,8 @@ from haneul.front.body import IncomingBody
 if TYPE_CHECKING:
     from haneul.front.connection import Connection
 
-_NAMES_REMEMBERED = 2048
-_ONCE_ONLY = frozenset(("host", "content-length", "authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-content-sha256"))
+_NAMES_REMEMBERED: Final = 2048
+_ONCE_ONLY: Final = frozenset(("host", "content-length", "authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-content-sha256"))
 
 
 class Refused(Exception):
@@ -76,7 +76,7 @@ class _Methods(dict[bytes, str]):
         return name.decode("latin-1")
 
 
-METHODS = _Methods({name.encode(): name for name in ("GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS", "PATCH")})
+METHODS: Final = _Methods({name.encode(): name for name in ("GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS", "PATCH")})
 
 
 class Incoming(HttpRequest):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from haneul.core.http import HttpRequest
 from haneul.front.hosts import Host, read_host
 
-_QUERY_VERSIONS = {
+_QUERY_VERSIONS: Final = {
     "2010-05-08": "iam",
     "2011-06-15": "sts",
     "2012-11-05": "sqs",
@@ -23,19 +23,19 @@ _QUERY_VERSIONS = {
     "2015-02-02": "elasticache",
     "2015-12-01": "elbv2",
 }
-_PATHS = (
+_PATHS: Final = (
     (re.compile(r"^/20\d\d-\d\d-\d\d/(?:functions|layers|event-source-mappings|code-signing-configs|account-settings|tags|runtime)"), "lambda"),
     (re.compile(r"^/(?:restapis|apikeys|usageplans|domainnames|vpclinks|account|clientcertificates)(?:/|$)"), "apigateway"),
     (re.compile(r"^/(?:\d{12})/[A-Za-z0-9_-]+(?:\.fifo)?/?$"), "sqs"),
 )
-_USER_REQUEST = re.compile(r"^/restapis/(?P<api>[a-z0-9]+)/(?P<rest>[^/]+/_user_request_.*)$")
-_EXECUTE_API = re.compile(r"^/_aws/execute-api/(?P<api>[a-z0-9]+)(?P<rest>/.*)?$")
-_LAMBDA_URL = re.compile(r"^/_aws/lambda-url/(?P<id>[a-z0-9]+)(?P<rest>/.*)?$")
-_CERTIFICATE = re.compile(r"^/(SimpleNotificationService-[0-9a-f]{32}\.pem)$")
+_USER_REQUEST: Final = re.compile(r"^/restapis/(?P<api>[a-z0-9]+)/(?P<rest>[^/]+/_user_request_.*)$")
+_EXECUTE_API: Final = re.compile(r"^/_aws/execute-api/(?P<api>[a-z0-9]+)(?P<rest>/.*)?$")
+_LAMBDA_URL: Final = re.compile(r"^/_aws/lambda-url/(?P<id>[a-z0-9]+)(?P<rest>/.*)?$")
+_CERTIFICATE: Final = re.compile(r"^/(SimpleNotificationService-[0-9a-f]{32}\.pem)$")
 # Links in notifications of SNS, which say no more than what they do.
-_NOTIFICATION_LINK = re.compile(r"^Action=(?:ConfirmSubscription|Unsubscribe)&")
-_VERSION = re.compile(r"(?:^|&)Version=([0-9-]+)(?:&|$)")
-_CREDENTIAL_QUERY = re.compile(r"X-Amz-Credential=[^&]*?(?:%2F|/)([a-z0-9-]+)(?:%2F|/)aws4_request", re.IGNORECASE)
+_NOTIFICATION_LINK: Final = re.compile(r"^Action=(?:ConfirmSubscription|Unsubscribe)&")
+_VERSION: Final = re.compile(r"(?:^|&)Version=([0-9-]+)(?:&|$)")
+_CREDENTIAL_QUERY: Final = re.compile(r"X-Amz-Credential=[^&]*?(?:%2F|/)([a-z0-9-]+)(?:%2F|/)aws4_request", re.IGNORECASE)
 
 
 class Route(NamedTuple):

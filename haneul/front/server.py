@@ -7,16 +7,16 @@ import socket
 import ssl
 from collections.abc import Callable, Generator, Sequence
 from email.utils import formatdate
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from haneul.clock import SECOND, Clock
 from haneul.front.connection import Connection, Handler
 from haneul.front.incoming import HeaderNames
 from haneul.front.respond import driver
 
-_BACKLOG = 4096
-_WRITTEN_TOGETHER = 16
-_TLS_SHUTDOWN_SECONDS = 1.0  # How long a client may take to say goodbye.
+_BACKLOG: Final = 4096
+_WRITTEN_TOGETHER: Final = 16
+_TLS_SHUTDOWN_SECONDS: Final = 1.0  # How long a client may take to say goodbye.
 
 
 class Server:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from haneul.clock import MINUTE, SECOND, Clock, Timer
 
-_FLUSH_EVERY = 5 * SECOND
-_SERIES_REMEMBERED = 20_000
-_VALUES_MAX = 150
+_FLUSH_EVERY: Final = 5 * SECOND
+_SERIES_REMEMBERED: Final = 20_000
+_VALUES_MAX: Final = 150
 # Beyond so many different values of one minute, those within a hundredth of each other become one (percentiles then err by at most that).
-_BUCKET_BASE_LOG = math.log(1.01)
+_BUCKET_BASE_LOG: Final = math.log(1.01)
 
 Dimensions = tuple[tuple[str, str], ...]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from haneul.clock import MINUTE, SECOND, Clock, Timer
 from haneul.metering.metrics import Metrics
@@ -15,8 +16,8 @@ from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Store, StoreError, Transaction
 from haneul.store.records import decode, encode
 
-_SPACE = "usage"
-_FLUSH_EVERY = SECOND
+_SPACE: Final = "usage"
+_FLUSH_EVERY: Final = SECOND
 
 Line = tuple[str, str, str, str, str]
 

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import apsw
 
@@ -29,12 +29,12 @@ from haneul.store.syncing import syncer
 
 T = TypeVar("T")
 
-_SCHEMA = """
+_SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS settled (position INTEGER NOT NULL);
     INSERT INTO settled SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM settled);
 """
-_FORMAT_VERSION = 2
+_FORMAT_VERSION: Final = 2
 _SETTLE_SECONDS = 1.0
 _log = logging.getLogger("haneul")
 

@@ -7,13 +7,14 @@ encoding of a tuple is a prefix of the encoding of every longer tuple that begin
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 Part = str | bytes | int
 
-_BYTES = 0x01
-_TEXT = 0x02
-_ZERO = 0x14  # Integers take 0x0c … 0x1c: the distance from here is the number of bytes, its sign the sign.
-_MAX_INT_BYTES = 8
+_BYTES: Final = 0x01
+_TEXT: Final = 0x02
+_ZERO: Final = 0x14  # Integers take 0x0c … 0x1c: the distance from here is the number of bytes, its sign the sign.
+_MAX_INT_BYTES: Final = 8
 
 
 def pack(parts: Iterable[Part]) -> bytes:

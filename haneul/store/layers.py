@@ -13,12 +13,12 @@ from haneul.store.sqlite import RecentRows, pages, read_range, read_row, read_va
 
 ABSENT: Final = bytes(bytearray(b"absent"))  # Not a row that is gone (None), but none at all: told by being this object.
 _LAYER_ROWS = 32_768
-_LAYER_BYTES = 16 << 20
-_FEW = 32
-_COUNTED = 128
-_BARE_MAX = 8
-_MANY = 512
-_PORTION = 16
+_LAYER_BYTES: Final = 16 << 20
+_FEW: Final = 32
+_COUNTED: Final = 128
+_BARE_MAX: Final = 8
+_MANY: Final = 512
+_PORTION: Final = 16
 
 
 class Layer:

@@ -13,18 +13,18 @@ import errno
 import os
 from pathlib import Path
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from zlib_ng.zlib_ng import crc32
 
-_HEADER = Struct("<QII")  # Position, length of the rows, checksum of both and of the rows.
-_MARKED = Struct("<QI")
-_BLANK = bytes(_HEADER.size)
-_GROWTH_BYTES = 1 << 20
+_HEADER: Final = Struct("<QII")  # Position, length of the rows, checksum of both and of the rows.
+_MARKED: Final = Struct("<QI")
+_BLANK: Final = bytes(_HEADER.size)
+_GROWTH_BYTES: Final = 1 << 20
 _BYTES_MAX = 64 << 20
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[bytes | None]).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(list[bytes | None]).decode
 
 Rows = list[Any]
 """Key, value or None, key, value or None …, in the order of the keys, each key once."""

@@ -6,15 +6,16 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import apsw
 
 from haneul.store.layers import Layer
 from haneul.store.port import StoreError
 
-_ROWS_PER_STATEMENT = (256, 64, 16, 4, 1)
-_ROWS_PER_PORTION = 1024
-_CHECKPOINT_PAGES = 4_000
+_ROWS_PER_STATEMENT: Final = (256, 64, 16, 4, 1)
+_ROWS_PER_PORTION: Final = 1024
+_CHECKPOINT_PAGES: Final = 4_000
 _log = logging.getLogger("haneul")
 
 
@@ -103,5 +104,5 @@ def _run_all(connection: apsw.Connection, statements: dict[int, str], bindings: 
             left -= size
 
 
-_PUT = {size: "INSERT INTO kv (k, v) VALUES " + ",".join(["(?,?)"] * size) + " ON CONFLICT (k) DO UPDATE SET v = excluded.v" for size in _ROWS_PER_STATEMENT}
-_DELETE = {size: "DELETE FROM kv WHERE k IN (" + ",".join("?" * size) + ")" for size in _ROWS_PER_STATEMENT}
+_PUT: Final = {size: "INSERT INTO kv (k, v) VALUES " + ",".join(["(?,?)"] * size) + " ON CONFLICT (k) DO UPDATE SET v = excluded.v" for size in _ROWS_PER_STATEMENT}
+_DELETE: Final = {size: "DELETE FROM kv WHERE k IN (" + ",".join("?" * size) + ")" for size in _ROWS_PER_STATEMENT}

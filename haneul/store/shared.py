@@ -8,10 +8,11 @@ from __future__ import annotations
 import mmap
 import os
 from struct import Struct
+from typing import Final
 
-_BYTES = 64
-_POSITION = Struct("<Q")
-_OFFSET = Struct("<q")
+_BYTES: Final = 64
+_POSITION: Final = Struct("<Q")
+_OFFSET: Final = Struct("<q")
 _COMMITTED_AT, _SETTLED_AT, _CLOCK_AT = 0, 8, 16
 
 

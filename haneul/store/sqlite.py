@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 import apsw
 
@@ -11,15 +12,15 @@ from haneul.store.port import Reader, Row
 
 Watcher = tuple[bytes, Callable[[Sequence[bytes]], None]]
 
-_BUSY_TIMEOUT_MS = 10_000
+_BUSY_TIMEOUT_MS: Final = 10_000
 _CACHE_BYTES = 8 << 20
-_CACHED_ROW_BYTES_MAX = 1 << 16
-_ROW_OVERHEAD_BYTES = 150
-_MAPPED_BYTES = 1 << 30
-_RANGE = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
-_RANGE_DOWN = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
-_VALUES = _RANGE.replace("k, v", "v", 1)
-_VALUES_DOWN = _RANGE_DOWN.replace("k, v", "v", 1)
+_CACHED_ROW_BYTES_MAX: Final = 1 << 16
+_ROW_OVERHEAD_BYTES: Final = 150
+_MAPPED_BYTES: Final = 1 << 30
+_RANGE: Final = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
+_RANGE_DOWN: Final = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
+_VALUES: Final = _RANGE.replace("k, v", "v", 1)
+_VALUES_DOWN: Final = _RANGE_DOWN.replace("k, v", "v", 1)
 
 
 def connect(path: str) -> apsw.Connection:

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from haneul.clock import Ids
 
-KEY_BYTES = 32
-_NONCE_BYTES = 12
-_TAG_BYTES = 16
-SEAL_BYTES = _NONCE_BYTES + _TAG_BYTES
+KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+SEAL_BYTES: Final = _NONCE_BYTES + _TAG_BYTES
 """How much longer a sealed secret is."""
 
-_SEALED_KEY_BYTES = KEY_BYTES + SEAL_BYTES
-_BODY_KEY = "body key"
+_SEALED_KEY_BYTES: Final = KEY_BYTES + SEAL_BYTES
+_BODY_KEY: Final = "body key"
 # A body's key encrypts one body only, so that the nonce needs no chance.
-_ONLY_NONCE = bytes(_NONCE_BYTES)
+_ONLY_NONCE: Final = bytes(_NONCE_BYTES)
 
 
 class Damaged(Exception):

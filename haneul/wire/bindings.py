@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
@@ -18,7 +18,7 @@ from haneul.wire.model import OperationModel, Shape
 from haneul.wire.xml import float_text
 
 Body = bytes | FileBody | AsyncIterable[bytes]
-_CONDITION_DATES = frozenset({"if-modified-since", "if-unmodified-since"})
+_CONDITION_DATES: Final = frozenset({"if-modified-since", "if-unmodified-since"})
 
 
 class RestReader:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from zlib_ng.zlib_ng import crc32
 
@@ -23,7 +23,7 @@ from haneul.wire.validate import Validator
 
 __all__ = ["Match", "ServiceCodec"]
 
-_KINDS: dict[str, Callable[[ServiceModel, Quirks], Protocol]] = {
+_KINDS: Final[dict[str, Callable[[ServiceModel, Quirks], Protocol]]] = {
     "json": JsonProtocol,
     "query": QueryProtocol,
     "ec2": Ec2Protocol,
@@ -32,7 +32,7 @@ _KINDS: dict[str, Callable[[ServiceModel, Quirks], Protocol]] = {
     "smithy-rpc-v2-cbor": RpcV2CborProtocol,
 }
 
-GZIP_BYTES_MIN = 1024
+GZIP_BYTES_MIN: Final = 1024
 
 
 class ServiceCodec:

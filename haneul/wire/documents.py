@@ -11,7 +11,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from haneul.core.errors import SerializationError
 from haneul.core.raw import Raw
@@ -19,10 +19,10 @@ from haneul.wire.model import Shape
 
 Convert = Callable[[Any], Any]
 
-DEPTH_MAX = 500
+DEPTH_MAX: Final = 500
 """How deeply a request may nest: far more than any service takes, and far less than a stack holds."""
 
-JAVA_NAMES = {
+JAVA_NAMES: Final = {
     "string": "String",
     "character": "Character",
     "boolean": "Boolean",
@@ -34,7 +34,7 @@ JAVA_NAMES = {
 }
 
 # Scalars whose JSON type is already the Python type wanted: they need no call.
-_PLAIN: dict[str, type] = {"string": str, "boolean": bool, "float": float, "double": float}
+_PLAIN: Final[dict[str, type]] = {"string": str, "boolean": bool, "float": float, "double": float}
 
 
 def token(value: Any) -> str:

@@ -10,18 +10,19 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from typing import Final
 
-SECOND = 1_000_000_000
-MILLISECOND = 1_000_000
+SECOND: Final = 1_000_000_000
+MILLISECOND: Final = 1_000_000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?\s*([Zz]|[+-]\d\d:?\d\d)?)?\Z")
-_ISO_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)[Tt](\d\d)(\d\d)(\d\d)()([Zz])\Z")
-_RFC = re.compile(r"(?:[A-Za-z]{3,9},\s*)?(\d{1,2})[ -]([A-Za-z]{3})[ -](\d{4}|\d\d)\s+(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?\s*(GMT|UTC|Z|[+-]\d{4})?\Z")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_LATEST_SECONDS = 253_402_300_799  # The end of the year 9999.
-_EARLIEST_SECONDS = -62_135_596_800
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ISO: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?\s*([Zz]|[+-]\d\d:?\d\d)?)?\Z")
+_ISO_BASIC: Final = re.compile(r"(\d{4})(\d\d)(\d\d)[Tt](\d\d)(\d\d)(\d\d)()([Zz])\Z")
+_RFC: Final = re.compile(r"(?:[A-Za-z]{3,9},\s*)?(\d{1,2})[ -]([A-Za-z]{3})[ -](\d{4}|\d\d)\s+(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?\s*(GMT|UTC|Z|[+-]\d{4})?\Z")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_LATEST_SECONDS: Final = 253_402_300_799  # The end of the year 9999.
+_EARLIEST_SECONDS: Final = -62_135_596_800
 
 
 def from_number(value: float) -> int:

@@ -7,16 +7,16 @@ Paths begin with a small letter at each step; elements of lists are `names.1.mem
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from haneul.core.errors import ServiceError
 from haneul.core.quirks import Quirks
 from haneul.wire.model import ServiceModel, Shape
 from haneul.wire.patterns import JavaPattern
 
-ERRORS_MAX = 10
-_NUMBERS = frozenset({"integer", "long", "float", "double"})
-_LENGTHS = frozenset({"string", "blob", "list", "map"})
+ERRORS_MAX: Final = 10
+_NUMBERS: Final = frozenset({"integer", "long", "float", "double"})
+_LENGTHS: Final = frozenset({"string", "blob", "list", "map"})
 
 
 def validate(shape: Shape, params: dict[str, Any], *, code: str = "ValidationException", opaque: frozenset[str] = frozenset()) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from haneul.auth.policy.context import AccessRequest, Context
 from haneul.auth.policy.decision import Decision, PolicyType, denial_message
@@ -21,7 +21,7 @@ __all__ = ["AccessRequest", "Decision", "PolicySet", "decide", "denial_message",
 
 Verdict = Literal["allow", "deny", "silent"]
 
-_EVERY_RESOURCE = ("*",)
+_EVERY_RESOURCE: Final = ("*",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from enum import Enum
+from typing import Final
 
-_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
-_WITH_DEFAULT = re.compile(r"^\s*([^,']+?)\s*,\s*'([^']*)'\s*$")
-_ARN_FIELDS = 5
+_VARIABLE: Final = re.compile(r"\$\{([^{}]*)\}")
+_WITH_DEFAULT: Final = re.compile(r"^\s*([^,']+?)\s*,\s*'([^']*)'\s*$")
+_ARN_FIELDS: Final = 5
 
 
 class Wild(Enum):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from typing import Final
 
 from haneul.core.caller import Caller
 
@@ -25,13 +26,13 @@ class Naming(IntEnum):
     """The caller itself, or everyone: nothing but an explicit deny limits the grant."""
 
 
-_ACCOUNT = re.compile(r"(?:arn:[a-z-]+:iam::)?(\d{12})(?::root)?\Z")
-_KNOWN_FORMS = re.compile(r"\*\Z|\d{12}\Z|arn:[a-z-]+:(?:iam|sts)::(?:\d{12}|cloudfront):(?:root|[a-z-]+/[^*?]+)\Z|A[A-Z]{3}[A-Z0-9]{12,}(?::[\w+=,.@-]+)?\Z")
+_ACCOUNT: Final = re.compile(r"(?:arn:[a-z-]+:iam::)?(\d{12})(?::root)?\Z")
+_KNOWN_FORMS: Final = re.compile(r"\*\Z|\d{12}\Z|arn:[a-z-]+:(?:iam|sts)::(?:\d{12}|cloudfront):(?:root|[a-z-]+/[^*?]+)\Z|A[A-Z]{3}[A-Z0-9]{12,}(?::[\w+=,.@-]+)?\Z")
 
-_SERVICE = re.compile(r"\*\Z|(?:[A-Za-z0-9-]+\.)+[A-Za-z]+\Z")
-_FEDERATED = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+\Z|arn:[a-z-]+:iam::\d{12}:(?:saml|oidc)-provider/[^*?]+\Z")
+_SERVICE: Final = re.compile(r"\*\Z|(?:[A-Za-z0-9-]+\.)+[A-Za-z]+\Z")
+_FEDERATED: Final = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+\Z|arn:[a-z-]+:iam::\d{12}:(?:saml|oidc)-provider/[^*?]+\Z")
 
-PRINCIPAL_TYPES = ("AWS", "Service", "Federated", "CanonicalUser")
+PRINCIPAL_TYPES: Final = ("AWS", "Service", "Federated", "CanonicalUser")
 
 
 def is_principal(kind: str, value: str) -> bool:

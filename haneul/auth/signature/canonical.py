@@ -5,12 +5,13 @@ from __future__ import annotations
 import hmac
 import re
 from hashlib import sha256
+from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-_BLOCK_BYTES = 64
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]+")
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+_BLOCK_BYTES: Final = 64
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9._~/-]+")
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 def encode(raw: bytes | str, safe: str = "") -> str:

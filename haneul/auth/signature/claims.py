@@ -12,27 +12,27 @@ from collections.abc import Mapping
 from datetime import date as calendar_date
 from hashlib import sha256
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from haneul.auth.signature.problems import SignatureProblem
 from haneul.clock import SECOND
 from haneul.core.http import HttpRequest
 
-ALGORITHM = "AWS4-HMAC-SHA256"
-TERMINAL = "aws4_request"
-_SCHEME = ALGORITHM + " "
-UNSIGNED = "UNSIGNED-PAYLOAD"
-STREAMING_PREFIX = "STREAMING-"
-EXPIRES_SECONDS_MAX = 604_800
-EXPIRES_SECONDS_DEFAULT = 900
-_LINES_REMEMBERED = 16
-_LINES_BYTES_MAX = 1024
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+TERMINAL: Final = "aws4_request"
+_SCHEME: Final = ALGORITHM + " "
+UNSIGNED: Final = "UNSIGNED-PAYLOAD"
+STREAMING_PREFIX: Final = "STREAMING-"
+EXPIRES_SECONDS_MAX: Final = 604_800
+EXPIRES_SECONDS_DEFAULT: Final = 900
+_LINES_REMEMBERED: Final = 16
+_LINES_BYTES_MAX: Final = 1024
 
-_NO_BODY_HASH = "Missing required header for this request: x-amz-content-sha256"
-_NO_DATE = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
-_THREE_COMPONENTS = "The authorization header is malformed; the authorization header requires three components: Credential, SignedHeaders, and Signature."
-_PAYLOAD_WORDS = (
+_NO_BODY_HASH: Final = "Missing required header for this request: x-amz-content-sha256"
+_NO_DATE: Final = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
+_THREE_COMPONENTS: Final = "The authorization header is malformed; the authorization header requires three components: Credential, SignedHeaders, and Signature."
+_PAYLOAD_WORDS: Final = (
     "UNSIGNED-PAYLOAD",
     "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
@@ -40,14 +40,14 @@ _PAYLOAD_WORDS = (
     "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
     "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
 )
-_HASH = re.compile(r"[0-9a-fA-F]{64}")
-_TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z")
-_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
-_REGION = re.compile(r"[a-z0-9-]+")
-_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
-_QUERY_PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders")
-_HEADER_CONTEXT: Mapping[str, Any] = {"s3:authtype": "REST-HEADER", "s3:signatureversion": ALGORITHM}
-_QUERY_CONTEXT: Mapping[str, Any] = {"s3:authtype": "REST-QUERY-STRING", "s3:signatureversion": ALGORITHM}
+_HASH: Final = re.compile(r"[0-9a-fA-F]{64}")
+_TIMESTAMP: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+_DATE: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+_REGION: Final = re.compile(r"[a-z0-9-]+")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_QUERY_PARAMETERS: Final = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders")
+_HEADER_CONTEXT: Final[Mapping[str, Any]] = {"s3:authtype": "REST-HEADER", "s3:signatureversion": ALGORITHM}
+_QUERY_CONTEXT: Final[Mapping[str, Any]] = {"s3:authtype": "REST-QUERY-STRING", "s3:signatureversion": ALGORITHM}
 
 
 class Grant:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Final
 
 from haneul.auth.ports import Credential
 from haneul.auth.signature.canonical import SigningKey, canonical_path, canonical_query, same, signing_key, string_to_sign
@@ -33,11 +34,11 @@ from haneul.auth.signature.version2 import OldClaims, old_sign, old_string_to_si
 from haneul.clock import HOUR, MILLISECOND, MINUTE, SECOND, Clock
 from haneul.core.http import HttpRequest
 
-EMPTY_HASH = sha256(b"").hexdigest()
-_SKEW = 15 * MINUTE
-_KEY_CACHE_SIZE = 1024
-_HASH_DIGITS = 64
-_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+EMPTY_HASH: Final = sha256(b"").hexdigest()
+_SKEW: Final = 15 * MINUTE
+_KEY_CACHE_SIZE: Final = 1024
+_HASH_DIGITS: Final = 64
+_LAST_SECOND: Final = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
 class Verifier:

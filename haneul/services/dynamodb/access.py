@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from haneul.core.call import Call
 from haneul.services.dynamodb.arns import Conditions, named_table_arn
@@ -15,11 +15,11 @@ from haneul.services.dynamodb.tables import Table
 
 Shape = dict[str, Any]
 
-_EXPRESSIONS = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
-_READS = frozenset(("GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"))
-_WRITES = frozenset(("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"))
-_PARTITION_KEYS = ("FirstPartitionKeyValues", "SecondPartitionKeyValues", "ThirdPartitionKeyValues", "FourthPartitionKeyValues")
-_BY_ATTRIBUTE = ("Key", "Item", "Expected", "AttributeUpdates", "KeyConditions", "QueryFilter", "ScanFilter", "ExclusiveStartKey")
+_EXPRESSIONS: Final = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
+_READS: Final = frozenset(("GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"))
+_WRITES: Final = frozenset(("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"))
+_PARTITION_KEYS: Final = ("FirstPartitionKeyValues", "SecondPartitionKeyValues", "ThirdPartitionKeyValues", "FourthPartitionKeyValues")
+_BY_ATTRIBUTE: Final = ("Key", "Item", "Expected", "AttributeUpdates", "KeyConditions", "QueryFilter", "ScanFilter", "ExclusiveStartKey")
 
 
 def conditions(call: Call, request: Shape) -> Conditions:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb.errors import EmptyKeyValue
 
 Shape = dict[str, Any]
 
-NO_REASON: Shape = {"Code": "None"}
-_CODES = {
+NO_REASON: Final[Shape] = {"Code": "None"}
+_CODES: Final = {
     "ConditionalCheckFailedException": "ConditionalCheckFailed",
     "ValidationException": "ValidationError",
     "DuplicateItemException": "DuplicateItem",

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-READ_UNIT_BYTES = 4096
-WRITE_UNIT_BYTES = 1024
+READ_UNIT_BYTES: Final = 4096
+WRITE_UNIT_BYTES: Final = 1024
 
 
 def write_units(size: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import conditions
@@ -12,7 +14,7 @@ from haneul.services.dynamodb.replication.strong import check_read
 from haneul.services.dynamodb.rows import row_size
 from haneul.services.dynamodb.service import DynamoDb
 
-_SHAPING = frozenset((BOUND, "ProjectionExpression", "ExpressionAttributeNames", "AttributesToGet"))
+_SHAPING: Final = frozenset((BOUND, "ProjectionExpression", "ExpressionAttributeNames", "AttributesToGet"))
 
 
 @operation("dynamodb:GetItem", resource=table_arn, conditions=conditions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -24,7 +24,7 @@ from haneul.store.port import Reader
 
 Shape = dict[str, Any]
 
-GIGABYTE = 1 << 30
+GIGABYTE: Final = 1 << 30
 
 
 def row_of_key(table: Table, key: Item) -> bytes:
@@ -60,7 +60,7 @@ def write_condition(request: Shape, bound: Expressions) -> Predicate | None:
     return bound.condition
 
 
-_WRITE_PARAMETERS = frozenset(
+_WRITE_PARAMETERS: Final = frozenset(
     (BOUND, "ConditionExpression", "UpdateExpression", "ExpressionAttributeNames", "ExpressionAttributeValues", "Expected", "ConditionalOperator", "AttributeUpdates")
 )
 

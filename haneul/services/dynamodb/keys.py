@@ -10,7 +10,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import numbers
@@ -18,9 +18,9 @@ from haneul.services.dynamodb.errors import EmptyKeyValue, invalid, key_mismatch
 from haneul.services.dynamodb.values import TYPES, Item, Value, kind_of
 from haneul.store.keys import after
 
-HASH_KEY_BYTES_MAX = 2048
-RANGE_KEY_BYTES_MAX = 1024
-HASH_BYTES = 4
+HASH_KEY_BYTES_MAX: Final = 2048
+RANGE_KEY_BYTES_MAX: Final = 1024
+HASH_BYTES: Final = 4
 
 Attribute = tuple[str, str]
 """Name and type (S, N or B) of an attribute that is part of a key."""

@@ -8,6 +8,7 @@ had successful requests in the last quarter of an hour, and what the account has
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from haneul.clock import MINUTE, Timer
 from haneul.core.arn import parse_arn
@@ -20,15 +21,15 @@ from haneul.services.dynamodb.requested import TABLES_OF
 from haneul.services.dynamodb.tables import IndexRecord, Table, TableRecord
 from haneul.services.dynamodb.throughput.account import report_account
 
-_NAMESPACE = "AWS/DynamoDB"
+_NAMESPACE: Final = "AWS/DynamoDB"
 # Operations on the items of one table; those that return pages of them.
-MEASURED = frozenset(("GetItem", "PutItem", "UpdateItem", "DeleteItem"))
-_PAGES = frozenset(("Query", "Scan"))
-_ACCOUNT_EVERY = 5 * MINUTE
-_REPORTED_FOR = 15 * MINUTE
-_SERIES_MAX = 20_000
+MEASURED: Final = frozenset(("GetItem", "PutItem", "UpdateItem", "DeleteItem"))
+_PAGES: Final = frozenset(("Query", "Scan"))
+_ACCOUNT_EVERY: Final = 5 * MINUTE
+_REPORTED_FOR: Final = 15 * MINUTE
+_SERIES_MAX: Final = 20_000
 # Latencies are told to the hundredth of a millisecond, in nanoseconds: so there are not too many different ones.
-_GRAIN = 10_000
+_GRAIN: Final = 10_000
 
 Place = tuple[str, str, str]
 

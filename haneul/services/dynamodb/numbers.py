@@ -8,18 +8,19 @@ equal when their canonical texts are. `encode` gives bytes that sort as the numb
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from haneul.services.dynamodb.errors import validation
 
-DIGITS_MAX = 38
-EXPONENT_MAX = 125
-EXPONENT_MIN = -130
+DIGITS_MAX: Final = 38
+EXPONENT_MAX: Final = 125
+EXPONENT_MIN: Final = -130
 
-_NUMBER = re.compile(r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?", re.ASCII)
-_EXPONENT_DIGITS_MAX = 18
+_NUMBER: Final = re.compile(r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?", re.ASCII)
+_EXPONENT_DIGITS_MAX: Final = 18
 
 _NEGATIVE, _ZERO, _POSITIVE = b"\x7f", b"\x80", b"\x81"
-_BEHIND_ALL_DIGITS = b"\x66"
+_BEHIND_ALL_DIGITS: Final = b"\x66"
 
 
 def canonical(text: str) -> str:

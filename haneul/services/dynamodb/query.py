@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import legacy
@@ -18,7 +20,7 @@ from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.values import Item, Value
 from haneul.store.keys import after
 
-_INDEXABLE = frozenset(("EQ", "LE", "LT", "GE", "GT", "BEGINS_WITH", "BETWEEN"))
+_INDEXABLE: Final = frozenset(("EQ", "LE", "LT", "GE", "GT", "BEGINS_WITH", "BETWEEN"))
 _START = "The provided starting key"
 
 

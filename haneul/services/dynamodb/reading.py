@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -24,12 +24,12 @@ from haneul.services.dynamodb.values import Item, check, check_map, name_size
 
 Shape = dict[str, Any]
 
-PAGE_BYTES_MAX = 1024 * 1024
-_ROWS_FIRST = 32
-_ROWS_MAX = 1024
+PAGE_BYTES_MAX: Final = 1024 * 1024
+_ROWS_FIRST: Final = 32
+_ROWS_MAX: Final = 1024
 _START = "The provided starting key is invalid"
 # Some messages about values of a starting key come without the introduction.
-_BARE = ("contains duplicates", "number set", "numeric value", "significant digits", "number with magnitude")
+_BARE: Final = ("contains duplicates", "number set", "numeric value", "significant digits", "number with magnitude")
 
 
 class Source:

@@ -6,15 +6,15 @@ The JSON goes into answers as it stands; the size is what capacity and page limi
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from haneul.services.dynamodb.values import Item
 
-_VERSION = 1
-_HEAD = Struct(">BI")
-_BODY_AT = 5
+_VERSION: Final = 1
+_HEAD: Final = Struct(">BI")
+_BODY_AT: Final = 5
 
 
 def encode_row(size: int, body: bytes) -> bytes:

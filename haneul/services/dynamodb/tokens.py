@@ -7,7 +7,7 @@ removes its tokens. (API Reference: "TransactWriteItems", ClientRequestToken.)
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -21,8 +21,8 @@ from haneul.store.port import Transaction
 if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
 
-FORGET = "dynamodb-forget-tokens"
-TOKEN_LIFE = 10 * MINUTE
+FORGET: Final = "dynamodb-forget-tokens"
+TOKEN_LIFE: Final = 10 * MINUTE
 _CHUNK = 500
 
 

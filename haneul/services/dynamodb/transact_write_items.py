@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
@@ -37,10 +37,10 @@ from haneul.services.dynamodb.updating import check_update, update_row
 from haneul.services.dynamodb.values import Item, check_item, value_size
 from haneul.store.port import Transaction
 
-REQUEST_BYTES_MAX = 4 * 1024 * 1024
+REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
 # Transactions cost twice what plain reads and writes cost.
-_COST = 2
-_ACTIONS = {"ConditionCheck": "ConditionCheckItem", "Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem"}
+_COST: Final = 2
+_ACTIONS: Final = {"ConditionCheck": "ConditionCheckItem", "Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem"}
 
 
 class _Action(NamedTuple):

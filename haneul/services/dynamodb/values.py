@@ -11,7 +11,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from haneul.core.errors import SerializationError, ServiceError
 from haneul.services.dynamodb import numbers
@@ -20,20 +20,20 @@ from haneul.services.dynamodb.errors import invalid, validation
 Value = dict[str, Any]
 Item = dict[str, Value]
 
-TYPES = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
-ITEM_BYTES_MAX = 400 * 1024
-NESTING_MAX = 32
-NAME_LENGTH_MAX = 65535
-TOO_LARGE_NAME = f"Attribute name is too large, must be less than {NAME_LENGTH_MAX + 1} bytes"
-NAME_TOO_LARGE = f"1 validation error detected: {TOO_LARGE_NAME}"
+TYPES: Final = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
+ITEM_BYTES_MAX: Final = 400 * 1024
+NESTING_MAX: Final = 32
+NAME_LENGTH_MAX: Final = 65535
+TOO_LARGE_NAME: Final = f"Attribute name is too large, must be less than {NAME_LENGTH_MAX + 1} bytes"
+NAME_TOO_LARGE: Final = f"1 validation error detected: {TOO_LARGE_NAME}"
 
-EMPTY_NAME = "Empty attribute name"
+EMPTY_NAME: Final = "Empty attribute name"
 
-_DOCUMENT_OVERHEAD_BYTES = 3
-_ELEMENT_OVERHEAD_BYTES = 1
-_EMPTY = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
-_NO_MAP = "Unrecognized collection type java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>"
-_SEVERAL = "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
+_DOCUMENT_OVERHEAD_BYTES: Final = 3
+_ELEMENT_OVERHEAD_BYTES: Final = 1
+_EMPTY: Final = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+_NO_MAP: Final = "Unrecognized collection type java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>"
+_SEVERAL: Final = "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
 
 
 def text_size(text: str) -> int:
@@ -254,7 +254,7 @@ def too_deep() -> ServiceError:
     return validation("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
 
 
-_CHECKERS: dict[str, Callable[[Value, Any, int], int]] = {
+_CHECKERS: Final[dict[str, Callable[[Value, Any, int], int]]] = {
     "S": _string,
     "N": _number,
     "B": _binary,

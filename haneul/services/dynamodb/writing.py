@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
@@ -20,8 +20,8 @@ from haneul.store.port import Reader, Transaction
 if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
 
-_COUNT = Struct(">Bqq")
-_COUNT_VERSION = 1
+_COUNT: Final = Struct(">Bqq")
+_COUNT_VERSION: Final = 1
 
 
 def write_row(

@@ -6,6 +6,8 @@ Source: AWS Lambda Developer Guide, "Types of metrics for Lambda functions". Eve
 
 from __future__ import annotations
 
+from typing import Final
+
 from haneul.core.cloud import Cloud
 from haneul.metering.metrics import Dimensions, Gathered, Metrics, Series, SeriesName
 from haneul.runtime.port import Outcome
@@ -13,8 +15,8 @@ from haneul.services.lambda_.functions import Resolution
 from haneul.services.lambda_.names import Target
 from haneul.services.lambda_.platform_log import billed_milliseconds
 
-NAMESPACE = "AWS/Lambda"
-_METERS_MAX = 4096
+NAMESPACE: Final = "AWS/Lambda"
+_METERS_MAX: Final = 4096
 
 
 class _Copy(Series):

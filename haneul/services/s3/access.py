@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
 from haneul.clock import MILLISECOND, SECOND
@@ -18,7 +18,7 @@ from haneul.services.s3.state import find_bucket, state_of
 from haneul.services.s3.tags import tags_of_header
 
 # Request members that are condition keys under the names of their headers or query parameters.
-_KEYS = {
+_KEYS: Final = {
     "ACL": "s3:x-amz-acl",
     "CopySource": "s3:x-amz-copy-source",
     "Delimiter": "s3:delimiter",
@@ -40,7 +40,7 @@ _KEYS = {
     "WebsiteRedirectLocation": "s3:x-amz-website-redirect-location",
 }
 # Of the operations that s3:PutObject allows: whether there is an object afterwards ("Enforce conditional writes on Amazon S3 buckets").
-_CREATES = {
+_CREATES: Final = {
     "CompleteMultipartUpload": "true",
     "CopyObject": "true",
     "CreateMultipartUpload": "false",

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from typing import Final
 
 from haneul.clock import Ids
 from haneul.core.errors import ServiceError
@@ -18,12 +19,12 @@ from haneul.core.ports import Shape
 from haneul.services.s3.errors import access_denied, invalid_argument, invalid_request
 from haneul.store.vault import KEY_BYTES, Vault
 
-ALGORITHM = "AES256"
-_HEADER = "x-amz-server-side-encryption"
-_SALT_BYTES = 16
-_MEMBERS = ("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
-_SOURCE_MEMBERS = tuple(f"CopySource{name}" for name in _MEMBERS)
-_WITH_KEYS = "Requests specifying Server Side Encryption with Customer provided keys must provide"
+ALGORITHM: Final = "AES256"
+_HEADER: Final = "x-amz-server-side-encryption"
+_SALT_BYTES: Final = 16
+_MEMBERS: Final = ("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
+_SOURCE_MEMBERS: Final = tuple(f"CopySource{name}" for name in _MEMBERS)
+_WITH_KEYS: Final = "Requests specifying Server Side Encryption with Customer provided keys must provide"
 
 
 class CustomerKey:

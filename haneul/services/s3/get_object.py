@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from haneul.core.call import Call
 from haneul.core.errors import AccessDenied, ServiceError
@@ -20,9 +21,9 @@ from haneul.services.s3.records import NULL, Bucket, Object, one_version, order_
 from haneul.services.s3.state import find_bucket, state_of
 from haneul.services.s3.times import http_date
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)\Z")
 # response-… parameters, and the headers that they replace.
-_OVERRIDES = {
+_OVERRIDES: Final = {
     "ResponseCacheControl": "CacheControl",
     "ResponseContentDisposition": "ContentDisposition",
     "ResponseContentEncoding": "ContentEncoding",

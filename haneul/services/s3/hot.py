@@ -7,13 +7,14 @@ kept of what is gone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from haneul.services.s3.records import Object
 from haneul.store.records import decode
 from haneul.store.vault import Vault
 
 _BYTES_MAX = 16 << 20
-_ENTRIES_MAX = 4096
+_ENTRIES_MAX: Final = 4096
 
 
 class _Entry:

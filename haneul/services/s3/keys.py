@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from haneul.store.keys import pack
 
-BUCKETS = pack(("s3-bucket",))
-OBJECTS = pack(("s3-object",))
+BUCKETS: Final = pack(("s3-bucket",))
+OBJECTS: Final = pack(("s3-object",))
 
-_ZERO_ORDER = 0x14
+_ZERO_ORDER: Final = 0x14
 
 
 def bucket_key(name: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.ports import Shape
@@ -10,17 +12,17 @@ from haneul.services.s3.customer_keys import CustomerKey
 from haneul.services.s3.errors import acls_not_supported, invalid_argument
 from haneul.services.s3.records import ENFORCED, Bucket, Object
 
-DEFAULT_CONTENT_TYPE = "binary/octet-stream"
-KEY_BYTES_MAX = 1024
-METADATA_BYTES_MAX = 2048
-ENCRYPTION = "AES256"
+DEFAULT_CONTENT_TYPE: Final = "binary/octet-stream"
+KEY_BYTES_MAX: Final = 1024
+METADATA_BYTES_MAX: Final = 2048
+ENCRYPTION: Final = "AES256"
 
 # Members that are stored as they come and go out under the same names.
-_STORED = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "WebsiteRedirectLocation")
-_STORAGE_CLASSES = frozenset({"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"})
-_ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"})
-_OWNERS_ACLS = frozenset({"private", "bucket-owner-full-control"})
-_NOT_BUILT = {
+_STORED: Final = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "WebsiteRedirectLocation")
+_STORAGE_CLASSES: Final = frozenset({"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"})
+_ARCHIVE_CLASSES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"})
+_OWNERS_ACLS: Final = frozenset({"private", "bucket-owner-full-control"})
+_NOT_BUILT: Final = {
     "SSEKMSKeyId": "the parameter SSEKMSKeyId",
     "SSEKMSEncryptionContext": "the parameter SSEKMSEncryptionContext",
     "ObjectLockMode": "object lock",

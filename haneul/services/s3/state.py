@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from haneul.clock import MINUTE
 from haneul.core.call import Call
@@ -24,11 +24,11 @@ from haneul.store.records import encode
 if TYPE_CHECKING:
     from haneul.services.s3.service import S3
 
-_BUCKETS_REMEMBERED = 10_000
+_BUCKETS_REMEMBERED: Final = 10_000
 # As in `bucket.s3.eu-west-1.amazonaws.com`, and its other spellings.
-_REGION_OF_HOST = re.compile(r"(?:^|\.)s3(?:-fips)?[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.", re.IGNORECASE)
-_RELEASE = "s3:release"
-_RELEASE_LATER = 10 * MINUTE
+_REGION_OF_HOST: Final = re.compile(r"(?:^|\.)s3(?:-fips)?[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.", re.IGNORECASE)
+_RELEASE: Final = "s3:release"
+_RELEASE_LATER: Final = 10 * MINUTE
 
 
 class State:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
@@ -16,10 +16,10 @@ from haneul.services.sqs.messages import Delivered, Handle, State
 from haneul.services.sqs.queues import Place, Queue
 from haneul.store.port import Transaction
 
-EXPIRE = "sqs:expire"
+EXPIRE: Final = "sqs:expire"
 IN_FLIGHT_MAX = 120_000
 # How many messages one transaction moves on because their time has come: it bounds how long others wait.
-SETTLE_MAX = 1_000
+SETTLE_MAX: Final = 1_000
 
 
 class Session(Protocol):

@@ -7,16 +7,17 @@ limit cheap, and its absence tells that the queue (or its generation) is gone.
 from __future__ import annotations
 
 import struct
+from typing import Final
 
-_LAYOUT = struct.Struct(">B9q")
-_VERSION = 1
-NEVER = (1 << 63) - 1
+_LAYOUT: Final = struct.Struct(">B9q")
+_VERSION: Final = 1
+NEVER: Final = (1 << 63) - 1
 
 
 # A place in a queue's order: the time (nanoseconds) at which a message is visible, and its number. A plain tuple, for it is made often.
 Position = tuple[int, int]
-BEGINNING: Position = (0, 0)
-END: Position = (NEVER, 0)
+BEGINNING: Final[Position] = (0, 0)
+END: Final[Position] = (NEVER, 0)
 
 
 class Counters:

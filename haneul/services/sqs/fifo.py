@@ -16,6 +16,7 @@ receive attempt was given; `("e", until, key)` → nothing: when to remove those
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from haneul.clock import MINUTE, SECOND
 from haneul.services.sqs.box import IN_FLIGHT_MAX, SETTLE_MAX, Box
@@ -26,11 +27,11 @@ from haneul.services.sqs.messages import Delivered, Handle, State, make_handle, 
 from haneul.store.keys import after, pack, prefix_range, unpack
 from haneul.store.records import decode, encode
 
-DEDUPLICATION_INTERVAL = 5 * MINUTE
+DEDUPLICATION_INTERVAL: Final = 5 * MINUTE
 # Each send removes at most this many outdated rows: more than it adds, so they never pile up.
-_CLEANED_PER_SEND = 3
+_CLEANED_PER_SEND: Final = 3
 # How many groups one transaction looks at.
-_GROUPS_MAX = 100
+_GROUPS_MAX: Final = 100
 
 
 class FifoBox(Box):

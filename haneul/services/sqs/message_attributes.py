@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from hashlib import md5
-from typing import Any
+from typing import Any, Final
 
 from haneul.core.errors import ServiceError
 from haneul.services.sqs import errors
 from haneul.services.sqs.contents import Attribute
 
-ATTRIBUTES_MAX = 10
-_NAME_MAX = 256
-_NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
-_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*\Z")
-_NUMBER_CHARACTERS_MAX = 256
+ATTRIBUTES_MAX: Final = 10
+_NAME_MAX: Final = 256
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]+\Z")
+_NUMBER: Final = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*\Z")
+_NUMBER_CHARACTERS_MAX: Final = 256
 # Any character outside of what XML 1.0 allows.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_ALLOWED = "#x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]"
+_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ALLOWED: Final = "#x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]"
 
 
 def check_text(text: str, where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from zlib_ng.zlib_ng import crc32
 
@@ -16,14 +16,14 @@ from haneul.store.port import Transaction
 from haneul.store.vault import Vault
 
 # Larger contents lie in a row of their own, so that receiving a message does not write them again.
-INLINE_BYTES_MAX = 4096
-_PURPOSE = "sqs message"
+INLINE_BYTES_MAX: Final = 4096
+_PURPOSE: Final = "sqs message"
 _SEALED, _APART, _CHANGED = 1, 2, 4
-_VERSION = 1
-_STATE = struct.Struct(">BBII4q")
-_HANDLE = struct.Struct(">3s8s3qI")
-_HANDLE_MARK = b"\x01\x01\x01"
-_CHECKSUM = struct.Struct(">I")
+_VERSION: Final = 1
+_STATE: Final = struct.Struct(">BBII4q")
+_HANDLE: Final = struct.Struct(">3s8s3qI")
+_HANDLE_MARK: Final = b"\x01\x01\x01"
+_CHECKSUM: Final = struct.Struct(">I")
 
 
 class State:

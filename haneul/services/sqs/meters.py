@@ -6,17 +6,19 @@ hold messages; ApproximateAgeOfOldestMessage is not reported.
 
 from __future__ import annotations
 
+from typing import Final
+
 from haneul.clock import HOUR, MINUTE, Clock, Timer
 from haneul.core.cloud import Cloud
 from haneul.metering.metrics import Series
 from haneul.services.sqs.counters import Counters
 from haneul.services.sqs.queues import Queue
 
-_NAMESPACE = "AWS/SQS"
-_REMEMBERED_MAX = 10_000
+_NAMESPACE: Final = "AWS/SQS"
+_REMEMBERED_MAX: Final = 10_000
 # How long after its last use an empty queue, and one with messages, are still reported.
-_EMPTY_FOR = 15 * MINUTE
-_FILLED_FOR = 6 * HOUR
+_EMPTY_FOR: Final = 15 * MINUTE
+_FILLED_FOR: Final = 6 * HOUR
 
 
 class QueueMeter:

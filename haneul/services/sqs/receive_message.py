@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Final
 
 from haneul.clock import MILLISECOND, SECOND
 from haneul.core.call import Call
@@ -17,10 +18,10 @@ from haneul.services.sqs.queues import Queue, queue_arn
 from haneul.services.sqs.send_message import sequence_number
 from haneul.services.sqs.service import Sqs
 
-MESSAGES_MAX = 10
-WAIT_SECONDS_MAX = 20
-VISIBILITY_SECONDS_MAX = 43_200
-_SYSTEM_ATTRIBUTES = frozenset(
+MESSAGES_MAX: Final = 10
+WAIT_SECONDS_MAX: Final = 20
+VISIBILITY_SECONDS_MAX: Final = 43_200
+_SYSTEM_ATTRIBUTES: Final = frozenset(
     [
         "All",
         "SenderId",
@@ -34,7 +35,7 @@ _SYSTEM_ATTRIBUTES = frozenset(
         "DeadLetterQueueSourceArn",
     ]
 )
-_ATTEMPT = re.compile(r"""[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z""")
+_ATTEMPT: Final = re.compile(r"""[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z""")
 
 
 @operation("sqs:ReceiveMessage", action="sqs:receivemessage", resource=queue_arn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import md5, sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from haneul.clock import SECOND
 from haneul.core.call import Call
@@ -18,12 +18,12 @@ from haneul.services.sqs.message_attributes import check_text, checked_attribute
 from haneul.services.sqs.queues import Queue, queue_arn
 from haneul.services.sqs.service import Sqs
 
-BATCH_BYTES_MAX = 1_048_576
-DELAY_SECONDS_MAX = 900
+BATCH_BYTES_MAX: Final = 1_048_576
+DELAY_SECONDS_MAX: Final = 900
 # Sequence numbers have 20 digits. Ours are times in nanoseconds, lifted above 10^19.
-_SEQUENCE_BASE = 10**19
-_TOKEN = re.compile(r"""[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z""")
-_WRONG_TYPE = "The request include parameter that is not valid for this queue type."
+_SEQUENCE_BASE: Final = 10**19
+_TOKEN: Final = re.compile(r"""[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}\Z""")
+_WRONG_TYPE: Final = "The request include parameter that is not valid for this queue type."
 
 
 class Draft(NamedTuple):

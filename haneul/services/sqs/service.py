@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from haneul.clock import Timer
 from haneul.core.call import Call
@@ -25,7 +25,7 @@ from haneul.store.port import Transaction
 from haneul.store.records import decode
 
 T = TypeVar("T")
-_CACHED_MAX = 10_000
+_CACHED_MAX: Final = 10_000
 
 
 class QueueSession:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Final
 
 from haneul.services.sqs.box import IN_FLIGHT_MAX, SETTLE_MAX, Box, Session
 from haneul.services.sqs.contents import Content
@@ -20,9 +21,9 @@ from haneul.services.sqs.messages import Delivered, Handle, State, make_handle, 
 from haneul.services.sqs.queues import Queue
 
 # `pack` writes an integer of eight bytes as 0x1c and the bytes; times and numbers always have eight, so this is what it would write.
-_INT = 0x1C
-_TWO = struct.Struct(">BQBQ")
-_ONE = struct.Struct(">BQ")
+_INT: Final = 0x1C
+_TWO: Final = struct.Struct(">BQBQ")
+_ONE: Final = struct.Struct(">BQ")
 _V, _P, _B = b"\x02v\x00", b"\x02p\x00", b"\x02b\x00"
 
 

@@ -6,15 +6,15 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from haneul.core.errors import SerializationError, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.quirks import Quirks
 from haneul.wire.model import OperationModel, ServiceModel, Shape
 
-NO_LABELS: Mapping[str, str] = MappingProxyType({})
-DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
+NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
+DECOMPRESSED_BYTES_MAX: Final = 64 * 1024 * 1024
 
 Writer = Callable[[dict[str, Any]], bytes]
 

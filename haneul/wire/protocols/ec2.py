@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
@@ -13,7 +13,7 @@ from haneul.wire.protocols.base import Match
 from haneul.wire.protocols.query import QueryProtocol
 from haneul.wire.xml import XmlWriter, escape, message_text
 
-_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 class Ec2Protocol(QueryProtocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -20,7 +20,7 @@ from haneul.wire.protocols.base import NO_LABELS, ErrorDescription, Match, Proto
 from haneul.wire.protocols.event_stream import EventStreamWriter
 
 # Errors of the framework itself whose message stands under a capital M.
-_CAPITAL_MESSAGE = frozenset({"SerializationException", "AccessDeniedException"})
+_CAPITAL_MESSAGE: Final = frozenset({"SerializationException", "AccessDeniedException"})
 
 
 def _read_string(shape: Shape) -> Convert:
@@ -68,7 +68,7 @@ def _read_blob(shape: Shape) -> Convert:
     return decode_base64
 
 
-JSON_READERS: dict[str, Callable[[Shape], Convert]] = {
+JSON_READERS: Final[dict[str, Callable[[Shape], Convert]]] = {
     "string": _read_string,
     "character": _read_string,
     "boolean": _read_boolean,
@@ -97,7 +97,7 @@ def _write_float(shape: Shape) -> Convert:
     return write
 
 
-JSON_WRITERS: dict[str, Callable[[Shape], Convert]] = {"timestamp": _write_timestamp, "float": _write_float, "double": _write_float}
+JSON_WRITERS: Final[dict[str, Callable[[Shape], Convert]]] = {"timestamp": _write_timestamp, "float": _write_float, "double": _write_float}
 
 
 def _encode_rest(value: Any) -> Any:

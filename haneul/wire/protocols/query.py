@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from haneul.core.errors import SerializationError, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
@@ -14,7 +14,7 @@ from haneul.wire.protocols.base import NO_LABELS, ErrorDescription, Match, Proto
 from haneul.wire.protocols.json import JSON_WRITERS, dump_json
 from haneul.wire.xml import Write, XmlWriter, escape, message_text
 
-_XML_1_0 = '<?xml version="1.0"?>\n'
+_XML_1_0: Final = '<?xml version="1.0"?>\n'
 
 
 def form_of(request: HttpRequest) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import Any, Final
 
 from haneul.core.errors import SerializationError, ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
@@ -16,11 +16,11 @@ from haneul.wire.protocols.rest import RestProtocol
 from haneul.wire.routes import NoRoute
 from haneul.wire.xml import Read, Write, XmlReader, XmlWriter, escape, namespace_attribute, parse_xml
 
-_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_S3_NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 # The names of S3's answer documents, from the response syntax of each operation in the S3 API reference. The model has only shape names.
-_S3_DOCUMENTS = {
+_S3_DOCUMENTS: Final = {
     "CompleteMultipartUpload": "CompleteMultipartUploadResult",
     "CopyObject": "CopyObjectResult",
     "CreateMultipartUpload": "InitiateMultipartUploadResult",

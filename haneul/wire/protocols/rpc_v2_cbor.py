@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import cbor2
 
@@ -18,8 +18,8 @@ from haneul.wire.protocols.base import NO_LABELS, Match, Protocol, decompressed
 from haneul.wire.protocols.event_stream import EventStreamWriter
 from haneul.wire.protocols.json import error_body, query_error
 
-_TIME_TAG = 1
-_DEPTH_MAX = 100
+_TIME_TAG: Final = 1
+_DEPTH_MAX: Final = 100
 
 
 def _read_tagged_time(value: Any, *_: Any) -> Instant:
@@ -63,7 +63,7 @@ def _read_timestamp(shape: Shape) -> Convert:
     return read
 
 
-CBOR_READERS: dict[str, Callable[[Shape], Convert]] = {
+CBOR_READERS: Final[dict[str, Callable[[Shape], Convert]]] = {
     "string": _exactly(str),
     "character": _exactly(str),
     "boolean": _exactly(bool),
@@ -84,7 +84,7 @@ def _write_float(shape: Shape) -> Convert:
     return float
 
 
-CBOR_WRITERS: dict[str, Callable[[Shape], Convert]] = {"timestamp": _write_timestamp, "float": _write_float, "double": _write_float}
+CBOR_WRITERS: Final[dict[str, Callable[[Shape], Convert]]] = {"timestamp": _write_timestamp, "float": _write_float, "double": _write_float}
 
 
 def dump_cbor(value: Any) -> bytes:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 from urllib.parse import parse_qsl
 
 from haneul.clock import MILLISECOND, SECOND, Ids
@@ -14,11 +15,11 @@ from haneul.core.http import HttpRequest
 from haneul.core.ports import Shape
 from haneul.services.apigateway.plane.compiled import Method, Stage
 
-_DROPPED = frozenset(
+_DROPPED: Final = frozenset(
     ["connection", "content-length", "content-md5", "expect", "max-forwards", "proxy-authenticate", "server", "te", "trailer", "transfer-encoding", "upgrade", "www-authenticate"]
 )
 # These come to functions in this form, however the client wrote them.
-_CAPITALISED = {"authorization": "Authorization", "user-agent": "User-Agent", "host": "Host", "x-forwarded-for": "X-Forwarded-For"}
+_CAPITALISED: Final = {"authorization": "Authorization", "user-agent": "User-Agent", "host": "Host", "x-forwarded-for": "X-Forwarded-For"}
 
 
 @lru_cache(maxsize=2048)

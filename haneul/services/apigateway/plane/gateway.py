@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import zlib
+from typing import Final
 
 import orjson
 
@@ -34,8 +35,8 @@ from haneul.services.apigateway.plane.refusals import (
 from haneul.services.apigateway.plane.schema import SchemaError
 from haneul.services.apigateway.records import load, owner_of
 
-PAYLOAD_BYTES_MAX = 10_485_760
-_STAGES_REMEMBERED = 1000
+PAYLOAD_BYTES_MAX: Final = 10_485_760
+_STAGES_REMEMBERED: Final = 1000
 _log = logging.getLogger("haneul")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -15,9 +15,9 @@ from haneul.services.apigateway.plane.compiled import Function
 from haneul.services.apigateway.plane.refusals import misconfigured, timed_out
 from haneul.services.apigateway.records import Home
 
-PRINCIPAL = "apigateway.amazonaws.com"
-SESSION_NAME = "BackplaneAssumeRoleSession"
-_SLOT = 100 * MILLISECOND
+PRINCIPAL: Final = "apigateway.amazonaws.com"
+SESSION_NAME: Final = "BackplaneAssumeRoleSession"
+_SLOT: Final = 100 * MILLISECOND
 
 
 class FunctionFailed(Exception):

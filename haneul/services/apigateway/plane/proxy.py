@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -18,11 +18,11 @@ from haneul.services.apigateway.plane.exchange import Exchange
 from haneul.services.apigateway.plane.invoking import FunctionFailed, Invoker
 from haneul.services.apigateway.plane.refusals import malformed_answer
 
-_MEMBERS = frozenset(("statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"))
+_MEMBERS: Final = frozenset(("statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"))
 # The gateway keeps these headers for itself; a function's come out under another name.
-_REMAPPED = frozenset(("connection", "content-length", "date", "server", "www-authenticate"))
-_DROPPED = frozenset(("transfer-encoding",))
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_REMAPPED: Final = frozenset(("connection", "content-length", "date", "server", "www-authenticate"))
+_DROPPED: Final = frozenset(("transfer-encoding",))
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def event_bytes(exchange: Exchange) -> bytes:

@@ -7,7 +7,7 @@ service (undefined placeholders, number of operands, distinct operands, types; t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from haneul.services.dynamodb.expressions import compare
 from haneul.services.dynamodb.expressions.parse import CONDITION_FUNCTIONS
@@ -32,7 +32,7 @@ Parts = tuple[str | int, ...]
 Getter = Callable[[Item], Value | None]
 Predicate = Callable[[Item], bool]
 
-_COMPARE: dict[str, Callable[[Value | None, Value | None], bool]] = {
+_COMPARE: Final[dict[str, Callable[[Value | None, Value | None], bool]]] = {
     "=": compare.equal,
     "<>": compare.different,
     "<": compare.less,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from base64 import b64decode
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from haneul.services.dynamodb.values import Value, kind_of
 
-ORDERED = ("S", "N", "B")
+ORDERED: Final = ("S", "N", "B")
 
 
 def sort_key(kind: str, inner: str) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from haneul.services.dynamodb.expressions.bind import Binder, bind_condition, check_between
 from haneul.services.dynamodb.expressions.syntax import And, Between, Compare, Condition, ExpressionError, Function, In, Not, Operand, Or, Path, Reference
 from haneul.services.dynamodb.values import Value
 
-_OPERATORS = {"=": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
-_TURNED = {"EQ": "EQ", "LT": "GT", "LE": "GE", "GT": "LT", "GE": "LE"}
+_OPERATORS: Final = {"=": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
+_TURNED: Final = {"EQ": "EQ", "LT": "GT", "LE": "GE", "GT": "LT", "GE": "LE"}
 
 
 class KeyCondition(NamedTuple):

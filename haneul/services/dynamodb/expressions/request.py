@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb.errors import validation
@@ -20,17 +20,17 @@ from haneul.services.dynamodb.values import EMPTY_NAME, NAME_LENGTH_MAX, NAME_TO
 
 T = TypeVar("T")
 
-CACHED_EXPRESSIONS_MAX = 4096
-PLACEHOLDER_BYTES_MAX = 255
+CACHED_EXPRESSIONS_MAX: Final = 4096
+PLACEHOLDER_BYTES_MAX: Final = 255
 # Of all names and values of one request together, placeholders included.
-SUBSTITUTIONS_BYTES_MAX = 2 * 1024 * 1024
-_TOO_LONG = "The expression attribute map contains a key that is too long;"
-_NAME_KEY = re.compile(r"#[0-9a-zA-Z_]+", re.ASCII)
-_VALUE_KEY = re.compile(r":[0-9a-zA-Z_]+", re.ASCII)
-_EXPRESSIONS = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
+SUBSTITUTIONS_BYTES_MAX: Final = 2 * 1024 * 1024
+_TOO_LONG: Final = "The expression attribute map contains a key that is too long;"
+_NAME_KEY: Final = re.compile(r"#[0-9a-zA-Z_]+", re.ASCII)
+_VALUE_KEY: Final = re.compile(r":[0-9a-zA-Z_]+", re.ASCII)
+_EXPRESSIONS: Final = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
 # The member of a request made by PartiQL under which its expressions stand, bound already (an `Expressions`).
-BOUND = "bound expressions"
-_PARTS = frozenset((BOUND, *_EXPRESSIONS, "ExpressionAttributeNames", "ExpressionAttributeValues"))
+BOUND: Final = "bound expressions"
+_PARTS: Final = frozenset((BOUND, *_EXPRESSIONS, "ExpressionAttributeNames", "ExpressionAttributeValues"))
 
 
 class Parsers:
@@ -74,7 +74,7 @@ class Expressions:
         self.bytes_read = 0
 
 
-NONE = Expressions()
+NONE: Final = Expressions()
 
 
 def check_parameters(request: dict[str, Any], expressions: Sequence[str], legacy: Sequence[str]) -> None:

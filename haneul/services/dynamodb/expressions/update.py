@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Context, Decimal, localcontext
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -18,15 +18,15 @@ from haneul.services.dynamodb.expressions.project import check_overlaps
 from haneul.services.dynamodb.expressions.syntax import Arithmetic, Clause, ExpressionError, Function, Operand, Path, Reference, Update
 from haneul.services.dynamodb.values import Item, Value, kind_of
 
-_NUMBERS = Context(prec=400)
-_WHOLE_DIGITS_MAX = 18  # Sums of such whole numbers need no check.
-_TYPE_WORDS = {"S": "STRING", "N": "NUMBER", "B": "BINARY", "NULL": "NULL", "BOOL": "BOOLEAN", "L": "LIST", "M": "MAP"}
-_SETS = ("SS", "NS", "BS")
+_NUMBERS: Final = Context(prec=400)
+_WHOLE_DIGITS_MAX: Final = 18  # Sums of such whole numbers need no check.
+_TYPE_WORDS: Final = {"S": "STRING", "N": "NUMBER", "B": "BINARY", "NULL": "NULL", "BOOL": "BOOLEAN", "L": "LIST", "M": "MAP"}
+_SETS: Final = ("SS", "NS", "BS")
 
-_WRONG_OPERAND = "An operand in the update expression has an incorrect data type"
-_BAD_PATH = "The document path provided in the update expression is invalid for update"
-_MISSING = "The provided expression refers to an attribute that does not exist in the item"
-_REMOVED: Value = {}
+_WRONG_OPERAND: Final = "An operand in the update expression has an incorrect data type"
+_BAD_PATH: Final = "The document path provided in the update expression is invalid for update"
+_MISSING: Final = "The provided expression refers to an attribute that does not exist in the item"
+_REMOVED: Final[Value] = {}
 
 Resolve = Callable[[Item], Value]
 

@@ -7,16 +7,18 @@ Each day's rows lie together, so that a day that is no longer wanted is one rang
 
 from __future__ import annotations
 
+from typing import Final
+
 from haneul.clock import DAY, Clock
 from haneul.services.dynamodb.tables import Table, TableRecord
 from haneul.store.keys import pack
 from haneul.store.port import Reader, Transaction
 
-LOG_SPACE = "dynamodb-log"
-_VERSION = b"\x01"
-_STAMP = b"\x1c"  # What an integer of eight bytes begins with in a packed key; it sorts before the escape of a zero, as the end of a key must.
-_STAMP_BYTES = 9
-_BEHIND_STAMPS = b"\x1d"
+LOG_SPACE: Final = "dynamodb-log"
+_VERSION: Final = b"\x01"
+_STAMP: Final = b"\x1c"  # What an integer of eight bytes begins with in a packed key; it sorts before the escape of a zero, as the end of a key must.
+_STAMP_BYTES: Final = 9
+_BEHIND_STAMPS: Final = b"\x1d"
 
 
 def log_prefix(record: TableRecord) -> bytes:

@@ -7,7 +7,7 @@ Guide: "How DynamoDB global tables work", "Multi-Region strong consistency (MRSC
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from haneul.core.errors import ServiceError
 from haneul.core.ports import Links
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MARK = b"\x01"
+_MARK: Final = b"\x01"
 
 
 def connected(links: Links, group: GlobalTable, one: str, other: str) -> bool:

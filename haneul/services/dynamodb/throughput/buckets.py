@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from haneul.clock import SECOND
 
-BURST = 300 * SECOND
+BURST: Final = 300 * SECOND
 """How much unused throughput of a provisioned table or index is kept, as a time."""
 
 

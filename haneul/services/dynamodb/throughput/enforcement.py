@@ -7,6 +7,7 @@ partitions; what on-demand tables have grown to is kept with the table (`warm_re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
@@ -18,7 +19,7 @@ from haneul.services.dynamodb.throughput.throttled import CODES
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
-_CLOSED_MAX = 10_000
+_CLOSED_MAX: Final = 10_000
 
 Sizes = Callable[[Reader, Table], dict[str, tuple[int, int]]]
 Entry = tuple[Index, bytes, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from haneul.clock import SECOND
 from haneul.core.errors import ServiceError
@@ -12,7 +12,7 @@ from haneul.services.dynamodb.throughput.partitions import Partitions
 from haneul.services.dynamodb.throughput.peaks import Peak
 from haneul.services.dynamodb.throughput.throttled import ACCOUNT, KEY_RANGE, MAXIMUM, PROVISIONED, throttled
 
-TABLE_UNITS_MAX = 40_000
+TABLE_UNITS_MAX: Final = 40_000
 """The quota of an account for one table or index, in units a second."""
 
 

@@ -8,18 +8,19 @@ hot is split where the heat is, down to a single item. (Developer Guide: "Partit
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Final
 
 from haneul.clock import MINUTE, SECOND
 from haneul.services.dynamodb.keys import HASH_BYTES, packed
 from haneul.services.dynamodb.throughput.buckets import Bucket
 
-PARTITION_READ_UNITS = 3_000
-PARTITION_WRITE_UNITS = 1_000
-PARTITION_BYTES = 10 * 1024**3
-PARTITIONS_MAX = 10_000
+PARTITION_READ_UNITS: Final = 3_000
+PARTITION_WRITE_UNITS: Final = 1_000
+PARTITION_BYTES: Final = 10 * 1024**3
+PARTITIONS_MAX: Final = 10_000
 # Heat that lasts this long splits a partition; a pause of the second length and it counts as new.
-SPLIT_AFTER = 5 * MINUTE
-COOL_AFTER = 5 * MINUTE
+SPLIT_AFTER: Final = 5 * MINUTE
+COOL_AFTER: Final = 5 * MINUTE
 
 
 class Partition:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from haneul.clock import MINUTE, SECOND
 
-SETTLES_AFTER = 30 * MINUTE
+SETTLES_AFTER: Final = 30 * MINUTE
 
 
 class Peak:

@@ -7,7 +7,7 @@ charges; reads of all others are passed on to it, so that limits stay exact.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from haneul.core.cloud import Cloud
 from haneul.services.dynamodb.tables import Index, Table
@@ -17,9 +17,9 @@ from haneul.store.following import Elsewhere
 if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
 
-_ALLOWED_FOR = 50_000_000
+_ALLOWED_FOR: Final = 50_000_000
 # What one reader may take of what is left until the next report; there may be several.
-_SHARE = 0.25
+_SHARE: Final = 0.25
 
 Charge = tuple[str, str, str, str, str, bytes]
 """Account, region and name of a table, its id, the index's name or nothing, and where the row lies."""
