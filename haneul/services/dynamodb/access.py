@@ -11,7 +11,7 @@ from haneul.services.dynamodb.arns import Conditions, named_table_arn
 from haneul.services.dynamodb.expressions.syntax import And, Between, Clause, Compare, ExpressionError, Function, In, Not, Or, Path, Update
 from haneul.services.dynamodb.keys import describe_key
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 
 Shape = dict[str, Any]
 

@@ -17,7 +17,7 @@ from haneul.services.dynamodb.items import check_nested_paths, read_projection, 
 from haneul.services.dynamodb.replication.strong import check_read
 from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.values import check_item
 
 KEYS_MAX = 100

@@ -12,7 +12,7 @@ from haneul.services.dynamodb.errors import duplicate_keys, validation
 from haneul.services.dynamodb.items import check_new_item, check_size, collection_metrics, dump, row_of_key, write_capacity, write_units_of
 from haneul.services.dynamodb.rows import encode_row, row_item
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.throughput.enforcement import is_throttling
 from haneul.services.dynamodb.values import Item, check_item
 from haneul.store.port import Transaction

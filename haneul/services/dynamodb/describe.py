@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from haneul.services.dynamodb.replication.describe import describe_replication
-from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, StreamSettings, Table, TableRecord, Throughput
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, StreamSettings, TableRecord, Throughput
 from haneul.services.dynamodb.throughput.changes import decreases_today
 from haneul.services.dynamodb.throughput.warm import warm_units
 from haneul.services.dynamodb.writing import read_counts

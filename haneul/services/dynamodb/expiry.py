@@ -12,7 +12,7 @@ from haneul.clock import MINUTE, SECOND
 from haneul.services.dynamodb.replication.hook import expires_here
 from haneul.services.dynamodb.rows import row_item
 from haneul.services.dynamodb.streams import EXPIRED_BY_SERVICE
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.values import Item
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction

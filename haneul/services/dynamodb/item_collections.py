@@ -8,7 +8,7 @@ from __future__ import annotations
 from struct import Struct
 
 from haneul.core.errors import ServiceError
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.values import Item
 from haneul.store.port import Reader, Transaction
 

@@ -18,7 +18,7 @@ from haneul.services.dynamodb.item_collections import collection_size
 from haneul.services.dynamodb.keys import index_type_mismatch
 from haneul.services.dynamodb.rows import row_item, row_size, splice
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.values import ITEM_BYTES_MAX, Item, check_item, kind_of
 from haneul.store.port import Reader
 

@@ -18,7 +18,8 @@ from haneul.core.operation import Operation, Shape
 from haneul.metering.metrics import Series
 from haneul.services.dynamodb.expressions.request import Parsers
 from haneul.services.dynamodb.requested import TABLES_OF
-from haneul.services.dynamodb.tables import IndexRecord, Table, TableRecord
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import IndexRecord, TableRecord
 from haneul.services.dynamodb.throughput.account import report_account
 
 _NAMESPACE: Final = "AWS/DynamoDB"

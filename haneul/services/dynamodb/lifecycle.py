@@ -10,7 +10,8 @@ from haneul.services.dynamodb import expiry
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.rows import row_item
 from haneul.services.dynamodb.streams import RETENTION, disable_stream
-from haneul.services.dynamodb.tables import Table, TableRecord, table_key
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.services.dynamodb.throughput.changes import settle_units
 from haneul.services.dynamodb.throughput.meters import NAMESPACE
 from haneul.services.dynamodb.writing import index_count_key, put_index_entry, read_counts

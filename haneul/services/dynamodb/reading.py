@@ -19,7 +19,7 @@ from haneul.services.dynamodb.keys import KeySchema
 from haneul.services.dynamodb.replication.strong import check_read
 from haneul.services.dynamodb.rows import row_body, row_item, row_size, splice, total_size
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Index, Table
+from haneul.services.dynamodb.table import Index, Table
 from haneul.services.dynamodb.values import Item, check, check_map, name_size
 
 Shape = dict[str, Any]

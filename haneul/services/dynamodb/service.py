@@ -28,7 +28,8 @@ from haneul.services.dynamodb.replication import revival, strong
 from haneul.services.dynamodb.replication.journal import LogPositions
 from haneul.services.dynamodb.stream_source import StoredStreams
 from haneul.services.dynamodb.streams import ChangeLog
-from haneul.services.dynamodb.tables import TABLE_SPACE, Table, TableRecord, table_key
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import TABLE_SPACE, TableRecord, table_key
 from haneul.services.dynamodb.throughput.enforcement import Capacity
 from haneul.services.dynamodb.throughput.reported import ReportedCapacity, take_reported
 from haneul.services.dynamodb.values import Item

@@ -13,7 +13,8 @@ import orjson
 
 from haneul.clock import HOUR, MILLISECOND, SECOND, Ids
 from haneul.services.dynamodb.rows import row_body
-from haneul.services.dynamodb.tables import CHANGE_SPACE, STREAM_SPACE, StreamSettings, Table, TableRecord
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import CHANGE_SPACE, STREAM_SPACE, StreamSettings, TableRecord
 from haneul.services.dynamodb.values import Item, item_size
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Reader, Transaction

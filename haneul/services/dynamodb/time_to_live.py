@@ -10,7 +10,8 @@ from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.errors import in_use, table_not_found, validation
 from haneul.services.dynamodb.replication.settings import other_replicas
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table, TableRecord, table_key
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 

@@ -31,7 +31,7 @@ from haneul.services.dynamodb.items import (
 from haneul.services.dynamodb.replication.strong import refuse_transaction
 from haneul.services.dynamodb.rows import encode_row, row_item, row_size
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tokens import already_done, digest
 from haneul.services.dynamodb.updating import check_update, update_row
 from haneul.services.dynamodb.values import Item, check_item, value_size

@@ -20,7 +20,8 @@ from haneul.services.dynamodb.replication.updates import update_replicas
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, disable_stream, enable_stream
-from haneul.services.dynamodb.tables import IndexRecord, Table, TableRecord, table_key
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import IndexRecord, TableRecord, table_key
 from haneul.services.dynamodb.throughput.changes import change_class, change_units, settle_units, switch_to_on_demand
 from haneul.services.dynamodb.throughput.combinations import check_combination
 from haneul.services.dynamodb.throughput.limits import check_account, check_units, set_maximums, set_warm

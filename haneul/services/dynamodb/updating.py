@@ -13,7 +13,7 @@ from haneul.services.dynamodb.expressions.update import BoundUpdate
 from haneul.services.dynamodb.items import check_index_kind, check_nested_paths, check_size, dump
 from haneul.services.dynamodb.rows import encode_row, row_item, row_size
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.values import NESTING_MAX, Item, depth_of, item_size, kind_of, text_size, too_deep, value_size
 from haneul.store.port import Transaction
 

@@ -12,7 +12,7 @@ from haneul.services.dynamodb.capacity import write_units
 from haneul.services.dynamodb.item_collections import grow_collection
 from haneul.services.dynamodb.replication import hook
 from haneul.services.dynamodb.rows import encode_row, row_size
-from haneul.services.dynamodb.tables import Index, Table
+from haneul.services.dynamodb.table import Index, Table
 from haneul.services.dynamodb.values import Item, item_size
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Reader, Transaction

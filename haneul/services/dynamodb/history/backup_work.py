@@ -11,7 +11,8 @@ from haneul.services.dynamodb.history.log import log_prefix
 from haneul.services.dynamodb.history.past import Past, read_chunk
 from haneul.services.dynamodb.history.records import SYSTEM, Backup, backup_key, job_id, key_of_backup, owner_of
 from haneul.services.dynamodb.rows import row_size
-from haneul.services.dynamodb.tables import Table, TableRecord
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import TableRecord
 from haneul.services.dynamodb.writing import read_counts
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode

@@ -23,7 +23,7 @@ from haneul.services.dynamodb.history.export_records import EXPORT_FILE_SPACE, E
 from haneul.services.dynamodb.history.holding import release
 from haneul.services.dynamodb.history.past import Change, read_changes, read_chunk
 from haneul.services.dynamodb.rows import row_body, row_item
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Store, Transaction
 from haneul.store.records import decode, encode

@@ -34,7 +34,8 @@ from haneul.services.dynamodb.history.log import log_prefix
 from haneul.services.dynamodb.history.past import Past
 from haneul.services.dynamodb.history.records import job_id
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table, TableRecord
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import TableRecord
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode

@@ -24,7 +24,8 @@ from haneul.services.dynamodb.history.export_records import forget_later, job_ke
 from haneul.services.dynamodb.history.import_formats import Layout, Parsed, items_in, take
 from haneul.services.dynamodb.history.restore_work import finish
 from haneul.services.dynamodb.rows import encode_row, row_item
-from haneul.services.dynamodb.tables import Table, TableRecord
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import TableRecord
 from haneul.services.dynamodb.values import ITEM_BYTES_MAX, Item, check_item
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode

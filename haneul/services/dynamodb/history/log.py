@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from haneul.clock import DAY, Clock
-from haneul.services.dynamodb.tables import Table, TableRecord
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import TableRecord
 from haneul.store.keys import pack
 from haneul.store.port import Reader, Transaction
 
@@ -111,7 +112,7 @@ class Logs:
 
     def write(self, tx: Transaction, table: Table, row: bytes, old_row: bytes | None) -> None:
         """Keep what is about to be replaced, if the table's log is on."""
-        table_id = table.record.id
+        table_id = table.id
         log = self._open.get(table_id)
         if log is None:
             return

@@ -9,7 +9,8 @@ from haneul.services.dynamodb.history.holding import hold, release
 from haneul.services.dynamodb.history.past import read_chunk
 from haneul.services.dynamodb.history.records import RESTORE_SPACE, Restore, restore_key
 from haneul.services.dynamodb.rows import row_item, row_size
-from haneul.services.dynamodb.tables import Table, TableRecord
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import TableRecord
 from haneul.store.keys import pack
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode

@@ -31,7 +31,8 @@ from haneul.services.dynamodb.history.past import Past
 from haneul.services.dynamodb.history.records import Restore, find_backup, owner_of
 from haneul.services.dynamodb.history.restore_work import begin
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, Table, TableRecord, table_key
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, TableRecord, table_key
 from haneul.services.dynamodb.throughput.limits import set_maximums
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode

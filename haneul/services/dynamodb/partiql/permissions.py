@@ -33,7 +33,7 @@ from haneul.services.dynamodb.partiql.values import Values
 from haneul.services.dynamodb.partiql.writes import RETURNED
 from haneul.services.dynamodb.reading import Source
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 
 _ACTIONS = {Select: "PartiQLSelect", Exists: "PartiQLSelect", Insert: "PartiQLInsert", Change: "PartiQLUpdate", Delete: "PartiQLDelete"}
 

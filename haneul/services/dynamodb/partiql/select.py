@@ -27,7 +27,7 @@ from haneul.services.dynamodb.reading import Source, check_filter_projected
 from haneul.services.dynamodb.rows import splice
 from haneul.services.dynamodb.scan import scan
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.values import Item
 
 Shape = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from haneul.services.dynamodb.capacity import write_units
 from haneul.services.dynamodb.replication.journal import note_tombstone, stamp_moment
 from haneul.services.dynamodb.rows import row_item, row_size
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.store.port import Transaction
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from haneul.services.dynamodb.replication.apply import apply_version
 from haneul.services.dynamodb.replication.delivery import Progress, push, stored_replica
 from haneul.services.dynamodb.replication.records import FAR, GlobalTable, Member, group_key, read_group
 from haneul.services.dynamodb.replication.strong import connected
-from haneul.services.dynamodb.tables import Table, TableRecord
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import TableRecord
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import encode

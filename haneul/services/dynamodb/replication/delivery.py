@@ -10,7 +10,8 @@ from haneul.services.dynamodb.replication.apply import apply_version
 from haneul.services.dynamodb.replication.journal import REPLICATE, Journal
 from haneul.services.dynamodb.replication.records import FAR, LATENCY, GlobalTable, Member, read_group
 from haneul.services.dynamodb.replication.strong import connected
-from haneul.services.dynamodb.tables import Table, TableRecord, table_key
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.services.dynamodb.throughput.throttled import CODES
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction

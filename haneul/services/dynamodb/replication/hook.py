@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from haneul.services.dynamodb.replication.journal import append, make_stamp, note_tombstone, stamp_moment, stamp_region
 from haneul.services.dynamodb.replication.records import read_group
 from haneul.services.dynamodb.replication.strong import check_conflict, spread
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.store.port import Transaction
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from haneul.services.dynamodb.replication.removal import plan_removal, release
 from haneul.services.dynamodb.replication.requests import ReplicaChanges
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.streams import RETENTION, enable_stream
-from haneul.services.dynamodb.tables import IndexRecord, ReplicationSettings, Table, TableRecord, Throughput, table_key
+from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.tables import IndexRecord, ReplicationSettings, TableRecord, Throughput, table_key
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import encode

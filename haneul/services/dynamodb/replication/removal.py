@@ -8,7 +8,7 @@ from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.replication.backfill import settle_source
 from haneul.services.dynamodb.replication.delivery import Progress, push, stored_replica
 from haneul.services.dynamodb.replication.records import FAR, GlobalTable, group_key, read_group
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.store.port import Transaction
 from haneul.store.records import encode
 

@@ -15,7 +15,7 @@ from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.replication.apply import apply_version
 from haneul.services.dynamodb.replication.journal import Journal, append, stamp_region
 from haneul.services.dynamodb.replication.records import GlobalTable, read_group
-from haneul.services.dynamodb.tables import Table
+from haneul.services.dynamodb.table import Table
 from haneul.store.port import Reader, Transaction
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import Final
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
-from haneul.services.dynamodb.tables import Index, IndexRecord, Table, TableRecord, table_key
+from haneul.services.dynamodb.table import Index, Table
+from haneul.services.dynamodb.tables import IndexRecord, TableRecord, table_key
 from haneul.services.dynamodb.throughput.flows import Flow
 from haneul.services.dynamodb.throughput.meters import NAMESPACE, TableMeters
 from haneul.services.dynamodb.throughput.throttled import CODES
@@ -196,8 +197,7 @@ class Capacity:
 
     def _use(self, table: Table, metric: str, units: int) -> None:
         """Enter capacity units into the usage records: `ReadHalfUnits` or `WriteUnits` of a table with its indexes."""
-        record = table.record
-        self._cloud.usage.add(record.account, record.region, "dynamodb", metric, record.name, units)
+        self._cloud.usage.add(table.account, table.region, "dynamodb", metric, table.name, units)
 
     # ---- growth on demand
 

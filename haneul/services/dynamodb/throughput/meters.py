@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from haneul.core.cloud import Cloud
-from haneul.services.dynamodb.tables import Index, IndexRecord, Table, TableRecord
+from haneul.services.dynamodb.table import Index, Table
+from haneul.services.dynamodb.tables import IndexRecord, TableRecord
 from haneul.services.dynamodb.throughput.flows import TABLE_UNITS_MAX, Flow, Identity, Settings
 from haneul.services.dynamodb.throughput.partitions import PARTITION_BYTES, Partitions, partitions_for, warm_partitions_for
 from haneul.services.dynamodb.throughput.warm import warm_units

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from haneul.core.cloud import Cloud
-from haneul.services.dynamodb.tables import Index, Table
+from haneul.services.dynamodb.table import Index, Table
 from haneul.services.dynamodb.throughput.enforcement import Capacity, Entry, Sizes
 from haneul.store.following import Elsewhere
 
