@@ -20,22 +20,12 @@ from haneul.clock import Clock
 from haneul.core.caller import ANONYMOUS, Caller, service_caller
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.http import HttpRequest
+from haneul.core.identity import Identity
 from haneul.core.key_ids import account_of_key
 from haneul.core.ports import Delegation, Foresight, ManagedPolicyText, SessionKeys, Simulation, TrustedRole, TrustedSamlProvider
 
 _NOBODY: Final = IdentityPolicies()
 _GRANTS_NOTHING: Final = '{"Version": "2012-10-17", "Statement": []}'
-
-
-class Identified:
-    """The outcome of authentication."""
-
-    __slots__ = ("caller", "context", "region")
-
-    def __init__(self, caller: Caller, region: str, context: Mapping[str, Any]) -> None:
-        self.caller = caller
-        self.region = region
-        self.context = context
 
 
 class UnknownIdentities:
@@ -100,29 +90,29 @@ class StandardAuthority:
 
     # ---- who
 
-    def authenticate(self, request: HttpRequest, service: str) -> Identified:
+    def authenticate(self, request: HttpRequest, service: str) -> Identity:
         try:
             found = self._verifier.verify(request, self._signing_name(service))
         except SignatureProblem as problem:
             raise problem.as_error(_spoken(request, self._protocols_of(service))) from None
         if found is None:
-            return Identified(ANONYMOUS, "", {})
+            return Identity(ANONYMOUS, "", {})
         signed, credential = found
         caller = credential.caller
         # Of the root user's keys only IAM's have a last use; temporary and development keys do not begin so.
         if caller.kind != "root" or caller.access_key_id.startswith("AKIA"):
             self.identities.used(caller, service, signed.grant.region)
-        return Identified(caller, signed.grant.region, signed.context)
+        return Identity(caller, signed.grant.region, signed.context)
 
     def missing_credentials(self, request: HttpRequest, service: str) -> ServiceError:
         return SignatureProblem("missing").as_error(_spoken(request, self._protocols_of(service)))
 
-    def authenticate_form(self, fields: Mapping[str, str], service: str, remote: str) -> Identified:
+    def authenticate_form(self, fields: Mapping[str, str], service: str, remote: str) -> Identity:
         try:
             signed, credential = self._verifier.verify_form(fields, self._signing_name(service), remote)
         except SignatureProblem as problem:
             raise problem.as_error(self._protocols_of(service)[0]) from None
-        return Identified(credential.caller, signed.grant.region, signed.context)
+        return Identity(credential.caller, signed.grant.region, signed.context)
 
     def _find_credential(self, access_key_id: str, token: str, remote: str) -> Credential:
         if token:

@@ -10,6 +10,7 @@ from haneul.clock import Clock
 from haneul.core.caller import Caller
 from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
+from haneul.core.identity import Identity
 from haneul.store.port import Transaction
 
 Shape = dict[str, Any]
@@ -234,20 +235,6 @@ class Simulation:
     missing_keys: tuple[str, ...]
     by_type: Mapping[str, str]
     cross_account: bool
-
-
-class Identity(Protocol):
-    """Who signed a request, and for what."""
-
-    @property
-    def caller(self) -> Caller: ...
-
-    @property
-    def region(self) -> str: ...
-
-    @property
-    def context(self) -> Mapping[str, Any]:
-        """Condition keys that come from the way of signing (`s3:authType`, `s3:signatureAge` …)."""
 
 
 @dataclass(frozen=True, slots=True)

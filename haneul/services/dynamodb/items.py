@@ -67,10 +67,11 @@ _WRITE_PARAMETERS: Final = frozenset(
 
 def check_write_parameters(request: Shape, expressions: tuple[str, ...], older: tuple[str, ...]) -> bool:
     """Whether a write has any condition or update, which then do not mix the two styles."""
-    if _WRITE_PARAMETERS.isdisjoint(request):
-        return False
-    check_parameters(request, expressions, older)
-    return True
+    for name in request:
+        if name in _WRITE_PARAMETERS:
+            check_parameters(request, expressions, older)
+            return True
+    return False
 
 
 def hold(condition: Predicate | None, old: Item | None, request: Shape, charge: Callable[[], None] | None = None) -> None:

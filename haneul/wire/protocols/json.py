@@ -190,6 +190,8 @@ class JsonProtocol(Protocol):
             return HttpResponse(operation.status, {"content-type": "application/vnd.amazon.eventstream", "x-amzn-RequestId": request_id}, stream)
         if operation.output is None:
             body = b""
+        elif not output:
+            body = b"{}"
         else:
             body = dump_json(self._writer(operation)(output))
         return HttpResponse(operation.status, {"content-type": self._answer_type(request), "x-amzn-RequestId": request_id}, body)

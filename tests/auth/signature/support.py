@@ -15,12 +15,13 @@ from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth, SigV4A
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from haneul.auth.authority import Identified, StandardAuthority
+from haneul.auth.authority import StandardAuthority
 from haneul.auth.root import RootKeys
 from haneul.auth.sessions import Sessions
 from haneul.clock import SECOND, Clock, Ids
 from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest
+from haneul.core.identity import Identity
 from haneul.store.vault import Vault
 from haneul.wire.model import load_service
 
@@ -103,10 +104,10 @@ class Bench:
 
     # ---- asking
 
-    def who(self, request: HttpRequest, service: str) -> Identified:
+    def who(self, request: HttpRequest, service: str) -> Identity:
         """Whom the request is taken to come from."""
         found: Any = self.authority.authenticate(request, service)
-        assert isinstance(found, Identified)
+        assert isinstance(found, Identity)
         return found
 
     def refusal(self, request: HttpRequest, service: str) -> tuple[str, int | None, str]:
