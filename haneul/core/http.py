@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,13 +19,13 @@ class BodyStream(Protocol):
 
 class HttpRequest:
     """One request. Header names are lower case, values of repeated headers are joined by a comma; path and query are as sent (still percent-encoded). Routing may rewrite `path` (a bucket from the host name); `raw_path` stays what was sent.
-    `raw_headers` are the headers as they came, names in the client's own case, for those who hand them on (empty for a request made inside).
+    `raw` are the headers as they came, each name (in the client's own case) before its value, for those who hand them on (empty for a request made inside).
 
     `body` holds the whole body, unless `stream` is given: then the body is still to be read from it (large uploads). `disconnected` turns
     True when the client goes away, for those who would wait long for its sake.
     """
 
-    __slots__ = ("body", "disconnected", "headers", "host", "method", "path", "query", "raw_headers", "raw_path", "remote", "secure", "stream")
+    __slots__ = ("body", "disconnected", "headers", "host", "method", "path", "query", "raw", "raw_path", "remote", "secure", "stream")
 
     def __init__(
         self,
@@ -44,13 +44,19 @@ class HttpRequest:
         self.raw_path = path
         self.query = query
         self.headers = headers if headers is not None else {}
-        self.raw_headers: Sequence[tuple[bytes, bytes]] = ()
+        self.raw: list[bytes] = []
         self.body = body
         self.stream = stream
         self.remote = remote
         self.secure = secure
         self.disconnected = False
         self.host = self.headers.get("host", "")
+
+    def raw_headers(self) -> Iterable[tuple[bytes, bytes]]:
+        """Names and values of the headers as they came; of a request made inside, as it was made."""
+        if self.raw:
+            return zip(self.raw[::2], self.raw[1::2], strict=True)
+        return [(name.encode(), value.encode()) for name, value in self.headers.items()]
 
 
 class StoredFile(Protocol):

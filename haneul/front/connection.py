@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
-        self._raw: list[tuple[bytes, bytes]] = []
+        self._raw: list[bytes] = []  # Names and values in turn.
         self._headers: dict[str, str] = {}
         self._head_bytes = 0  # Of the reads that brought a head which is not complete; below zero while a body comes.
         self._earlier_bytes = 0  # How many of them may belong to requests before it.
@@ -165,20 +165,22 @@ class Connection(asyncio.Protocol):
             self.request_began = self.last_progress
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._raw.append((name, value))
+        raw = self._raw
+        raw.append(name)
+        raw.append(value)
 
     def on_headers_complete(self) -> None:
         raw, names = self._raw, self._names
         # A head that came whole in a small read, as nearly all do, is small: only others are counted.
-        if self._head_bytes + self._read_bytes > _HEADER_BYTES_MAX and len(self._url) + sum([len(name) + len(value) + 4 for name, value in raw]) > _HEADER_BYTES_MAX + _RELAYED_BYTES * self._more_headers:
+        if self._head_bytes + self._read_bytes > _HEADER_BYTES_MAX and len(self._url) + sum([len(part) + 2 for part in raw]) > _HEADER_BYTES_MAX + _RELAYED_BYTES * self._more_headers:
             raise self._too_large()
         try:
-            headers = {names[name]: value.decode() for name, value in raw}
+            headers = {names[raw[at]]: raw[at + 1].decode() for at in range(0, len(raw), 2)}
         except UnicodeDecodeError:
-            headers = {names[name]: value.decode("latin-1") for name, value in raw}
-        if len(headers) != len(raw):
+            headers = {names[raw[at]]: raw[at + 1].decode("latin-1") for at in range(0, len(raw), 2)}
+        if 2 * len(headers) != len(raw):
             headers = joined(raw, names)
-        if len(raw) > _HEADER_COUNT_MAX + self._more_headers:
+        if len(raw) > 2 * (_HEADER_COUNT_MAX + self._more_headers):
             raise Refused(431, "Request Header Fields Too Large")
         self._headers = headers
         self._head_bytes = -1
@@ -219,12 +221,10 @@ class Connection(asyncio.Protocol):
         self._url = b""
         if path[:1] != "/":
             path = path_of_absolute(path, self._headers)
-        parts = self._body
+        parts, body = self._body, b""
         if parts:
             body = parts[0] if len(parts) == 1 else b"".join(parts)
             self._body = []
-        else:
-            body = b""
         parser = self._parser
         method = METHODS[parser.get_method()]
         self._ready.append(Incoming(method, path, query, self._headers, body, self._stream, self, parser.should_keep_alive(), expects_continue))

@@ -45,10 +45,10 @@ class HeaderNames(dict[bytes, str]):
         return text
 
 
-def joined(raw: list[tuple[bytes, bytes]], names: HeaderNames) -> dict[str, str]:
+def joined(raw: list[bytes], names: HeaderNames) -> dict[str, str]:
     """Headers some of which come more than once: joined by commas, unless a second one could deceive somebody (then Refused)."""
     headers: dict[str, str] = {}
-    for name, value in raw:
+    for name, value in zip(raw[::2], raw[1::2], strict=True):
         key, text = names[name], value.decode("utf-8", "replace")
         if key not in headers:
             headers[key] = text
@@ -94,7 +94,7 @@ class Incoming(HttpRequest):
         self.path = self.raw_path = path
         self.query = query
         self.headers = headers
-        self.raw_headers = connection._raw
+        self.raw = connection._raw
         self.host = headers["host"] if "host" in headers else ""  # noqa: SIM401
         self.body = body
         self.stream = stream  # May be replaced by one that verifies itself; `incoming` stays the connection's own.

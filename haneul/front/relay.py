@@ -294,9 +294,8 @@ class _Upstream(asyncio.Protocol):
 
 def _head(request: HttpRequest, length: int | None, more: Mapping[str, str]) -> bytes:
     target = f"{request.raw_path}?{request.query}" if request.query else request.raw_path
-    raw = request.raw_headers or [(name.encode(), value.encode()) for name, value in request.headers.items()]
     lines = [f"{request.method} {target} HTTP/1.1\r\n".encode("latin-1")]
-    lines += [name + b": " + value + b"\r\n" for name, value in raw if name.lower() not in _OWN_HEADERS]
+    lines += [name + b": " + value + b"\r\n" for name, value in request.raw_headers() if name.lower() not in _OWN_HEADERS]
     # A target in absolute form has replaced the host that the headers named.
     lines.append(f"host: {request.host}\r\n{CLIENT_HEADER}: {request.remote} {int(request.secure)}\r\n".encode())
     lines += [f"{name}: {value}\r\n".encode() for name, value in more.items()]
@@ -308,7 +307,7 @@ def take_client(request: HttpRequest) -> None:
     """On the private socket: the request as the process that relays it saw it."""
     remote, _, secure = request.headers.pop(CLIENT_HEADER, "").partition(" ")
     request.remote, request.secure = remote, secure == "1"
-    request.raw_headers = [(name, value) for name, value in request.raw_headers if name.lower() != CLIENT_HEADER.encode()]
+    request.raw = [part for name, value in request.raw_headers() if name.lower() != CLIENT_HEADER.encode() for part in (name, value)]
 
 
 async def _send(upstream: _Upstream, stream: BodyStream) -> None:

@@ -153,11 +153,11 @@ class Verifier:
     # ---- parts
 
     def _from_header(self, request: HttpRequest, authorization: str) -> Signed:
-        prefix, found, signature = authorization.rpartition("Signature=")
-        grant = self._grants.get(prefix) if found else None
+        prefix, signature = authorization[:-_HASH_DIGITS], authorization[-_HASH_DIGITS:]
+        grant = self._grants.get(prefix)
         if grant is None:
             grant, signature = read_grant(authorization, dated="x-amz-date" in request.headers or "date" in request.headers)
-            if authorization.endswith("Signature=" + signature):
+            if len(signature) == _HASH_DIGITS and authorization.endswith("Signature=" + signature):
                 if len(self._grants) >= _KEY_CACHE_SIZE:
                     self._grants.clear()
                 self._grants[prefix] = grant

@@ -88,7 +88,7 @@ class Exchange:
         request = self.request
         headers: dict[str, str] = {}
         multi: dict[str, list[str]] = {}
-        for raw_name, raw_value in request.raw_headers or ((name.encode(), value.encode()) for name, value in request.headers.items()):
+        for raw_name, raw_value in request.raw_headers():
             name = _header_name(raw_name)
             if name is None:
                 continue
