@@ -6,16 +6,21 @@ A thread would have to take the interpreter's lock from the requests that are an
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
+import platform
 from collections.abc import Callable
-from typing import Any, Protocol
+from struct import Struct
+from typing import Any, Final, Protocol
 
-try:
-    from caio import linux_aio
-except (ImportError, OSError, SystemError):
-    linux_aio = None  # type: ignore[assignment]
-
-_spare: list[Any] = []  # Giving one back to the kernel takes tens of milliseconds: the next store has it.
+# The numbers of io_setup, io_getevents and io_submit (64 bits, the lowest byte first).
+_CALLS: Final = {"x86_64": (206, 208, 209), "aarch64": (0, 4, 2)}
+# struct iocb and struct io_event of linux/aio_abi.h.
+_REQUEST: Final = Struct("<QIIHhIQQqQII")
+_EVENT: Final = Struct("<QQqq")
+_FDSYNC: Final = 3
+_TELL_BY_EVENT: Final = 1
+_spare: list[_Context] = []  # Giving one back to the kernel takes tens of milliseconds: the next store has it.
 
 Done = Callable[[OSError | None], None]
 """Called on the loop: all that the file held when the sync began is on the disk, or why that is not known."""
@@ -31,12 +36,43 @@ class Syncer(Protocol):
 
 def syncer(loop: asyncio.AbstractEventLoop) -> Syncer:
     """The best one that this machine has: containers may forbid asynchronous calls, and only Linux has them."""
-    if linux_aio is not None:
-        try:
-            return KernelSyncer(loop)
-        except (OSError, SystemError):  # Too many of them on this machine, for instance.
-            pass
-    return ThreadSyncer(loop)
+    try:
+        return KernelSyncer(loop)
+    except (OSError, KeyError):  # Forbidden, or too many of them on this machine; or none.
+        return ThreadSyncer(loop)
+
+
+class _Context:
+    """A context of Linux's asynchronous I/O, for one request at a time. OSError when there is none to be had, KeyError where the calls are not known."""
+
+    __slots__ = ("_calls", "_found", "_list", "_number", "_request", "_system", "event")
+
+    def __init__(self) -> None:
+        self._calls = _CALLS[platform.machine()]
+        self._system: Any = ctypes.PyDLL(None, use_errno=True).syscall  # With the interpreter's lock held: none of these calls waits.
+        self._number: Any = ctypes.c_ulong(0)
+        self._request: Any = ctypes.create_string_buffer(_REQUEST.size)
+        self._list: Any = (ctypes.c_void_p * 1)(ctypes.addressof(self._request))
+        self._found: Any = ctypes.create_string_buffer(_EVENT.size)
+        self._call(self._calls[0], ctypes.c_long(1), ctypes.byref(self._number))
+        self.event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def _call(self, number: int, *arguments: Any) -> int:
+        found: int = self._system(ctypes.c_long(number), *arguments)
+        if found < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        return found
+
+    def begin(self, file: int) -> None:
+        """Have a file synced."""
+        _REQUEST.pack_into(self._request, 0, 0, 0, 0, _FDSYNC, 0, file, 0, 0, 0, 0, _TELL_BY_EVENT, self.event)
+        self._call(self._calls[2], self._number, ctypes.c_long(1), self._list)
+
+    def result(self) -> int | None:
+        """0, or minus the number of an error; None as long as the sync goes on."""
+        if not self._call(self._calls[1], self._number, ctypes.c_long(0), ctypes.c_long(1), self._found, None):
+            return None
+        return int(_EVENT.unpack(self._found)[2])
 
 
 class KernelSyncer:
@@ -44,31 +80,22 @@ class KernelSyncer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._context: Any = _spare.pop() if _spare else linux_aio.Context(max_requests=1)
-        self._ready: int = self._context.fileno
+        self._context = _spare.pop() if _spare else _Context()
         self._done: Done | None = None
-        os.set_inheritable(self._ready, False)
-        loop.add_reader(self._ready, self._finished)
+        loop.add_reader(self._context.event, self._finished)
 
     def sync(self, file: int, done: Done) -> None:
-        operation = linux_aio.Operation.fdsync(file)
-        operation.set_callback(self._result)
         self._done = done
         try:
-            self._context.submit(operation)
-        except Exception as problem:  # As many kinds as there are reasons.
-            self._loop.call_soon(self._tell, OSError(f"the file cannot be synced: {problem}"))
+            self._context.begin(file)
+        except OSError as problem:
+            self._loop.call_soon(self._tell, problem)
 
     def _finished(self) -> None:
-        try:
-            self._context.poll()
-        except BlockingIOError:
-            return
-        self._context.process_events(1)
-
-    def _result(self, result: int) -> None:
-        # An unsigned number of 64 bits, in which an error stands as minus its number.
-        self._tell(OSError((1 << 64) - result, os.strerror((1 << 64) - result)) if result else None)
+        os.eventfd_read(self._context.event)
+        result = self._context.result()
+        if result is not None:
+            self._tell(OSError(-result, os.strerror(-result)) if result else None)
 
     def _tell(self, error: OSError | None) -> None:
         done, self._done = self._done, None
@@ -77,7 +104,7 @@ class KernelSyncer:
 
     def close(self) -> None:
         """Nothing is under way."""
-        self._loop.remove_reader(self._ready)
+        self._loop.remove_reader(self._context.event)
         _spare.append(self._context)
 
 
