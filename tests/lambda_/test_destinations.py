@@ -183,26 +183,26 @@ def test_a_configuration_of_nothing_is_refused(cloud: Running) -> None:
             change(FunctionName="speechless")
 
 
-def test_a_destination_in_trouble_does_not_run_the_function_again(fresh_cloud: Running) -> None:
+def test_a_destination_in_trouble_does_not_run_the_function_again(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """Because with MaximumRetryAttempts 0 an event runs once; its record is sent when the destination is well again."""
     cloud = fresh_cloud
     url, arn = _queue(cloud, "failed")
     runs, _ = _queue(cloud, "runs")
     function(cloud, "counts", COUNTS, Timeout=20, MemorySize=512, Environment={"Variables": {"RUNS": runs}})
     _config(cloud, "counts", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": arn}})
-    operations = cloud.app.cloud.operations
-    real = operations["sqs:SendMessage"]
+    operation = cloud.app.cloud.operations["sqs:SendMessage"]
+    real = operation.handler
 
     async def troubled(call: Any, request: Any) -> Any:
         if request["QueueUrl"].endswith("/failed"):
             raise ServiceError("InternalFailure", "", 500)
-        return await real.handler(call, request)
+        return await real(call, request)
 
-    operations["sqs:SendMessage"] = real.with_handler(troubled)
-    _event(cloud, "counts", {"fail": True})
-    cloud.advance("5m")
-    assert len(_messages(cloud, runs)) == 1 and _messages(cloud, url) == []
-    operations["sqs:SendMessage"] = real
+    with monkeypatch.context() as patched:
+        patched.setattr(operation, "handler", troubled)
+        _event(cloud, "counts", {"fail": True})
+        cloud.advance("5m")
+        assert len(_messages(cloud, runs)) == 1 and _messages(cloud, url) == []
     cloud.advance("5m")
     [message] = _messages(cloud, url)
     assert json.loads(message["Body"])["requestContext"]["approximateInvokeCount"] == 1
