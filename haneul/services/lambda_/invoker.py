@@ -210,6 +210,8 @@ class Invoker:
 
     def _begin_log(self, lease: Lease, found: Resolution, invocation: Invocation) -> None:
         """The first line; while the environment is still in its Init phase it waits for the end of that."""
+        if lease.log.conclude is not None:  # The environment was free before the last invocation's end came to be written.
+            lease.log.conclude()
         lease.log.busy = True
         environment = lease.environment
         if environment.alive and environment.is_initialised:
@@ -229,7 +231,15 @@ class Invoker:
         if with_log:
             invoked = self._conclude(lease, found, invocation, await asyncio.shield(whole), with_log)
             return Invoked(outcome, invoked.version, invoked.log)
-        whole.add_done_callback(lambda done: self._conclude_later(lease, found, invocation, done.result()))
+        log = lease.log
+
+        def conclude() -> None:
+            if log.conclude is conclude and whole.done():
+                log.conclude = None
+                self._conclude_later(lease, found, invocation, whole.result())
+
+        log.conclude = conclude
+        whole.add_done_callback(lambda done: conclude())
         return Invoked(outcome, found.version.qualifier, "")
 
     def _conclude_later(self, lease: Lease, found: Resolution, invocation: Invocation, whole: Outcome) -> None:

@@ -112,6 +112,8 @@ class EnvironmentLog:
         self.group = group
         self.stream = stream
         self.busy = False
+        self.conclude: Callable[[], None] | None = None
+        """Writes the end of an invocation whose extensions were still at work when it was answered."""
         self._shipper = shipper
         self._created = False
         self._waiting: list[tuple[int, str]] = []
