@@ -13,8 +13,8 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final, Protocol
 
-# The numbers of io_setup, io_getevents and io_submit (64 bits, the lowest byte first).
-_CALLS: Final = {"x86_64": (206, 208, 209), "aarch64": (0, 4, 2)}
+# The numbers of io_setup, io_getevents and io_submit (64 bits, the lowest byte first). Elsewhere the same numbers are other calls.
+_CALLS: Final = {("Linux", "x86_64"): (206, 208, 209), ("Linux", "aarch64"): (0, 4, 2)}
 # struct iocb and struct io_event of linux/aio_abi.h.
 _REQUEST: Final = Struct("<QIIHhIQQqQII")
 _EVENT: Final = Struct("<QQqq")
@@ -48,7 +48,7 @@ class _Context:
     __slots__ = ("_calls", "_found", "_list", "_number", "_request", "_system", "event")
 
     def __init__(self) -> None:
-        self._calls = _CALLS[platform.machine()]
+        self._calls = _CALLS[platform.system(), platform.machine()]
         self._system: Any = ctypes.PyDLL(None, use_errno=True).syscall  # With the interpreter's lock held: none of these calls waits.
         self._number: Any = ctypes.c_ulong(0)
         self._request: Any = ctypes.create_string_buffer(_REQUEST.size)

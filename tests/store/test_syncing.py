@@ -73,3 +73,12 @@ async def test_where_the_kernel_does_not(monkeypatch: pytest.MonkeyPatch, proble
 
     monkeypatch.setattr(syncing, "KernelSyncer", refuse)
     assert isinstance(syncing.syncer(asyncio.get_running_loop()), ThreadSyncer)
+
+
+@pytest.mark.parametrize(("system", "machine"), [("Darwin", "x86_64"), ("Linux", "riscv64")])
+async def test_numbers_of_calls_count_where_they_are_known(monkeypatch: pytest.MonkeyPatch, system: str, machine: str) -> None:
+    """Another system, or another processor, has other calls under the same numbers: none is made there."""
+    monkeypatch.setattr(syncing, "_spare", [])
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert isinstance(syncing.syncer(asyncio.get_running_loop()), ThreadSyncer)
