@@ -118,7 +118,7 @@ class Haneul:
 def run(table: Table, seconds: float) -> None:
     """Measure all peers."""
     print("peers")
-    with servers.haneul() as pinned, servers.haneul(pinned=False) as unpinned:
+    with servers.haneul() as pinned, servers.haneul(cores=servers.ALL_CORES) as unpinned:
         ours = Haneul(Contestant(pinned, requests.KEYS), Contestant(unpinned, requests.KEYS))
         for peer in peers():
             try:
@@ -147,7 +147,7 @@ def _compare(peer: Peer, folder: Path, operation: str, ours: Haneul, seconds: fl
     ours.speed(_ours(operation), _WARM_UP_SECONDS)
     with tempfile.TemporaryDirectory(prefix=f"haneul-peer-{peer.name}-", ignore_cleanup_errors=True) as data:
         port = servers.free_port()
-        with servers.process(peer.name, peer.command(folder, Path(data), port), port=port, pinned="invoke" not in operation) as target:
+        with servers.process(peer.name, peer.command(folder, Path(data), port), port=port, cores=servers.ALL_CORES if "invoke" in operation else servers.PINNED) as target:
             contestant = Contestant(target, peer.keys)
             make, connections = _OPERATIONS[_ours(operation)]
             prepared, kind = (_redis_sets(), RedisClient) if operation == _SET else (make(contestant), HttpClient)

@@ -47,7 +47,7 @@ def run(table: Table, seconds: float) -> None:
     _hop(table, seconds, pair)
     alone = uvloop.run(_sandbox_rate(seconds))
     table.add("warm invoke, Python, the sandbox alone (no HTTP)", f"{alone:,.0f}/s", ratio=alone / pair, against="socketpair echo", at_least=0.12)
-    with servers.haneul(pinned=False) as target:
+    with servers.haneul(cores=servers.ALL_CORES) as target:
         role = make_role(client("iam", target.port))
         functions = client("lambda", target.port)
         create(functions, "echo", PYTHON, ECHO, role)

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.programs import program
@@ -20,6 +21,8 @@ from bench.programs import program
 ROOT = Path(__file__).parent.parent
 SERVER_CORE = 0
 LOAD_CORE = 1 if (os.cpu_count() or 1) > 1 else 0
+PINNED: Collection[int] = (SERVER_CORE,)
+ALL_CORES: Collection[int] = range(os.cpu_count() or 1)
 
 
 @dataclass
@@ -37,17 +40,8 @@ def pin_load() -> None:
     os.sched_setaffinity(0, {LOAD_CORE})
 
 
-def pin_server() -> None:
-    os.sched_setaffinity(0, {SERVER_CORE})
-
-
-def unpin() -> None:
-    """Let this process run on every core."""
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-
-
 @contextlib.contextmanager
-def process(name: str, command: list[str], *, port: int | None = None, folder: Path | None = None, cwd: Path | None = None, pinned: bool = True) -> Iterator[Target]:
+def process(name: str, command: list[str], *, port: int | None = None, folder: Path | None = None, cwd: Path | None = None, cores: Collection[int] = PINNED) -> Iterator[Target]:
     """Run a server until the block ends. Its port is given, or the first line that it prints (a number, or JSON with an endpoint)."""
     running = subprocess.Popen(
         command,
@@ -55,7 +49,7 @@ def process(name: str, command: list[str], *, port: int | None = None, folder: P
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=cwd or ROOT,
-        preexec_fn=pin_server if pinned else unpin,
+        preexec_fn=partial(os.sched_setaffinity, 0, cores),
     )
     try:
         if port is None:
@@ -99,13 +93,13 @@ def front() -> contextlib.AbstractContextManager[Target]:
 
 
 @contextlib.contextmanager
-def haneul(*, pinned: bool = True, kept: Path | None = None, workers: int = 1) -> Iterator[Target]:
+def haneul(*, cores: Collection[int] = PINNED, kept: Path | None = None, workers: int = 1) -> Iterator[Target]:
     """A whole Haneul on a fresh data directory, or on one that is `kept`."""
     folder = kept or Path(tempfile.mkdtemp(prefix="haneul-bench-"))
     try:
         # Without capacity limits: a table that throttles would measure patience.
         command = [str(Path(sys.executable).parent / "haneul"), "start", "--port", "0", "--data-dir", str(folder), "--capacity", "unlimited", "--workers", str(workers)]
-        with process("haneul", command, folder=folder, pinned=pinned) as target:
+        with process("haneul", command, folder=folder, cores=cores) as target:
             yield target
     finally:
         if kept is None:

@@ -66,15 +66,15 @@ class _Cloud:
 def run(table: Table, seconds: float) -> None:
     """Measure all of it, on servers that are not pinned: environments need a core too."""
     print("functions, continued")
-    with servers.haneul(pinned=False) as target:
+    with servers.haneul(cores=servers.ALL_CORES) as target:
         cloud = _Cloud(target)
         _image(table, cloud)
         _snapshot(table, cloud)
-    with servers.haneul(pinned=False) as target:
+    with servers.haneul(cores=servers.ALL_CORES) as target:
         _stream(table, _Cloud(target))
     with tempfile.TemporaryDirectory(prefix="haneul-bench-many-", ignore_cleanup_errors=True) as folder:
         fresh = min(start_once(Path(folder, "few")) for _ in range(_STARTS))
-        with servers.haneul(pinned=False, kept=Path(folder, "many")) as many, servers.haneul(pinned=False) as few:
+        with servers.haneul(cores=servers.ALL_CORES, kept=Path(folder, "many")) as many, servers.haneul(cores=servers.ALL_CORES) as few:
             _many(table, _Cloud(many), _Cloud(few), seconds)
         start = min(start_once(Path(folder, "many")) for _ in range(_STARTS))
         table.add(f"start to first answer with {_MANY:,} functions", f"{start * 1000:.0f} ms (best of {_STARTS})", ratio=start / fresh, against=f"with none ({fresh * 1000:.0f} ms)", at_most=1.25)

@@ -1,70 +1,70 @@
 """Reads answered by two processes on one data directory (`haneul start --workers 2`), against those of one.
 
-All of them, and the load, share the machine's cores here, so the load must cost little: it comes from wrk. Where there are two cores for all three, two
-processes cannot be twice as fast: what the processor time of a request says of machines with more cores stands beside the rate, and there is a read
-that costs the server so much that the load hardly counts.
+Whether reads scale is whether a second process with a core of its own answers as many as the first. The load must not decide it, so it comes from wrk, which
+costs little, and either has cores to itself (on a machine of four or more), or takes its share from each process alike: one process and its load on one core
+against two processes and their load on two. How many more two processes answer on the machine's two cores than one whose load has the other core to itself is told, too.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from bench import requests, servers
 from bench.data_plane import client
 from bench.load import take_turns
-from bench.process import tree_cpu_seconds
 from bench.programs import Program, program
 from bench.table import Table
 
 _LISTS, _LENGTH, _LONG = 50, 20, 100
 _DYNAMODB = "DynamoDB_20120810."
+_FIRST, _SECOND = {0}, {1}
 
 
 def run(table: Table, seconds: float) -> None:
     """Measure GetItem, and Queries of short and of long lists."""
     print("workers")
     wrk = program("wrk", "wrk", "libluajit-5.1-2")
-    if wrk is None:
-        table.add("reads by two processes", "not measured (no wrk here)")
+    cores = os.cpu_count() or 1
+    if wrk is None or cores < 2:
+        table.add("reads by two processes", "not measured (no wrk, or a single core)")
         return
-    with tempfile.TemporaryDirectory(prefix="haneul-bench-wrk-") as folder, servers.haneul(pinned=False) as one, servers.haneul(pinned=False, workers=2) as two:
+    with tempfile.TemporaryDirectory(prefix="haneul-bench-wrk-") as folder, servers.haneul(cores=_FIRST) as one, servers.haneul(cores=_FIRST | _SECOND, workers=2) as two:
         for target in (one, two):
             _fill(target.port)
-        reads = (("GetItem", _gets), (f"Query of {_LENGTH} items", lambda port: _queries(port, "list")), (f"Query of {_LONG} items", lambda port: _queries(port, "long")))
-        for number, (name, what) in enumerate(reads):
-            scripts = {target.port: _script(Path(folder) / f"{number}-{target.port}.lua", what(target.port)) for target in (one, two)}
+        reads = (("GetItem", _gets), (f"Query of {_LENGTH} items", partial(_queries, kind="list")), (f"Query of {_LONG} items", partial(_queries, kind="long")))
+        for name, make in reads:
+            scripts = {target.port: _script(Path(folder) / f"{len(table.rows)}-{target.port}.lua", make(target.port)) for target in (one, two)}
 
-            def read(target: servers.Target, turn: float, scripts: dict[int, Path] = scripts) -> _Read:
-                before = tree_cpu_seconds(target.pid)
-                rate = _rate(wrk, target.port, scripts[target.port], turn)
-                return _Read(rate, (tree_cpu_seconds(target.pid) - before) / (rate * _whole(turn)))
+            def read(target: servers.Target, load: set[int], turn: float, scripts: dict[int, Path] = scripts) -> float:
+                return _rate(wrk, target.port, scripts[target.port], turn, load)
 
-            turns = take_turns(lambda turn: read(two, turn), lambda turn: read(one, turn), max(seconds, 8.0))
-            ratio = statistics.median(ours.rate / theirs.rate for ours, theirs in turns)
-            apart = statistics.median(2 * theirs.cost / ours.cost for ours, theirs in turns)
-            against = f"one process (with a core for each, by the processor time of a request: {apart:.2f})"
-            table.add(f"DynamoDB {name}, two processes", f"{statistics.median(ours.rate for ours, _ in turns):,.0f}/s", ratio=ratio, against=against, at_least=1.6)
-
-
-class _Read(NamedTuple):
-    """Requests a second, and seconds of the servers' processor time for each."""
-
-    rate: float
-    cost: float
+            if cores >= 4:
+                spare = set(range(2, cores))
+                _compare(table, f"DynamoDB {name}, two processes", partial(read, two, spare), partial(read, one, spare), "one process, the load on other cores", seconds, 1.6)
+            else:
+                both = partial(read, two, _FIRST | _SECOND)
+                _compare(table, f"DynamoDB {name}, two processes and their load on two cores", both, partial(read, one, _FIRST), "one and its load on one core", seconds, 1.6)
+                _compare(table, f"DynamoDB {name}, two processes and their load on two cores", both, partial(read, one, _SECOND), "one on one core, its load on the other", seconds)
 
 
-def _whole(seconds: float) -> int:
-    return max(1, round(seconds))
+def _compare(table: Table, name: str, two: Callable[[float], float], one: Callable[[float], float], against: str, seconds: float, at_least: float | None = None) -> None:
+    turns = take_turns(two, one, max(seconds, 8.0))
+    ratio = statistics.median(ours / theirs for ours, theirs in turns)
+    ours, theirs = (statistics.median(side) for side in zip(*turns, strict=True))
+    table.add(name, f"{ours:,.0f}/s", ratio=ratio, against=f"{against} ({theirs:,.0f}/s)", at_least=at_least)
 
 
-def _rate(wrk: Program, port: int, script: Path, seconds: float) -> float:
-    command = [wrk.path, "-t1", "-c64", f"-d{_whole(seconds)}", "-s", str(script), f"http://127.0.0.1:{port}"]
-    found = subprocess.run(command, env=wrk.environment, capture_output=True, text=True, check=True, preexec_fn=servers.unpin).stdout
+def _rate(wrk: Program, port: int, script: Path, seconds: float, cores: set[int]) -> float:
+    """Requests a second; wrk has a thread for each of the cores that it may use."""
+    command = [wrk.path, f"-t{len(cores)}", "-c64", f"-d{max(1, round(seconds))}", "-s", str(script), f"http://127.0.0.1:{port}"]
+    found = subprocess.run(command, env=wrk.environment, capture_output=True, text=True, check=True, preexec_fn=partial(os.sched_setaffinity, 0, cores)).stdout
     if "Non-2xx" in found or "Socket errors" in found:
         raise RuntimeError(f"requests failed: {found}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", found)

@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "haneul" / "compiled.json"
 _GROUP = "haneul_compiled"
 _SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+# Calls between modules, and those of the interpreter, go straight and not through a table; arrays of arguments, which have a fixed length, are not guarded.
+_FLAGS = ("-fvisibility=hidden", "-fno-semantic-interposition", "-fno-plt", "-fno-stack-protector")
 
 
 def modules() -> list[str]:
@@ -39,8 +41,8 @@ def describe(paths: list[str]) -> dict[str, list[int | str]]:
 
 
 def digest(paths: list[str]) -> str:
-    """One hash over this interpreter and all sources."""
-    found = sha256(sys.version.encode())
+    """One hash over this interpreter, how it is compiled, and all sources."""
+    found = sha256(f"{sys.version} {_FLAGS}".encode())
     for path in paths:
         found.update(path.encode() + (ROOT / path).read_bytes())
     return found.hexdigest()
@@ -77,7 +79,7 @@ def build(paths: list[str]) -> None:
         options = ["--ignore-missing-imports", "--follow-imports=silent", f"--cache-dir={folder}/mypy"]
         extensions = mypycify([*options, *paths], opt_level="2", debug_level="0", target_dir=f"{folder}/c", group_name=_GROUP, multi_file=True)
         for one in extensions:
-            one.extra_compile_args.append("-fvisibility=hidden")  # Calls between modules go straight, not through a table.
+            one.extra_compile_args = [*one.extra_compile_args, *_FLAGS]
         os.chdir(folder)
         arguments = ["-q", "build_ext", "--build-lib", f"{folder}/lib", "--build-temp", f"{folder}/tmp"]
         setup(name="haneul-compiled", packages=[], ext_modules=extensions, script_args=arguments, cmdclass={"build_ext": Parallel})
