@@ -193,6 +193,9 @@ class EmbeddedStore(CommittedRows):
         announce(self._watchers, batch.order)
         batch.outcome.finish()
 
+    def under_way(self, key: bytes) -> bool:
+        return key in self._gathering.rows or (self._committing is not None and key in self._committing.rows)
+
     def watch(self, prefix: bytes, callback: Callable[[Sequence[bytes]], None]) -> Callable[[], None]:
         entry = (prefix, callback)
         self._watchers.append(entry)

@@ -78,6 +78,9 @@ class FollowingStore(CommittedRows):
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         raise Elsewhere
 
+    def under_way(self, key: bytes) -> bool:
+        raise Elsewhere
+
     def watch(self, prefix: bytes, callback: Callable[[Sequence[bytes]], None]) -> Callable[[], None]:
         entry = (prefix, callback)
         self._watchers.append(entry)

@@ -53,6 +53,9 @@ class Store(Reader, Protocol):
         `work` is synchronous and may be run again; its only effects are its writes.
         """
 
+    def under_way(self, key: bytes) -> bool:
+        """Whether a write of this key has been decided and is not durable yet."""
+
     def watch(self, prefix: bytes, callback: Callable[[Sequence[bytes]], None]) -> Callable[[], None]:
         """Call `callback` with the changed keys below `prefix` after each commit that changed any. Returns what ends it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from haneul.services.cloudwatch.service import CloudWatch
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodbstreams.service import DynamoDbStreams
 from tests.dynamodb.support import failure, make_table, n, s
+from tests.dynamodb.test_concurrency import call
 from tests.support.running import Running
 
 
@@ -62,17 +64,34 @@ def test_tables_report_conditions_that_failed_and_items_that_expired() -> None:
         failure(tables.execute_statement, Statement=f"UPDATE \"{name}\" SET v = 1 WHERE pk = 'a' AND v = 2")
         failure(tables.execute_statement, Statement=f"INSERT INTO \"{name}\" VALUE {{'pk': 'a'}}")
         running.advance("5m")
-        now = datetime.fromtimestamp(running.clock.now() // 10**9, UTC)
+        assert total(running, name, "ConditionalCheckFailedRequests") == 4
+        assert total(running, name, "TimeToLiveDeletedItemCount") == 2
 
-        def total(metric: str) -> float:
-            found = running.client("cloudwatch").get_metric_statistics(
-                Namespace="AWS/DynamoDB", MetricName=metric, Dimensions=[{"Name": "TableName", "Value": name}],
-                StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=1), Period=60, Statistics=["Sum"],
-            )["Datapoints"]  # fmt: skip
-            return float(sum(one["Sum"] for one in found))
 
-        assert total("ConditionalCheckFailedRequests") == 4
-        assert total("TimeToLiveDeletedItemCount") == 2
+def test_conflicts_are_counted_by_item() -> None:
+    """Each write, and each item of a transaction, that met another transaction is one in the table's TransactionConflict."""
+    with Running(services=[CloudWatch, DynamoDb]) as running:
+        name = make_table(running)
+        both = {"TransactItems": [{"Put": {"TableName": name, "Item": {"pk": s(key)}}} for key in "xy"]}
+
+        async def at_once() -> list[Any]:
+            calls = (("TransactWriteItems", both), ("TransactWriteItems", both), ("DeleteItem", {"TableName": name, "Key": {"pk": s("x")}}))
+            return await asyncio.gather(*[call(running, operation, **parameters) for operation, parameters in calls], return_exceptions=True)
+
+        done, *refused = running.run(at_once())
+        assert done == {} and len(refused) == 2
+        running.advance("5m")
+        assert total(running, name, "TransactionConflict") == 3
+
+
+def total(running: Running, table: str, metric: str) -> float:
+    """The sum of a table's metric over the last ten minutes."""
+    now = datetime.fromtimestamp(running.clock.now() // 10**9, UTC)
+    found = running.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/DynamoDB", MetricName=metric, Dimensions=[{"Name": "TableName", "Value": table}],
+        StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=1), Period=60, Statistics=["Sum"],
+    )["Datapoints"]  # fmt: skip
+    return float(sum(one["Sum"] for one in found))
 
 
 def test_errors_of_users_are_counted() -> None:

@@ -33,7 +33,8 @@ class _Write(NamedTuple):
 
 @operation("dynamodb:BatchWriteItem", authorized_inside=True)
 async def batch_write_item(call: Call, request: Shape) -> Shape:
-    """Up to 25 puts and deletes in several tables, without conditions. What is throttled comes back as UnprocessedItems, the rest is made.
+    """Up to 25 puts and deletes in several tables, without conditions. What is throttled, or belongs to a transaction under way, comes back as UnprocessedItems,
+    the rest is made.
 
     Raises the throttling error only when nothing could be written. (API Reference: "BatchWriteItem".)
     """
@@ -41,23 +42,33 @@ async def batch_write_item(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDb)
     writes = _plan(call, service, request)
 
+    throttled: list[_Write] = []
+
     def work(tx: Transaction) -> list[tuple[_Write, bytes | None, dict[str, int] | None]]:
-        done, refused = [], None
+        done, refused, held = [], None, False
+        throttled.clear()
         for one in writes:
             old_row = tx.get(one.row)
             old = row_item(old_row) if old_row is not None and not one.table.plain else None
             try:
+                service.ongoing.refuse(one.table, one.row)
                 done.append((one, old_row, service.put_row(tx, one.table, one.row, old_row, old, one.new_row, one.new)))
             except ServiceError as error:
-                if not is_throttling(error):
+                if is_throttling(error):
+                    throttled.append(one)
+                    refused = refused or error
+                elif error.code == "TransactionConflictException":
+                    held = True
+                else:
                     raise
-                refused = refused or error
-        if refused is not None and not done:
+        if refused is not None and not done and not held:
             raise refused
         return done
 
     done = await service.write(work, *{id(one.table): one.table for one in writes}.values(), operation="BatchWriteItem")
-    unprocessed = _unprocessed(service, writes, [one for one, _, _ in done])
+    for table in {id(one.table): one.table for one in throttled}.values():
+        service.capacity.count_throttled_request(table, "BatchWriteItem")
+    unprocessed = _unprocessed(writes, [one for one, _, _ in done])
     units: dict[str, tuple[Table, int, dict[str, int]]] = {}
     for one, old_row, by_index in done:
         table, spent, indexes = units.setdefault(one.name, (one.table, 0, {}))
@@ -78,16 +89,14 @@ async def batch_write_item(call: Call, request: Shape) -> Shape:
     return answer
 
 
-def _unprocessed(service: DynamoDb, writes: list[_Write], done: list[_Write]) -> dict[str, list[Shape]]:
-    """The requests that were throttled, as they came."""
+def _unprocessed(writes: list[_Write], done: list[_Write]) -> dict[str, list[Shape]]:
+    """The requests that were not carried out, as they came."""
     left: dict[str, list[Shape]] = {}
     if len(done) < len(writes):
         made = {id(one) for one in done}
-        throttled = [one for one in writes if id(one) not in made]
-        for one in throttled:
-            left.setdefault(one.name, []).append(one.request)
-        for table in {id(one.table): one.table for one in throttled}.values():
-            service.capacity.count_throttled_request(table, "BatchWriteItem")
+        for one in writes:
+            if id(one) not in made:
+                left.setdefault(one.name, []).append(one.request)
     return left
 
 

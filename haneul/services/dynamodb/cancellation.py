@@ -17,6 +17,7 @@ _CODES: Final = {
     "ItemCollectionSizeLimitExceededException": "ItemCollectionSizeLimitExceeded",
     "ProvisionedThroughputExceededException": "ProvisionedThroughputExceeded",
     "ThrottlingException": "ThrottlingError",
+    "TransactionConflictException": "TransactionConflict",
     "RequestLimitExceeded": "ThrottlingError",
 }
 

@@ -43,6 +43,7 @@ async def delete_item(call: Call, request: Shape) -> Shape:
     parse_old = condition is not None or not table.plain
 
     def work(tx: Transaction) -> tuple[bytes | None, dict[str, int] | None]:
+        service.ongoing.refuse(table, row)
         old_row = tx.get(row)
         old = row_item(old_row) if parse_old and old_row is not None else None
         if condition is not None:

@@ -56,6 +56,11 @@ def condition_failed(item: dict[str, Any] | None = None) -> ServiceError:
     return ServiceError("ConditionalCheckFailedException", "The conditional request failed", 400, fields={"Item": item} if item else None)
 
 
+def transaction_conflict() -> ServiceError:
+    """An item that belongs to a transaction under way."""
+    return ServiceError("TransactionConflictException", "Transaction is ongoing for the item", 400)
+
+
 def key_mismatch() -> ServiceError:
     """A key that is not of the table's schema."""
     return validation("The provided key element does not match the schema")

@@ -23,6 +23,7 @@ from haneul.services.dynamodb.history import backup_work
 from haneul.services.dynamodb.history.handlers import HANDLERS as HISTORY_HANDLERS
 from haneul.services.dynamodb.history.log import Logs
 from haneul.services.dynamodb.latency import Latencies, measured
+from haneul.services.dynamodb.ongoing import Ongoing
 from haneul.services.dynamodb.quirks import DYNAMODB
 from haneul.services.dynamodb.replication import revival, strong
 from haneul.services.dynamodb.replication.journal import LogPositions
@@ -54,6 +55,7 @@ class DynamoDb(Service):
         self.changes = ChangeLog(cloud.ids)
         self.capacity = Capacity(cloud, read_counts)
         self.reported: ReportedCapacity | None = None
+        self.ongoing = Ongoing(self.capacity)
         self.latencies = Latencies(cloud, self.stored_table, self.parsers)
         # What the service of the streams' own API reads from.
         self.streams = StoredStreams(cloud)

@@ -34,7 +34,7 @@ def digest(items: Any) -> bytes:
 def already_done(service: DynamoDb, tx: Transaction, call: Call, token: str, what: bytes) -> bool:
     """Whether the transaction was made before; if not, note that it is made now.
 
-    Raises IdempotentParameterMismatchException when the token was used for something else.
+    Raises IdempotentParameterMismatchException when the token was used for something else, TransactionInProgressException while its transaction is not yet durable.
     """
     now = call.now
     period = now // TOKEN_LIFE
@@ -49,6 +49,8 @@ def already_done(service: DynamoDb, tx: Transaction, call: Call, token: str, wha
                 "Request parameters do not match those of an earlier request with the same client token",
                 400,
             )
+        if service.cloud.store.under_way(place):
+            raise ServiceError("TransactionInProgressException", "The transaction with the given request token is already in progress.", 400)
         return True
     tx.put(place, (now + TOKEN_LIFE).to_bytes(8, "big") + what)
     if tx.get(bucket) is None:

@@ -54,6 +54,14 @@ async def transact_get(call: Call, service: DynamoDb, request: Shape, gets: list
     if len(set(placed)) != len(placed):
         raise validation("Transaction request cannot include multiple operations on one item")
     cancel_for(reasons)
+    for at, (table, place) in enumerate(zip(tables, rows)):
+        try:
+            service.ongoing.refuse(table, place)
+            if call.cloud.store.under_way(place):
+                raise service.ongoing.conflict(table)
+        except ServiceError as error:
+            reasons[at] = reason_or_raise(error)
+    cancel_for(reasons)
     with call.cloud.store.snapshot() as reader:
         found = [reader.get(row) for row in rows]
     if sum(row_size(row) for row in found if row is not None) > ANSWER_BYTES_MAX:

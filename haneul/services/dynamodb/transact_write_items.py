@@ -81,6 +81,7 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
     token = request.get("ClientRequestToken")
     what = digest(written) if token is not None else b""
     actions = _prepare(call, service, chosen)
+    rows = [action.row for action in actions]
 
     def work(tx: Transaction) -> list[_Done] | None:
         if token is not None and already_done(service, tx, call, token, what):
@@ -96,9 +97,13 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
                 except ServiceError as error:
                     reasons[at] = reason_or_raise(error)
         cancel_for(reasons)
+        service.ongoing.begin(rows, actions)
         return done
 
-    done = await service.write(work, *{id(action.table): action.table for action in actions}.values(), operation="TransactWriteItems")
+    try:
+        done = await service.write(work, *{id(action.table): action.table for action in actions}.values(), operation="TransactWriteItems")
+    finally:
+        service.ongoing.end(rows, actions)
     answer: Shape = {}
     mode = request.get("ReturnConsumedCapacity")
     if done is None or mode in ("TOTAL", "INDEXES"):
@@ -175,7 +180,7 @@ def _place(table: Table, kind: str, part: Shape, update: BoundUpdate | None) -> 
 
 
 def _check_conditions(service: DynamoDb, actions: list[_Action], old_rows: list[bytes | None]) -> list[Shape]:
-    """The reasons that are there before anything is done: actions that do not fit their tables, and all conditions that do not hold.
+    """The reasons that are there before anything is done: actions that do not fit their tables, items of other transactions under way, and conditions that do not hold.
 
     Each condition costs what its write would.
     """
@@ -184,10 +189,12 @@ def _check_conditions(service: DynamoDb, actions: list[_Action], old_rows: list[
         reason = NO_REASON
         if action.fault is not None:
             reason = reason_or_raise(action.fault)
-        elif action.condition is not None:
+        else:
             try:
-                charge = partial(charge_refused, service, action.table, action.row, old_row, _COST)
-                hold(action.condition, row_item(old_row) if old_row is not None else None, action.request, charge)
+                service.ongoing.refuse(action.table, action.row, actions)
+                if action.condition is not None:
+                    charge = partial(charge_refused, service, action.table, action.row, old_row, _COST)
+                    hold(action.condition, row_item(old_row) if old_row is not None else None, action.request, charge)
             except ServiceError as error:
                 reason = reason_or_raise(error)
         reasons.append(reason)

@@ -41,6 +41,7 @@ async def update_item(call: Call, request: Shape) -> Shape:
     check_update(table, update)
 
     def work(tx: Transaction) -> Updated:
+        service.ongoing.refuse(table, row)
         old_row = tx.get(row)
         if condition is not None:
             hold(condition, row_item(old_row) if old_row is not None else None, request, lambda: charge_refused(service, table, row, old_row))
