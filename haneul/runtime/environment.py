@@ -125,7 +125,8 @@ class Environment(Initialising):
             if self._companions and self._sandbox is not None:
                 await self._shut_down(self._sandbox, "spindown")
             self._kill()
-            await self._ended
+        if self._sandbox is not None:  # Alive until now, or on its way out already: a time-out, or want of memory.
+            await self.ended()
 
     async def ended(self) -> None:
         """Wait until the sandbox is gone, whoever ends it."""

@@ -58,11 +58,11 @@ class LogReader:
 
     def newest(self, position: int) -> tuple[list[Rows], int]:
         """All batches that are whole, from `position` on, and the position behind them. Raises Gap when there are later ones than can be reached."""
-        found = {at: (rows, end) for turn in (0, 1) for at, rows, end in self._walk(turn)}
+        found = {at: (content, end) for turn in (0, 1) for at, content, end in self._walk(turn)}
         batches: list[Rows] = []
         while position in found:
-            rows, position = found[position]
-            batches.append(rows)
+            content, position = found[position]
+            batches.append(_decode(content))
         if any(at > position for at in found):
             raise Gap(f"the log has rows of a later time, but none from position {position} on")
         return batches, position
@@ -76,8 +76,8 @@ class LogReader:
             if self._offset >= 0:
                 data = os.pread(self.files[self._turn], end - position, self._offset)
                 while (record := _record(data, taken, position)) is not None:
-                    rows, length = record
-                    batches.append(rows)
+                    content, length = record
+                    batches.append(_decode(content))
                     taken += length
                     position += length
                 self._offset += taken
@@ -105,15 +105,15 @@ class LogReader:
                 offset += end - at
         self._offset = -1
 
-    def _walk(self, turn: int) -> list[tuple[int, Rows, int]]:
-        """The whole records of one file, from its beginning: position, rows, and the position behind."""
+    def _walk(self, turn: int) -> list[tuple[int, bytes, int]]:
+        """The whole records of one file, from its beginning: position, rows as they were written, and the position behind."""
         file = self.files[turn]
         position, offset = _position(os.pread(file, _HEADER.size, 0)), 0
         data = os.pread(file, os.fstat(file).st_size, 0) if position >= 0 else b""
         found = []
         while (record := _record(data, offset, position)) is not None:
-            rows, length = record
-            found.append((position, rows, position + length))
+            content, length = record
+            found.append((position, content, position + length))
             offset += length
             position += length
         return found
@@ -202,8 +202,8 @@ def _position(head: bytes) -> int:
     return int(_HEADER.unpack(head)[0]) if len(head) == _HEADER.size and head != _BLANK else -1
 
 
-def _record(data: bytes, offset: int, position: int) -> tuple[Rows, int] | None:
-    """The rows of the record at `offset`, and its length, if it is whole and at `position`."""
+def _record(data: bytes, offset: int, position: int) -> tuple[bytes, int] | None:
+    """The rows of the record at `offset`, as they were written, and its length, if it is whole and at `position`."""
     if offset + _HEADER.size > len(data):
         return None
     at, length, checksum = _HEADER.unpack_from(data, offset)
@@ -212,7 +212,7 @@ def _record(data: bytes, offset: int, position: int) -> tuple[Rows, int] | None:
     content = data[offset + _HEADER.size : offset + _HEADER.size + length]
     if crc32(content, crc32(_MARKED.pack(at, length))) != checksum:
         return None
-    return _decode(content), _HEADER.size + length
+    return content, _HEADER.size + length
 
 
 def _write(file: int, data: bytes, offset: int) -> None:

@@ -50,12 +50,14 @@ def test_a_full_disk(process: Process) -> None:
     store = max(one.stat().st_size for one in (process.data_dir / "store").iterdir())
     limit(process, store + 60_000)
     sent, refusals = ["before"], 0
-    for number in range(60):
+    for number in range(400):  # The log's two files have room for some of them, for more the slower this machine is at the moment.
         body = f"{number}:".ljust(20_000, "y")
         if refused(sqs.send_message, QueueUrl=queue, MessageBody=body):
             refusals += 1
         else:
             sent.append(body)
+        if refusals > 5:
+            break
     assert refusals > 5
     assert refused(s3.put_object, Bucket="files", Key="during", Body=b"x" * 5_000_000)
     assert s3.get_object(Bucket="files", Key="before")["Body"].read() == _BODY
