@@ -138,6 +138,11 @@ def test_size(db: Any, simple: str, key: dict[str, Any], stored: str) -> None:
     assert holds(db, simple, key, f"size(kind_{stored}) >= :v", {":v": n(0)}) is (wanted is not None)
 
 
+def test_size_counts_in_utf_16(db: Any, simple: str, key: dict[str, Any]) -> None:
+    """A character beyond the basic plane is a pair of surrogates, and counts as two, as seen of the service; one of two or three bytes counts as one."""
+    assert holds(db, simple, key, "size(:text) = :v", {":text": s("é\U0001d11e€"), ":v": n(4)})
+
+
 @pytest.mark.parametrize(("stored", "asked"), PAIRS)
 def test_attribute_type(db: Any, simple: str, key: dict[str, Any], stored: str, asked: str) -> None:
     """The type is the one that it was stored with."""

@@ -86,10 +86,13 @@ def contains(value: Value | None, wanted: Value | None) -> bool:
 
 
 def size(value: Value | None) -> Value | None:
-    """What the function `size` gives: characters, bytes or elements; nothing for numbers, booleans and nulls."""
+    """What the function `size` gives: characters (a pair of surrogates counts as two), bytes or elements; nothing for numbers, booleans and nulls."""
     if value is None:
         return None
     kind = kind_of(value)
     if kind in ("N", "BOOL", "NULL"):
         return None
+    if kind == "S":
+        text: str = value["S"]
+        return {"N": str(len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2)}
     return {"N": str(len(b64decode(value["B"])) if kind == "B" else len(value[kind]))}
