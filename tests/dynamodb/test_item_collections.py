@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from haneul.services.dynamodb import item_collections
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.store.keys import prefix_range
-from tests.dynamodb.support import failure, index, make_table, s
+from tests.dynamodb.support import failure, index, invalid, make_table, s
 from tests.support.running import Running
 
 BIG = "x" * 990
@@ -38,6 +38,29 @@ def test_a_collection_has_a_limit(cloud: Running, table: str, monkeypatch: pytes
     db.put_item(TableName=table, Item={**item, "pk": s("other"), "sk": s("2")})
     db.put_item(TableName=table, Item={"pk": s("p"), "sk": s("0")})
     db.put_item(TableName=table, Item={**item, "sk": s("2")})
+
+
+def test_an_item_and_its_local_entries_share_400_kb(cloud: Running) -> None:
+    """The limit of an item is that of it and its entries in all local indexes together, whatever writes it; global indexes have entries of their own."""
+    db = cloud.client("dynamodb")
+    local = [index("all", "pk", "l"), index("some", "pk", "m", "INCLUDE", ["d"]), index("keys", "pk", "n", "KEYS_ONLY")]
+    more = {name: "S" for name in "glmn"}
+    name = make_table(cloud, range_type="S", more=more, LocalSecondaryIndexes=local, GlobalSecondaryIndexes=[index("global", "g")])
+    message = "Item size has exceeded the maximum allowed size"
+    key = {"pk": s("p"), "sk": s("1")}
+    largest = 200 * 1024 - (2 + 1 + 2 + 1) - (1 + 1 + 1 + 1) - 1  # The entry in `all` is as large as the item.
+    item = {**key, "g": s("g"), "l": s("l"), "d": s("x" * largest)}
+    db.put_item(TableName=name, Item=item)
+    over = {**item, "d": s("x" * (largest + 1))}
+    assert invalid(db.put_item, TableName=name, Item=over) == message
+    assert invalid(db.batch_write_item, RequestItems={name: [{"PutRequest": {"Item": over}}]}) == message
+    assert invalid(db.update_item, TableName=name, Key=key, UpdateExpression="SET m = l") == message
+    with pytest.raises(ClientError) as caught:
+        db.transact_write_items(TransactItems=[{"Put": {"TableName": name, "Item": over}}])
+    answer: Any = caught.value.response
+    assert answer["CancellationReasons"] == [{"Code": "ValidationError", "Message": message}]
+    assert db.get_item(TableName=name, Key=key)["Item"] == item
+    db.update_item(TableName=name, Key=key, UpdateExpression="REMOVE l SET d = :d", ExpressionAttributeValues={":d": s("x" * 400_000)})
 
 
 def test_the_estimate_is_exact_and_ends_at_nothing(cloud: Running, table: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.dynamodb.support import failure, invalid, make_table, n, s
+from tests.dynamodb.support import failure, index, invalid, make_table, n, s
 from tests.support.running import Running
 
 EVERYTHING = {
@@ -124,6 +124,27 @@ def test_expected_is_the_older_condition(db: Any, table: str) -> None:
 def test_items_that_are_refused(db: Any, table: str, item: dict[str, Any], message: str) -> None:
     """The service says what is wrong in these words."""
     assert invalid(db.put_item, TableName=table, Item=item) == message
+
+
+def test_keys_of_indexes_and_of_queries_have_the_same_sizes(cloud: Running, db: Any) -> None:
+    """2048 and 1024 bytes: values of an index's key in words of their own, and no query asks for what cannot be there."""
+    table = make_table(cloud, range_type="S", more={"g": "S", "h": "B"}, GlobalSecondaryIndexes=[index("global", "g", "h")])
+    key = {"pk": s("p"), "sk": s("s")}
+    start = "One or more parameter values were invalid: Size limit exceeded for Index Key"
+    for item, message in (
+        ({"g": s("é" * 1024 + "x")}, f"{start} g Actual Size: 2049 bytes Max Size: 2048 bytes IndexName: global"),
+        ({"h": {"B": b"x" * 1030}}, f"{start} h Actual Size: 1030 bytes Max Size: 1024 bytes IndexName: global"),
+    ):
+        assert invalid(db.put_item, TableName=table, Item={**key, **item}) == message
+        ((name, value),) = item.items()
+        change = {"UpdateExpression": f"SET {name} = :v", "ExpressionAttributeValues": {":v": value}}
+        assert invalid(db.update_item, TableName=table, Key=key, **change) == "The update expression attempted to update the secondary index key beyond allowed size limits"
+    db.put_item(TableName=table, Item={**key, "g": s("é" * 1024), "h": {"B": b"x" * 1024}})
+    for values, message in (
+        ({":p": s("x" * 2049), ":s": s("s")}, "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes"),
+        ({":p": s("p"), ":s": s("x" * 1025)}, "One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes"),
+    ):
+        assert invalid(db.query, TableName=table, KeyConditionExpression="pk = :p AND sk < :s", ExpressionAttributeValues=values) == message
 
 
 def test_the_largest_item(db: Any, table: str) -> None:

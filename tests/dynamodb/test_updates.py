@@ -124,6 +124,17 @@ def test_return_values(db: Any, table: str) -> None:
     assert shown["UPDATED_NEW"] == {"a": n(6), "m": {"M": {"x": n(5)}}, "q": n(1)}
 
 
+def test_what_was_removed_is_nothing_new(db: Any, table: str) -> None:
+    """UPDATED_NEW tells of an element of a list that was removed nothing, although the next one stands in its place then."""
+    key = {"pk": s("removed")}
+    db.put_item(TableName=table, Item={**key, "l": {"L": [n(1), n(2), n(3)]}, "a": n(1)})
+    shown = [
+        db.update_item(TableName=table, Key=key, UpdateExpression=expression, ReturnValues=wanted).get("Attributes")
+        for expression, wanted in (("REMOVE l[0]", "UPDATED_NEW"), ("REMOVE l[0]", "UPDATED_OLD"), ("SET b = a REMOVE l[0]", "UPDATED_NEW"))
+    ]
+    assert shown == [None, {"l": {"L": [n(2)]}}, {"b": n(1)}]
+
+
 def test_an_update_without_expression_makes_the_item(db: Any, table: str) -> None:
     """Only the key is there then."""
     db.update_item(TableName=table, Key={"pk": s("bare")})

@@ -51,6 +51,12 @@ def hashed(parts: bytes) -> bytes:
     return packed(blake2b(parts, digest_size=HASH_BYTES).digest())
 
 
+def _excess(kind: str, inner: str, limit: int) -> int:
+    """Bytes of a value of more than `limit`; 0 for a smaller one. Numbers are never too large."""
+    size = len(part(kind, inner)) if kind != "N" and len(inner) * 4 > limit else 0
+    return size if size > limit else 0
+
+
 class KeySchema:
     """The key of a table or an index: the attributes that are hashed, and those that sort.
 
@@ -141,7 +147,7 @@ class KeySchema:
             value = key.get(name)
             if value is None or kind not in value:
                 raise key_mismatch()
-            self._check_piece(name, kind, value[kind], at < len(self.hash_attributes))
+            self.check_piece(name, kind, value[kind], at < len(self.hash_attributes))
 
     def check_item(self, item: Item) -> None:
         """The key attributes within a whole item."""
@@ -151,16 +157,17 @@ class KeySchema:
                 raise invalid(f"Missing the key {name} in the item")
             if kind not in value:
                 raise invalid(f"Type mismatch for key {name} expected: {kind} actual: {kind_of(value)}")
-            self._check_piece(name, kind, value[kind], at < len(self.hash_attributes))
+            self.check_piece(name, kind, value[kind], at < len(self.hash_attributes))
 
     @staticmethod
-    def _check_piece(name: str, kind: str, inner: str, is_hash: bool) -> None:
+    def check_piece(name: str, kind: str, inner: str, is_hash: bool) -> None:
+        """One attribute of a key, or what a query compares it with: not empty, and of the size allowed."""
         if kind == "N":
             return
         if not inner:
             raise EmptyKeyValue(kind, after=f" Key: {name}")
         limit = HASH_KEY_BYTES_MAX if is_hash else RANGE_KEY_BYTES_MAX
-        if len(inner) * 4 > limit and len(part(kind, inner)) > limit:
+        if _excess(kind, inner, limit):
             if is_hash:
                 raise invalid(f"Size of hashkey has exceeded the maximum size limit of{HASH_KEY_BYTES_MAX} bytes")
             raise invalid(f"Aggregated size of all range keys has exceeded the size limit of {RANGE_KEY_BYTES_MAX} bytes")
@@ -178,7 +185,15 @@ class KeySchema:
                 if not inner:
                     before = "A value specified for a secondary index key is not supported. "
                     raise EmptyKeyValue(kind, before=before, after=f" IndexName: {index_name}, IndexKey: {name}")
-                self._check_piece(name, kind, inner, at < len(self.hash_attributes))
+                size = self.excess(name, inner)
+                if size:
+                    limit = HASH_KEY_BYTES_MAX if at < len(self.hash_attributes) else RANGE_KEY_BYTES_MAX
+                    raise invalid(f"Size limit exceeded for Index Key {name} Actual Size: {size} bytes Max Size: {limit} bytes IndexName: {index_name}")
+
+    def excess(self, name: str, inner: str) -> int:
+        """Bytes of a value that is larger than this attribute of the key may be; 0 for one that is not."""
+        at, kind = self.names.index(name), self.types[name]
+        return _excess(kind, inner, HASH_KEY_BYTES_MAX if at < len(self.hash_attributes) else RANGE_KEY_BYTES_MAX)
 
 
 def index_type_mismatch(name: str, expected: str, actual: str, index_name: str) -> Exception:

@@ -97,7 +97,7 @@ def check_conditions(source: Source, wanted: KeyConditions, start: Item | None) 
                 raise validation(f"Query condition missed key schema element: {name}")
             continue
         left -= 1
-        _check_one(condition, name, kind)
+        _check_one(condition, name, kind, at < hashes)
         # Only the last condition may be other than an equality.
         if open_end or (at < hashes and condition.operator != "EQ"):
             raise validation("Query key condition not supported")
@@ -118,17 +118,13 @@ def _check_gaps(schema: KeySchema, wanted: KeyConditions) -> None:
             before.append(name)
 
 
-def _check_one(condition: KeyCondition, name: str, kind: str) -> None:
+def _check_one(condition: KeyCondition, name: str, kind: str, is_hash: bool) -> None:
     if condition.operator not in _INDEXABLE:
         raise validation("Attempted conditional constraint is not an indexable operation")
     for value in condition.values:
         if kind not in value:
             raise invalid("Condition parameter type does not match schema type")
-        if not value[kind]:
-            what = "string" if kind == "S" else "binary"
-            raise validation(
-                f"One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {what} value. Key: {name}"
-            )
+        KeySchema.check_piece(name, kind, value[kind], is_hash)
     if condition.operator == "BEGINS_WITH" and kind == "N":
         raise invalid("ComparisonOperator BEGINS_WITH is not valid for N AttributeValue type")
 

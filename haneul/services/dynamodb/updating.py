@@ -88,6 +88,8 @@ def _check_result(table: Table, update: BoundUpdate, new: Item) -> None:
                 raise validation("The update expression attempted to update the secondary index key to unsupported type")
             if not value[wanted]:
                 raise EmptyKeyValue(wanted, before="The update expression attempted to update a secondary index key to a value that is not supported. ")
+            if index.key.excess(name, value[wanted]):
+                raise validation("The update expression attempted to update the secondary index key beyond allowed size limits")
     for index in table.indexes:
         index.key.check_index_values(new, index.name)
 
@@ -106,4 +108,6 @@ def returned(wanted: str, update: BoundUpdate | None, done: Updated) -> Item | N
         return item
     if update is None:
         return None
-    return projection(update.paths)(item) or None
+    # What was removed is not there afterwards, even where the next element of a list now has its place.
+    paths = update.paths if wanted == "UPDATED_OLD" else [change.parts for change in update.changes if change.action != "REMOVE"]
+    return projection(paths)(item) or None

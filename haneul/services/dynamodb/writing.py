@@ -9,11 +9,12 @@ import orjson
 
 from haneul.services.dynamodb import expiry
 from haneul.services.dynamodb.capacity import write_units
+from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.item_collections import grow_collection
 from haneul.services.dynamodb.replication import hook
 from haneul.services.dynamodb.rows import encode_row, row_size
 from haneul.services.dynamodb.table import Index, Table
-from haneul.services.dynamodb.values import Item, item_size
+from haneul.services.dynamodb.values import ITEM_BYTES_MAX, Item, item_size
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Reader, Transaction
 
@@ -45,6 +46,8 @@ def write_row(
     old_size = row_size(old_row) if old_row is not None else 0
     new_size = row_size(new_row) if new_row is not None else 0
     changes = [] if table.plain else _index_changes(tx, table, old_row, old, new_row, new)
+    if new is not None and table.collections is not None:
+        _check_local_entries(table, new_row, new, new_size)
     if cost and table.serving:
         units = cost * write_units(max(old_size, new_size))
         service.capacity.write(table, row, units, [(one.target, one.place, cost * one.units) for one in changes] if changes else ())
@@ -73,6 +76,18 @@ def write_row(
     if table.journal is not None:
         hook.record_write(service, tx, table, row, new_row, now)
     return {one.target.name: one.units for one in changes} if changes else None
+
+
+def _check_local_entries(table: Table, new_row: bytes | None, new: Item, size: int) -> None:
+    """An item and its entries in all local indexes share the limit of an item (Developer Guide: "Quotas in Amazon DynamoDB", Items)."""
+    indexes = table.local_indexes
+    if size * (1 + len(indexes)) <= ITEM_BYTES_MAX:
+        return  # No entry is larger than its item.
+    for index in indexes:
+        if index.key.has(new):
+            size += _entry_size(index, new_row, index.project(new))
+    if size > ITEM_BYTES_MAX:
+        raise validation("Item size has exceeded the maximum allowed size")
 
 
 class _IndexChange(NamedTuple):
