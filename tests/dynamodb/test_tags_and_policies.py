@@ -285,7 +285,7 @@ def test_policies_that_nobody_could_judge_by(cloud: Running, db: Any, change: di
 
 
 def test_root_can_mend_a_policy_that_locks_everybody_out(cloud: Running, db: Any) -> None:
-    """Even one that denies it (API Reference, "DeleteResourcePolicy"); a user cannot. Streams have no policies here, and not their table's."""
+    """Even one that denies it (API Reference, "DeleteResourcePolicy"); a user cannot. A table's policy is not that of its streams."""
     table = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
     arn = arn_of(table)
     deny = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": [arn, f"{arn}/*"]}]})
@@ -298,7 +298,37 @@ def test_root_can_mend_a_policy_that_locks_everybody_out(cloud: Running, db: Any
     stream = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
     db.put_resource_policy(ResourceArn=arn, Policy=deny)
     assert cloud.client("dynamodbstreams").describe_stream(StreamArn=stream)["StreamDescription"]["StreamArn"] == stream
-    assert failure(db.put_resource_policy, ResourceArn=stream, Policy=deny)[0] == "NotImplemented"
+
+
+def test_policies_of_streams(cloud: Running, db: Any) -> None:
+    """A stream's own policy lets another account read it and nothing else, and stays when the stream is switched off and its table deleted."""
+    table = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
+    stream = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    statement = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::222222222222:root"}, "Action": ["dynamodb:DescribeStream", "dynamodb:Get*"], "Resource": stream}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    other = cloud.client("dynamodbstreams", key="222222222222")
+    denied(other.describe_stream, StreamArn=stream)
+    assert failure(db.get_resource_policy, ResourceArn=stream)[0] == "PolicyNotFoundException"
+    for change, problem in (({"Action": "dynamodb:Scan"}, 'action names are invalid: "dynamodb:Scan"'), ({"Principal": "*"}, "grants unbounded access")):
+        assert problem in invalid(db.put_resource_policy, ResourceArn=stream, Policy=json.dumps({"Version": "2012-10-17", "Statement": [{**statement, **change}]}))
+    revision = db.put_resource_policy(ResourceArn=stream, Policy=policy)["RevisionId"]
+    db.put_item(TableName=table, Item={"pk": s("x")})
+    described = other.describe_stream(StreamArn=stream)["StreamDescription"]
+    iterator = other.get_shard_iterator(StreamArn=stream, ShardId=described["Shards"][0]["ShardId"], ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    assert other.get_records(ShardIterator=iterator)["Records"][0]["dynamodb"]["NewImage"] == {"pk": s("x")}
+    denied(cloud.client("dynamodb", key="222222222222").get_item, TableName=arn_of(table), Key={"pk": s("x")})
+    denied(cloud.client("dynamodb", key="222222222222").put_resource_policy, ResourceArn=stream, Policy=policy)
+    db.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
+    cloud.advance("1s")
+    db.delete_table(TableName=table)
+    cloud.advance("1s")
+    assert failure(db.put_resource_policy, ResourceArn=stream, Policy=policy, ExpectedRevisionId="NO_POLICY")[0] == "PolicyNotFoundException"
+    assert db.get_resource_policy(ResourceArn=stream)["RevisionId"] == revision
+    assert other.describe_stream(StreamArn=stream)["StreamDescription"]["StreamStatus"] == "DISABLED"
+    assert db.delete_resource_policy(ResourceArn=stream)["RevisionId"] == revision
+    denied(other.get_records, ShardIterator=iterator)
+    missing = stream.rpartition("/")[0] + "/2020-01-01T00:00:00.000"
+    assert failure(db.put_resource_policy, ResourceArn=missing, Policy=policy)[0] == "ResourceNotFoundException"
 
 
 def test_a_policy_that_shuts_its_author_out_has_to_be_confirmed(cloud: Running) -> None:

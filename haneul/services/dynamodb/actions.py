@@ -1,4 +1,4 @@
-"""Actions that the policy of a table may name (Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB": those on tables and indexes)."""
+"""Actions that the policies of tables and of streams may name (Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB")."""
 
 from __future__ import annotations
 
@@ -13,3 +13,4 @@ TABLE_ACTIONS = (
     *("UpdateGlobalTableSettings", "UpdateGlobalTableVersion", "UpdateItem", "UpdateKinesisStreamingDestination", "UpdateTable", "UpdateTableReplicaAutoScaling"),
     *("UpdateTimeToLive", "WriteDataForReplication"),
 )
+STREAM_ACTIONS = ("DeleteResourcePolicy", "DescribeStream", "GetRecords", "GetResourcePolicy", "GetShardIterator", "PutResourcePolicy")

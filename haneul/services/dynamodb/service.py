@@ -28,7 +28,7 @@ from haneul.services.dynamodb.quirks import DYNAMODB
 from haneul.services.dynamodb.replication import revival, strong
 from haneul.services.dynamodb.replication.journal import LogPositions
 from haneul.services.dynamodb.stream_source import StoredStreams
-from haneul.services.dynamodb.streams import ChangeLog
+from haneul.services.dynamodb.streams import ChangeLog, StreamRecord, stream_key, stream_place
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import TABLE_SPACE, TableRecord, table_key
 from haneul.services.dynamodb.throughput.enforcement import Capacity
@@ -47,6 +47,13 @@ class DynamoDb(Service):
 
     name = "dynamodb"
     quirks: ClassVar[Quirks] = DYNAMODB
+    absent: ClassVar[Mapping[str, str]] = {
+        "SearchVectors": "there are no vector indexes",
+        **dict.fromkeys(
+            ("StartBulkPutItems", "DescribeBulkOperation", "ListBulkOperations", "CancelBulkOperation"),
+            "items of S3 come into a new table by ImportTable; into a table that is there, a client writes them",
+        ),
+    }
     shared_reads = frozenset(("BatchGetItem", "GetItem", "Query", "Scan"))
 
     def __init__(self, cloud: Cloud) -> None:
@@ -172,10 +179,14 @@ class DynamoDb(Service):
         return arn.account, arn.region, table
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
-        """The policy attached to a table, which is that of its indexes, too."""
+        """The policy attached to a table, which is that of its indexes, too, or to a stream."""
         place = _table_with_policy(arn)
-        table = self.stored_table(place[0], place[1], place[2]) if place is not None else None
-        return (table.record.policy or None) if table is not None else None
+        if place is not None:
+            table = self.stored_table(place[0], place[1], place[2])
+            return (table.record.policy or None) if table is not None else None
+        stream = stream_place(arn)
+        raw = self.cloud.store.get(stream_key(*stream)) if stream is not None else None
+        return (decode(raw, StreamRecord).policy or None) if raw is not None else None
 
     def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
         """The tags of a table, which are those of its indexes, too. Streams and backups have none ("Using attribute-based access control with DynamoDB")."""
@@ -234,7 +245,7 @@ class DynamoDb(Service):
 
 @lru_cache(maxsize=4096)
 def _table_with_policy(arn: str) -> tuple[str, str, str] | None:
-    """Account, region and name of the table whose policy holds for a resource; a stream has one of its own."""
+    """Account, region and name of the table whose policy holds for a resource; streams have policies of their own."""
     found = parse_arn(arn)
     if found is None or not found.resource.startswith("table/") or "/stream/" in found.resource:
         return None

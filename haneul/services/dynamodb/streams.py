@@ -7,11 +7,13 @@ A stream is one shard. Its records lie in the order of their sequence numbers, w
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 import orjson
 
 from haneul.clock import HOUR, MILLISECOND, SECOND, Ids
+from haneul.core.arn import parse_arn
 from haneul.services.dynamodb.rows import row_body
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import CHANGE_SPACE, STREAM_SPACE, StreamSettings, TableRecord
@@ -45,6 +47,8 @@ class StreamRecord(msgspec.Struct):
     enabled: bool = True
     disabled_at: int = 0
     last_sequence: int = 0
+    policy: str = ""
+    policy_revision: str = ""
 
     @property
     def arn(self) -> str:
@@ -54,6 +58,14 @@ class StreamRecord(msgspec.Struct):
 def stream_key(account: str, region: str, table_name: str, label: str) -> bytes:
     """Where a stream's record lies."""
     return pack((STREAM_SPACE, account, region, table_name, label))
+
+
+@lru_cache(maxsize=4096)
+def stream_place(arn: str) -> tuple[str, str, str, str] | None:
+    """Account, region, table and label in a stream's ARN; None for another one."""
+    found = parse_arn(arn)
+    parts = found.resource.split("/") if found is not None and found.service == "dynamodb" else []
+    return (found.account, found.region, parts[1], parts[3]) if found is not None and len(parts) == 4 and (parts[0], parts[2]) == ("table", "stream") else None
 
 
 def changes_prefix(account: str, region: str, stream_id: str) -> bytes:

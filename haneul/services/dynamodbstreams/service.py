@@ -59,7 +59,7 @@ class DynamoDbStreams(Service):
         return cast("StreamSource", self.cloud.services["dynamodb"].streams)  # type: ignore[attr-defined]
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
-        """Streams are under the policy of their table."""
+        """Streams have policies of their own, which DynamoDB keeps."""
         return self.cloud.services["dynamodb"].resource_policy(call, arn)
 
 
