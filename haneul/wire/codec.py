@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -33,6 +34,8 @@ _KINDS: Final[dict[str, Callable[[ServiceModel, Quirks], Protocol]]] = {
 }
 
 GZIP_BYTES_MIN: Final = 1024
+# Named, and not with the weight 0, which means that it is not wanted (RFC 9110, "Accept-Encoding").
+_TAKES_GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)
 
 
 class ServiceCodec:
@@ -102,7 +105,7 @@ class ServiceCodec:
     def _finish(self, response: HttpResponse, request: HttpRequest) -> HttpResponse:
         body = response.body
         if isinstance(body, bytes):
-            if self._gzip_answers and len(body) >= GZIP_BYTES_MIN and "gzip" in request.headers.get("accept-encoding", ""):
+            if self._gzip_answers and len(body) >= GZIP_BYTES_MIN and _TAKES_GZIP.search(request.headers.get("accept-encoding", "")):
                 body = response.body = gzip.compress(body, 1, mtime=0)
                 response.headers["content-encoding"] = "gzip"
             if self._crc32:

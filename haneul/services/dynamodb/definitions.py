@@ -206,7 +206,9 @@ def check_used(attributes: dict[str, str], used: set[str]) -> None:
 
 
 def refuse_encryption(given: Shape | None) -> None:
-    """Encryption at rest with the service's own key is what every table has; keys of a KMS are not there."""
+    """Encryption at rest with the service's own key is what every table has; keys of a KMS are not there. The type AES256 is the model's only, not the service's."""
+    if given and given.get("SSEType") == "AES256":
+        raise invalid("SSEType AES256 is not supported")
     if given and (given.get("Enabled") or given.get("SSEType") == "KMS" or given.get("KMSMasterKeyId")):
         raise NotBuilt("SSESpecification with KMS keys")
 
