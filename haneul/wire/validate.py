@@ -116,14 +116,20 @@ class Compiler:
                 made.members.append(_Member(name, name[:1].lower() + name[1:], name in required, compiled))
         return made
 
-    def _list(self, shape: Shape) -> Check:
+    def _list(self, shape: Shape, *, within_map: bool = False) -> Check:
+        """`within_map`: what the list itself breaks is reported for the map whose value it is."""
         member = shape.member
         constraints = self._own(member) if member.type not in ("list", "structure", "map") else []
-        return _List(shape, self._own(shape), constraints, self.compile(member) if not constraints else None)
+        return _List(shape, [] if within_map else self._own(shape), constraints, self.compile(member) if not constraints else None)
 
     def _map(self, shape: Shape) -> Check:
-        of_values = self._own(shape.value) if shape.value.type not in ("list", "structure", "map") else []
-        return _Map(shape, self._own(shape), self._own(shape.key), of_values, self.compile(shape.value) if not of_values else None)
+        inner = shape.value
+        of_values = self._own(inner) if inner.type not in ("structure", "map") and inner.name not in self._opaque else []
+        if of_values:
+            check = self._list(inner, within_map=True) if inner.type == "list" else None
+        else:
+            check = self.compile(inner)
+        return _Map(shape, self._own(shape), self._own(shape.key), of_values, check)
 
 
 class _Member(NamedTuple):

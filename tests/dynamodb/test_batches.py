@@ -70,4 +70,6 @@ def test_batches_that_are_refused(db: Any, table: str) -> None:
     assert invalid(db.batch_write_item, RequestItems={table: [{"PutRequest": {"Item": {"a": n(1)}}}]}) == "The provided key element does not match the schema"
     assert failure(db.batch_write_item, RequestItems={"no-table": [put("x")], table: [put("half")]})[0] == "ResourceNotFoundException"
     assert "Item" not in db.get_item(TableName=table, Key={"pk": s("half")})
-    assert "Member must have length less than or equal to 25" in invalid(db.batch_write_item, RequestItems={table: [put(f"x{i}") for i in range(26)]})
+    lengths = "[Member must have length less than or equal to 25, Member must have length greater than or equal to 1]"
+    refused = f"at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: {lengths}"
+    assert invalid(db.batch_write_item, RequestItems={table: [put(f"x{i}") for i in range(26)]}).endswith(refused)

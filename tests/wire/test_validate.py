@@ -59,7 +59,7 @@ def test_paths_into_lists_structures_and_maps() -> None:
     message = words("kms", "TagResource", {"KeyId": "k", "Tags": [None]})
     assert message == "1 validation error detected: Value null at 'tags.1.member' failed to satisfy constraint: Member must not be null"
     message = words("lambda", "CreateEventSourceMapping", {"FunctionName": "f", "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": []}}})
-    assert "at 'selfManagedEventSource.endpoints.KAFKA_BOOTSTRAP_SERVERS.member' failed" in message
+    assert "Value '{KAFKA_BOOTSTRAP_SERVERS=[]}' at 'selfManagedEventSource.endpoints' failed to satisfy constraint: Map value must satisfy constraint: [" in message
 
 
 def test_constraints_of_elements_keys_and_values_are_reported_for_the_whole() -> None:
@@ -72,6 +72,10 @@ def test_constraints_of_elements_keys_and_values_are_reported_for_the_whole() ->
     assert "Value '{=v}' at 'tags' failed to satisfy constraint: Map keys must satisfy constraint: [Member must have length" in message
     message = words("logs", "TagLogGroup", {"logGroupName": "g", "tags": {"k": "x" * 257}})
     assert "Map value must satisfy constraint: [Member must have length less than or equal to 256" in message
+    assert words("dynamodb", "BatchWriteItem", {"RequestItems": {"abc": []}}) == (  # Lists as values, too.
+        "1 validation error detected: Value '{abc=[]}' at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: "
+        "[Member must have length less than or equal to 25, Member must have length greater than or equal to 1]"
+    )
 
 
 def test_secrets_are_not_shown() -> None:
