@@ -396,16 +396,39 @@ def test_metrics_tell_of_it(fresh_cloud: Running) -> None:
         db.put_item(TableName=table, Item={**kb(100, f"k{number}"), "g": s("g")})
     assert throttle(db.put_item, TableName=table, Item={"pk": s("a"), "g": s("g")})[0] == PROVISIONED
     batch = [{"PutRequest": {"Item": {"pk": s(key), "g": s("g")}}} for key in ("a", "b")] + [{"PutRequest": {"Item": {"pk": s("c")}}}]
-    db.batch_write_item(RequestItems={table: batch})
+    assert len(db.batch_write_item(RequestItems={table: batch})["UnprocessedItems"][table]) == 2
+    throttle(db.batch_write_item, RequestItems={table: batch[:2]})
     db.get_item(TableName=table, Key={"pk": s("c")})
+    insert = f"INSERT INTO \"{table}\" VALUE {{'pk': 'a', 'g': 'g'}}"
+    throttle(db.execute_statement, Statement=insert)
+    assert db.batch_execute_statement(Statements=[{"Statement": insert}])["Responses"][0]["Error"]["Code"] == "ProvisionedThroughputExceeded"
+    inserts = [{"Statement": insert.replace("'a'", f"'{key}'")} for key in "ab"]
+    assert failure(db.execute_transaction, TransactStatements=inserts)[0] == "TransactionCanceledException"
+    puts = [{"Put": {"TableName": name, "Item": {"pk": s("a"), "g": s("g")}}} for name in (make_table(fresh_cloud), table)]
+    assert failure(db.transact_write_items, TransactItems=puts)[0] == "TransactionCanceledException"
+    spent = provisioned(fresh_cloud)
+    db.put_item(TableName=spent, Item=kb(299))
+    for _ in range(4):
+        db.get_item(TableName=spent, Key={"pk": s("k")}, ConsistentRead=True)
+    gets = [{"Get": {"TableName": name, "Key": {"pk": s(key)}}} for name in (table, spent) for key in "kl"]
+    assert failure(db.transact_get_items, TransactItems=gets)[0] == "TransactionCanceledException"
+    select = f"SELECT * FROM \"{spent}\" WHERE pk = 'k'"
+    assert db.batch_execute_statement(Statements=[{"Statement": select}])["Responses"][0]["Error"]["Code"] == "ProvisionedThroughputExceeded"
     fresh_cloud.advance("1m")
     others = ("SuccessfulRequestLatency", "ProvisionedReadCapacityUnits", "ProvisionedWriteCapacityUnits")
     counted = {name[1:]: value for name, value in gathered.items() if name[0] == "AWS/DynamoDB" and table in name and name[1] not in others}
     assert counted.pop(("ConsumedWriteCapacityUnits", "by-g", table)) == counted.pop(("ConsumedWriteCapacityUnits", table)) - 1
     assert counted == {
-        ("ConsumedReadCapacityUnits", table): 0.5,
-        ("WriteThrottleEvents", "by-g", table): 3,
-        ("WriteProvisionedThroughputThrottleEvents", "by-g", table): 3,
+        ("ConsumedReadCapacityUnits", table): 4.5,
+        ("WriteThrottleEvents", "by-g", table): 10,
+        ("WriteProvisionedThroughputThrottleEvents", "by-g", table): 10,
         ("ThrottledRequests", "PutItem", table): 1,
+        # Not the batch of which something was written; and transactions once, where they found nothing left.
         ("ThrottledRequests", "BatchWriteItem", table): 1,
+        ("ThrottledRequests", "ExecuteStatement", table): 1,
+        ("ThrottledRequests", "BatchExecuteStatement", table): 1,
+        ("ThrottledRequests", "ExecuteTransaction", table): 1,
+        ("ThrottledRequests", "TransactWriteItems", table): 1,
     }
+    requests = {name[2]: value for name, value in gathered.items() if name[1] == "ThrottledRequests" and spent in name}
+    assert requests == {"TransactGetItems": 1, "BatchExecuteStatement": 1}

@@ -62,6 +62,7 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
     capacities = []
     size = 0
     refused: ServiceError | None = None
+    throttled: list[Table] = []
     processed = 0
     store = call.cloud.store
     for name, part, table, rows in plans:
@@ -78,7 +79,7 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
                 service.capacity.read(table, row, cost)
             except ServiceError as error:
                 refused = refused or error
-                service.capacity.count_throttled(error, table, "BatchGetItem")
+                throttled.append(table)
                 unprocessed.setdefault(name, {**{k: v for k, v in part.items() if k != "Keys"}, "Keys": []})["Keys"].append(key)
                 continue
             processed += 1
@@ -89,6 +90,7 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
         joined = b"[%b]" % b",".join(bodies)
         responses[name] = splice(joined) if call.http is not None else orjson.loads(joined)
         capacities.append(consumed(request.get("ReturnConsumedCapacity"), name, halves / 2))
+    service.capacity.count_parts(throttled, asked, "BatchGetItem")
     if refused is not None and not processed:
         raise refused
     answer: Shape = {"Responses": responses, "UnprocessedKeys": unprocessed}

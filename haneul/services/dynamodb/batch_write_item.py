@@ -65,9 +65,10 @@ async def batch_write_item(call: Call, request: Shape) -> Shape:
             raise refused
         return done
 
-    done = await service.write(work, *{id(one.table): one.table for one in writes}.values(), operation="BatchWriteItem")
-    for table in {id(one.table): one.table for one in throttled}.values():
-        service.capacity.count_throttled_request(table, "BatchWriteItem")
+    try:
+        done = await service.write(work, *{id(one.table): one.table for one in writes}.values())
+    finally:
+        service.capacity.count_parts([one.table for one in throttled], len(writes), "BatchWriteItem")
     unprocessed = _unprocessed(writes, [one for one, _, _ in done])
     units: dict[str, tuple[Table, int, dict[str, int]]] = {}
     for one, old_row, by_index in done:

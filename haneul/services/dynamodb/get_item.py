@@ -37,7 +37,7 @@ async def get_item(call: Call, request: Shape) -> Shape:
     answer: Shape = {}
     if found is not None:
         answer["Item"] = shown(call, found, project)
-    capacity = read_capacity(service, table, request, row_size(found) if found is not None else 0, row)
+    capacity = read_capacity(service, table, request, row_size(found) if found is not None else 0, row, call.operation.name)
     if capacity is not None:
         answer["ConsumedCapacity"] = capacity
     return answer

@@ -145,12 +145,12 @@ def checked_key(request: Shape) -> Item:
 # ---- answers
 
 
-def read_capacity(service: DynamoDb, table: Table, request: Shape, size: int, row: bytes = b"", *, transactional: bool = False) -> Shape | None:
-    """Charge a read of `size` bytes of the item at `row`, or raise the throttling error; the ConsumedCapacity to show."""
-    halves = read_half_units(size, request.get("ConsistentRead", False)) if not transactional else 2 * read_half_units(size, True)
-    service.capacity.read(table, row, halves, "GetItem")
+def read_capacity(service: DynamoDb, table: Table, request: Shape, size: int, row: bytes, operation: str) -> Shape | None:
+    """Charge a read of `size` bytes of the item at `row` to `operation`, or raise the throttling error; the ConsumedCapacity to show."""
+    halves = read_half_units(size, request.get("ConsistentRead", False))
+    service.capacity.read(table, row, halves, operation)
     mode = request.get("ReturnConsumedCapacity")
-    return consumed(mode, request["TableName"], halves / 2, kind="Read" if transactional else None) if mode is not None else None
+    return consumed(mode, request["TableName"], halves / 2) if mode is not None else None
 
 
 def write_units_of(old_row: bytes | None, new_row: bytes | None) -> int:

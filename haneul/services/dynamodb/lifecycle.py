@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from haneul.clock import MILLISECOND
+from haneul.clock import MILLISECOND, SECOND
 from haneul.services.dynamodb import expiry
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.rows import row_item
@@ -32,6 +32,8 @@ DROP = "dynamodb-drop"
 EXPIRY_OFF = "dynamodb-expiry-off"
 PURGE = "dynamodb-purge"
 _CHUNK = 250
+# How long the filling of an index waits for write capacity.
+_FILL_PAUSE = SECOND
 
 Payload = dict[str, Any]
 
@@ -85,47 +87,63 @@ async def settle(service: DynamoDb, payload: Payload) -> None:
     await service.cloud.store.transact(work)
 
 
+class _Filled(NamedTuple):
+    """How far an index has come: the row with which it goes on (nothing when it has all of them), how many it has seen now, and whether it has to wait."""
+
+    cursor: bytes
+    seen: int
+    waits: bool
+
+
 async def fill(service: DynamoDb, payload: Payload) -> None:
-    """Give a new index its entries of the items that were there before it, a chunk at a time, telling CloudWatch how far it is."""
-    cursor: bytes = b""
-    done = 0
+    """Give a new index its entries of the items that were there before it, a chunk at a time and at the pace of its write capacity, telling CloudWatch how far it is."""
+    cursor: bytes = payload.get("cursor", b"")
+    done: int = payload.get("done", 0)
     while True:
 
-        def work(tx: Transaction, cursor: bytes = cursor) -> tuple[bytes | None, int] | None:
+        def work(tx: Transaction, cursor: bytes = cursor, done: int = done) -> _Filled | None:
             record = read_record(tx, payload)
             entry = record.find_index(payload["index"]) if record is not None else None
             if record is None or entry is None or entry.id != payload["index_id"] or entry.status != "CREATING":
                 return None
-            table = Table(record)
-            index = table.index(entry.name)
-            assert index is not None
-            start, end = prefix_range(table.prefix)
             if not entry.backfilling:
                 # Its resources are there: the table is ACTIVE again while the index is filled.
                 entry.backfilling = True
                 if record.status == "UPDATING" and not changes_indexes(record):
                     record.status = "ACTIVE"
                 write_record(tx, record)
-            rows = tx.range(cursor or start, end, _CHUNK)
-            for _, row in rows:
-                put_index_entry(tx, table, index, row, row_item(row))
-            if len(rows) == _CHUNK:
-                return rows[-1][0] + b"\x00", len(rows)
-            entry.backfilling = False
-            entry.status = "ACTIVE"
-            if record.status == "UPDATING" and not changes_indexes(record):
-                record.status = "ACTIVE"
-            write_record(tx, record)
-            return None, len(rows)
+            found = _fill_chunk(service, tx, record, entry.name, cursor)
+            if found.waits:
+                again = {**payload, "cursor": found.cursor, "done": done + found.seen}
+                service.cloud.outbox.put(tx, FILL, again, due=service.cloud.clock.now() + _FILL_PAUSE)
+            if not found.cursor:
+                entry.backfilling = False
+                entry.status = "ACTIVE"
+                if record.status == "UPDATING" and not changes_indexes(record):
+                    record.status = "ACTIVE"
+                write_record(tx, record)
+            return found
 
         found = await service.cloud.store.transact(work)
         if found is None:
             return
-        done += found[1]
-        _report_progress(service, payload, done, found[0] is None)
-        if found[0] is None:
+        done += found.seen
+        _report_progress(service, payload, done, not found.cursor)
+        if found.waits or not found.cursor:
             return
-        cursor = found[0]
+        cursor = found.cursor
+
+
+def _fill_chunk(service: DynamoDb, tx: Transaction, record: TableRecord, name: str, cursor: bytes) -> _Filled:
+    table = Table(record)
+    index = table.index(name)
+    assert index is not None
+    start, end = prefix_range(table.prefix)
+    rows = tx.range(cursor or start, end, _CHUNK)
+    for seen, (key, row) in enumerate(rows):
+        if not put_index_entry(service, tx, table, index, row, row_item(row)):
+            return _Filled(key, seen, True)
+    return _Filled(rows[-1][0] + b"\x00" if len(rows) == _CHUNK else b"", len(rows), False)
 
 
 def _report_progress(service: DynamoDb, payload: Payload, done: int, complete: bool) -> None:

@@ -56,7 +56,7 @@ async def put_item(call: Call, request: Shape) -> Shape:
             hold(condition, old, request, lambda: charge_refused(service, table, row, old_row))
         return old_row, service.put_row(tx, table, row, old_row, old, new_row, item)
 
-    old_row, by_index = await service.write(work, table, operation="PutItem")
+    old_row, by_index = await service.write(work, table, operation=call.operation.name)
     answer: Shape = {}
     if wanted == "ALL_OLD" and old_row is not None:
         answer["Attributes"] = shown(call, old_row, None)

@@ -200,14 +200,15 @@ class DynamoDb(Service):
     # ---- items
 
     async def write(self, work: Callable[[Transaction], T], *tables: Table, operation: str = "") -> T:
-        """Carry out a transaction that changes items of `tables`, and wake who waits for their streams. `operation` names the request that is throttled."""
+        """Carry out a transaction that changes items of `tables`, and wake who waits for their streams. `operation` names the request that is
+        throttled, if it is one item that it writes."""
         everywhere = [table for table in tables if table.journal is not None and table.journal.strong]
         try:
             result = await self.cloud.store.transact(strong.guarded(self, work, everywhere) if everywhere else work)
         except ServiceError as error:
             if error.code == "ConditionalCheckFailedException":
                 self.capacity.count(tables[0], "ConditionalCheckFailedRequests")
-            else:
+            elif operation:
                 self.capacity.count_throttled(error, tables[0], operation)
             raise
         for table in tables:

@@ -101,7 +101,10 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
         return done
 
     try:
-        done = await service.write(work, *{id(action.table): action.table for action in actions}.values(), operation="TransactWriteItems")
+        done = await service.write(work, *{id(action.table): action.table for action in actions}.values())
+    except ServiceError as error:
+        service.capacity.count_cancelled([action.table for action in actions], error.fields.get("CancellationReasons", []), call.operation.name)
+        raise
     finally:
         service.ongoing.end(rows, actions)
     answer: Shape = {}
@@ -241,7 +244,7 @@ def _repeated(call: Call, service: DynamoDb, actions: list[_Action], mode: str |
     def spend(at: int, action: _Action) -> int:
         row = call.cloud.store.get(action.row)
         halves = _COST * read_half_units(row_size(row) if row is not None else 0, True)
-        service.capacity.read(action.table, action.row, halves, "TransactWriteItems")
+        service.capacity.read(action.table, action.row, halves, call.operation.name)
         return halves
 
     capacities = []

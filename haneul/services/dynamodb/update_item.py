@@ -47,7 +47,7 @@ async def update_item(call: Call, request: Shape) -> Shape:
             hold(condition, row_item(old_row) if old_row is not None else None, request, lambda: charge_refused(service, table, row, old_row))
         return update_row(service, tx, table, row, key, update, old_row)
 
-    done = await service.write(work, table, operation="UpdateItem")
+    done = await service.write(work, table, operation=call.operation.name)
     answer: Shape = {}
     attributes = returned(request.get("ReturnValues", "NONE"), update, done)
     if attributes is not None:

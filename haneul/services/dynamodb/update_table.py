@@ -206,7 +206,9 @@ class _Update:
         updates = self.request.get("GlobalSecondaryIndexUpdates", ())
         attributes = definitions.attribute_definitions(self.request.get("AttributeDefinitions"))
         online = [update for update in updates if update.get("Create") or update.get("Delete")]
-        if len(online) > _INDEX_CHANGES_MAX:
+        named = {(update.get("Create") or update["Delete"])["IndexName"] for update in online}
+        being_filled = sum(index.backfilling and index.status == "CREATING" and index.name not in named for index in self.record.indexes)
+        if online and len(online) + being_filled > _INDEX_CHANGES_MAX:
             raise limit_exceeded("Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
         actions: dict[str, Callable[[Shape, dict[str, str]], None]] = {
             "Update": self.update_index,
@@ -219,12 +221,13 @@ class _Update:
                     action(update[kind], attributes)
 
     def find_global(self, name: str, doing: str) -> IndexRecord:
+        """An index that may be updated or deleted: that is one that is ACTIVE, or being filled."""
         index = self.record.find_index(name)
         if index is None:
             raise _index_not_found(self.record.name, name)
         if not index.is_global:
             raise validation(f"Cannot {doing} an index that is not a GlobalSecondaryIndex: {name}")
-        if index.status != "ACTIVE":
+        if index.status != "ACTIVE" and not (index.status == "CREATING" and index.backfilling):
             raise in_use(f"Attempt to change a resource which is still in use: Index: {name} is being changed")
         return index
 
@@ -238,7 +241,8 @@ class _Update:
             self.provision(index, throughput)
         set_maximums(index, wanted, region=self.record.region, on_demand=self.record.on_demand)
         set_warm(self.record, index, wanted, made=False)
-        index.status = "UPDATING"
+        if index.status == "ACTIVE":
+            index.status = "UPDATING"
 
     def create_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
         record = self.record

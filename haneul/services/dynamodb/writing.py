@@ -156,17 +156,20 @@ def _entry_size(index: Index, row: bytes | None, part: Item | None) -> int:
     return row_size(row) if index.included is None and row is not None else item_size(part)
 
 
-def put_index_entry(tx: Transaction, table: Table, index: Index, row: bytes, item: Item) -> None:
-    """Give an index its entry of an item that was there before the index was."""
+def put_index_entry(service: DynamoDb, tx: Transaction, table: Table, index: Index, row: bytes, item: Item) -> bool:
+    """Give an index its entry of an item that was there before the index was; False when the index has no capacity left for it now."""
     if not index.key.has(item):
-        return
+        return True
     entry = index.row(item)
     if tx.get(entry) is not None:
-        return
+        return True
     part = index.project(item)
     size = _entry_size(index, row, part)
+    if not service.capacity.fill(table, index, entry, write_units(size)):
+        return False
     tx.put(entry, row if index.included is None else encode_row(size, orjson.dumps(part)))
     add_count(tx, index_count_key(table, index), 1, size)
+    return True
 
 
 # ---- counts of items and bytes

@@ -7,7 +7,7 @@ partitions; what on-demand tables have grown to is kept with the table (`warm_re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
@@ -21,6 +21,8 @@ from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
 _CLOSED_MAX: Final = 10_000
+# Why a transaction was cancelled, when it was for capacity.
+_CANCELLED: Final = frozenset(("ProvisionedThroughputExceeded", "ThrottlingError"))
 
 Sizes = Callable[[Reader, Table], dict[str, tuple[int, int]]]
 Entry = tuple[Index, bytes, int]
@@ -159,6 +161,21 @@ class Capacity:
         if flow.take(now, own, row) or grown:
             self._grown(table)
 
+    def fill(self, table: Table, index: Index, entry: bytes, units: int) -> bool:
+        """Charge an entry that a new index gets of an item that was there before it; False, and nothing charged, when it must wait.
+
+        Filling shares the index's writes with those of the table (Developer Guide: "Managing global secondary indexes in DynamoDB").
+        """
+        flow, now = self._of(table).indexes[index.name].writes, self._clock.now()
+        limit = flow.blocked(now, entry)
+        if limit and self.enforced:
+            self._count_event(flow, limit)
+            return False
+        self._use(table, "WriteUnits", units)
+        if flow.take(now, units, entry):
+            self._grown(table)
+        return True
+
     # ---- throttling
 
     def _let_in(self, flow: Flow, now: int, place: bytes) -> None:
@@ -168,15 +185,36 @@ class Capacity:
 
     def _refuse(self, flow: Flow, limit: str) -> ServiceError:
         """The error of a request that exceeds a limit. It is counted as an event of throttling."""
-        kind = "Write" if flow.is_write else "Read"
-        for name in (f"{kind}ThrottleEvents", f"{kind}{limit}ThrottleEvents"):
-            self._cloud.metrics.add(*flow.place, NAMESPACE, name, flow.dimensions)
+        self._count_event(flow, limit)
         return flow.refusal(limit)
+
+    def _count_event(self, flow: Flow, limit: str) -> None:
+        """Count that something was throttled. Writes to an index that is being added to its table have a metric of their own."""
+        kind = "Write" if flow.is_write else "Read"
+        names = ("OnlineIndexThrottleEvents",) if flow.being_filled else (f"{kind}ThrottleEvents", f"{kind}{limit}ThrottleEvents")
+        for name in names:
+            self._cloud.metrics.add(*flow.place, NAMESPACE, name, flow.dimensions)
 
     def count_throttled(self, error: ServiceError, table: Table, operation: str) -> None:
         """Count a request of `operation` that ended in an error, if that was throttling."""
-        if error.code in CODES or _throttled_within(error):
+        if error.code in CODES:
             self.count_throttled_request(table, operation)
+
+    def count_parts(self, throttled: Sequence[Table], asked: int, operation: str) -> None:
+        """Count a batch of which these parts were throttled: as a throttled request it counts only when nothing of it was let in.
+
+        (Developer Guide: "DynamoDB metrics", ThrottledRequests.)
+        """
+        for table in {id(table): table for table in throttled}.values():
+            if len(throttled) == asked:
+                self.count_throttled_request(table, operation)
+            else:
+                self.close_to_others(table.record.id, self._clock.now())
+
+    def count_cancelled(self, tables: Sequence[Table], reasons: Sequence[dict[str, Any]], operation: str) -> None:
+        """Count a transaction once for each table with an action that was throttled. `tables` and `reasons` are those of its actions."""
+        throttled = [table for table, reason in zip(tables, reasons) if reason["Code"] in _CANCELLED]
+        self.count_parts(throttled, len(throttled), operation)
 
     def count_refused(self, account: str, region: str, error: ServiceError) -> None:
         """Count a request that was answered with 400, but for those that metrics of their own count (Developer Guide: "DynamoDB metrics", UserErrors)."""
@@ -222,11 +260,6 @@ class Capacity:
             tx.put(place, encode(record))
 
         await self._cloud.store.transact(work)
-
-
-def _throttled_within(error: ServiceError) -> bool:
-    """Whether a transaction was cancelled because of capacity."""
-    return any(reason["Code"] in ("ThrottlingError", "ProvisionedThroughputExceeded") for reason in error.fields.get("CancellationReasons", ()))
 
 
 def is_throttling(error: ServiceError) -> bool:

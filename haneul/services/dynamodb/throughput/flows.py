@@ -52,6 +52,7 @@ class Flow:
         "_maximum",
         "_own",
         "_partitions",
+        "being_filled",
         "dimensions",
         "is_write",
         "peak",
@@ -67,6 +68,8 @@ class Flow:
         self._halves = 1 if is_write else 2
         self._partitions = partitions
         self._consumed = consumed
+        # Whether these are the writes of an index that is being added to its table, which metrics of their own count.
+        self.being_filled = False
         self.settings = settings
         self._own: Bucket
         self._limit = ""
@@ -98,6 +101,10 @@ class Flow:
             self.peak.warm = max(self.peak.warm, settings.warm * self._halves)
         if settings.maximum != before.maximum:
             self._maximum = Bucket(settings.maximum * self._halves, SECOND) if settings.maximum is not None else None
+
+    def report_to(self, consumed: Series, *, being_filled: bool) -> None:
+        """Where consumption is reported from now on."""
+        self._consumed, self.being_filled = consumed, being_filled
 
     @property
     def on_demand(self) -> bool:

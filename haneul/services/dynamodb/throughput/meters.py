@@ -25,10 +25,11 @@ def settings_of(record: TableRecord, holder: TableRecord | IndexRecord) -> tuple
 class Meter:
     """Reads and writes of one table or global index."""
 
-    __slots__ = ("id", "partitions", "reads", "writes")
+    __slots__ = ("_cloud", "id", "partitions", "reads", "writes")
 
     def __init__(self, cloud: Cloud, record: TableRecord, holder: TableRecord | IndexRecord, prefix: bytes, size: int, collection_parts: int) -> None:
         index = holder if isinstance(holder, IndexRecord) else None
+        self._cloud = cloud
         self.id = holder.id
         dimensions: tuple[tuple[str, str], ...] = (("TableName", record.name),)
         arn = record.arn
@@ -48,6 +49,14 @@ class Meter:
             )
             for kind, is_write, settings in (("Read", False, reads), ("Write", True, writes))
         )
+        self._report(record, holder)
+
+    def _report(self, record: TableRecord, holder: TableRecord | IndexRecord) -> None:
+        """While an index is being added to a table, what is written to it is counted apart (Developer Guide: "DynamoDB metrics", OnlineIndexConsumedWriteCapacity)."""
+        being_filled = isinstance(holder, IndexRecord) and holder.status == "CREATING"
+        if being_filled != self.writes.being_filled:
+            name = "OnlineIndexConsumedWriteCapacity" if being_filled else "ConsumedWriteCapacityUnits"
+            self.writes.report_to(self._cloud.metrics.series(record.account, record.region, NAMESPACE, name, self.writes.dimensions), being_filled=being_filled)
 
     def change(self, record: TableRecord, holder: TableRecord | IndexRecord, now: int) -> None:
         """The table was updated."""
@@ -55,6 +64,7 @@ class Meter:
         self.reads.change(reads, now)
         self.writes.change(writes, now)
         self.partitions.grow(_count(record, reads, writes))
+        self._report(record, holder)
 
     def grow(self) -> tuple[int, int]:
         """Partitions for what the table is ready for now; that, in units a second."""
