@@ -182,3 +182,57 @@ def test_customized_metrics_are_followed(scaled: Running) -> None:
             if units(scaled) != before:
                 break
         assert units(scaled) == 2 * before
+
+
+def test_a_table_on_demand_is_left_alone(scaled: Running) -> None:
+    """Because its settings are kept for when it is provisioned again, and until then there is nothing that could be scaled, nor anything that fails."""
+    follow(scaled)
+    minutes(scaled, 3, 10)
+    tables = scaled.client("dynamodb")
+    tables.update_table(TableName="tab", BillingMode="PAY_PER_REQUEST")
+    minutes(scaled, 5, 30)
+    assert [one["StatusCode"] for one in activities(scaled)] == ["Successful"]
+    tables.update_table(TableName="tab", BillingMode="PROVISIONED", ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 6})
+    assert minutes(scaled, 3, 30)[-1] == 40
+
+
+def test_all_policies_must_be_ready_before_capacity_goes_in(scaled: Running) -> None:
+    """Because availability comes first: one policy is enough to scale out, but in only when all agree, and then to what the most careful one wants."""
+    follow(scaled)
+    scaling, metrics = scaled.client("application-autoscaling"), scaled.client("cloudwatch")
+
+    def follow_load(**more: bool) -> None:
+        settings = {"TargetValue": 10, "CustomizedMetricSpecification": {"Namespace": "Mine", "MetricName": "Load", "Statistic": "Average"}, **more}
+        scaling.put_scaling_policy(**WRITES, PolicyName="load", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=settings)
+
+    def loaded(count: int, load: float, units_per_second: float) -> list[int]:
+        seen = [units(scaled)]
+        for _ in range(count):
+            metrics.put_metric_data(Namespace="Mine", MetricData=[{"MetricName": "Load", "Value": load}])
+            seen += minutes(scaled, 1, units_per_second)
+        return list(dict.fromkeys(seen))
+
+    follow_load()
+    assert loaded(4, 9.5, 14) == [5, 20]
+    assert loaded(25, 9.5, 3) == [20]
+    assert loaded(15, 8, 3) == [20, 16]
+    follow_load(DisableScaleIn=True)
+    assert loaded(2, 9.5, 3)[-1] == 5
+
+
+def test_activities_that_scale_nothing_are_shown_to_who_asks(scaled: Running) -> None:
+    """Because an alarm that lasts at a target's limit is noted, once, but is no activity like the others."""
+    follow(scaled, high=10)
+    minutes(scaled, 6, 20)
+    assert len(activities(scaled)) == 1
+    describe = scaled.client("application-autoscaling").describe_scaling_activities
+    first, second = describe(ServiceNamespace="dynamodb", IncludeNotScaledActivities=True)["ScalingActivities"]
+    assert (first["Description"], first["StatusCode"], first["NotScaledReasons"]) == (
+        "Attempting to scale due to alarm triggered",
+        "Failed",
+        [{"Code": "AlreadyAtMaxCapacity", "MaxCapacity": 10}],
+    )
+    assert first["Cause"] == second["Cause"] and "NotScaledReasons" not in second
+    minutes(scaled, 40, 1)
+    newest = describe(ServiceNamespace="dynamodb", IncludeNotScaledActivities=True)["ScalingActivities"][0]
+    assert newest["NotScaledReasons"] == [{"Code": "AlreadyAtMinCapacity", "MinCapacity": 5}]

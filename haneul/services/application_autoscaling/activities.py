@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from haneul.clock import DAY
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
 from haneul.core.paging import make_token, read_token
 from haneul.services.application_autoscaling.errors import invalid, invalid_token
@@ -31,11 +30,9 @@ def find_activity(reader: Reader, place: Place, started_at: int, activity_id: st
     return decode(value, Activity) if value is not None else None
 
 
-@operation("application-autoscaling:DescribeScalingActivities", partial="IncludeNotScaledActivities")
+@operation("application-autoscaling:DescribeScalingActivities")
 async def describe_scaling_activities(call: Call, request: Shape) -> Shape:
-    """Activities of the last six weeks, the newest of each target first."""
-    if request.get("IncludeNotScaledActivities"):
-        raise NotBuilt("the parameter IncludeNotScaledActivities of application-autoscaling:DescribeScalingActivities")
+    """Activities of the last six weeks, the newest of each target first; those that scaled nothing only when they are asked for."""
     if "ScalableDimension" in request and "ResourceId" not in request:
         raise invalid("ResourceId must be specified when ScalableDimension is")
     limit = page_limit(request)
@@ -52,7 +49,7 @@ async def describe_scaling_activities(call: Call, request: Shape) -> Shape:
     last = b""
     for key, value in call.cloud.store.iterate(start, end, reverse=True):
         activity = decode(value, Activity)
-        if activity.started_at < call.now - _KEPT:
+        if activity.started_at < call.now - _KEPT or (activity.not_scaled and not request.get("IncludeNotScaledActivities")):
             continue
         if len(shown) == limit:
             return {"ScalingActivities": shown, "NextToken": make_token(last)}
@@ -71,6 +68,8 @@ def _shown(place: Place, activity: Activity) -> Shape:
         "StartTime": activity.started_at,
         "StatusCode": activity.status,
     }
+    if activity.not_scaled:
+        shape["NotScaledReasons"] = [activity.not_scaled]
     if activity.message:
         shape["StatusMessage"] = activity.message
     if activity.ended_at:

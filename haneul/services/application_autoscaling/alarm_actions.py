@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import orjson
 
 from haneul.clock import SECOND
@@ -10,15 +11,17 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.ports import Shape
 from haneul.services.application_autoscaling.adapters import adapter_of
-from haneul.services.application_autoscaling.records import POLICIES, Place, Policy, Target, find_target
-from haneul.services.application_autoscaling.scaling import set_capacity
+from haneul.services.application_autoscaling.records import POLICIES, Place, Policy, Target, find_target, policies_of
+from haneul.services.application_autoscaling.scaling import note_not_scaled, set_capacity
 from haneul.services.application_autoscaling.tracking import HIGH, LOW, put_alarms, wanted_capacity
 from haneul.store.keys import pack, prefix_range, unpack
-from haneul.store.port import Reader
-from haneul.store.records import decode
+from haneul.store.port import Reader, Transaction
+from haneul.store.records import decode, encode
 
 # The kind of the entries that the CloudWatch service puts: {"policy": ARN, "alarm": [account, region, name], "at", "state", "reason_data"}.
 ALARM = "application-autoscaling:alarm"
+# What alarms say within this time they say of the same minute.
+_TOGETHER = 30 * SECOND
 
 
 def find_policy(reader: Reader, arn: str) -> tuple[Place, Policy] | None:
@@ -48,8 +51,8 @@ async def on_alarm(cloud: Cloud, payload: Shape) -> None:
         current = await adapter_of(*place[2:]).read(cloud, place, target.role)
     except (ServiceError, AccessDenied):
         return  # The table is gone, or its owner took the permission away: what cannot be read cannot be scaled.
-    if current is None:
-        return
+    if current is None or (current == 0 and adapter_of(*place[2:]).least):
+        return  # It is being changed; or it is on demand now, and there is nothing to scale until it is provisioned again.
     if kind not in (HIGH, LOW):
         # Somebody else has changed the capacity: thresholds follow.
         await put_alarms(cloud, place, target, policy, current)
@@ -57,9 +60,45 @@ async def on_alarm(cloud: Cloud, payload: Shape) -> None:
     values = _values(payload["reason_data"])
     if not values:
         return
-    if (desired := _decided(target, policy, kind, current, wanted_capacity(place, policy, values[-2:] if kind == HIGH else values, current), cloud.clock.now())) is not None:
-        cause = f"monitor alarm {payload['alarm'][2]} in state ALARM triggered policy {policy.name}"
+    wanted = wanted_capacity(place, policy, values[-2:] if kind == HIGH else values, current)
+    if kind == LOW:
+        agreed = await _agreed(cloud, place, policy, wanted)
+        if agreed is None:
+            return
+        wanted = agreed
+    cause = f"monitor alarm {payload['alarm'][2]} in state ALARM triggered policy {policy.name}"
+    if (desired := _decided(target, policy, kind, current, wanted, cloud.clock.now())) is not None:
         await set_capacity(cloud, place, current, desired, cause)
+    elif (reason := _reason(target, kind, current, wanted)) is not None:
+        await note_not_scaled(cloud, place, cause, reason)
+
+
+async def _agreed(cloud: Cloud, place: Place, policy: Policy, wanted: int) -> int | None:
+    """The capacity to scale in to, when a policy wants that much: the most that any policy of the target wants; None while another one is against it.
+
+    Every policy that may scale in must be ready to. (User Guide: "Target tracking scaling policies", multiple policies.) Alarms tell theirs so together, each minute.
+    """
+    now = cloud.clock.now()
+
+    def work(tx: Transaction) -> int | None:
+        others = [one for one in policies_of(tx, place) if one.name != policy.name and not one.settings.get("DisableScaleIn")]
+        if not others or policy.settings.get("DisableScaleIn"):
+            return wanted
+        known = tx.get(place.key(POLICIES, policy.name))
+        if known is not None:
+            tx.put(place.key(POLICIES, policy.name), encode(msgspec.structs.replace(decode(known, Policy), low_at=now, low_wanted=wanted)))
+        return max(wanted, *(one.low_wanted for one in others)) if all(now - one.low_at < _TOGETHER for one in others) else None
+
+    return await cloud.store.transact(work)
+
+
+def _reason(target: Target, kind: str, current: int, wanted: int) -> Shape | None:
+    """Why nothing is scaled, as a NotScaledReason; None for reasons that have none (a cool-down, suspension)."""
+    if kind == HIGH and current >= target.max:
+        return {"Code": "AlreadyAtMaxCapacity", "MaxCapacity": target.max}
+    if kind == LOW and current <= target.min:
+        return {"Code": "AlreadyAtMinCapacity", "MinCapacity": target.min}
+    return {"Code": "AlreadyAtDesiredCapacity", "CurrentCapacity": current} if wanted == current else None
 
 
 def _values(reason_data: str) -> list[float]:

@@ -49,16 +49,23 @@ class Target(msgspec.Struct):
     activity: str = ""
     scaled_out_at: int = 0
     scaled_in_at: int = 0
+    # What the last activity that scaled nothing was about, until something is scaled: it is noted once.
+    not_scaled: str = ""
 
 
 class Policy(msgspec.Struct):
-    """A target tracking policy: `settings` is its TargetTrackingScalingPolicyConfiguration, `alarms` the names of its alarms."""
+    """A target tracking policy: `settings` is its TargetTrackingScalingPolicyConfiguration, `alarms` the names of its alarms.
+
+    `low_at` is when its alarm last said that there is too much capacity, `low_wanted` how much it wanted then.
+    """
 
     name: str
     arn: str
     settings: Shape
     created_at: int
     alarms: dict[str, str] = {}
+    low_at: int = 0
+    low_wanted: int = 0
 
 
 class Scheduled(msgspec.Struct):
@@ -71,7 +78,7 @@ class Scheduled(msgspec.Struct):
 
 
 class Activity(msgspec.Struct):
-    """What was done to a target, or tried. `desired` is the capacity that it is about."""
+    """What was done to a target, or tried. `desired` is the capacity that it is about, `not_scaled` a NotScaledReason where nothing was scaled."""
 
     id: str
     description: str
@@ -82,6 +89,7 @@ class Activity(msgspec.Struct):
     ended_at: int = 0
     desired: int = 0
     scales_out: bool = False
+    not_scaled: Shape = {}
 
 
 def place_of(call: Call, request: Shape) -> Place:

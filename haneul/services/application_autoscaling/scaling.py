@@ -33,7 +33,7 @@ async def set_capacity(cloud: Cloud, place: Place, current: int, desired: int, c
         target = find_target(tx, place)
         if target is None or target.activity or desired == current:
             return None
-        target.activity = f"{now}/{activity_id}"
+        target.activity, target.not_scaled = f"{now}/{activity_id}", ""
         if activity.scales_out:
             target.scaled_out_at = now
         else:
@@ -129,6 +129,21 @@ async def keep_limits(cloud: Cloud, payload: Shape) -> None:
 def keep_limits_soon(cloud: Cloud, tx: Transaction, place: Place, cause: str = "") -> None:
     """Have `keep_limits` done after the transaction. An empty cause says that a limit was set."""
     cloud.outbox.put(tx, LIMITS, {"place": list(place), "cause": cause}, key="/".join(place))
+
+
+async def note_not_scaled(cloud: Cloud, place: Place, cause: str, reason: Shape) -> None:
+    """Note that an alarm scaled nothing, unless that is what happened the last time too. (User Guide: "Scaling activities for Application Auto Scaling".)"""
+    now, about = cloud.clock.now(), f"{reason['Code']}: {cause}"
+    activity = Activity(cloud.ids.uuid(), "Attempting to scale due to alarm triggered", cause, now, "Failed", not_scaled=reason)
+
+    def work(tx: Transaction) -> None:
+        target = find_target(tx, place)
+        if target is not None and target.not_scaled != about:
+            target.not_scaled = about
+            save_target(tx, place, target)
+            save_activity(tx, place, activity)
+
+    await cloud.store.transact(work)
 
 
 async def _note_failure(cloud: Cloud, place: Place, cause: str, message: str) -> None:
