@@ -379,3 +379,28 @@ def test_constants_of_rules_may_be_written_small(fresh_watch: Running) -> None:
     fresh_watch.settle()
     found = client.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
     assert {one["AlarmName"]: one["StateValue"] for one in found} == {"never": "OK", "always": "ALARM"}
+
+
+def test_rules_count_alarms(fresh_watch: Running) -> None:
+    """Because a critical mass of many hosts is what one wants to hear of: a number or a percentage of alarms that are in a state, or are not."""
+    client = fresh_watch.client("cloudwatch")
+    for name in "uvw":
+        make(fresh_watch, name)
+    arn = client.describe_alarms(AlarmNames=["u"])["MetricAlarms"][0]["AlarmArn"]
+    rules = {"two": f'AT_LEAST(2, ALARM, ("{arn}", v,w))', "most": "AT_LEAST( 60% , NOT OK, (u, v, w) ) AND NOT FALSE", "none": 'AT_LEAST(1,NOT INSUFFICIENT_DATA,("u","v"))'}
+    for name, rule in rules.items():
+        client.put_composite_alarm(AlarmName=name, AlarmRule=rule)
+
+    def ringing() -> list[str]:
+        fresh_watch.settle()
+        found = client.describe_alarms(AlarmTypes=["CompositeAlarm"], AlarmNames=list(rules))["CompositeAlarms"]
+        return sorted(one["AlarmName"] for one in found if one["StateValue"] == "ALARM")
+
+    seen = [ringing()]
+    for name, state in (("u", "OK"), ("v", "OK"), ("u", "ALARM"), ("v", "ALARM"), ("w", "OK")):
+        client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
+        seen.append(ringing())
+    assert seen == [["most"], ["most", "none"], ["none"], ["most", "none"], ["most", "none", "two"], ["most", "none", "two"]]
+    for wrong in ("AT_LEAST(4, ALARM, (u, v, w))", "AT_LEAST(0, ALARM, (u))", "AT_LEAST(101%, OK, (u))", "AT_LEAST(1, ALARM, ())", "AT_LEAST(1, SAD, (u))", "AT_LEAST(1, OK, (u)", "AT_LEAST(1, OK)"):
+        refused("ValidationError", client.put_composite_alarm, AlarmName="wrong", AlarmRule=wrong)
+    refused("ValidationError", client.delete_alarms, AlarmNames=["w"])

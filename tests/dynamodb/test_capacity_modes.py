@@ -373,6 +373,11 @@ def test_maximums_of_indexes(cloud: Running, db: Any) -> None:
             db.update_table(**call)
             cloud.advance("1s")
             assert described(db, table)["GlobalSecondaryIndexes"][0]["OnDemandThroughput"] == shown
+    # They go with the mode, as the table's own do.
+    back = [{"Update": {"IndexName": "by-g", "ProvisionedThroughput": units(1, 1)}}]
+    db.update_table(TableName=table, BillingMode="PROVISIONED", ProvisionedThroughput=units(1, 1), GlobalSecondaryIndexUpdates=back)
+    cloud.advance("1s")
+    assert "OnDemandThroughput" not in described(db, table)["GlobalSecondaryIndexes"][0]
 
 
 # ---- what goes together, and how many

@@ -1,4 +1,7 @@
-"""The rules of composite alarms: `ALARM("a") AND NOT (OK(b) OR FALSE)` (CloudWatch API Reference, PutCompositeAlarm, "AlarmRule")."""
+"""The rules of composite alarms: `ALARM("a") AND NOT (OK(b) OR FALSE)`, `AT_LEAST(60%, NOT OK, (a, b, c))`.
+
+(CloudWatch API Reference: PutCompositeAlarm, "AlarmRule"; CloudWatch User Guide: "Composite alarms".)
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from typing import NamedTuple
 from haneul.services.cloudwatch.alarms import STATES
 
 _TOKEN = re.compile(r"""\s*(?:(\()|(\))|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s()"']+))""")
+# What AT_LEAST wants before it lists alarms: a number or percentage of them, and a state.
+_THRESHOLD = re.compile(r"(\d{1,3})(%?)\s*,\s*(NOT\s+)?(OK|ALARM|INSUFFICIENT_DATA)\s*,\Z")
 _ELEMENTS_MAX = 500
 _DEPTH_MAX = 50
 
@@ -96,6 +101,8 @@ class _Parser:
                 return inner
             if token.upper() in ("TRUE", "FALSE"):
                 return lambda states: token.upper() == "TRUE"
+            if token == "AT_LEAST":
+                return self._at_least()
             if token in STATES:
                 name = self._name()
                 return lambda states: states.get(name) == token
@@ -110,6 +117,38 @@ class _Parser:
         name = self._tokens[self._at][0]
         self._at += 1
         self._expect(")")
+        return self._noted(name)
+
+    def _at_least(self) -> Callable[[States], bool]:
+        """`(2, ALARM, (a, b, c))`: so many of the alarms, or so many hundredths of them, are in a state, or are not."""
+        self._expect("(")
+        wanted = _THRESHOLD.match(" ".join(self._until("(")))
+        if wanted is None:
+            raise RuleError("AT_LEAST needs a number or a percentage, a state and alarms in parentheses")
+        self._expect("(")
+        names = [self._noted(name) for name in self._until(")") if name != ","]
+        self._expect(")")
+        self._expect(")")
+        number, percent, inverted, state = int(wanted[1]), bool(wanted[2]), bool(wanted[3]), wanted[4]
+        if not names or not 1 <= number <= (100 if percent else len(names)):
+            raise RuleError(f"AT_LEAST cannot be {wanted[1]}{wanted[2]} of {len(names)} alarms")
+
+        def holds(states: States) -> bool:
+            count = sum((states.get(name) == state) != inverted for name in names)
+            return 100 * count >= number * len(names) if percent else count >= number
+
+        return holds
+
+    def _until(self, end: str) -> list[str]:
+        """The tokens before the next `end`; words are taken apart at their commas."""
+        found: list[str] = []
+        while self._at < len(self._tokens) and self._peek() != end:
+            token, quoted = self._tokens[self._at]
+            found += [token] if quoted else [part for part in re.split(r"(,)", token) if part]
+            self._at += 1
+        return found
+
+    def _noted(self, name: str) -> str:
         if name.startswith("arn:"):
             name = name.rpartition(":alarm:")[2]
         self.names.append(name)

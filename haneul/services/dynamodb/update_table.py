@@ -185,6 +185,7 @@ class _Update:
             for index in record.indexes:
                 if index.is_global:
                     keep_warm(record, index)
+                    index.on_demand_read_max = index.on_demand_write_max = None
             record.on_demand = False
             record.on_demand_read_max = record.on_demand_write_max = None
             self.provision(record, throughput or {}, switched=True)
