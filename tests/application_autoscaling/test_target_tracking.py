@@ -51,13 +51,33 @@ def test_cool_downs_and_suspension_hold_it_back(scaled: Running) -> None:
     """Because a user may ask for time between changes, or for none at all."""
     follow(scaled, ScaleOutCooldown=600)
     assert minutes(scaled, 3, 5)[-1] == 8
-    assert minutes(scaled, 4, 20)[-1] == 8
-    assert minutes(scaled, 8, 20)[-1] == 29
+    # A larger scale-out does not wait for the first one's effect.
+    assert minutes(scaled, 4, 20)[-1] == 29
     scaling = scaled.client("application-autoscaling")
     scaling.register_scalable_target(**WRITES, SuspendedState={"DynamicScalingInSuspended": True})
     assert minutes(scaled, 20, 2)[-1] == 29
     scaling.register_scalable_target(**WRITES, SuspendedState={"DynamicScalingInSuspended": False})
     assert minutes(scaled, 2, 2)[-1] == 5
+
+
+def test_a_scale_out_is_given_time_to_take_effect(scaled: Running) -> None:
+    """Because a metric that follows capacity slowly would else scale out again and again: meanwhile what was added counts, and only a larger wish adds to it."""
+    scaling, metrics = scaled.client("application-autoscaling"), scaled.client("cloudwatch")
+    scaling.register_scalable_target(**WRITES, MinCapacity=5, MaxCapacity=100)
+    settings = {"TargetValue": 10, "ScaleOutCooldown": 600, "CustomizedMetricSpecification": {"Namespace": "Mine", "MetricName": "Load", "Statistic": "Average"}}
+    scaling.put_scaling_policy(**WRITES, PolicyName="p", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=settings)
+
+    def loaded(count: int, load: float) -> list[int]:
+        seen = []
+        for _ in range(count):
+            metrics.put_metric_data(Namespace="Mine", MetricData=[{"MetricName": "Load", "Value": load}])
+            seen += minutes(scaled, 1, 0)
+        return list(dict.fromkeys(seen))
+
+    assert loaded(9, 20) == [5, 10]
+    assert loaded(2, 30) == [15]
+    assert loaded(8, 14) == [15]
+    assert loaded(1, 14) == [21]
 
 
 def test_scaling_in_can_be_switched_off(scaled: Running) -> None:

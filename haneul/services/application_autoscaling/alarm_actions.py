@@ -60,15 +60,17 @@ async def on_alarm(cloud: Cloud, payload: Shape) -> None:
     values = _values(payload["reason_data"])
     if not values:
         return
-    wanted = wanted_capacity(place, policy, values[-2:] if kind == HIGH else values, current)
+    now = cloud.clock.now()
+    measured_with = _measured_with(target, policy, kind, current, now)
+    wanted = wanted_capacity(place, policy, values[-2:] if kind == HIGH else values, measured_with)
     if kind == LOW:
         agreed = await _agreed(cloud, place, policy, wanted)
         if agreed is None:
             return
         wanted = agreed
     cause = f"monitor alarm {payload['alarm'][2]} in state ALARM triggered policy {policy.name}"
-    if (desired := _decided(target, policy, kind, current, wanted, cloud.clock.now())) is not None:
-        await set_capacity(cloud, place, current, desired, cause)
+    if (desired := _decided(target, policy, kind, current, wanted, now)) is not None:
+        await set_capacity(cloud, place, current, desired, cause, measured_with)
     elif (reason := _reason(target, kind, current, wanted)) is not None:
         await note_not_scaled(cloud, place, cause, reason)
 
@@ -109,16 +111,26 @@ def _values(reason_data: str) -> list[float]:
     return values
 
 
+def _measured_with(target: Target, policy: Policy, kind: str, current: int, now: int) -> int:
+    """The capacity that an alarm's datapoints are taken to have been measured with.
+
+    While a scale-out has still to take effect that is the capacity of before it: so what it has added counts towards what is wanted now, and only a larger
+    one adds to it. (User Guide: "How target tracking scaling for Application Auto Scaling works", cooldown periods.)
+    """
+    resting = kind == HIGH and now < target.scaled_out_at + policy.settings.get("ScaleOutCooldown", 0) * SECOND
+    return min(current, target.scaled_out_from or current) if resting else current
+
+
 def _decided(target: Target, policy: Policy, kind: str, current: int, wanted: int, now: int) -> int | None:
     """The capacity to ask for; None when suspension, cool-downs or limits leave things as they are."""
     settings = policy.settings
     wanted = min(max(wanted, target.min), target.max)
     if kind == HIGH:
-        resting = now < target.scaled_out_at + settings.get("ScaleOutCooldown", 0) * SECOND
-        if target.suspended["DynamicScalingOutSuspended"] or wanted <= current or resting:
+        if target.suspended["DynamicScalingOutSuspended"] or wanted <= current:
             return None
         return wanted
-    resting = now < max(target.scaled_in_at, target.scaled_out_at) + settings.get("ScaleInCooldown", 0) * SECOND
+    # Scaling out ends the cool-down of an earlier scale-in.
+    resting = target.scaled_in_at > target.scaled_out_at and now < target.scaled_in_at + settings.get("ScaleInCooldown", 0) * SECOND
     if settings.get("DisableScaleIn") or target.suspended["DynamicScalingInSuspended"] or wanted >= current or resting:
         return None
     return wanted

@@ -37,7 +37,10 @@ class Place(NamedTuple):
 
 
 class Target(msgspec.Struct):
-    """A scalable target. `suspended` holds the members of SuspendedState; `activity` the id of the change that is under way."""
+    """A scalable target. `suspended` holds the members of SuspendedState; `activity` the id of the change that is under way.
+
+    `scaled_out_from` is the capacity before it was last scaled out, and was not still cooling down.
+    """
 
     id: str
     min: int
@@ -48,6 +51,7 @@ class Target(msgspec.Struct):
     tags: dict[str, str] = {}
     activity: str = ""
     scaled_out_at: int = 0
+    scaled_out_from: int = 0
     scaled_in_at: int = 0
     # What the last activity that scaled nothing was about, until something is scaled: it is noted once.
     not_scaled: str = ""

@@ -22,8 +22,10 @@ _CONFIRM_EVERY = 5 * SECOND
 _CONFIRM_TRIES_MAX = 120
 
 
-async def set_capacity(cloud: Cloud, place: Place, current: int, desired: int, cause: str) -> None:
-    """Ask for `desired`, within the target's limits. Nothing happens while another change is under way or nothing would change."""
+async def set_capacity(cloud: Cloud, place: Place, current: int, desired: int, cause: str, scaled_from: int = 0) -> None:
+    """Ask for `desired`, within the target's limits. Nothing happens while another change is under way or nothing would change. `scaled_from` is the capacity
+    that a scale-out began with, if that was an earlier one which has still to take effect.
+    """
     adapter = adapter_of(*place[2:])
     activity_id, now = cloud.ids.uuid(), cloud.clock.now()
     desired = max(desired, adapter.least)
@@ -35,7 +37,7 @@ async def set_capacity(cloud: Cloud, place: Place, current: int, desired: int, c
             return None
         target.activity, target.not_scaled = f"{now}/{activity_id}", ""
         if activity.scales_out:
-            target.scaled_out_at = now
+            target.scaled_out_at, target.scaled_out_from = now, scaled_from or current
         else:
             target.scaled_in_at = now
         save_target(tx, place, target)
