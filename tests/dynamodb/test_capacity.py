@@ -432,3 +432,4 @@ def test_metrics_tell_of_it(fresh_cloud: Running) -> None:
     }
     requests = {name[2]: value for name, value in gathered.items() if name[1] == "ThrottledRequests" and spent in name}
     assert requests == {"TransactGetItems": 1, "BatchExecuteStatement": 1}
+    assert ("AWS/DynamoDB", "UserErrors") not in gathered  # What is throttled is no fault of the request, nor of a transaction.

@@ -218,7 +218,7 @@ class Capacity:
 
     def count_refused(self, account: str, region: str, error: ServiceError) -> None:
         """Count a request that was answered with 400, but for those that metrics of their own count (Developer Guide: "DynamoDB metrics", UserErrors)."""
-        if error.status in (None, 400) and error.code not in CODES and error.code != "ConditionalCheckFailedException":
+        if error.status in (None, 400) and not _is_throttled(error) and error.code != "ConditionalCheckFailedException":
             self._cloud.metrics.add(account, region, NAMESPACE, "UserErrors")
 
     def count_throttled_request(self, table: Table, operation: str) -> None:
@@ -260,6 +260,11 @@ class Capacity:
             tx.put(place, encode(record))
 
         await self._cloud.store.transact(work)
+
+
+def _is_throttled(error: ServiceError) -> bool:
+    """Whether a request ended for want of capacity: by itself, or as a transaction that was cancelled."""
+    return error.code in CODES or any([reason["Code"] in _CANCELLED for reason in error.fields.get("CancellationReasons", ())])
 
 
 def is_throttling(error: ServiceError) -> bool:
