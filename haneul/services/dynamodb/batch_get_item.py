@@ -63,7 +63,6 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
     size = 0
     refused: ServiceError | None = None
     throttled: list[Table] = []
-    processed = 0
     store = call.cloud.store
     for name, part, table, rows in plans:
         project = projects[name][0]
@@ -82,7 +81,6 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
                 throttled.append(table)
                 unprocessed.setdefault(name, {**{k: v for k, v in part.items() if k != "Keys"}, "Keys": []})["Keys"].append(key)
                 continue
-            processed += 1
             halves += cost
             if found is not None:
                 size += row_size(found)
@@ -91,7 +89,7 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
         responses[name] = splice(joined) if call.http is not None else orjson.loads(joined)
         capacities.append(consumed(request.get("ReturnConsumedCapacity"), name, halves / 2))
     service.capacity.count_parts(throttled, asked, "BatchGetItem")
-    if refused is not None and not processed:
+    if refused is not None and len(throttled) == asked:
         raise refused
     answer: Shape = {"Responses": responses, "UnprocessedKeys": unprocessed}
     if any(capacities):
