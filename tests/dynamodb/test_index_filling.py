@@ -55,7 +55,7 @@ def test_an_index_is_filled_at_the_pace_of_its_write_capacity() -> None:
         running.start()
         db = running.client("dynamodb")
         db.update_table(**change(Update={"IndexName": "slow", "ProvisionedThroughput": units(1000)}))
-        assert described() == ("ACTIVE", [("CREATING", True)])
+        assert described() == ("ACTIVE", [("UPDATING", True)])  # Developer Guide: "Modifying an index creation".
         running.advance("5s")
         assert described() == ("ACTIVE", [("ACTIVE", None)])
         assert db.scan(TableName=table, IndexName="slow", Select="COUNT")["Count"] == 401

@@ -85,7 +85,7 @@ def _describe_index(record: TableRecord, index: IndexRecord, counts: dict[str, t
     }
     if index.is_global:
         found["IndexStatus"] = index.status
-        if index.status in ("CREATING", "DELETING") and record.status != "CREATING":
+        if index.backfilling or (index.status in ("CREATING", "DELETING") and record.status != "CREATING"):
             found["Backfilling"] = index.backfilling
         found["ProvisionedThroughput"] = describe_throughput(index.throughput, now)
         found.update(_maximums(index))

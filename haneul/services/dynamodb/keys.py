@@ -132,10 +132,14 @@ class KeySchema:
         return {name: item[name] for name in self.names}
 
     def has(self, item: Item) -> bool:
-        """Whether an item has every key attribute in its type (entries of an index are only made of those)."""
+        """Whether an item has every key attribute, of its type, with content and not too large: entries of an index are only made of those.
+
+        (Developer Guide: "Detecting and correcting index key violations in DynamoDB".)
+        """
         for name, kind in self.attributes:
             value = item.get(name)
-            if value is None or kind not in value:
+            inner = value.get(kind) if value is not None else None
+            if inner is None or (kind != "N" and (not inner or (len(inner) * 4 > RANGE_KEY_BYTES_MAX and self.excess(name, inner)))):
                 return False
         return True
 

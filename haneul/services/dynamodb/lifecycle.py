@@ -79,7 +79,7 @@ async def settle(service: DynamoDb, payload: Payload) -> None:
         for index in record.indexes:
             settle_units(record, index, now)
             if index.status == "UPDATING":
-                index.status = "ACTIVE"
+                index.status = "CREATING" if index.backfilling else "ACTIVE"
         if not changes_indexes(record):
             record.status = "ACTIVE"
         write_record(tx, record)
@@ -104,7 +104,7 @@ async def fill(service: DynamoDb, payload: Payload) -> None:
         def work(tx: Transaction, cursor: bytes = cursor, done: int = done) -> _Filled | None:
             record = read_record(tx, payload)
             entry = record.find_index(payload["index"]) if record is not None else None
-            if record is None or entry is None or entry.id != payload["index_id"] or entry.status != "CREATING":
+            if record is None or entry is None or entry.id != payload["index_id"] or entry.status == "DELETING":
                 return None
             if not entry.backfilling:
                 # Its resources are there: the table is ACTIVE again while the index is filled.

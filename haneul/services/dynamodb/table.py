@@ -24,7 +24,7 @@ class Index:
         self.record = record
         self.name = record.name
         self.is_global = record.is_global
-        self.filling = record.status == "CREATING"
+        self.filling = record.status == "CREATING" or record.backfilling
         self.key = KeySchema([(name, types[name]) for name in record.hash_names], [(name, types[name]) for name in record.range_names])
         self.table_key = table_schema
         self.prefix = pack((INDEX_SPACE, table.account, table.region, record.id))
@@ -34,7 +34,7 @@ class Index:
 
     @property
     def readable(self) -> bool:
-        return not self.is_global or self.record.status in ("ACTIVE", "UPDATING")
+        return not self.is_global or (self.record.status in ("ACTIVE", "UPDATING") and not self.record.backfilling)
 
     def row(self, item: Item) -> bytes:
         """Where the entry of an item lies, which must have the index's key."""

@@ -206,9 +206,8 @@ class _Update:
     def indexes(self) -> None:
         updates = self.request.get("GlobalSecondaryIndexUpdates", ())
         attributes = definitions.attribute_definitions(self.request.get("AttributeDefinitions"))
-        online = [update for update in updates if update.get("Create") or update.get("Delete")]
-        named = {(update.get("Create") or update["Delete"])["IndexName"] for update in online}
-        being_filled = sum(index.backfilling and index.status == "CREATING" and index.name not in named for index in self.record.indexes)
+        online = [(update.get("Create") or update.get("Delete"))["IndexName"] for update in updates if update.get("Create") or update.get("Delete")]
+        being_filled = sum(index.backfilling and index.name not in online for index in self.record.indexes)
         if online and len(online) + being_filled > _INDEX_CHANGES_MAX:
             raise limit_exceeded("Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
         actions: dict[str, Callable[[Shape, dict[str, str]], None]] = {
@@ -222,7 +221,7 @@ class _Update:
                     action(update[kind], attributes)
 
     def find_global(self, name: str, doing: str) -> IndexRecord:
-        """An index that may be updated or deleted: that is one that is ACTIVE, or being filled."""
+        """An index that may be updated or deleted: that is one that is ACTIVE, or being filled (Developer Guide: "Managing global secondary indexes", "Modifying an index creation")."""
         index = self.record.find_index(name)
         if index is None:
             raise _index_not_found(self.record.name, name)
@@ -242,8 +241,7 @@ class _Update:
             self.provision(index, throughput)
         set_maximums(index, wanted, region=self.record.region, on_demand=self.record.on_demand)
         set_warm(self.record, index, wanted, made=False)
-        if index.status == "ACTIVE":
-            index.status = "UPDATING"
+        index.status = "UPDATING"
 
     def create_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
         record = self.record
@@ -276,7 +274,7 @@ class _Update:
     def delete_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
         index = self.find_global(wanted["IndexName"], "delete")
         prefixes = lifecycle.index_prefixes(Table(self.record), index.name)
-        index.status = "DELETING"
+        index.status, index.backfilling = "DELETING", False
         lifecycle.plan(self.service, self.tx, lifecycle.DROP, self.record, index=index.name, index_id=index.id, **prefixes)
 
     # ---- the rest

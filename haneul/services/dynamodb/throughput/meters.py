@@ -53,7 +53,7 @@ class Meter:
 
     def _report(self, record: TableRecord, holder: TableRecord | IndexRecord) -> None:
         """While an index is being added to a table, what is written to it is counted apart (Developer Guide: "DynamoDB metrics", OnlineIndexConsumedWriteCapacity)."""
-        being_filled = isinstance(holder, IndexRecord) and holder.status == "CREATING"
+        being_filled = isinstance(holder, IndexRecord) and (holder.status == "CREATING" or holder.backfilling)
         if being_filled != self.writes.being_filled:
             name = "OnlineIndexConsumedWriteCapacity" if being_filled else "ConsumedWriteCapacityUnits"
             self.writes.report_to(self._cloud.metrics.series(record.account, record.region, NAMESPACE, name, self.writes.dimensions), being_filled=being_filled)
