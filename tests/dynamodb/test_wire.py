@@ -155,11 +155,13 @@ def test_bodies_that_are_no_request(cloud: Running, body: bytes) -> None:
 
 
 def test_deep_values_are_refused(cloud: Running, table: str) -> None:
-    """Nesting beyond the limit is refused, however deep it goes."""
+    """Nesting beyond the limit is refused, however deep it goes; in transactions, too, whose tokens tell requests apart by all that is in them."""
     for depth in (33, 200, 900):
         value = '{"L": [' * depth + ']}' * depth
         body = f'{{"TableName": "{table}", "Item": {{"pk": {{"S": "x"}}, "v": {value}}}}}'
         status, _, answer = post(cloud, "PutItem", body.encode())
+        assert status == 400, answer
+        status, _, answer = post(cloud, "TransactWriteItems", f'{{"ClientRequestToken": "{depth}", "TransactItems": [{{"Put": {body}}}]}}'.encode())
         assert status == 400, answer
 
 

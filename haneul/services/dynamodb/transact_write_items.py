@@ -79,8 +79,8 @@ async def transact_write_items(call: Call, request: Shape) -> Shape:
 async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: list[tuple[str, Shape]], written: Any) -> Shape:
     """A transaction of the chosen kinds of action. `written` is what the caller wrote, by which a repetition is known."""
     token = request.get("ClientRequestToken")
-    what = digest(written) if token is not None else b""
     actions = _prepare(call, service, chosen)
+    what = digest(written) if token is not None else b""
     rows = [action.row for action in actions]
 
     def work(tx: Transaction) -> list[_Done] | None:
