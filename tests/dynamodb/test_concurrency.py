@@ -7,7 +7,7 @@ from typing import Any
 
 from haneul.core.caller import Caller
 from haneul.core.errors import ServiceError
-from tests.dynamodb.support import make_table, n, s
+from tests.dynamodb.support import index, make_table, n, s
 from tests.support.running import Running
 
 ROOT = Caller(kind="root", account="000000000000", arn="arn:aws:iam::000000000000:root", principal_id="000000000000")
@@ -108,3 +108,53 @@ def test_transfers_keep_the_sum(cloud: Running) -> None:
 
     assert {sum_ for sum_ in cloud.run(both()) if sum_ is not None} == {200}
     assert [db.get_item(TableName=table, Key={"pk": s(name)})["Item"]["v"] for name in ("a", "b")] == [n(100 + sum(range(50))), n(100 - sum(range(50)))]
+
+
+def test_scans_while_others_write(cloud: Running) -> None:
+    """Four readers with a segment each, while writers make, change and delete items: what stays is seen once, nothing is seen twice, in the table and in an index."""
+    table = make_table(cloud, more={"g": "S"}, GlobalSecondaryIndexes=[index("by-g", "g")])
+    db = cloud.client("dynamodb")
+    staying = {f"stays-{number:02}" for number in range(48)}
+    for start in range(0, 48, 24):
+        puts = [{"PutRequest": {"Item": {"pk": s(name), "g": s(name)}}} for name in sorted(staying)[start : start + 24]]
+        db.batch_write_item(RequestItems={table: puts})
+    reading = 0
+
+    async def write(lane: int) -> int:
+        written = 0
+        while reading or not written:
+            passing = {"pk": s(f"passes-{lane}-{written % 7}")}
+            await call(cloud, "PutItem", TableName=table, Item={**passing, "g": s(f"g{lane}")})
+            change = {"Key": {"pk": s(f"stays-{written % 48:02}")}, "UpdateExpression": "ADD v :v", "ExpressionAttributeValues": {":v": n(1)}}
+            await call(cloud, "UpdateItem", TableName=table, **change)
+            if written % 2:
+                await call(cloud, "DeleteItem", TableName=table, Key=passing)
+            written += 1
+        return written
+
+    async def read(segment: int, **where: Any) -> list[str]:
+        nonlocal reading
+        reading += 1
+        found: list[str] = []
+        more: dict[str, Any] = {}
+        while True:
+            page = await call(cloud, "Scan", TableName=table, Segment=segment, TotalSegments=4, Limit=1, **where, **more)
+            found += [item["pk"]["S"] for item in page["Items"]]
+            if "LastEvaluatedKey" not in page:
+                reading -= 1
+                return found
+            more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            await call(cloud, "PutItem", TableName=table, Item={"pk": s(f"reader-{segment}-{len(found)}")})  # The writers' turn.
+
+    async def both() -> tuple[list[list[str]], list[list[str]], list[int]]:
+        table_reads = asyncio.gather(*[read(segment) for segment in range(4)])
+        index_reads = asyncio.gather(*[read(segment, IndexName="by-g") for segment in range(4)])
+        await asyncio.sleep(0)
+        return await asyncio.gather(table_reads, index_reads, asyncio.gather(*[write(lane) for lane in range(3)]))
+
+    of_table, of_index, written = cloud.run(both())
+    assert sum(written) > 20  # Otherwise nobody wrote meanwhile, and the test says nothing.
+    for segments in (of_table, of_index):
+        found = [name for segment in segments for name in segment]
+        assert sorted(name for name in found if name in staying) == sorted(staying)
+        assert len(set(found)) == len(found)

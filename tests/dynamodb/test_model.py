@@ -1,8 +1,11 @@
-"""A table against a dictionary: whatever is done in whatever order, restarts included, both say the same."""
+"""A table against a dictionary: whatever is done in whatever order, restarts, crashes and time that passes included, both say the same."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -10,9 +13,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from haneul.clock import MINUTE, Clock
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodbstreams.service import DynamoDbStreams
+from haneul.store.layout import STORE
 from tests.dynamodb.support import index, make_table, n, s
+from tests.store.crashed import copy_as_crashed
 from tests.support.running import Running
 
 Key = tuple[str, int]
@@ -28,7 +34,9 @@ class TableMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cloud = Running(services=[DynamoDb, DynamoDbStreams]).start()
+        self.directory = Path(tempfile.mkdtemp(prefix="haneul-test-"))
+        self.lives = 0
+        self.cloud = self.open()
         self.table = make_table(
             self.cloud,
             range_type="N",
@@ -38,9 +46,20 @@ class TableMachine(RuleBasedStateMachine):
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         )
         self.model: dict[Key, tuple[str | None, int]] = {}
+        # The last transaction that was made: with which token, when, its actions, and what they leave.
+        self.made: tuple[str, int, list[dict[str, Any]], dict[Key, tuple[str | None, int]]] | None = None
+        self.transactions = 0
+
+    def open(self, clock: Clock | None = None) -> Running:
+        """A running cloud over the directory of this life."""
+        cloud = Running(services=[DynamoDb, DynamoDbStreams], data_dir=self.directory / str(self.lives))
+        if clock is not None:
+            cloud.clock = clock
+        return cloud.start()
 
     def teardown(self) -> None:
         self.cloud.stop()
+        shutil.rmtree(self.directory)
 
     @property
     def db(self) -> Any:
@@ -95,19 +114,34 @@ class TableMachine(RuleBasedStateMachine):
     def transact(self, keys: set[Key], group: str | None, cancel: bool) -> None:
         """Several puts, all or none."""
         before = dict(self.model)
-        for key in keys:
-            self.model[key] = (group, 1)
+        left = dict.fromkeys(keys, (group, 1))
+        self.model.update(left)
         actions: list[dict[str, Any]] = [{"Put": {"TableName": self.table, "Item": self.item(key)}} for key in keys]
         if cancel:
             check = {"TableName": self.table, "Key": self.key("never", 0), "ConditionExpression": "attribute_exists(pk)"}
             actions.append({"ConditionCheck": check})
+        self.transactions += 1
+        token = str(self.transactions)
         try:
-            self.db.transact_write_items(TransactItems=actions)
+            self.db.transact_write_items(TransactItems=actions, ClientRequestToken=token)
         except ClientError:
             assert cancel
             self.model = before
         else:
             assert not cancel
+            self.made = (token, self.cloud.clock.now(), actions, left)
+
+    @rule(later=st.sampled_from(["1ms", "9m", "11m"]))
+    @precondition(lambda self: self.made is not None)
+    def transact_again(self, later: str) -> None:
+        """The last transaction once more, after some time: within ten minutes it is not made again, whatever has happened to its items since."""
+        assert self.made is not None
+        token, at, actions, left = self.made
+        self.cloud.advance(later)
+        self.db.transact_write_items(TransactItems=actions, ClientRequestToken=token)
+        if self.cloud.clock.now() >= at + 10 * MINUTE:
+            self.made = (token, self.cloud.clock.now(), actions, left)
+            self.model.update(left)
 
     @rule(keys=st.sets(st.tuples(HASHES, RANGES), min_size=1, max_size=4))
     def batch(self, keys: set[Key]) -> None:
@@ -149,11 +183,20 @@ class TableMachine(RuleBasedStateMachine):
         key = lambda item: (item["pk"]["S"], int(item["sk"]["N"]))  # noqa: E731
         assert sorted(found, key=key) == sorted((self.item(one) for one, (of, _) in self.model.items() if of == group), key=key)
 
-    @rule()
+    @rule(crash=st.booleans())
     @precondition(lambda self: len(self.model) > 2)
-    def restart(self) -> None:
-        self.cloud.stop()
-        self.cloud.start()
+    def restart(self, crash: bool) -> None:
+        """Another process goes on where this one has stopped, or with what this one would leave if it ended just now."""
+        if not crash:
+            self.cloud.stop()
+            self.cloud.start()
+            return
+        before, old = self.directory / str(self.lives), self.cloud
+        self.lives += 1
+        copy_as_crashed(before / STORE, self.directory / str(self.lives) / STORE)
+        shutil.copy(before / "vault.key", self.directory / str(self.lives))
+        self.cloud = self.open(Clock(frozen_at=old.clock.now()))
+        old.stop()
 
     @invariant()
     def everything_is_there(self) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.process
 
 _ROUNDS = 12
 _WRITERS = 3  # Of each kind.
+COUNTER = {"k": {"S": "counter"}, "side": {"S": "none"}}
 
 
 class Load:
@@ -42,8 +43,15 @@ class Load:
         self._done = 0
 
     def set_up(self) -> None:
+        key = [{"AttributeName": "k", "KeyType": "HASH"}, {"AttributeName": "side", "KeyType": "RANGE"}]
+        by_n = {"AttributeName": "n", "KeyType": "RANGE"}
         self.dynamodb.create_table(
-            TableName="table", KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}], AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}], BillingMode="PAY_PER_REQUEST"
+            TableName="table",
+            KeySchema=key,
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in (("k", "S"), ("side", "S"), ("n", "N"))],
+            LocalSecondaryIndexes=[{"IndexName": "local", "KeySchema": [key[0], by_n], "Projection": {"ProjectionType": "ALL"}}],
+            GlobalSecondaryIndexes=[{"IndexName": "global", "KeySchema": [{**key[1], "KeyType": "HASH"}, by_n], "Projection": {"ProjectionType": "KEYS_ONLY"}}],
+            BillingMode="PAY_PER_REQUEST",
         )
         self.dynamodb.get_waiter("table_exists").wait(TableName="table", WaiterConfig={"Delay": 1})
         self.queue = self.sqs.create_queue(QueueName="q", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
@@ -91,7 +99,9 @@ class Load:
 
     def put_pair(self, lane: int, number: int) -> None:
         """Two items in one transaction, each with the number."""
-        puts = [{"Put": {"TableName": "table", "Item": {"k": {"S": f"{side}-{lane}"}, "n": {"N": str(number)}, "body": {"S": str(number) * 300}}}} for side in ("left", "right")]
+        puts = [
+            {"Put": {"TableName": "table", "Item": {"k": {"S": str(lane)}, "side": {"S": side}, "n": {"N": str(number)}, "body": {"S": str(number) * 300}}}} for side in ("left", "right")
+        ]
         self.dynamodb.transact_write_items(TransactItems=puts)
         self.items[str(lane)] = number
 
@@ -99,7 +109,7 @@ class Load:
         """One more in a counter that all share."""
         with self._lock:
             self.counted_tried += 1
-        self.dynamodb.update_item(TableName="table", Key={"k": {"S": "counter"}}, UpdateExpression="ADD n :one", ExpressionAttributeValues={":one": {"N": "1"}})
+        self.dynamodb.update_item(TableName="table", Key=COUNTER, UpdateExpression="ADD n :one", ExpressionAttributeValues={":one": {"N": "1"}})
         with self._lock:
             self.counted += 1
 
@@ -122,12 +132,17 @@ class Load:
     def check(self) -> None:
         """Everything acknowledged, and nothing half done."""
         for lane, number in self.items.items():
-            left, right = (self.dynamodb.get_item(TableName="table", Key={"k": {"S": f"{side}-{lane}"}}, ConsistentRead=True)["Item"] for side in ("left", "right"))
+            left, right = (self.dynamodb.get_item(TableName="table", Key={"k": {"S": lane}, "side": {"S": side}}, ConsistentRead=True)["Item"] for side in ("left", "right"))
             assert left["n"] == right["n"] and left["body"] == right["body"], "a transaction is torn"
             assert int(left["n"]["N"]) >= number, "an acknowledged transaction is gone"
             assert left["body"]["S"] == left["n"]["N"] * 300
-        counter = self.dynamodb.get_item(TableName="table", Key={"k": {"S": "counter"}}, ConsistentRead=True).get("Item", {"n": {"N": "0"}})
+        counter = self.dynamodb.get_item(TableName="table", Key=COUNTER, ConsistentRead=True).get("Item", {"n": {"N": "0"}})
         assert self.counted <= int(counter["n"]["N"]) <= self.counted_tried, "an increment is lost or was done twice"
+        rows = self.dynamodb.scan(TableName="table")["Items"]
+        for index, attributes in (("local", ("k", "side", "n", "body")), ("global", ("k", "side", "n"))):
+            entries = self.dynamodb.scan(TableName="table", IndexName=index)["Items"]
+            wanted = [{name: row[name] for name in attributes if name in row} for row in rows]
+            assert len(entries) == len(wanted) and all(one in entries for one in wanted), "an index disagrees with its table"
         listed = {one["Key"]: one["Size"] for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket="files") for one in page.get("Contents", ())}
         assert self.objects <= listed.keys(), "an acknowledged object is gone"
         times_of = {key: (1, 2_000, 40_000)[int(key.partition("-")[2]) % 3] for key in listed}
