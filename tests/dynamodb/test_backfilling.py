@@ -9,7 +9,7 @@ import pytest
 
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import lifecycle
-from tests.dynamodb.support import index, invalid, make_table, n, s
+from tests.dynamodb.support import failure, index, invalid, make_table, n, s
 from tests.dynamodb.test_concurrency import call
 from tests.support.running import Running
 from tests.support.stores import Overlaid
@@ -88,6 +88,8 @@ def test_changes_while_an_index_is_filled(cloud: Running, table: str, monkeypatc
         assert (made["IndexStatus"], made["Backfilling"]) == ("UPDATING", True)
         assert await refusal(cloud, "Scan", TableName=table, IndexName="by-g") == ("ValidationException", "Cannot read from backfilling global secondary index: by-g")
 
+    both = {**CREATE, "Delete": {"IndexName": "by-o"}}  # Also when one update says it all.
+    assert failure(db.update_table, TableName=table, AttributeDefinitions=DEFINED, GlobalSecondaryIndexUpdates=[both])[0] == "LimitExceededException"
     db.update_table(TableName=table, AttributeDefinitions=DEFINED, GlobalSecondaryIndexUpdates=[CREATE])
     while_filling(cloud, monkeypatch, act)
     status, indexes = described(cloud, table)

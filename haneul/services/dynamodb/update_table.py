@@ -206,7 +206,7 @@ class _Update:
     def indexes(self) -> None:
         updates = self.request.get("GlobalSecondaryIndexUpdates", ())
         attributes = definitions.attribute_definitions(self.request.get("AttributeDefinitions"))
-        online = [(update.get("Create") or update.get("Delete"))["IndexName"] for update in updates if update.get("Create") or update.get("Delete")]
+        online = [update[kind]["IndexName"] for update in updates for kind in ("Create", "Delete") if update.get(kind)]
         being_filled = sum(index.backfilling and index.name not in online for index in self.record.indexes)
         if online and len(online) + being_filled > _INDEX_CHANGES_MAX:
             raise limit_exceeded("Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
