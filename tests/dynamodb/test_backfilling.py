@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from haneul.clock import Clock
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.service import DynamoDb
+from haneul.store.layout import STORE
 from tests.dynamodb.support import failure, index, invalid, make_table, n, s
 from tests.dynamodb.test_concurrency import call
+from tests.store.crashed import copy_as_crashed
 from tests.support.running import Running
 from tests.support.stores import Overlaid
 
@@ -122,3 +128,37 @@ def test_an_index_is_given_up_while_it_is_filled(cloud: Running, table: str, mon
     db.update_table(TableName=table, AttributeDefinitions=DEFINED, GlobalSecondaryIndexUpdates=[CREATE])
     cloud.advance("1s")
     assert described(cloud, table)[1]["by-g"]["ItemCount"] == len(db.scan(TableName=table, IndexName="by-g")["Items"]) == len(ITEMS)
+
+
+def test_writes_and_a_crash_while_an_index_is_filled(cloud: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items that the filling has met, and others, change, go and come; whether it goes on or begins again in the next process, the index agrees with its table."""
+    table = make_table(cloud, more={"o": "S"}, GlobalSecondaryIndexes=[index("by-o", "o")])
+    db = cloud.client("dynamodb")
+    db.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": {"pk": s(key), **attributes}}} for key, attributes in ITEMS.items()]})
+
+    async def act() -> None:
+        for number, key in enumerate(ITEMS):
+            place = {"TableName": table, "Key": {"pk": s(key)}}
+            if number % 4 == 0:
+                await call(cloud, "DeleteItem", **place)
+            elif number % 4 == 1:
+                await call(cloud, "UpdateItem", **place, UpdateExpression="SET r = :r", ExpressionAttributeValues={":r": s(f"moved-{number}")})
+            elif number % 4 == 2:
+                await call(cloud, "UpdateItem", **place, UpdateExpression="REMOVE g")
+        puts = [{"Put": {"TableName": table, "Item": {"pk": s(f"new-{number}"), "g": s("g"), "r": s("r")}}} for number in range(5)]
+        await call(cloud, "TransactWriteItems", TransactItems=puts)
+        copy_as_crashed(cloud.data_dir / STORE, tmp_path / STORE)
+        shutil.copy(cloud.data_dir / "vault.key", tmp_path)
+
+    db.update_table(TableName=table, AttributeDefinitions=DEFINED, GlobalSecondaryIndexUpdates=[{"Create": index("by-g", "g", "r")}])
+    while_filling(cloud, monkeypatch, act)
+    crashed = Running(data_dir=tmp_path, services=[DynamoDb])
+    crashed.clock = Clock(frozen_at=cloud.clock.now())
+    with crashed:
+        crashed.advance("1s")
+        for one in (cloud, crashed):
+            rows = one.client("dynamodb").scan(TableName=table)["Items"]
+            entries = one.client("dynamodb").scan(TableName=table, IndexName="by-g")["Items"]
+            wanted = [row for row in rows if "g" in row]
+            assert len(rows) == 20 and len(entries) == len(wanted) == 15 == described(one, table)[1]["by-g"]["ItemCount"]
+            assert all(row in entries for row in wanted)
