@@ -266,3 +266,15 @@ def test_local_indexes_are_not_updated(cloud: Running, db: Any) -> None:
         ({"Create": index("local", "l")}, "Attempting to create an index which already exists"),
     ):
         assert failure(db.update_table, TableName=table, AttributeDefinitions=definitions, GlobalSecondaryIndexUpdates=[change]) == ("ValidationException", message)
+
+
+def test_a_new_index_is_defined_by_its_request(cloud: Running, db: Any) -> None:
+    """Also where the table's own key is part of the index's; the rest of the table's key need not be said again."""
+    table = make_table(cloud, range_type="S")
+    create = {"TableName": table, "GlobalSecondaryIndexUpdates": [{"Create": index("turned", "sk", "g")}]}
+    few = "Invalid KeySchema: Some index key attribute have no definition"
+    other = "One or more parameter values were invalid: Some index key attributes are not defined in AttributeDefinitions. Keys: [sk, g], AttributeDefinitions: [pk, g]"
+    for given, message in (({}, few), ({"AttributeDefinitions": defined("g")}, few), ({"AttributeDefinitions": defined("pk", "g")}, other)):
+        assert invalid(db.update_table, **create, **given) == message
+    made = db.update_table(**create, AttributeDefinitions=defined("sk", "g"))["TableDescription"]
+    assert made["AttributeDefinitions"] == defined("pk", "sk", "g")

@@ -59,6 +59,12 @@ def _check_defined(schema: Sequence[Shape], attributes: dict[str, str]) -> None:
         )
 
 
+def check_count(schema: Sequence[Shape], attributes: dict[str, str]) -> None:
+    """A key does not have more attributes than are defined."""
+    if len(schema) > len(attributes):
+        raise validation("Invalid KeySchema: Some index key attribute have no definition")
+
+
 def _check_pair(schema: Sequence[Shape]) -> None:
     """A schema of one or two elements: HASH, then RANGE."""
     names = _names(schema)
@@ -82,8 +88,7 @@ def _shown(schema: Sequence[Shape]) -> str:
 
 def table_key_schema(schema: Sequence[Shape], attributes: dict[str, str], *, has_indexes: bool) -> tuple[str, str | None]:
     """The table's hash and range attribute."""
-    if len(schema) > len(attributes):
-        raise validation("Invalid KeySchema: Some index key attribute have no definition")
+    check_count(schema, attributes)
     _check_defined(schema, attributes)
     _check_pair(schema)
     if not has_indexes and len(schema) != len(attributes):

@@ -257,7 +257,9 @@ class _Update:
         for attribute, kind in attributes.items():
             if record.attributes.get(attribute, kind) != kind:
                 raise invalid(f"Attempting to redefine the type of attribute {attribute}")
-        index = definitions.global_index(wanted, merged, self.call.cloud.ids, on_demand=record.on_demand)
+        definitions.check_count(wanted["KeySchema"], attributes)
+        # The request itself has to define the index's key; what is known of the table does not count (API Reference: "UpdateTable", AttributeDefinitions).
+        index = definitions.global_index(wanted, attributes, self.call.cloud.ids, on_demand=record.on_demand)
         if self.limited:
             check_units(record.region, index, index.throughput.read_units, index.throughput.write_units)
         set_maximums(index, wanted, region=record.region, on_demand=record.on_demand, made=True)
