@@ -52,7 +52,7 @@ def while_filling(cloud: Running, monkeypatch: pytest.MonkeyPatch, act: Callable
     async def transact(work: Any) -> Any:
         nonlocal met
         result = await store.transact(work)
-        if work.__qualname__ == "fill.<locals>.work" and not met:
+        if getattr(work, "__qualname__", "") == "fill.<locals>.work" and not met:
             met = True
             await act()
         return result

@@ -150,6 +150,18 @@ def test_batches_come_back_in_part(cloud: Running, db: Any) -> None:
     assert throttle(db.batch_get_item, RequestItems={left: {"Keys": keys}})[0] == PROVISIONED
 
 
+def test_a_transaction_is_let_in_as_one_request(cloud: Running, db: Any) -> None:
+    """Four megabytes are allowed, also on a new table: what the first actions cost does not turn away the others. The next request pays for it."""
+    table = make_table(cloud)
+    puts = [{"Put": {"TableName": table, "Item": kb(390, f"k{number}")}} for number in range(10)]
+    made = db.transact_write_items(TransactItems=puts, ReturnConsumedCapacity="TOTAL")["ConsumedCapacity"]
+    assert made[0]["CapacityUnits"] == 2 * 390 * 10
+    assert failure(db.transact_write_items, TransactItems=puts)[0] == "TransactionCanceledException"
+    cloud.advance("10m")
+    gets = [{"Get": {"TableName": table, "Key": {"pk": s(f"k{number}")}}} for number in range(10)]
+    assert len(db.transact_get_items(TransactItems=gets)["Responses"]) == 10
+
+
 def test_transactions_are_cancelled_with_reasons(cloud: Running, db: Any) -> None:
     """Twice the units; the reason stands at the action that found nothing left, and nothing is written."""
     table, other = provisioned(cloud), make_table(cloud)
@@ -419,7 +431,7 @@ def test_metrics_tell_of_it(fresh_cloud: Running) -> None:
     counted = {name[1:]: value for name, value in gathered.items() if name[0] == "AWS/DynamoDB" and table in name and name[1] not in others}
     assert counted.pop(("ConsumedWriteCapacityUnits", "by-g", table)) == counted.pop(("ConsumedWriteCapacityUnits", table)) - 1
     assert counted == {
-        ("ConsumedReadCapacityUnits", table): 4.5,
+        ("ConsumedReadCapacityUnits", table): 0.5,
         ("WriteThrottleEvents", "by-g", table): 10,
         ("WriteProvisionedThroughputThrottleEvents", "by-g", table): 10,
         ("ThrottledRequests", "PutItem", table): 1,

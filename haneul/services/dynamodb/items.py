@@ -84,7 +84,7 @@ def hold(condition: Predicate | None, old: Item | None, request: Shape, charge: 
 
 def charge_refused(service: DynamoDb, table: Table, row: bytes, old_row: bytes | None, cost: int = 1) -> None:
     """A write that its condition stops costs what writing the item that is there would; raises the throttling error when that is not to be had."""
-    service.capacity.write(table, row, cost * write_units_of(old_row, None))
+    service.capacity.write(table, row, cost * write_units_of(old_row, None), admitted=cost > 1)
 
 
 def check_new_item(table: Table, item: Item, mismatch: str | None = None) -> None:

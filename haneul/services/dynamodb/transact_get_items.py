@@ -56,29 +56,24 @@ async def transact_get(call: Call, service: DynamoDb, request: Shape, gets: list
     cancel_for(reasons)
     for at, (table, place) in enumerate(zip(tables, rows)):
         try:
+            service.capacity.let_in(table, place, writes=False)
             service.ongoing.refuse(table, place)
             if call.cloud.store.under_way(place):
                 raise service.ongoing.conflict(table)
         except ServiceError as error:
             reasons[at] = reason_or_raise(error)
+    service.capacity.count_cancelled(tables, reasons, call.operation.name)
     cancel_for(reasons)
     with call.cloud.store.snapshot() as reader:
         found = [reader.get(row) for row in rows]
     if sum(row_size(row) for row in found if row is not None) > ANSWER_BYTES_MAX:
         raise validation("The aggregate size of the items in the transaction exceeds 4 MB")
-    for table in tables:
-        service.capacity.admit(table)
     spent: dict[str, int] = {}
     for at, (get, table, row) in enumerate(zip(gets, tables, found)):
         before = spent.get(get["TableName"], 0)
         halves = 2 * read_half_units(row_size(row) if row is not None else 0, True)
-        try:
-            service.capacity.read(table, rows[at], halves)
-        except ServiceError as error:
-            reasons[at] = reason_or_raise(error)
+        service.capacity.take_read(table, None, rows[at], halves)
         spent[get["TableName"]] = before + halves
-    service.capacity.count_cancelled(tables, reasons, call.operation.name)
-    cancel_for(reasons)
     answer: Shape = {"Responses": [{"Item": shown(call, row, project)} if row is not None else {} for row, (project, _) in zip(found, projects)]}
     capacities = []
     for name, halves in spent.items():

@@ -183,25 +183,33 @@ def _place(table: Table, kind: str, part: Shape, update: BoundUpdate | None) -> 
 
 
 def _check_conditions(service: DynamoDb, actions: list[_Action], old_rows: list[bytes | None]) -> list[Shape]:
-    """The reasons that are there before anything is done: actions that do not fit their tables, items of other transactions under way, and conditions that do not hold.
+    """The reasons that are there before anything is done: actions that do not fit their tables or are throttled, items of other transactions under way, and
+    conditions that do not hold.
 
     Each condition costs what its write would.
     """
-    reasons: list[Shape] = []
-    for action, old_row in zip(actions, old_rows):
-        reason = NO_REASON
-        if action.fault is not None:
-            reason = reason_or_raise(action.fault)
-        else:
+    reasons = [_admission(service, action) for action in actions]
+    for at, (action, old_row) in enumerate(zip(actions, old_rows)):
+        if reasons[at] is NO_REASON:
             try:
                 service.ongoing.refuse(action.table, action.row, actions)
                 if action.condition is not None:
                     charge = partial(charge_refused, service, action.table, action.row, old_row, _COST)
                     hold(action.condition, row_item(old_row) if old_row is not None else None, action.request, charge)
             except ServiceError as error:
-                reason = reason_or_raise(error)
-        reasons.append(reason)
+                reasons[at] = reason_or_raise(error)
     return reasons
+
+
+def _admission(service: DynamoDb, action: _Action) -> Shape:
+    """Why an action may not begin, or NO_REASON."""
+    if action.fault is not None:
+        return reason_or_raise(action.fault)
+    try:
+        service.capacity.let_in(action.table, action.row, writes=True)
+    except ServiceError as error:
+        return reason_or_raise(error)
+    return NO_REASON
 
 
 def _perform(service: DynamoDb, tx: Transaction, action: _Action, old_row: bytes | None) -> _Done:

@@ -137,15 +137,17 @@ class Capacity:
 
     # ---- writes
 
-    def write(self, table: Table, row: bytes, units: int, entries: Sequence[Entry] = ()) -> None:
-        """Charge the write of one item to its table and the indexes that it changes, or raise the throttling error and charge nothing.
+    def write(self, table: Table, row: bytes, units: int, entries: Sequence[Entry] = (), *, admitted: bool = False) -> None:
+        """Charge the write of one item to its table and the indexes that it changes, or raise the throttling error and charge nothing. `admitted`: `let_in` was
+        asked before.
 
         A global index with nothing left holds up the writes of its table.
         """
         meters = table.meters or self._attach(table)
         now = self._clock.now()
         flow = meters.table.writes
-        self._let_in(flow, now, row)
+        if not admitted:
+            self._let_in(flow, now, row)
         total, own, grown = units, units, False
         if entries:
             for index, place, _ in entries:
@@ -177,6 +179,11 @@ class Capacity:
         return True
 
     # ---- throttling
+
+    def let_in(self, table: Table, row: bytes, *, writes: bool) -> None:
+        """Raise the throttling error unless an action on one item may begin. A transaction asks for all of its actions before any is charged: it is one request."""
+        meter = self._of(table).table
+        self._let_in(meter.writes if writes else meter.reads, self._clock.now(), row)
 
     def _let_in(self, flow: Flow, now: int, place: bytes) -> None:
         limit = flow.blocked(now, place)

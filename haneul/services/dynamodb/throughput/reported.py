@@ -56,7 +56,7 @@ class ReportedCapacity(Capacity):
             self.admit(table)
         self._note(table, None, row, half_units)
 
-    def write(self, table: Table, row: bytes, units: int, entries: Sequence[Entry] = ()) -> None:
+    def write(self, table: Table, row: bytes, units: int, entries: Sequence[Entry] = (), *, admitted: bool = False) -> None:
         raise Elsewhere
 
     def _note(self, table: Table, index: Index | None, place: bytes, half_units: int) -> None:
