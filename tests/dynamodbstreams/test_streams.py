@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from haneul.core.caller import Caller
+from haneul.services.dynamodb.streams import changes_prefix
+from haneul.store.keys import pack
 from tests.dynamodb.support import failure, invalid, make_table, n, s
 from tests.support.running import Running
 
@@ -22,9 +24,13 @@ def streamed(cloud: Running, view: str = "NEW_AND_OLD_IMAGES", **parameters: Any
     return table, str(cloud.client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"])
 
 
+def shards_of(cloud: Running, arn: str) -> list[dict[str, Any]]:
+    return list(cloud.client("dynamodbstreams").describe_stream(StreamArn=arn)["StreamDescription"]["Shards"])
+
+
 def shard_of(cloud: Running, arn: str) -> dict[str, Any]:
-    (shard,) = cloud.client("dynamodbstreams").describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
-    return dict(shard)
+    """The newest shard."""
+    return shards_of(cloud, arn)[-1]
 
 
 def iterator(cloud: Running, arn: str, kind: str = "TRIM_HORIZON", number: str | None = None) -> str:
@@ -35,6 +41,18 @@ def iterator(cloud: Running, arn: str, kind: str = "TRIM_HORIZON", number: str |
 
 def records(cloud: Running, arn: str, kind: str = "TRIM_HORIZON", number: str | None = None) -> list[dict[str, Any]]:
     return list(cloud.client("dynamodbstreams").get_records(ShardIterator=iterator(cloud, arn, kind, number))["Records"])
+
+
+def all_records(cloud: Running, arn: str, kind: str = "TRIM_HORIZON") -> list[dict[str, Any]]:
+    """What all shards hold, read as consumers do: parents before their children, a closed shard to its end, an open one as far as it is."""
+    streams, found = cloud.client("dynamodbstreams"), []
+    for shard in shards_of(cloud, arn):
+        following = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType=kind)["ShardIterator"]
+        while following:
+            page = streams.get_records(ShardIterator=following)
+            found += page["Records"]
+            following = page.get("NextShardIterator") if page["Records"] else None
+    return found
 
 
 def test_a_record_for_each_change_and_none_for_no_change(cloud: Running) -> None:
@@ -173,6 +191,82 @@ def test_switching_off_and_on(fresh_cloud: Running) -> None:
     assert [one["StreamArn"] for one in streams.list_streams()["Streams"]] == [fresh]
 
 
+def test_shards_follow_one_another(fresh_cloud: Running) -> None:
+    """A shard takes records for four hours; a child goes on, so that whoever reads parents first sees the changes of an item in order. It goes a day after it was closed."""
+    cloud = fresh_cloud
+    table, arn = streamed(cloud, "NEW_IMAGE")
+    db, streams = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
+
+    def put(number: int) -> None:
+        db.put_item(TableName=table, Item={"pk": s("a"), "v": n(number)})
+
+    def values(found: list[dict[str, Any]]) -> list[int]:
+        return [int(one["dynamodb"]["NewImage"]["v"]["N"]) for one in found]
+
+    def begin(shard: dict[str, Any], kind: str, **more: Any) -> str:
+        return str(streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType=kind, **more)["ShardIterator"])
+
+    def described(**wish: Any) -> tuple[list[str], str | None]:
+        found = streams.describe_stream(StreamArn=arn, **wish)["StreamDescription"]
+        return [one["ShardId"] for one in found["Shards"]], found.get("LastEvaluatedShardId")
+
+    put(0)
+    cloud.advance("3h59m")
+    put(1)
+    used = streams.get_records(ShardIterator=iterator(cloud, arn), Limit=1)["NextShardIterator"]
+    cloud.advance("1m")  # The shard is closed with a record in it that was not read.
+    put(2)
+    page = streams.get_records(ShardIterator=used)
+    assert values(page["Records"]) == [1] and "NextShardIterator" not in page
+    cloud.advance("8h")
+    put(3)
+    shards = shards_of(cloud, arn)
+    names = [one["ShardId"] for one in shards]
+    assert [one.get("ParentShardId") for one in shards] == [None, *names[:-1]] and len(set(names)) == 4 and all(28 <= len(name) <= 65 for name in names)
+    spans = [one["SequenceNumberRange"] for one in shards]
+    assert [int(one["EndingSequenceNumber"]) + 1 for one in spans[:-1]] == [int(one["StartingSequenceNumber"]) for one in spans[1:]]
+    assert "EndingSequenceNumber" not in spans[-1]
+    by_shard = [streams.get_records(ShardIterator=begin(one, "TRIM_HORIZON")) for one in shards]
+    assert [values(one["Records"]) for one in by_shard] == [[0, 1], [2], [], [3]] and values(all_records(cloud, arn)) == [0, 1, 2, 3]
+    assert ["NextShardIterator" in one for one in by_shard] == [False, False, False, True]
+    # Behind the last record of a closed shard nothing comes any more.
+    last = by_shard[1]["Records"][0]["dynamodb"]["SequenceNumber"]
+    for ended in (begin(shards[1], "LATEST"), begin(shards[1], "AFTER_SEQUENCE_NUMBER", SequenceNumber=last), begin(shards[0], "AT_TIMESTAMP", Timestamp=cloud.clock.seconds())):
+        page = streams.get_records(ShardIterator=ended)
+        assert page["Records"] == [] and "NextShardIterator" not in page
+    at_end = begin(shards[1], "AT_SEQUENCE_NUMBER", SequenceNumber=spans[1]["EndingSequenceNumber"])
+    assert streams.get_records(ShardIterator=at_end)["Records"] == []
+    for other in (shards[0], shards[2]):
+        assert "Invalid SequenceNumber" in invalid(begin, shard=other, kind="AT_SEQUENCE_NUMBER", SequenceNumber=last)
+    # Pages, and children alone.
+    assert described(Limit=3) == (names[:3], names[2]) and described(Limit=3, ExclusiveStartShardId=names[2]) == (names[3:], None)
+    assert described(ShardFilter={"Type": "CHILD_SHARDS", "ShardId": names[1]}) == ([names[2]], None)
+    assert described(ShardFilter={"Type": "CHILD_SHARDS", "ShardId": names[3]}) == ([], None)
+    # A stream that is switched off has no further children, and its shards go as they would have gone.
+    db.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
+    cloud.advance("16h")
+    closed = shards_of(cloud, arn)
+    assert [one["ShardId"] for one in closed] == names[1:] and closed[0]["ParentShardId"] == names[0]
+    assert closed[-1]["SequenceNumberRange"]["EndingSequenceNumber"] == all_records(cloud, arn)[-1]["dynamodb"]["SequenceNumber"]
+
+
+def test_a_shard_has_not_ended_while_a_record_is_on_its_way(cloud: Running) -> None:
+    """What was decided before a shard was closed and comes to the disk afterwards belongs to it, and its readers wait for that."""
+    _, arn = streamed(cloud)
+    app = cloud.app.cloud
+    source: Any = app.services["dynamodb"].streams  # type: ignore[attr-defined]
+    _, table, _, label = arn.split(":", 5)[5].split("/")
+    place = (ROOT.account, "us-east-1")
+    stream = source.find(*place, table, label)
+    key = changes_prefix(*place, stream["id"]) + pack((5,))
+
+    async def ended() -> tuple[bool, bool]:
+        _, under_way = await asyncio.gather(app.store.transact(lambda tx: tx.put(key, b"")), source.ended(*place, stream["id"], 5, 9))
+        return bool(under_way), bool(await source.ended(*place, stream["id"], 6, 9))
+
+    assert cloud.run(ended()) == (False, True)
+
+
 def test_a_stream_outlives_its_table_by_a_day(fresh_cloud: Running) -> None:
     """What was not read yet can still be read."""
     table, arn = streamed(fresh_cloud)
@@ -191,17 +285,18 @@ def test_records_are_kept_for_a_day(fresh_cloud: Running) -> None:
     db, streams = fresh_cloud.client("dynamodb"), fresh_cloud.client("dynamodbstreams")
     db.put_item(TableName=table, Item={"pk": s("old")})
     old = records(fresh_cloud, arn)[0]["dynamodb"]["SequenceNumber"]
+    shard = shard_of(fresh_cloud, arn)["ShardId"]
     fresh_cloud.advance("12h")
     db.put_item(TableName=table, Item={"pk": s("new")})
     fresh_cloud.advance("12h1m")
-    assert [one["dynamodb"]["Keys"]["pk"]["S"] for one in records(fresh_cloud, arn)] == ["new"]
-    shard = shard_of(fresh_cloud, arn)["ShardId"]
+    assert [one["dynamodb"]["Keys"]["pk"]["S"] for one in all_records(fresh_cloud, arn)] == ["new"]
     call = {"StreamArn": arn, "ShardId": shard, "ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": old}
     assert failure(streams.get_shard_iterator, **call)[0] == "TrimmedDataAccessException"
     fresh_cloud.advance("3d")
     store = fresh_cloud.app.cloud.store
     assert not store.range(b"\x02dynamodb-change", b"\x02dynamodb-change\xff")
-    assert failure(streams.get_shard_iterator, **call)[0] == "TrimmedDataAccessException"
+    # The shard has gone with its records.
+    assert failure(streams.get_shard_iterator, **call) == ("ResourceNotFoundException", "Requested resource not found: Shard does not exist")
     db.put_item(TableName=table, Item={"pk": s("newest")})
     assert len(records(fresh_cloud, arn)) == 1
 
@@ -211,10 +306,9 @@ def test_iterators_begin_at_a_time(fresh_cloud: Running) -> None:
     cloud = fresh_cloud
     table, arn = streamed(cloud)
     db, streams = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
-    shard = shard_of(cloud, arn)["ShardId"]
 
     def at(**wish: Any) -> str:
-        return str(streams.get_shard_iterator(StreamArn=arn, ShardId=shard, **{"ShardIteratorType": "AT_TIMESTAMP", **wish})["ShardIterator"])
+        return str(streams.get_shard_iterator(StreamArn=arn, ShardId=shard_of(cloud, arn)["ShardId"], **{"ShardIteratorType": "AT_TIMESTAMP", **wish})["ShardIterator"])
 
     def seen(time: Any) -> list[str]:
         return [one["dynamodb"]["Keys"]["pk"]["S"] for one in streams.get_records(ShardIterator=at(Timestamp=time))["Records"]]

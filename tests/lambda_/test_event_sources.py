@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from haneul.store.keys import pack, prefix_range, unpack
 from tests.lambda_.build import function, role
 from tests.lambda_.conftest import there
 from tests.support.running import Running
@@ -293,7 +294,7 @@ def test_a_parallelization_factor_keeps_the_order_of_each_item(fresh_cloud: Runn
 
 
 def test_a_stream_goes_on_at_its_checkpoint_after_a_restart(tmp_path: Path) -> None:
-    """Because nothing may be lost, and what was processed is not processed again."""
+    """Because nothing may be lost, and what was processed is not processed again; also when the stream has gone on in further shards, whose checkpoints go when they go."""
     cloud = Running(data_dir=tmp_path, services=there()).start()
     seen = _forwarder(cloud)
     arn = _table(cloud)
@@ -305,6 +306,13 @@ def test_a_stream_goes_on_at_its_checkpoint_after_a_restart(tmp_path: Path) -> N
     assert _seen(cloud, seen) == []
     _put(cloud, "after")
     assert [event["Records"][0]["dynamodb"]["Keys"]["id"]["S"] for event in _seen(cloud, seen)] == ["after"]
+    for hours in (5, 27):
+        _put(cloud, f"before {hours}")
+        cloud.advance(f"{hours}h")
+        _put(cloud, f"in {hours}")
+        assert [record["dynamodb"]["Keys"]["id"]["S"] for event in _seen(cloud, seen) for record in event["Records"]] == [f"before {hours}", f"in {hours}"]
+    prefix = pack(("lambda", "000000000000", "us-east-1", "checkpoint"))
+    assert [str(unpack(key)[-1])[:8] for key, _ in cloud.app.cloud.store.range(*prefix_range(prefix))] == ["shardId-"]
     cloud.stop()
 
 

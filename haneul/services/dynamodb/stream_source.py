@@ -8,6 +8,7 @@ import orjson
 
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
+from haneul.services.dynamodb.shards import Shard, kept_shards, shard
 from haneul.services.dynamodb.streams import (
     RETENTION,
     StreamRecord,
@@ -21,6 +22,7 @@ from haneul.services.dynamodb.streams import (
 )
 from haneul.services.dynamodb.tables import STREAM_SPACE
 from haneul.store.keys import after, pack, prefix_range, unpack
+from haneul.store.port import Transaction
 from haneul.store.records import decode
 
 
@@ -46,38 +48,51 @@ class StoredStreams:
             return []
         return [_describe(decode(value, StreamRecord)) for _, value in self._store.range(start, end, limit)]
 
+    def shards(self, account: str, region: str, stream: dict[str, Any]) -> list[dict[str, Any]]:
+        """The shards of a stream that was found, oldest first."""
+        newest = self.newest(account, region, stream["id"])
+        return [one._asdict() for one in kept_shards(stream["record"], self._clock.now(), newest)]
+
+    def shard(self, account: str, region: str, stream: dict[str, Any], number: int) -> dict[str, Any]:
+        """One shard by its number, also when it is not kept any more."""
+        found: Shard = shard(stream["record"], number, self._clock.now(), self.newest(account, region, stream["id"]))
+        return found._asdict()
+
     def newest(self, account: str, region: str, stream_id: str) -> int:
         """The sequence number of the newest record; 0 when there is none."""
         return last_sequence(self._store, changes_prefix(account, region, stream_id))
 
-    def oldest(self, account: str, region: str, stream_id: str) -> int:
-        """The sequence number of the oldest record that is still kept; 0 when there is none."""
-        horizon = self._clock.now() - RETENTION
-        prefix = changes_prefix(account, region, stream_id)
-        for key, value in self._store.iterate(prefix + pack((max(horizon, 0),)), after(prefix)):
-            if change_time(value) > horizon:
-                return int(unpack(key)[-1])
-        return 0
+    def trimmed(self, sequence: int) -> bool:
+        """Whether a record with this number is no longer kept. A record's number is never below its time."""
+        return sequence <= self._clock.now() - RETENTION
 
-    def since(self, account: str, region: str, stream_id: str, time: int) -> int:
-        """The sequence number of the first record whose ApproximateCreationDateTime, which has whole seconds, is at or after `time` (nanoseconds); that of the next one
-        to come where there is none yet.
+    def since(self, account: str, region: str, stream_id: str, time: int, first: int, end: int) -> int | None:
+        """Of the sequence numbers from `first` to before `end`, that of the first record whose ApproximateCreationDateTime, which has whole seconds, is at or after
+        `time` (nanoseconds); None where there is none.
         """
         first_second = -(-time // SECOND) * SECOND
         prefix = changes_prefix(account, region, stream_id)
-        # A record's number is never below its time.
-        for key, value in self._store.iterate(prefix + pack((max(first_second, 0),)), after(prefix)):
+        for key, value in self._store.iterate(prefix + pack((max(first_second, first),)), prefix + pack((end,))):
             if change_time(value) >= first_second:
                 return int(unpack(key)[-1])
-        return self.newest(account, region, stream_id) + 1
+        return None
 
-    def records(self, account: str, region: str, stream_id: str, from_sequence: int, limit: int, bytes_max: int) -> list[tuple[int, int, bytes]]:
-        """Records from a sequence number on, as (sequence number, time in nanoseconds, JSON), as many as fit; those past their retention are skipped."""
+    async def ended(self, account: str, region: str, stream_id: str, sequence: int, end: int) -> bool:
+        """Whether nothing from a sequence number to before `end`, which lies in the past, will ever be read: what is on its way to the disk counts."""
+        prefix = changes_prefix(account, region, stream_id)
+
+        def work(tx: Transaction) -> bool:
+            return not tx.range(prefix + pack((sequence,)), prefix + pack((end,)), 1)
+
+        return sequence >= end or await self._store.transact(work)
+
+    def records(self, account: str, region: str, stream_id: str, first: int, end: int, limit: int, bytes_max: int) -> list[tuple[int, int, bytes]]:
+        """Records from a sequence number to before another, as (sequence number, time in nanoseconds, JSON), as many as fit; those past their retention are skipped."""
         horizon = self._clock.now() - RETENTION
         prefix = changes_prefix(account, region, stream_id)
         found: list[tuple[int, int, bytes]] = []
         size = 0
-        for key, value in self._store.iterate(prefix + pack((from_sequence,)), after(prefix)):
+        for key, value in self._store.iterate(prefix + pack((first,)), prefix + pack((end,))):
             made = change_time(value)
             if made <= horizon:
                 continue
@@ -108,15 +123,13 @@ class StoredStreams:
 
 def _describe(stream: StreamRecord) -> dict[str, Any]:
     return {
+        "record": stream,
         "id": stream.id,
         "arn": stream.arn,
         "label": stream.label,
         "table": stream.table_name,
         "view_type": stream.view_type,
         "created_at": stream.created_at,
-        "shard_id": stream.shard_id,
-        "first_sequence": stream.first_sequence,
         "enabled": stream.enabled,
-        "last_sequence": stream.last_sequence,
         "key": [name for name in (stream.hash_name, stream.range_name) if name],
     }

@@ -1,6 +1,7 @@
 """Streams: what is kept of them, and the records of changes.
 
-A stream is one shard. Its records lie in the order of their sequence numbers, written in the transaction of the change that they tell of.
+A stream's records lie in the order of their sequence numbers, written in the transaction of the change that they tell of. Which shard they are in is
+told by `shards.py`.
 (Developer Guide: "Change data capture for DynamoDB Streams"; API Reference: "StreamRecord".)
 """
 
@@ -23,6 +24,7 @@ from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
 RETENTION = 24 * HOUR
+SHARD_LIFE = 4 * HOUR
 # Sequence numbers have 21 digits: this and the internal number, which grows with the time in nanoseconds.
 _SEQUENCE_BASE = 10**20
 _VERSION = b"\x01"
@@ -31,7 +33,10 @@ EXPIRED_BY_SERVICE = b'{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}
 
 
 class StreamRecord(msgspec.Struct):
-    """A stream. It outlives its table, and its being switched off, by the time that its records are kept. Times in nanoseconds."""
+    """A stream. It outlives its table, and its being switched off, by the time that its records are kept. Times in nanoseconds.
+
+    `shard_id` is its first shard's; `shard_life` is how long each shard takes records, 0 for one that takes all.
+    """
 
     id: str
     label: str
@@ -49,6 +54,7 @@ class StreamRecord(msgspec.Struct):
     last_sequence: int = 0
     policy: str = ""
     policy_revision: str = ""
+    shard_life: int = 0
 
     @property
     def arn(self) -> str:
@@ -69,7 +75,7 @@ def stream_place(arn: str) -> tuple[str, str, str, str] | None:
 
 
 def changes_prefix(account: str, region: str, stream_id: str) -> bytes:
-    """What the keys of a stream's records begin with; the number of the shard and the sequence number follow."""
+    """What the keys of a stream's records begin with; the sequence number follows."""
     return pack((CHANGE_SPACE, account, region, stream_id, 0))
 
 
@@ -167,6 +173,7 @@ def enable_stream(tx: Transaction, record: TableRecord, view_type: str, now: int
         first_sequence=now,
         hash_name=record.hash_name,
         range_name=record.range_name,
+        shard_life=SHARD_LIFE,
     )
     tx.put(stream_key(record.account, record.region, record.name, label), encode(stream))
     record.stream = StreamSettings(stream.id, label, view_type)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
-from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream, stream_arn
+from haneul.services.dynamodbstreams.service import DynamoDbStreams, StreamSource, find_stream, stream_arn
+
+PAGE_MAX = 100
 
 
 @operation("dynamodbstreams:DescribeStream", action="dynamodb:DescribeStream", resource=stream_arn)
 async def describe_stream(call: Call, request: Shape) -> Shape:
-    """A stream's state and its shard. (DynamoDB Streams API Reference: "DescribeStream".)"""
-    _, stream = find_stream(call, request["StreamArn"])
-    text = call.service(DynamoDbStreams).source.text
-    span = {"StartingSequenceNumber": text(stream["first_sequence"])}
-    if not stream["enabled"]:
-        span["EndingSequenceNumber"] = text(stream["last_sequence"])
-    shards = [{"ShardId": stream["shard_id"], "SequenceNumberRange": span}]
-    # A stream is one shard: behind it, and below it, there is none.
-    start = request.get("ExclusiveStartShardId")
-    if "ShardFilter" in request or (start is not None and start >= stream["shard_id"]):
-        shards = []
+    """A stream's state and its shards, parents before their children, at most 100 at once. (DynamoDB Streams API Reference: "DescribeStream".)"""
+    place, stream = find_stream(call, request["StreamArn"])
+    source = call.service(DynamoDbStreams).source
+    shards = source.shards(*place, stream)
+    start, wanted = request.get("ExclusiveStartShardId"), request.get("ShardFilter", {}).get("ShardId")
+    if start is not None:
+        shards = [one for one in shards if one["id"] > start]  # They begin with the time, so they are in order.
+    if wanted is not None:
+        shards = [one for one in shards if one["parent"] == wanted]
+    limit = min(request.get("Limit", PAGE_MAX), PAGE_MAX)
+    more = {"LastEvaluatedShardId": shards[limit - 1]["id"]} if len(shards) > limit else {}
     names = stream["key"]
     return {
         "StreamDescription": {
@@ -30,6 +32,15 @@ async def describe_stream(call: Call, request: Shape) -> Shape:
             "CreationRequestDateTime": stream["created_at"],
             "TableName": stream["table"],
             "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"))],
-            "Shards": shards,
+            "Shards": [_described(source, one) for one in shards[:limit]],
+            **more,
         }
     }
+
+
+def _described(source: StreamSource, shard: Shape) -> Shape:
+    span = {"StartingSequenceNumber": source.text(shard["first"])}
+    if shard["last"] is not None:
+        span["EndingSequenceNumber"] = source.text(shard["last"])
+    parent = {"ParentShardId": shard["parent"]} if shard["parent"] is not None else {}
+    return {"ShardId": shard["id"], "SequenceNumberRange": span, **parent}

@@ -36,17 +36,19 @@ async def get_records(call: Call, request: Shape) -> Shape:
         )
     place, stream = find_stream(call, iterator.arn)
     if call.now > iterator.made_at + ITERATOR_LIFE:
-        raise ServiceError("ExpiredIteratorException", "Iterator expired", 400)
+        raise ServiceError("ExpiredIteratorException", "Shard iterator has expired", 400)
     service = call.service(DynamoDbStreams)
-    if iterator.reader:
-        service.readers.let_in(stream["shard_id"], iterator.reader, call.now, refusable=call.http is not None)
     source = service.source
-    found = source.records(*place, stream["id"], iterator.sequence, limit, BYTES_MAX)
+    shard = source.shard(*place, stream, iterator.shard)
+    if iterator.reader:
+        service.readers.let_in(shard["id"], iterator.reader, call.now, refusable=call.http is not None)
+    found = source.records(*place, stream["id"], iterator.sequence, shard["end"], limit, BYTES_MAX)
     following = found[-1][0] + 1 if found else iterator.sequence
     answer: Shape = {"Records": [source.parsed(body) for _, _, body in found]}
-    ended = not stream["enabled"] and len(found) < limit and following > source.newest(*place, stream["id"])
-    if not ended:
-        answer["NextShardIterator"] = make_iterator(stream["arn"], following, call.now, iterator.reader or int(call.cloud.ids.hex(_READER_DIGITS), 16) + 1)
+    closed = shard["last"] is not None
+    if not closed or len(found) == limit or not await source.ended(*place, stream["id"], following, shard["end"]):
+        reader = iterator.reader or int(call.cloud.ids.hex(_READER_DIGITS), 16) + 1
+        answer["NextShardIterator"] = make_iterator(stream["arn"], iterator.shard, following, call.now, reader)
     _report(call, iterator.arn, [len(body) for _, _, body in found], started)
     return answer
 

@@ -19,34 +19,35 @@ async def get_shard_iterator(call: Call, request: Shape) -> Shape:
     Raises TrimmedDataAccessException when the record is no longer kept.
     """
     place, stream = find_stream(call, request["StreamArn"])
-    if request["ShardId"] != stream["shard_id"]:
-        raise ServiceError(
-            "ResourceNotFoundException",
-            f"Requested resource not found: Shard: {request['ShardId']} in Stream: {request['StreamArn']} not found",
-            400,
-        )
-    kind, number = request["ShardIteratorType"], request.get("SequenceNumber")
     source = call.service(DynamoDbStreams).source
+    shard = next((one for one in source.shards(*place, stream) if one["id"] == request["ShardId"]), None)
+    if shard is None:
+        raise ServiceError("ResourceNotFoundException", "Requested resource not found: Shard does not exist", 400)
+    kind, number = request["ShardIteratorType"], request.get("SequenceNumber")
     if kind != "AT_TIMESTAMP" and "Timestamp" in request:
         raise _invalid(f"Timestamp cannot be specified with ShardIteratorType {kind}")
+    first, end, last = shard["first"], shard["end"], shard["last"]
+    # Where the next record will be.
+    behind = end if last is not None else max(source.newest(*place, stream["id"]) + 1, first)
     if kind in _BY_NUMBER:
         sequence = _number(source.number(number) if number is not None else None, number)
-        first, newest, oldest = stream["first_sequence"], source.newest(*place, stream["id"]), source.oldest(*place, stream["id"])
         # Once the shard is empty, its numbers are only known to lie in the past.
-        if not first <= sequence <= max(newest if oldest else call.now, first):
+        newest = last if last is not None else max(source.newest(*place, stream["id"]) or call.now, first)
+        if not first <= sequence <= newest:
             raise _invalid(f"Invalid SequenceNumber provided: {number}")
-        if sequence != first and (oldest == 0 or sequence < oldest):
-            raise ServiceError("TrimmedDataAccessException", "The requested sequence number is older than the trim horizon of the shard", 400)
+        if sequence != first and source.trimmed(sequence):
+            raise ServiceError("TrimmedDataAccessException", "The data you are trying to access has been trimmed", 400)
         start = sequence + (kind == "AFTER_SEQUENCE_NUMBER")
     elif number is not None:
         raise _invalid(f"SequenceNumber cannot be specified with ShardIteratorType {kind}")
     elif kind == "AT_TIMESTAMP":
-        start = source.since(*place, stream["id"], _time(request, call.now))
+        found = source.since(*place, stream["id"], _time(request, call.now), first, end)
+        start = found if found is not None else behind
     elif kind == "LATEST":
-        start = source.newest(*place, stream["id"]) + 1
+        start = behind
     else:
-        start = 0
-    return {"ShardIterator": make_iterator(stream["arn"], start, call.now)}
+        start = first
+    return {"ShardIterator": make_iterator(stream["arn"], shard["number"], start, call.now)}
 
 
 def _time(request: Shape, now: int) -> int:

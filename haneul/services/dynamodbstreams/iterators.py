@@ -1,6 +1,6 @@
 """Shard iterators: opaque to clients, good for 15 minutes.
 
-An iterator is the stream's ARN and, behind two bars, the place in the shard and the time of its making. It grants nothing: who uses it must be allowed to
+An iterator is the stream's ARN and, behind two bars, the shard, the place in it and the time of its making. It grants nothing: who uses it must be allowed to
 read that stream.
 """
 
@@ -16,30 +16,31 @@ from haneul.clock import MINUTE
 from haneul.core.errors import ServiceError
 
 ITERATOR_LIFE = 15 * MINUTE
-_FORM = Struct(">BQQQ")
-_VERSION = 2
+_FORM = Struct(">BQQQQ")
+_VERSION = 3
 
 
 class Iterator(NamedTuple):
-    """The first sequence number that is still to be read, when the iterator was made (nanoseconds), and whose it is (0: nobody's yet)."""
+    """A shard's number, the first sequence number that is still to be read, when the iterator was made (nanoseconds), and whose it is (0: nobody's yet)."""
 
     arn: str
+    shard: int
     sequence: int
     made_at: int
     reader: int
 
 
-def make_iterator(arn: str, sequence: int, now: int, reader: int = 0) -> str:
-    return f"{arn}|1|{base64.b64encode(_FORM.pack(_VERSION, sequence, now, reader)).decode()}"
+def make_iterator(arn: str, shard: int, sequence: int, now: int, reader: int = 0) -> str:
+    return f"{arn}|1|{base64.b64encode(_FORM.pack(_VERSION, shard, sequence, now, reader)).decode()}"
 
 
 def read_iterator(text: str) -> Iterator:
     """What an iterator says; ValidationException for a text that is none."""
     arn, bar, place = text.partition("|1|")
     try:
-        version, sequence, made_at, reader = _FORM.unpack(base64.b64decode(place, validate=True))
+        version, shard, sequence, made_at, reader = _FORM.unpack(base64.b64decode(place, validate=True))
     except (binascii.Error, ValueError, StructError):
         version = 0
     if not bar or version != _VERSION:
         raise ServiceError("ValidationException", "Invalid ShardIterator", 400)
-    return Iterator(arn, sequence, made_at, reader)
+    return Iterator(arn, shard, sequence, made_at, reader)

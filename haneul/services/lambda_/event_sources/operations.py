@@ -12,7 +12,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.lambda_.errors import conflict, invalid, not_found
 from haneul.services.lambda_.event_sources.checks import apply_request, batch_size_of, check_access, check_built, check_position, check_source
 from haneul.services.lambda_.event_sources.manager import save_mapping
-from haneul.services.lambda_.event_sources.records import Mapping, by_function_key, by_source_key, mapping_index_key, mapping_key
+from haneul.services.lambda_.event_sources.records import Mapping, by_function_key, by_source_key, checkpoints_prefix, mapping_index_key, mapping_key
 from haneul.services.lambda_.functions import read
 from haneul.services.lambda_.names import Target, parse_target
 from haneul.services.lambda_.pages import page
@@ -124,7 +124,7 @@ async def delete_event_source_mapping(call: Call, request: Shape) -> Shape:
         mapping = _find(call, tx, request["UUID"])
         for key in (mapping_key(mapping.space, mapping.uuid), mapping_index_key(mapping.uuid), by_function_key(mapping), by_source_key(mapping)):
             tx.delete(key)
-        for key, _ in tx.range(*prefix_range(pack((*mapping.space, "checkpoint", mapping.uuid)))):
+        for key, _ in tx.range(*prefix_range(checkpoints_prefix(mapping))):
             tx.delete(key)
         return mapping
 

@@ -92,8 +92,12 @@ def by_source_key(mapping: Mapping) -> bytes:
     return pack((*mapping.space, "mapping-by-source", mapping.source_arn, mapping.uuid))
 
 
+def checkpoints_prefix(mapping: Mapping) -> bytes:
+    return pack((*mapping.space, "checkpoint", mapping.uuid))
+
+
 def checkpoint_key(mapping: Mapping, shard_id: str) -> bytes:
-    return pack((*mapping.space, "checkpoint", mapping.uuid, shard_id))
+    return checkpoints_prefix(mapping) + pack((shard_id,))
 
 
 def parse_mapping_arn(arn: str) -> tuple[str, str, str] | None:

@@ -17,13 +17,14 @@ from haneul.clock import HOUR, MILLISECOND, SECOND
 from haneul.core.errors import ServiceError
 from haneul.services.lambda_.destinations import queue_message, s3_object
 from haneul.services.lambda_.event_sources.payloads import arrival_time, encode_event, failed_items, stream_record
-from haneul.services.lambda_.event_sources.records import Checkpoint, checkpoint_key, mapping_key
+from haneul.services.lambda_.event_sources.records import Checkpoint, checkpoint_key, checkpoints_prefix, mapping_key
 from haneul.services.lambda_.event_sources.shards import WINDOW_STATE_BYTES_MAX, Record, Shard, Window, state_in, window_at
 from haneul.services.lambda_.event_sources.source import Poller
 from haneul.services.lambda_.functions import read
 from haneul.services.lambda_.invoked import Invoked
 from haneul.services.lambda_.limits import PAYLOAD_BYTES_MAX
 from haneul.services.lambda_.times import iso_time
+from haneul.store.keys import prefix_range
 from haneul.store.port import StoreError, Transaction
 from haneul.store.records import encode
 
@@ -62,6 +63,8 @@ class StreamPoller(Poller):
         listed = described["StreamDescription"].get("Shards", [])
         known = self._shards
         self._shards = {one["ShardId"]: known.get(one["ShardId"]) or self._shard(one["ShardId"]) for one in listed}
+        if self._shards.keys() != known.keys():
+            await self._forget_others()
         for one in listed:
             shard, parent = self._shards[one["ShardId"]], self._shards.get(one.get("ParentShardId", ""))
             if not shard.done and (parent is None or parent.done):
@@ -75,6 +78,19 @@ class StreamPoller(Poller):
     def _shard(self, shard_id: str) -> Shard:
         known = read(self.cloud.store, checkpoint_key(self.mapping, shard_id), Checkpoint)
         return Shard.from_checkpoint(shard_id, known, self.mapping.tumbling_seconds)
+
+    async def _forget_others(self) -> None:
+        """Remove the checkpoints of shards that are gone."""
+        kept = {checkpoint_key(self.mapping, shard_id) for shard_id in self._shards}
+        span = prefix_range(checkpoints_prefix(self.mapping))
+        gone = [key for key, _ in self.cloud.store.range(*span) if key not in kept]
+
+        def work(tx: Transaction) -> None:
+            for key in gone:
+                tx.delete(key)
+
+        if gone:
+            await self.cloud.store.transact(work)
 
     async def _follow(self, shard: Shard) -> None:
         wanted = self.mapping.batch_size * self.mapping.parallelization
