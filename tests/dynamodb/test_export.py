@@ -7,11 +7,13 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 from amazon.ion import simpleion
 
+from haneul.clock import SECOND
 from haneul.services.dynamodb.history import export_work
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.iam.service import Iam
@@ -126,8 +128,14 @@ def test_an_incremental_export_has_what_changed(fresh_cloud: Running) -> None:
     put("kept", 1)
     put("changed", 1)
     put("removed", 1)
+
+    def reach(time: datetime) -> None:
+        cloud.run(cloud.clock.advance(int(time.timestamp()) * SECOND - cloud.clock.now()))
+
     cloud.advance("10s")
     since = moment(cloud)
+    reach(since)
+    put("first", 1)  # A span begins with its first moment and ends before its last.
     cloud.advance("10m")
     put("changed", 2)
     put("changed", 3)
@@ -138,6 +146,8 @@ def test_an_incremental_export_has_what_changed(fresh_cloud: Running) -> None:
     written = cloud.clock.now() // 1000
     cloud.advance("10m")
     until = moment(cloud)
+    reach(until)
+    put("edge", 9)
     cloud.advance("10s")
     put("changed", 9)
     put("added", 9)
@@ -146,7 +156,7 @@ def test_an_incremental_export_has_what_changed(fresh_cloud: Running) -> None:
     done = export(cloud, arn, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification=span)
     assert done["ExportType"] == "INCREMENTAL_EXPORT" and done["IncrementalExportSpecification"] == span
     found = {record["Keys"]["pk"]["S"]: record for record in map(json.loads, lines(cloud, done))}
-    assert set(found) == {"changed", "removed", "passing", "added"}
+    assert set(found) == {"first", "changed", "removed", "passing", "added"}
     assert (found["changed"]["OldImage"]["v"], found["changed"]["NewImage"]["v"]) == (n(1), n(3))
     assert "NewImage" not in found["removed"] and found["removed"]["OldImage"]["v"] == n(1)
     assert found["added"]["NewImage"]["v"] == n(1) and "OldImage" not in found["added"]
@@ -159,6 +169,9 @@ def test_an_incremental_export_has_what_changed(fresh_cloud: Running) -> None:
     records = [simpleion.loads(line.decode())["Record"] for line in lines(cloud, done)]
     assert not any("OldImage" in record for record in records)
     assert {record["Keys"]["pk"] for record in records} == set(found)
+    cloud.advance("15m")
+    done = export(cloud, arn, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification={"ExportFromTime": until})
+    assert {json.loads(line)["Keys"]["pk"]["S"] for line in lines(cloud, done)} == {"edge", "changed", "added", "later"}
 
 
 def test_times_and_tokens_that_are_refused(fresh_cloud: Running) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b, md5
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 
 from haneul.clock import MILLISECOND, SECOND
@@ -132,7 +133,9 @@ async def _write_file(service: DynamoDb, export: Export) -> None:
 def _read_lines(store: Store, export: Export, place: bytes) -> tuple[list[bytes], bytes, bool]:
     """The next lines of an export, the place behind them, and whether there are no more."""
     if export.since:
-        changes, place, last = read_changes(store, export.past, export.since, place)
+        # A span begins with its first moment and ends before its last (API Reference: "IncrementalExportSpecification").
+        past = msgspec.structs.replace(export.past, time=export.past.time - 1)
+        changes, place, last = read_changes(store, past, export.since - 1, place)
         table = Table(export.table)
         return [_change_line(export, table, change) for change in changes], place, last
     rows, place, last = read_chunk(store, export.past, place)

@@ -174,6 +174,8 @@ def _span(service: DynamoDb, call: Call, request: Shape, record: TableRecord) ->
         raise invalid_export_time("Difference between export period from time and export period to time is greater than 24 hours")
     if since < first or until > now:
         raise invalid_export_time("ExportFromTime and ExportToTime must be within the point in time recovery window")
+    if "ExportToTime" not in wanted:
+        until = service.logs.stamp(record.id)  # All that has been written until now.
     return since, until, wanted.get("ExportViewType", "NEW_AND_OLD_IMAGES")
 
 
