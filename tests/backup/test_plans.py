@@ -122,7 +122,9 @@ def test_plans_that_are_refused(cloud: Running) -> None:
     for expression in ("cron(0 3 * * * *)", "cron(0 25 * * ? *)", "cron(0 3)", "every day", "cron(0 3 ? * 9 *)", "cron(0 3 L * MON *)"):
         assert refused(ScheduleExpression=expression) == "InvalidParameterValueException", expression
     assert refused(ScheduleExpressionTimezone="Mars/Olympus") == "InvalidParameterValueException"
-    assert refused(StartWindowMinutes=10) == "InvalidParameterValueException"
+    for minutes in (10, 52_560_001):
+        assert refused(StartWindowMinutes=minutes) == "InvalidParameterValueException", minutes
+    assert refused(Lifecycle={"DeleteAfterEvent": "DELETE_AFTER_COPY"}) == "InvalidParameterValueException"  # Answers have it, requests may not.
     assert refused(StartWindowMinutes=100, CompletionWindowMinutes=120) == "InvalidParameterValueException"
     for days in (0, 36_501):
         assert refused(Lifecycle={"DeleteAfterDays": days}) == "InvalidParameterValueException", days
@@ -174,6 +176,8 @@ def test_selections_that_are_refused(cloud: Running) -> None:
         ({"Resources": ["table"]}, "Invalid ARN: table. Specify a valid ARN."),
         ({"Resources": ["*"], "NotResources": ["table"]}, "Invalid ARN: table. Specify a valid ARN."),
         ({"Resources": [far]}, f"Invalid ARN: {far}. Expected region is us-east-1"),
+        ({"Resources": ["arn:aws:s3:::b"] * 501}, "Resources must have at most 500 ARNs without wildcards"),
+        ({"Resources": ["*"], "NotResources": ["arn:aws:s3:::b*"] * 31}, "NotResources must have at most 30 ARNs with wildcards"),
     ):
         selection = {"SelectionName": "some", "IamRoleArn": role, **body}
         assert failure(client.create_backup_selection, BackupPlanId=plan, BackupSelection=selection) == ("InvalidParameterValueException", message)

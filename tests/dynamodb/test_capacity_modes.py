@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haneul.clock import MINUTE, SECOND
+from haneul.services.dynamodb.history import restores
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.throughput import table_counts
 from haneul.services.dynamodb.throughput.buckets import BURST, Bucket
@@ -415,7 +416,7 @@ def test_protection_is_not_flipped(cloud: Running, db: Any) -> None:
 
 
 def test_tables_are_counted(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many of them, and so many in a passing state."""
+    """So many of them, and so many in a passing state; restored ones, imported ones and replicas too."""
     db = fresh_cloud.client("dynamodb")
     monkeypatch.setattr(table_counts, "TABLES_MAX", 3)
     monkeypatch.setattr(table_counts, "OPERATIONS_MAX", 2)
@@ -429,7 +430,34 @@ def test_tables_are_counted(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatc
     fresh_cloud.advance("1s")
     db.create_table(TableName="ccc", **create)
     fresh_cloud.advance("1s")
-    assert failure(db.create_table, TableName="ddd", **create) == ("LimitExceededException", "Subscriber limit exceeded: There is a limit of 3 tables per subscriber")
+    full = ("LimitExceededException", "Subscriber limit exceeded: There is a limit of 3 tables per subscriber")
+    assert failure(db.create_table, TableName="ddd", **create) == full
+    backup = db.create_backup(TableName="aaa", BackupName="all")["BackupDetails"]["BackupArn"]
+    db.update_continuous_backups(TableName="aaa", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    fresh_cloud.advance("1s")
+    far = fresh_cloud.client("dynamodb", region="eu-west-1")
+    for name in ("ddd", "eee", "fff"):
+        far.create_table(TableName=name, **create)
+        fresh_cloud.advance("1s")
+    now: dict[str, Any] = {"SourceTableName": "aaa", "TargetTableName": "ddd", "UseLatestRestorableTime": True}
+    imported = {"S3BucketSource": {"S3Bucket": "any"}, "InputFormat": "ION", "TableCreationParameters": {"TableName": "ddd", **create}}
+    assert failure(db.restore_table_from_backup, TargetTableName="ddd", BackupArn=backup) == full
+    assert failure(db.restore_table_to_point_in_time, **now) == failure(db.import_table, **imported) == full
+    assert failure(db.update_table, TableName="aaa", ReplicaUpdates=[{"Create": {"RegionName": "eu-west-1"}}]) == full
+    for name in ("bbb", "ccc"):
+        db.delete_table(TableName=name)
+    assert failure(db.delete_table, TableName="aaa")[1] == "Subscriber limit exceeded: Only 2 tables can be created, updated, or deleted simultaneously"
+    fresh_cloud.advance("1s")
+    units = {"BillingModeOverride": "PROVISIONED", "ProvisionedThroughputOverride": {"ReadCapacityUnits": 40_001, "WriteCapacityUnits": 1}}
+    assert "above the per table maximum" in failure(db.restore_table_to_point_in_time, **now, **units)[1]
+    monkeypatch.setattr(restores, "RESTORES_MAX", 1)
+    db.restore_table_from_backup(TargetTableName="ddd", BackupArn=backup)
+    assert failure(db.restore_table_to_point_in_time, **{**now, "TargetTableName": "eee"}) == (
+        "LimitExceededException",
+        "Subscriber limit exceeded: Only 1 restores can be under way simultaneously",
+    )
+    fresh_cloud.advance("1s")
+    db.restore_table_to_point_in_time(**{**now, "TargetTableName": "eee"})
 
 
 def test_a_table_is_active_while_its_index_is_filled(fresh_cloud: Running) -> None:

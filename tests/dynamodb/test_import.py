@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haneul.services.dynamodb.history import import_work, ion
+from haneul.services.dynamodb.history import import_work, imports, ion
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.iam.service import Iam
 from haneul.services.logs.service import Logs
@@ -203,14 +203,18 @@ def test_what_cannot_be_read_at_all(fresh_cloud: Running) -> None:
     assert done["ImportStatus"] == "FAILED" and client.describe_table(TableName="fourth")["Table"]["TableStatus"] == "ACTIVE"
 
 
-def test_tokens_names_and_lists(fresh_cloud: Running) -> None:
-    """A token stands for one import, an existing table is never written into, and lists come in pages."""
+def test_tokens_names_and_lists(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token stands for one import, an existing table is never written into, so many imports run at once, and lists come in pages."""
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    monkeypatch.setattr(imports, "IMPORTS_MAX", 1)
     put(cloud, "data", line("a", 1))
     first = client.import_table(**request("one", ClientToken="t"))["ImportTableDescription"]["ImportArn"]
     assert client.import_table(**request("one", ClientToken="t"))["ImportTableDescription"]["ImportArn"] == first
     assert failure(client.import_table, **request("two", ClientToken="t"))[0] == "ImportConflictException"
     assert failure(client.import_table, **request("one"))[0] == "ResourceInUseException"
+    busy = ("LimitExceededException", "Subscriber limit exceeded: Only 1 imports can be under way simultaneously")
+    assert failure(client.import_table, **request("two")) == busy
+    cloud.advance("1s")
     bring(cloud, "two")
     page = client.list_imports(PageSize=1)
     rest = client.list_imports(NextToken=page["NextToken"])

@@ -13,10 +13,13 @@ DAYS_MAX = 36_500
 # Until when a job must have begun and ended, unless it is said (API Reference: "BackupRule").
 START_WINDOW_MINUTES, COMPLETION_WINDOW_MINUTES = 480, 10_080
 WINDOW_MINUTES_MIN = 60
+WINDOW_MINUTES_MAX = 52_560_000
 
 
 def check_lifecycle(lifecycle: dict[str, Any], vault: Vault) -> dict[str, int]:
     """The days of a lifecycle, as they are kept. InvalidParameterValueException when they contradict each other or the vault's lock."""
+    if lifecycle.get("DeleteAfterEvent"):
+        raise invalid_value("DeleteAfterEvent is not valid as an input")
     found = {name: int(lifecycle[name]) for name in ("MoveToColdStorageAfterDays", "DeleteAfterDays") if name in lifecycle}
     cold, end = found.get("MoveToColdStorageAfterDays", -1), found.get("DeleteAfterDays", -1)
     if cold >= 0 and 0 <= end < cold + COLD_DAYS_MIN:
@@ -39,6 +42,8 @@ def check_windows(start: int | None, complete: int | None) -> tuple[int, int]:
     end = max(COMPLETION_WINDOW_MINUTES, begin + WINDOW_MINUTES_MIN) if complete is None else complete
     if begin < WINDOW_MINUTES_MIN:
         raise invalid_value("Start window must be at least 60 minutes")
+    if begin > WINDOW_MINUTES_MAX:
+        raise invalid_value(f"Start window must not be greater than {WINDOW_MINUTES_MAX} minutes")
     if end < begin + WINDOW_MINUTES_MIN:
         raise invalid_value("Completion window must be at least 60 minutes greater than start window")
     return begin, end

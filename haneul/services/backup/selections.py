@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
@@ -15,12 +17,24 @@ from haneul.store.keys import prefix_range
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
+ARNS_MAX, PATTERNS_MAX = 500, 30
+
 
 def _need(reader: Reader, call: Call, request: Shape) -> Selection:
     raw = reader.get(key(SELECTION_SPACE, call.account, call.region, request["BackupPlanId"], request["SelectionId"]))
     if raw is None:
         raise not_found(f"Failed reading Backup selection with provided selectionId {request['SelectionId']}")
     return decode(raw, Selection)
+
+
+def _check_resources(call: Call, name: str, patterns: Sequence[str]) -> None:
+    """InvalidParameterValueException for wrong resources, or too many (API Reference: "BackupSelection")."""
+    for one in patterns:
+        _check_resource(call, one)
+    wild = any("*" in one or "?" in one for one in patterns)
+    most = PATTERNS_MAX if wild else ARNS_MAX
+    if len(patterns) > most:
+        raise invalid_value(f"{name} must have at most {most} ARNs {'with' if wild else 'without'} wildcards")
 
 
 def _check_resource(call: Call, pattern: str) -> None:
@@ -42,8 +56,8 @@ async def create_backup_selection(call: Call, request: Shape) -> Shape:
     check_role(call, body["IamRoleArn"])
     if not body.get("Resources") and not body.get("ListOfTags"):
         raise invalid_value("Invalid backup selection. Either 'ListOfTags' or 'Resources' section must be non-empty.")
-    for one in (*(body.get("Resources") or ()), *(body.get("NotResources") or ())):
-        _check_resource(call, one)
+    for name in ("Resources", "NotResources"):
+        _check_resources(call, name, body.get(name) or ())
     made = Selection(request["BackupPlanId"], call.cloud.ids.uuid(), body, call.now, request.get("CreatorRequestId", call.cloud.ids.uuid()))
 
     def work(tx: Transaction) -> Selection:

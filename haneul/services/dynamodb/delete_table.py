@@ -12,6 +12,7 @@ from haneul.services.dynamodb.history.backups import being_backed_up
 from haneul.services.dynamodb.replication.membership import Membership
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import TableRecord, table_key
+from haneul.services.dynamodb.throughput.table_counts import check_operations
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
@@ -38,7 +39,7 @@ def check_deletable(record: TableRecord) -> None:
 async def delete_table(call: Call, request: Shape) -> Shape:
     """Delete a table with all its items and indexes. It is DELETING until it is gone; rows are removed afterwards, in the background.
 
-    Raises ResourceInUseException while it is being made or changed. (API Reference: "DeleteTable".)
+    Raises ResourceInUseException while it is being made or changed, LimitExceededException while too many others are. (API Reference: "DeleteTable".)
     """
     service = call.service(DynamoDb)
     account, region, name = service.place(call, request["TableName"])
@@ -53,6 +54,7 @@ async def delete_table(call: Call, request: Shape) -> Shape:
             raise validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
         if being_backed_up(tx, record):
             raise in_use(f"Attempt to change a resource which is still in use: Table is being backed up: {name}")
+        check_operations(tx, account, region)
         if record.replication is not None:
             Membership(service, call, tx, record).delete_local()
         else:

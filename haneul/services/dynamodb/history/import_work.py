@@ -27,6 +27,7 @@ from haneul.services.dynamodb.rows import encode_row, row_item
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import TableRecord
 from haneul.services.dynamodb.values import ITEM_BYTES_MAX, Item, check_item
+from haneul.store.keys import pack
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
 
 IMPORT_SPACE = "dynamodb-import"
+# The imports that are under way.
+RUNNING_SPACE = "dynamodb-import-running"
 READ = "dynamodb-import"
 LOG_GROUP = "/aws-dynamodb/imports"
 STEP_ITEMS = 200
@@ -79,6 +82,10 @@ def key_of_import(found: Import) -> bytes:
     return job_key(IMPORT_SPACE, found.table.account, found.table.region, found.table.name, found.id)
 
 
+def running_key(found: Import) -> bytes:
+    return pack((RUNNING_SPACE, found.table.account, found.table.region, found.id))
+
+
 def payload_of(found: Import) -> dict[str, Any]:
     return {**lifecycle.payload_of(found.table), "import": found.id}
 
@@ -109,6 +116,7 @@ async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
 
     def end(tx: Transaction) -> None:
         tx.put(key_of_import(found), encode(found))
+        tx.delete(running_key(found))
         forget_later(service, tx, key_of_import(found))
         target = lifecycle.read_record(tx, payload)
         if target is None:

@@ -11,15 +11,19 @@ from haneul.services.dynamodb.create_table import new_record
 from haneul.services.dynamodb.errors import in_use, validation
 from haneul.services.dynamodb.history.errors import import_conflict, import_not_found
 from haneul.services.dynamodb.history.export_records import digest_of, find_job, job_key, remember_token, repeated
-from haneul.services.dynamodb.history.import_work import IMPORT_SPACE, LOG_GROUP, READ, Import, key_of_import, payload_of
+from haneul.services.dynamodb.history.import_work import IMPORT_SPACE, LOG_GROUP, READ, RUNNING_SPACE, Import, key_of_import, payload_of, running_key
 from haneul.services.dynamodb.history.records import job_id
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import table_key
+from haneul.services.dynamodb.throughput.limits import check_account, too_many
+from haneul.services.dynamodb.throughput.table_counts import check_tables
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
 PAGE_MAX = 25
+# Imports that an account may have under way in a region (API Reference: "LimitExceededException").
+IMPORTS_MAX = 50
 _TOKEN_DIGITS_MIN = 112
 
 
@@ -93,6 +97,11 @@ async def import_table(call: Call, request: Shape) -> Shape:
         if tx.get(table_key(account, region, name)) is not None:
             raise in_use(f"Table already exists: {name}")
         record = new_record(call, parameters, account, region, name)
+        check_tables(tx, account, region)
+        if len(tx.range(*prefix_range(pack((RUNNING_SPACE, account, region))), IMPORTS_MAX)) >= IMPORTS_MAX:
+            raise too_many(f"Only {IMPORTS_MAX} imports can be under way simultaneously")
+        if service.capacity.enforced:
+            check_account(tx, record)
         made = Import(
             id=job_id(call.now, call.cloud.ids),
             status="IN_PROGRESS",
@@ -108,6 +117,7 @@ async def import_table(call: Call, request: Shape) -> Shape:
         )
         lifecycle.write_record(tx, record)
         tx.put(key_of_import(made), encode(made))
+        tx.put(running_key(made), b"")
         remember_token(service, tx, call, "import", token, digest, made.arn)
         service.cloud.outbox.put(tx, READ, payload_of(made), due=call.now + lifecycle.TRANSITION)
         return describe_import(made)

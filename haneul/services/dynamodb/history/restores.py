@@ -28,17 +28,20 @@ from haneul.services.dynamodb.history.errors import (
 from haneul.services.dynamodb.history.holding import holds
 from haneul.services.dynamodb.history.log import log_prefix
 from haneul.services.dynamodb.history.past import Past
-from haneul.services.dynamodb.history.records import Restore, find_backup, owner_of
+from haneul.services.dynamodb.history.records import RESTORE_SPACE, Restore, find_backup, owner_of
 from haneul.services.dynamodb.history.restore_work import begin
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, TableRecord, table_key
-from haneul.services.dynamodb.throughput.limits import set_maximums
+from haneul.services.dynamodb.throughput.limits import check_account, check_units, set_maximums, too_many
+from haneul.services.dynamodb.throughput.table_counts import check_tables
+from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
 _PARTIAL = "customer-managed encryption keys, vector indexes"
-
+# Restores of either kind that an account may have under way in a region (API Reference: "RestoreTableFromBackup").
+RESTORES_MAX = 50
 
 # What a restore does to its new table, for which the caller needs permission there.
 _ON_TARGET = ("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")
@@ -163,6 +166,14 @@ def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, sourc
         raise table_exists(name)
     target = target_of(call, request, source, (account, region, name))
     target.restore = note
+    check_tables(tx, account, region)
+    if len(tx.range(*prefix_range(pack((RESTORE_SPACE, account, region))), RESTORES_MAX)) >= RESTORES_MAX:
+        raise too_many(f"Only {RESTORES_MAX} restores can be under way simultaneously")
+    if service.capacity.enforced:
+        holders: list[TableRecord | IndexRecord] = [target, *(index for index in target.indexes if index.is_global)]
+        for holder in holders:
+            check_units(region, holder, holder.throughput.read_units, holder.throughput.write_units)
+        check_account(tx, target)
     begin(service, tx, target, restore)
     return describe_table(tx, target)
 

@@ -18,6 +18,7 @@ from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.streams import RETENTION, enable_stream
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import IndexRecord, ReplicationSettings, TableRecord, Throughput, table_key
+from haneul.services.dynamodb.throughput.table_counts import check_tables
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import encode
@@ -157,6 +158,7 @@ class Membership:
 
     def _add(self, group: GlobalTable, part: Shape, now: int) -> None:
         region = part["RegionName"]
+        check_tables(self.tx, self.record.account, region)
         member = Member(region, "CREATING", now, self.record.region)
         set_overrides(member, part, self.record, new=True)
         # What a replica has not yet sent to the table that the new one is filled from, it will send to the new one itself.
