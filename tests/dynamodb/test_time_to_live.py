@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
+
+from haneul.core.caller import Caller
+from haneul.services.dynamodb import expiry
+from haneul.store.keys import pack
 from tests.dynamodb.support import index, invalid, make_table, n, s
 from tests.support.running import Running
 
+ROOT = Caller(kind="root", account="000000000000", arn="arn:aws:iam::000000000000:root", principal_id="000000000000")
 HOUR = 3600
 YEAR = 365 * 86_400
 
@@ -119,3 +126,30 @@ def test_switching_is_limited(fresh_cloud: Running) -> None:
     switch(db, table, True)
     fresh_cloud.advance("5m")
     assert keys(db, table) == []
+
+
+def test_a_table_may_change_while_its_items_expire(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many items of one minute go in several steps, each of which keeps what the table has by then: a stream that is new tells of the rest, as an index would lose them."""
+    cloud = fresh_cloud
+    db, streams, app = cloud.client("dynamodb"), cloud.client("dynamodbstreams"), cloud.app.cloud
+    monkeypatch.setattr(expiry, "_CHUNK", 1)
+    table = make_table(cloud)
+    switch(db, table, True)
+    cloud.advance("1s")
+    for number in range(40):
+        db.put_item(TableName=table, Item={"pk": s(str(number)), "ttl": n(cloud.clock.seconds() + 60)})
+    stream = {"TableName": table, "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}}
+    begun: list[asyncio.Task[Any]] = []
+
+    def look(keys: Any) -> None:
+        if not begun:  # The first step is made.
+            begun.append(asyncio.ensure_future(app.invoke("dynamodb:UpdateTable", stream, caller=ROOT, region="us-east-1")))
+
+    stop = app.store.watch(pack(("dynamodb-expiry",)), look)
+    cloud.advance("5m")
+    stop()
+    assert keys(db, table) == [] and begun[0].exception() is None
+    arn = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    assert 20 < len(streams.get_records(ShardIterator=iterator)["Records"]) < 40

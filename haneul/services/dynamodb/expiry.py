@@ -6,6 +6,7 @@ ever scanned, and what has not expired costs nothing. (Developer Guide: "Using t
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from haneul.clock import MINUTE, SECOND
@@ -70,26 +71,26 @@ def plan(service: DynamoDb, tx: Transaction, table: Table, row: bytes, old: Item
 
 
 async def expire(service: DynamoDb, payload: dict[str, Any]) -> None:
-    """Delete what expired in one minute."""
-    table = service.stored_table(payload["account"], payload["region"], payload["name"])
-    if table is None or table.record.id != payload["id"]:
-        return
-    minute = table.expiry_prefix + pack((payload["minute"],))
-    start, end = prefix_range(minute)
-
-    def work(tx: Transaction) -> tuple[bool, int]:
-        rows = tx.range(start, end, _CHUNK + 1)
-        expired = sum(_expire_one(service, tx, table, key) for key, _ in rows[: _CHUNK + 1] if key != minute)
-        if len(rows) <= _CHUNK:
-            tx.delete(minute)
-            return False, expired
-        return True, expired
-
+    """Delete what expired in one minute, a chunk at a time; the table may be changed between them, and get an index, a stream or a replica."""
     more = True
     while more:
-        more, expired = await service.write(work, table)
+        table = service.stored_table(payload["account"], payload["region"], payload["name"])
+        if table is None or table.record.id != payload["id"]:
+            return
+        more, expired = await service.write(partial(_expire_some, service, table, payload["minute"]), table)
         if expired:
             service.capacity.count(table, "TimeToLiveDeletedItemCount", expired)
+
+
+def _expire_some(service: DynamoDb, table: Table, minute: int, tx: Transaction) -> tuple[bool, int]:
+    """Delete some of what expired in a minute (counted in minutes since the epoch); whether there is more, and how many items are gone."""
+    marker = table.expiry_prefix + pack((minute,))
+    rows = tx.range(*prefix_range(marker), _CHUNK + 1)
+    expired = sum(_expire_one(service, tx, table, key) for key, _ in rows if key != marker)
+    if len(rows) <= _CHUNK:
+        tx.delete(marker)
+        return False, expired
+    return True, expired
 
 
 def _expire_one(service: DynamoDb, tx: Transaction, table: Table, key: bytes) -> bool:
