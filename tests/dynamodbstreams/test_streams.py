@@ -425,6 +425,20 @@ def test_two_readers_a_shard(cloud: Running) -> None:
     streams.get_records(ShardIterator=readers[2])
 
 
+def test_one_reader_that_begins_again_and_again(cloud: Running) -> None:
+    """Because tests and tools read a stream afresh each time they want to know what is in it, that is one reader, however quickly it does so."""
+    db, streams = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
+    table, arn = streamed(cloud)
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    for turn in range(1, 6):
+        db.put_item(TableName=table, Item={"pk": {"S": str(turn)}})
+        iterator, seen = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"], 0
+        for _ in range(turn + 2):
+            answer = streams.get_records(ShardIterator=iterator, Limit=1)
+            iterator, seen = answer["NextShardIterator"], seen + len(answer["Records"])
+        assert seen == turn
+
+
 def test_requests_that_are_refused(cloud: Running) -> None:
     """Streams, shards and numbers that are not there."""
     _, arn = streamed(cloud)

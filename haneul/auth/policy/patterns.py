@@ -101,26 +101,30 @@ def _split_wildcards(pieces: list[Piece], pattern: str, start: int, end: int, wi
 
 
 def to_regex(pieces: Iterable[str | Wild]) -> re.Pattern[str]:
-    """Compile pieces so that a hostile pattern such as `*a*a*a*a*b` costs no more than its length times the text's.
+    """Compile pieces so that a hostile pattern such as `*a*a*a*a*b` costs no more than its length times the text's (for ARNs, times its colons).
 
-    The first place where the text between two stars fits is always good enough, so each such step is an atomic group and never tried again.
+    The first place where the text behind a star fits is good enough if the next star can reach every place behind it: then both are an atomic group and never
+    tried again. A star that stays in its field cannot, so what follows it belongs to the group of the free star before it.
     """
-    source: list[str] = []
-    star: str | None = None
-    step: list[str] = []
+    segments: list[tuple[str, str]] = [("", "")]  # A star (none before the first one) and what follows it.
     for piece in pieces:
-        if isinstance(piece, str):
-            step.append(re.escape(piece))
-        elif piece is Wild.ONE or piece is Wild.ONE_IN_FIELD:
-            step.append(piece.value)
+        star, step = segments[-1]
+        if piece is not Wild.MANY and piece is not Wild.MANY_IN_FIELD:
+            segments[-1] = (star, step + (re.escape(piece) if isinstance(piece, str) else str(piece.value)))
+        elif not star or step:
+            segments.append((str(piece.value), ""))
+        elif piece is Wild.MANY:  # Two stars are one, the freer of both.
+            segments[-1] = (str(piece.value), "")
+    groups = [segments[0][1]] if len(segments) > 1 else [""]
+    for star, step in segments[1:-1]:
+        if star == Wild.MANY.value:
+            groups.append(f"{star}?{step}")
         else:
-            if star is not None and not step:
-                star = Wild.MANY.value if Wild.MANY in (piece, Wild(star)) else star
-                continue
-            source.append("".join(step) if star is None else f"(?>{star}?{''.join(step)})")
-            star, step = str(piece.value), []
-    source.append((star or "") + "".join(step))
-    return re.compile("".join(source) + r"\Z", re.DOTALL)
+            groups[-1] += f"(?>{star}?{step})"
+    star, step = segments[-1]
+    tail = "" if star == Wild.MANY.value or len(groups) == 1 else groups.pop()
+    source = groups[0] + "".join([f"(?>{group})" for group in groups[1:]]) + tail
+    return re.compile(f"{source}{star}{step}\\Z", re.DOTALL)
 
 
 class Patterns:

@@ -64,7 +64,7 @@ async def on_alarm(cloud: Cloud, payload: Shape) -> None:
     measured_with = _measured_with(target, policy, kind, current, now)
     wanted = wanted_capacity(place, policy, values[-2:] if kind == HIGH else values, measured_with)
     if kind == LOW:
-        agreed = await _agreed(cloud, place, policy, wanted)
+        agreed = await _agreed(cloud, place, policy, wanted, payload["at"])
         if agreed is None:
             return
         wanted = agreed
@@ -75,12 +75,11 @@ async def on_alarm(cloud: Cloud, payload: Shape) -> None:
         await note_not_scaled(cloud, place, cause, reason)
 
 
-async def _agreed(cloud: Cloud, place: Place, policy: Policy, wanted: int) -> int | None:
+async def _agreed(cloud: Cloud, place: Place, policy: Policy, wanted: int, at: int) -> int | None:
     """The capacity to scale in to, when a policy wants that much: the most that any policy of the target wants; None while another one is against it.
 
     Every policy that may scale in must be ready to. (User Guide: "Target tracking scaling policies", multiple policies.) Alarms tell theirs so together, each minute.
     """
-    now = cloud.clock.now()
 
     def work(tx: Transaction) -> int | None:
         others = [one for one in policies_of(tx, place) if one.name != policy.name and not one.settings.get("DisableScaleIn")]
@@ -88,8 +87,8 @@ async def _agreed(cloud: Cloud, place: Place, policy: Policy, wanted: int) -> in
             return wanted
         known = tx.get(place.key(POLICIES, policy.name))
         if known is not None:
-            tx.put(place.key(POLICIES, policy.name), encode(msgspec.structs.replace(decode(known, Policy), low_at=now, low_wanted=wanted)))
-        return max(wanted, *(one.low_wanted for one in others)) if all(now - one.low_at < _TOGETHER for one in others) else None
+            tx.put(place.key(POLICIES, policy.name), encode(msgspec.structs.replace(decode(known, Policy), low_at=at, low_wanted=wanted)))
+        return max(wanted, *(one.low_wanted for one in others)) if all(abs(at - one.low_at) < _TOGETHER for one in others) else None
 
     return await cloud.store.transact(work)
 

@@ -47,7 +47,10 @@ async def get_records(call: Call, request: Shape) -> Shape:
     answer: Shape = {"Records": [source.parsed(body) for _, _, body in found]}
     closed = shard["last"] is not None
     if not closed or len(found) == limit or not await source.ended(*place, stream["id"], following, shard["end"]):
-        reader = iterator.reader or int(call.cloud.ids.hex(_READER_DIGITS), 16) + 1
+        reader = iterator.reader
+        if not reader:
+            reader = int(call.cloud.ids.hex(_READER_DIGITS), 16) + 1
+            service.readers.begin(shard["id"], reader, call.now)
         answer["NextShardIterator"] = make_iterator(stream["arn"], iterator.shard, following, call.now, reader)
     _report(call, iterator.arn, [len(body) for _, _, body in found], started)
     return answer
