@@ -12,6 +12,7 @@ from mypy_extensions import mypyc_attr
 from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.operation import Operation, operations_in
 from haneul.core.quirks import Quirks
+from haneul.metering.prices import PriceList
 
 if TYPE_CHECKING:
     from haneul.core.call import Call
@@ -34,6 +35,8 @@ class Service:
     """Operations that a process which only reads performs as well as the one that writes (`haneul start --workers`)."""
     resource_tag_prefix: ClassVar[str] = "aws"
     """Where a service has a condition key for a resource's tags besides `aws:ResourceTag/KEY`, what stands in the place of `aws`."""
+    prices: ClassVar[PriceList | None] = None
+    """What the service costs, by the metrics of its usage records; None where nobody has priced it."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -46,6 +49,9 @@ class Service:
 
     async def stop(self) -> None:
         """End background work; nothing may be lost by it."""
+
+    async def settle_usage(self) -> None:
+        """Enter what has been used up to now into the usage records: somebody is about to make a bill of them."""
 
     # ---- in several processes
 

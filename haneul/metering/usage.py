@@ -22,6 +22,13 @@ _FLUSH_EVERY: Final = SECOND
 Line = tuple[str, str, str, str, str]
 
 
+def put_usage(tx: Transaction, time: int, line: Line, value: int) -> None:
+    """Add to the usage record of a time (nanoseconds), in a transaction: for what must be counted exactly once."""
+    key = pack((_SPACE, *line[:2], time // MINUTE, *line[2:]))
+    known = tx.get(key)
+    tx.put(key, encode(value + (decode(known, int) if known is not None else 0)))
+
+
 class StoredUsage:
     """The `Usage` of `core/ports.py`. One record a minute for each (account, region, service, metric, resource)."""
 
@@ -61,9 +68,7 @@ class StoredUsage:
 
         def work(tx: Transaction) -> None:
             for line, value in counts.items():
-                key = pack((_SPACE, *line[:2], minute, *line[2:]))
-                known = tx.get(key)
-                tx.put(key, encode(value + (decode(known, int) if known is not None else 0)))
+                put_usage(tx, minute * MINUTE, line, value)
 
         try:
             await self._store.transact(work)
@@ -81,6 +86,16 @@ class StoredUsage:
         for key, value in self._store.iterate(first, last):
             parts = unpack(key)
             yield int(parts[3]) * MINUTE, str(parts[4]), str(parts[5]), str(parts[6]), decode(value, int)
+
+    def regions(self, account: str) -> list[str]:
+        """The regions in which an account has used anything, at the cost of one look for each."""
+        start, end = prefix_range(pack((_SPACE, account)))
+        found: list[str] = []
+        while rows := self._store.range(start, end, 1):
+            region = str(unpack(rows[0][0])[2])
+            found.append(region)
+            start = prefix_range(pack((_SPACE, account, region)))[1]
+        return found
 
     def total(self, account: str) -> dict[tuple[str, str], int]:
         """All that an account has used, by (service, metric)."""
