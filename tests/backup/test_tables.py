@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from haneul.clock import MINUTE
+from haneul.clock import HOUR, MINUTE
 from haneul.services.backup import job_work
 from haneul.services.sts.service import Sts
 from tests.backup.support import SERVICES, back_up, failure, make_bucket, make_role, make_table, restore
@@ -162,6 +162,24 @@ def test_lifecycles_by_the_clock(cloud: Running) -> None:
     assert points() == {long} and client.list_backup_jobs()["BackupJobs"] == []
     cloud.advance("70d")
     assert points() == set() and db.list_backups(BackupType="ALL")["BackupSummaries"] == []
+
+
+def test_recovery_points_are_billed_by_the_hour(cloud: Running) -> None:
+    """Warm hours have a price; cold ones, which none is known of, are told apart; DynamoDB does not bill them too."""
+    table, role = make_table(cloud, "source", items=1000), make_role(cloud)
+    arn = back_up(cloud, "vault", table, role, Lifecycle={"MoveToColdStorageAfterDays": 10, "DeleteAfterDays": 100})["RecoveryPointArn"]
+    size = cloud.client("backup").describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=arn)["BackupSizeInBytes"]
+    start = cloud.clock.now()
+    cloud.advance("12d")
+    made = cloud.run(cloud.app.bill("000000000000", start - HOUR, cloud.clock.now()))
+    lines: list[dict[str, str]] = made["lines"]  # type: ignore[assignment]
+    (warm,) = [line for line in lines if "Storage" in line["what"] and line["service"] == "backup"]
+    assert (warm["what"], warm["price"], warm["resource"]) == ("WarmStorage-ByteHrs-DynamoDB", "0.10", "source")
+    assert not [line for line in lines if line["what"] == "TimedBackupStorage-ByteHrs"]
+    cold = next(one for one in made["not_priced"] if one["service"] == "backup")  # type: ignore[attr-defined]
+    assert cold["what"] == "ColdStorage-ByteHrs-DynamoDB" and 4.9 < float(warm["quantity"]) / float(cold["quantity"]) < 5.1
+    both = float(warm["quantity"]) + float(cold["quantity"])
+    assert size * 288 / 744 * 0.99 < both * 2**30 < size * 288 / 672 * 1.01
 
 
 def test_what_may_no_longer_be_deleted_expires(cloud: Running) -> None:

@@ -11,7 +11,9 @@ from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
+from haneul.metering.prices import PriceList
 from haneul.services.backup import job_work, point_work, restore_work, runs, tokens
+from haneul.services.backup.billing import PRICES, PointHours
 from haneul.services.backup.quirks import BACKUP
 from haneul.services.backup.records import Plan, Vault, find_plan, find_vault, vault_of
 
@@ -21,11 +23,22 @@ class Backup(Service):
 
     name = "backup"
     quirks: ClassVar[Quirks] = BACKUP
+    prices: ClassVar[PriceList | None] = PRICES
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         for kind, handler in (*job_work.HANDLERS, *restore_work.HANDLERS, *point_work.HANDLERS, *runs.HANDLERS, *tokens.HANDLERS):
             cloud.outbox.handle(kind, partial(handler, cloud))
+        self._hours = PointHours(cloud)
+
+    async def start(self) -> None:
+        self._hours.start()
+
+    async def stop(self) -> None:
+        await self._hours.stop()
+
+    async def settle_usage(self) -> None:
+        await self._hours.flush()
 
     def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
         """The tags of a vault or plan."""

@@ -15,7 +15,10 @@ from haneul.core.operation import Operation
 from haneul.core.ports import LINKS_CHANGED
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service, operations_of
+from haneul.metering.prices import PriceList
 from haneul.services.dynamodb import expiry, lifecycle, retention, tokens
+from haneul.services.dynamodb.billing.hours import TableHours
+from haneul.services.dynamodb.billing.prices import PRICES
 from haneul.services.dynamodb.errors import not_found, validation
 from haneul.services.dynamodb.expressions.request import Parsers
 from haneul.services.dynamodb.front import JSON, answer_other
@@ -54,6 +57,7 @@ class DynamoDb(Service):
             "items of S3 come into a new table by ImportTable; into a table that is there, a client writes them",
         ),
     }
+    prices: ClassVar[PriceList | None] = PRICES
     shared_reads = frozenset(("BatchGetItem", "GetItem", "Query", "Scan"))
 
     def __init__(self, cloud: Cloud) -> None:
@@ -69,6 +73,7 @@ class DynamoDb(Service):
         self.logs = Logs(cloud.clock)
         self.log_positions = LogPositions()
         self._tables: dict[tuple[str, str, str], Table] = {}
+        self.hours = TableHours(self)
         cloud.store.watch(pack((TABLE_SPACE,)), self._forget)
         for kind, handler in (
             *lifecycle.HANDLERS,
@@ -93,7 +98,8 @@ class DynamoDb(Service):
         self.capacity.count_refused(call.account, call.region, error)
 
     async def start(self) -> None:
-        """Whatever replicas wait for, they may be able to go on with now."""
+        """Whatever replicas wait for, they may be able to go on with now; and hours count from now on."""
+        self.hours.start()
         self._unlisten = self.cloud.signals.listen(LINKS_CHANGED, self._links_changed)
         await revival.revive(self)
 
@@ -102,6 +108,10 @@ class DynamoDb(Service):
             self._unlisten()
             self._unlisten = None
         self.latencies.stop()
+        await self.hours.stop()
+
+    async def settle_usage(self) -> None:
+        await self.hours.flush()
 
     async def follow(self) -> None:
         """Reads are charged in the process that writes, which says which tables have so much left that it may happen a moment later."""
@@ -237,11 +247,6 @@ class DynamoDb(Service):
     def leave_table(self, tx: Transaction, record: TableRecord, prefixes: list[bytes]) -> list[bytes]:
         """Of the rows of a table that is being dropped (`prefixes`, the items' first), those that no backup and no reader of its past needs."""
         return backup_work.drop_table(self, tx, record, prefixes)
-
-    def meter(self, table: Table, metric: str, units: int) -> None:
-        """Enter units into the usage records: `ReadHalfUnits`, `WriteUnits` or `ReplicatedWriteUnits` of a table with its indexes."""
-        record = table.record
-        self.cloud.usage.add(record.account, record.region, "dynamodb", metric, record.name, units)
 
 
 @lru_cache(maxsize=4096)

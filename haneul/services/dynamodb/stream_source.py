@@ -8,6 +8,7 @@ import orjson
 
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
+from haneul.services.dynamodb.billing.metrics import STREAM_READS
 from haneul.services.dynamodb.shards import Shard, kept_shards, shard
 from haneul.services.dynamodb.streams import (
     RETENTION,
@@ -32,6 +33,7 @@ class StoredStreams:
     def __init__(self, cloud: Cloud) -> None:
         self._store = cloud.store
         self._clock = cloud.clock
+        self._usage = cloud.usage
 
     def find(self, account: str, region: str, table: str, label: str) -> dict[str, Any] | None:
         """A stream's description, or None. Times in nanoseconds."""
@@ -57,6 +59,10 @@ class StoredStreams:
         """One shard by its number, also when it is not kept any more."""
         found: Shard = shard(stream["record"], number, self._clock.now(), self.newest(account, region, stream["id"]))
         return found._asdict()
+
+    def count_read(self, account: str, region: str, table: str) -> None:
+        """A reader that is paid for has asked for records of a table's stream."""
+        self._usage.add(account, region, "dynamodb", STREAM_READS, table)
 
     def newest(self, account: str, region: str, stream_id: str) -> int:
         """The sequence number of the newest record; 0 when there is none."""

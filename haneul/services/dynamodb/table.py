@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from haneul.services.dynamodb.billing.metrics import consumption_metrics
 from haneul.services.dynamodb.keys import KeySchema
 from haneul.services.dynamodb.replication.journal import Journal
 from haneul.services.dynamodb.tables import CHANGE_SPACE, COLLECTION_SPACE, COUNT_SPACE, EXPIRY_SPACE, INDEX_SPACE, ITEM_SPACE, IndexRecord, TableRecord
@@ -60,6 +61,7 @@ class Table:
         "expiry_prefix",
         "expiry_space",
         "id",
+        "index_write_metric",
         "indexes",
         "journal",
         "key",
@@ -67,12 +69,14 @@ class Table:
         "name",
         "plain",
         "prefix",
+        "read_metric",
         "record",
         "region",
         "serving",
         "stream",
         "stream_prefix",
         "stream_topic",
+        "write_metric",
     )
 
     def __init__(self, record: TableRecord) -> None:
@@ -99,6 +103,10 @@ class Table:
         self.stream_prefix = pack((CHANGE_SPACE, record.account, record.region, self.stream.id, 0)) if self.stream is not None else None
         self.stream_topic = f"stream:{record.stream_arn}" if self.stream is not None else ""
         self.expiry_attribute = record.expiry_attribute if record.expiry_status in ("ENABLING", "ENABLED") else ""
+        # What its reads, its writes and those of its global indexes are counted as in the usage records.
+        self.read_metric, self.write_metric, self.index_write_metric = consumption_metrics(
+            record.table_class, on_demand=record.on_demand, replica=record.replication is not None
+        )
         # What its throughput is counted with, as soon as somebody reads or writes.
         self.meters: TableMeters | None = None
         self.serving = record.status in ("ACTIVE", "UPDATING")

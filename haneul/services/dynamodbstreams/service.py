@@ -10,6 +10,7 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service
+from haneul.metering.prices import PriceList
 from haneul.services.dynamodbstreams.quirks import STREAMS
 from haneul.services.dynamodbstreams.readers import Readers
 
@@ -26,6 +27,8 @@ class StreamSource(Protocol):
     def shards(self, account: str, region: str, stream: Shape) -> list[Shape]: ...
 
     def shard(self, account: str, region: str, stream: Shape, number: int) -> Shape: ...
+
+    def count_read(self, account: str, region: str, table: str) -> None: ...
 
     def newest(self, account: str, region: str, stream_id: str) -> int: ...
 
@@ -49,6 +52,8 @@ class DynamoDbStreams(Service):
 
     name = "dynamodbstreams"
     quirks: ClassVar[Quirks] = STREAMS
+    # Reads are paid for with the tables; requests cost nothing by themselves.
+    prices: ClassVar[PriceList | None] = PriceList({}, frozenset(("Requests", "Errors")), "")
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)

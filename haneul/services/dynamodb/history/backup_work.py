@@ -74,8 +74,6 @@ async def copy(service: DynamoDb, payload: dict[str, Any]) -> None:
             return current
 
         backup = await service.cloud.store.transact(work)
-    if backup is not None:
-        service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", "BackedUpBytes", payload["name"], backup.size_bytes)
 
 
 def remove(service: DynamoDb, tx: Transaction, backup: Backup) -> None:

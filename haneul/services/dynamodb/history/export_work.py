@@ -19,6 +19,7 @@ import orjson
 from haneul.clock import MILLISECOND, SECOND
 from haneul.core.call import call_as
 from haneul.core.errors import AccessDenied, ServiceError
+from haneul.services.dynamodb.billing.metrics import EXPORTED, EXPORTED_CHANGES
 from haneul.services.dynamodb.history import ion
 from haneul.services.dynamodb.history.export_records import EXPORT_FILE_SPACE, EXPORT_SPACE, Export, forget_later, job_key, key_of_export
 from haneul.services.dynamodb.history.holding import release
@@ -75,7 +76,7 @@ async def write(service: DynamoDb, payload: dict[str, Any]) -> None:
             tx.delete(place)
 
     await store.transact(finish)
-    service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", "ExportedBytes", payload["name"], done.size_bytes)
+    service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", EXPORTED_CHANGES if done.since else EXPORTED, payload["name"], done.size_bytes)
 
 
 async def _put(service: DynamoDb, export: Export, key: str, body: bytes) -> str:

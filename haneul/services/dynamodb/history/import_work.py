@@ -20,6 +20,7 @@ from haneul.core.caller import Caller
 from haneul.core.errors import AccessDenied, SerializationError, ServiceError
 from haneul.core.http import FileBody
 from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.billing.metrics import IMPORTED
 from haneul.services.dynamodb.history.export_records import forget_later, job_key
 from haneul.services.dynamodb.history.import_formats import Layout, Parsed, items_in, take
 from haneul.services.dynamodb.history.restore_work import finish
@@ -128,7 +129,7 @@ async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
             finish(tx, target)
 
     await service.cloud.store.transact(end)
-    service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", "ImportedBytes", payload["name"], found.bytes_read)
+    service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", IMPORTED, payload["name"], found.bytes_read)
 
 
 class _LogsRefused(Exception):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from haneul.metering.usage import put_usage
 from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.billing.metrics import RESTORED
 from haneul.services.dynamodb.history.holding import hold, release
 from haneul.services.dynamodb.history.past import read_chunk
 from haneul.services.dynamodb.history.records import RESTORE_SPACE, Restore, restore_key
-from haneul.services.dynamodb.rows import row_item, row_size
+from haneul.services.dynamodb.rows import row_item
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import TableRecord
+from haneul.services.dynamodb.writing import read_counts
 from haneul.store.keys import pack
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
@@ -53,12 +56,12 @@ async def fill(service: DynamoDb, payload: dict[str, Any]) -> None:
             tx.delete(place)
             release(service, tx, restore.source, target.id)
             finish(tx, target)
+            # Restores are paid for by what they bring back, with all indexes.
+            size = sum(size for _, size in read_counts(tx, table).values())
+            put_usage(tx, service.cloud.clock.now(), (target.account, target.region, "dynamodb", RESTORED, target.name), size)
             return None
 
         restore = await service.cloud.store.transact(work)
-        # Restores are paid for by what they bring back.
-        size = sum(row_size(row) for _, row in rows)
-        service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", "RestoredBytes", payload["name"], size)
 
 
 def finish(tx: Transaction, target: TableRecord) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from haneul.services.dynamodb.capacity import write_units
 from haneul.services.dynamodb.replication.journal import note_tombstone, stamp_moment
-from haneul.services.dynamodb.rows import row_item, row_size
+from haneul.services.dynamodb.rows import row_item
 from haneul.services.dynamodb.table import Table
 from haneul.store.port import Transaction
 
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
 
 
-def apply_version(service: DynamoDb, tx: Transaction, target: Table, suffix: bytes, stamp: bytes | None, new_row: bytes | None) -> int:
-    """Bring one item of a replica to a version of another region; the replicated write units that it took, 0 when what is there is as new.
+def apply_version(service: DynamoDb, tx: Transaction, target: Table, suffix: bytes, stamp: bytes | None, new_row: bytes | None) -> bool:
+    """Bring one item of a replica to a version of another region; False when what is there is as new.
 
     Without a stamp the item is from before the table was global, and everything else is newer. Indexes, counts, stream and time to live follow as
     with any write; nobody's identity stands in the stream record, even if the item expired elsewhere.
@@ -27,9 +26,9 @@ def apply_version(service: DynamoDb, tx: Transaction, target: Table, suffix: byt
     row = target.prefix + suffix
     old_row = tx.get(row)
     if mine is not None and (stamp is None or mine >= stamp):
-        return 0
+        return False
     if stamp is None and (old_row is not None or new_row is None):
-        return 0
+        return False
     silent = target.silent()
     old = row_item(old_row) if old_row is not None and not silent.plain else None
     new = row_item(new_row) if new_row is not None and not silent.plain else None
@@ -38,4 +37,4 @@ def apply_version(service: DynamoDb, tx: Transaction, target: Table, suffix: byt
         tx.put(key, stamp)
         if new_row is None:
             note_tombstone(service, tx, journal, suffix, stamp_moment(stamp))
-    return write_units(max(row_size(one) if one is not None else 0 for one in (old_row, new_row)))
+    return True

@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from haneul.services.dynamodb import lifecycle
+from haneul.services.dynamodb.billing.metrics import RESTORED
 from haneul.services.dynamodb.replication.apply import apply_version
 from haneul.services.dynamodb.replication.delivery import Progress, push, stored_replica
 from haneul.services.dynamodb.replication.records import FAR, GlobalTable, Member, group_key, read_group
 from haneul.services.dynamodb.replication.strong import connected
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import TableRecord
+from haneul.services.dynamodb.writing import read_counts
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import encode
@@ -68,7 +70,16 @@ async def backfill(service: DynamoDb, payload: dict[str, Any]) -> None:
         source, progress, done = step
         progress.report(service, source)
         if done:
+            _count_filled(service, account, region, source.name)
             return
+
+
+def _count_filled(service: DynamoDb, account: str, region: str, name: str) -> None:
+    """Filling a new replica is paid for as if its table had been restored there."""
+    target = service.stored_table(account, region, name)
+    if target is not None:
+        size = sum(size for _, size in read_counts(service.cloud.store, target).values())
+        service.cloud.usage.add(account, region, "dynamodb", RESTORED, name, size)
 
 
 def _step(service: DynamoDb, tx: Transaction, group: GlobalTable, source: Table, target: Table, progress: Progress) -> bool:
@@ -77,15 +88,15 @@ def _step(service: DynamoDb, tx: Transaction, group: GlobalTable, source: Table,
     assert ours is not None and theirs is not None
     account, region = group.account, target.record.region
     items_at, graves_at = _place(account, region, group.id, "items"), _place(account, region, group.id, "tombstones")
-    units = 0
+    moved = False
     start, end = prefix_range(source.prefix)
     begin = tx.get(items_at) or start
     rows = tx.range(begin, end, _CHUNK) if begin < end else []
     for key, row in rows:
         suffix = key[len(source.prefix) :]
-        units += apply_version(service, tx, target, suffix, tx.get(ours.versions + suffix), row)
-    if units:
-        progress.moved.append((target, units))
+        moved |= apply_version(service, tx, target, suffix, tx.get(ours.versions + suffix), row)
+    if moved:
+        progress.moved.append(target)
     if rows:
         tx.put(items_at, rows[-1][0] + b"\x00" if len(rows) == _CHUNK else end)
     if len(rows) == _CHUNK:

@@ -31,14 +31,14 @@ THROTTLED_PAUSE = SECOND
 class Progress:
     """What one step did: `more` is due at once, `next_due` later (0 for nothing), `blocked` waits for regions that cannot be reached.
 
-    `moved` are replicas with the write units that each took, `latencies` how long (milliseconds) writes were under way to each region.
+    `moved` are replicas that took writes, `latencies` how long (milliseconds) writes were under way to each region.
     """
 
     def __init__(self) -> None:
         self.more = False
         self.blocked = False
         self.next_due = 0
-        self.moved: list[tuple[Table, int]] = []
+        self.moved: list[Table] = []
         self.latencies: list[tuple[str, float]] = []
 
     def come_again(self, due: int) -> None:
@@ -46,13 +46,11 @@ class Progress:
         self.next_due = min(self.next_due or due, due)
 
     def report(self, service: DynamoDb, source: Table) -> None:
-        """Tell of a step that is safely made: wake who waits for streams, meter, measure."""
+        """Tell of a step that is safely made: wake who waits for streams, measure."""
         record = source.record
-        for target, units in self.moved:
+        for target in self.moved:
             if target.stream is not None:
                 service.cloud.signals.notify(target.stream_topic)
-            # Of the write units that the replica was charged, those for writes of other regions.
-            service.cloud.usage.add(target.record.account, target.record.region, "dynamodb", "ReplicatedWriteUnits", record.name, units)
         for region, latency_ms in self.latencies:
             dimensions = (("ReceivingRegion", region), ("TableName", record.name))
             service.cloud.metrics.add(record.account, record.region, "AWS/DynamoDB", "ReplicationLatency", dimensions, latency_ms, "Milliseconds")
@@ -90,25 +88,25 @@ def _push_to(service: DynamoDb, tx: Transaction, source: Table, target: Table, m
     assert journal is not None
     entries = journal.entries(tx, journal.cursor(tx, member.region), _CHUNK + 1)
     due = [entry for entry in entries[:_CHUNK] if entry[0] <= horizon]
-    units, done, now = 0, 0, service.cloud.clock.now()
+    moved, done, now = False, 0, service.cloud.clock.now()
     throttled = False
     for position, suffix in due:
         stamp = tx.get(journal.versions + suffix)
         try:
-            spent = apply_version(service, tx, target, suffix, stamp, tx.get(source.prefix + suffix)) if stamp is not None else 0
+            taken = apply_version(service, tx, target, suffix, stamp, tx.get(source.prefix + suffix)) if stamp is not None else False
         except ServiceError as error:
             if error.code not in CODES:
                 raise
             throttled = True  # The replica has no capacity left: the rest waits, in its order.
             break
         done += 1
-        if spent:
-            units += spent
+        if taken:
+            moved = True
             progress.latencies.append((member.region, max(0, now - position) / MILLISECOND))
     if done:
         journal.set_cursor(tx, member.region, due[done - 1][0])
-    if units:
-        progress.moved.append((target, units))
+    if moved:
+        progress.moved.append(target)
     if throttled:
         progress.come_again(now + THROTTLED_PAUSE)
     elif len(due) < len(entries):

@@ -85,7 +85,7 @@ class Capacity:
     def take_read(self, table: Table, index: Index | None, place: bytes, half_units: int) -> None:
         """Charge a read that was let in."""
         flow, place = self._reads(table, index, place)
-        self._use(table, "ReadHalfUnits", half_units)
+        self._use(table, table.read_metric, half_units)
         if flow.take(self._clock.now(), half_units, place):
             self._grown(table)
 
@@ -98,7 +98,7 @@ class Capacity:
             if operation:
                 self.count_throttled_request(table, operation)
             raise self._refuse(flow, limit)
-        self._use(table, "ReadHalfUnits", half_units)
+        self._use(table, table.read_metric, half_units)
         if flow.take(now, half_units, row):
             self._grown(table)
 
@@ -107,7 +107,7 @@ class Capacity:
         flow, place = self._reads(table, index, place)
         grown = False
         for half_units, count in costs:
-            self._use(table, "ReadHalfUnits", half_units * count)
+            self._use(table, table.read_metric, half_units * count)
             grown |= flow.take_many(now, half_units, place, count)
         if grown:
             self._grown(table)
@@ -148,18 +148,22 @@ class Capacity:
         flow = meters.table.writes
         if not admitted:
             self._let_in(flow, now, row)
-        total, own, grown = units, units, False
+        own, others, grown = units, 0, False
         if entries:
             for index, place, _ in entries:
                 if index.is_global:
                     self._let_in(meters.indexes[index.name].writes, now, place)
             for index, place, spent in entries:
-                total += spent
                 if index.is_global:
+                    others += spent
                     grown |= meters.indexes[index.name].writes.take(now, spent, place)
                 else:
                     own += spent
-        self._use(table, "WriteUnits", total)
+        if others and table.write_metric is not table.index_write_metric:
+            self._use(table, table.index_write_metric, others)
+            self._use(table, table.write_metric, own)
+        else:
+            self._use(table, table.write_metric, own + others)
         if flow.take(now, own, row) or grown:
             self._grown(table)
 
@@ -173,7 +177,7 @@ class Capacity:
         if limit and self.enforced:
             self._count_event(flow, limit)
             return False
-        self._use(table, "WriteUnits", units)
+        self._use(table, table.index_write_metric, units)
         if flow.take(now, units, entry):
             self._grown(table)
         return True
@@ -241,7 +245,7 @@ class Capacity:
         self._cloud.metrics.add(record.account, record.region, NAMESPACE, metric, (("TableName", record.name),), count=times)
 
     def _use(self, table: Table, metric: str, units: int) -> None:
-        """Enter capacity units into the usage records: `ReadHalfUnits` or `WriteUnits` of a table with its indexes."""
+        """Enter capacity units of a table with its indexes into the usage records, by one of the metrics that it was compiled with."""
         self._cloud.usage.add(table.account, table.region, "dynamodb", metric, table.name, units)
 
     # ---- growth on demand
