@@ -23,6 +23,7 @@ from haneul.front.admin import Admin
 from haneul.front.entrance import Entrance
 from haneul.front.router import Router
 from haneul.front.server import Server
+from haneul.metering.bill import make_bill
 from haneul.metering.usage import StoredUsage
 from haneul.runtime.drivers.choice import driver_name
 from haneul.services.registry import service_classes
@@ -96,7 +97,7 @@ class App:
             self.cloud.add_service(kind(self.cloud))
         if "iam" in self.cloud.services:
             authority.identities = self.cloud.services["iam"]  # type: ignore[assignment]
-        admin = Admin(self.cloud, self.advance, self.reset, on_stop, self.facts, self.root_key)
+        admin = Admin(self.cloud, self.advance, self.reset, on_stop, self.facts, self.bill, self.root_key)
         self._entrance = Entrance(self.cloud, Router(endpoints(self.cloud)), admin)
         self.server = Server(self._entrance.handle, clock)
         self.cloud.adopt_listener = self.server.adopt
@@ -135,6 +136,14 @@ class App:
             "connections": len(self.server.connections),
             "workers": cloud.settings.workers,
         }
+
+    async def bill(self, account: str, start: int, end: int) -> dict[str, object]:
+        """What an account has used with start <= time < end (nanoseconds), and what it costs (`metering/bill.py`)."""
+        services = self.cloud.services.values()
+        for service in services:
+            await service.settle_usage()
+        await self._usage.flush()
+        return await make_bill(self._usage, {service.name: service.prices for service in services if service.prices is not None}, account, start, end)
 
     async def advance(self, duration: int) -> None:
         """Move the clock forward by `duration` nanoseconds, durably."""

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from haneul.cli import clock, deploy, invoke, logs, regions, start, status
+from haneul.cli import bill, clock, deploy, invoke, logs, regions, start, status
 from haneul.cli.environment import Parser
 from haneul.cli.output import Trouble
 
@@ -25,6 +25,7 @@ examples:
   haneul deploy handler.py --url         make a function with a URL out of one file
   haneul invoke handler '{"a": 1}'       call it
   haneul logs -f handler                 follow what it logs
+  haneul bill                            what was used, and what it would have cost on AWS
   haneul clock advance 35d               let 35 days pass
   haneul regions cut eu-west-1           take a region off the others
   haneul stop                            finish what is in flight and stop"""
@@ -34,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = Parser(prog="haneul", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (start, status, logs, invoke, deploy, clock, regions):
+    for module in (start, status, logs, invoke, deploy, bill, clock, regions):
         module.add(commands)
     return top
 

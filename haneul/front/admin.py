@@ -1,4 +1,4 @@
-"""`/_haneul/…`: health, the clock, cuts between regions, reset and status, for root or, while development keys are on, for anybody on this machine."""
+"""`/_haneul/…`: health, the clock, the bill, cuts between regions, reset and status, for root or, while development keys are on, for anybody on this machine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from haneul.clock.durations import parse_duration
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.http import HttpRequest, HttpResponse
+from haneul.front.bill import read_wish
 
 _LAST = 7_258_118_400 * SECOND  # 2200-01-01: beyond it, times no longer fit where 64 bits hold nanoseconds.
 _REGION = re.compile(r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}")
@@ -39,7 +40,7 @@ def _names_this_machine(host: str) -> bool:
 
 
 class Admin:
-    """Administration over HTTP. `advance` (nanoseconds), `reset` and `stop` are given by `app.py`: they reach further than one cloud's inside."""
+    """Administration over HTTP. `advance` (nanoseconds), `reset`, `stop` and `bill` (of an account, from, to) are given by `app.py`: they reach further than one cloud's inside."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Admin:
         reset: Callable[[], Awaitable[None]],
         stop: Callable[[], None],
         facts: Callable[[], dict[str, object]],
+        bill: Callable[[str, int, int], Awaitable[dict[str, object]]],
         root_key: tuple[str, str],
     ) -> None:
         self._cloud = cloud
@@ -55,6 +57,7 @@ class Admin:
         self._reset = reset
         self._stop = stop
         self._facts = facts
+        self._bill = bill
         self._root_key = root_key
 
     async def answer(self, request: HttpRequest, name: str) -> HttpResponse:
@@ -73,6 +76,8 @@ class Admin:
             return _json(200, self._clock())
         if name == "clock" and request.method == "POST":
             return await self._move_clock(request)
+        if name == "bill" and request.method == "GET":
+            return await self._make_bill(request)
         if name == "regions" and request.method == "GET":
             return _json(200, self._regions())
         if name == "regions" and request.method == "POST":
@@ -83,7 +88,7 @@ class Admin:
         if name == "stop" and request.method == "POST":
             self._stop()
             return _json(202, {"status": "stopping"})
-        return _json(404, {"error": f"there is no {request.method} /_haneul/{name}; there are GET health, status, clock, regions, root-key and POST clock, regions, reset, stop"})
+        return _json(404, {"error": f"there is no {request.method} /_haneul/{name}; there are GET health, status, clock, bill, regions, root-key and POST clock, regions, reset, stop"})
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
         if self._cloud.settings.dev_keys and is_loopback(request.remote) and _names_this_machine(request.host):
@@ -113,6 +118,14 @@ class Admin:
             return _json(400, {"error": f'say how far: {{"advance": "35d"}} (units ms, s, m, h, d), not {request.body[:80]!r} ({error})'})
         await self._advance(step)
         return _json(200, self._clock())
+
+    async def _make_bill(self, request: HttpRequest) -> HttpResponse:
+        """`?account=…&from=2026-11&to=2026-12-05T10:00:00Z`: the account is this cloud's, and the time the current month, unless they are named."""
+        try:
+            wish = read_wish(request.query, self._cloud.settings.account, self._cloud.clock.now())
+        except ValueError as error:
+            return _json(400, {"error": str(error)})
+        return _json(200, await self._bill(*wish))
 
     def _regions(self) -> dict[str, object]:
         return {"cuts": [{"region": region, **({"from": other} if other else {})} for region, other in self._cloud.links.cuts]}
