@@ -107,7 +107,7 @@ def _dynamodb(table: Table, port: int, seconds: float, echo: Echo) -> None:
     transactions = [
         requests.target("dynamodb", port, _DYNAMODB + "TransactWriteItems", "1.0", {"TransactItems": [{"Put": {"TableName": _TABLE, "Item": item(turn * _ITEMS + 4 * i + j)}} for j in range(4)]})
         for turn in range(2)
-        for i in range(4 * _CONNECTIONS)  # A multiple, so that no two connections ever write the same item at once.
+        for i in range(3 * _CONNECTIONS)  # A multiple, whose items are all different, so that no two connections ever write the same one at once.
     ]
     echo.row("DynamoDB TransactWriteItems of 4 (durable)", port, transactions, 0.08)
     batches = [
