@@ -6,7 +6,6 @@ are shown, so that whoever adds them up gets the same.
 
 from __future__ import annotations
 
-import asyncio
 from calendar import monthrange
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from haneul.clock import DAY, SECOND
+from haneul.metering.hours import unhurried
 from haneul.metering.prices import Price, PriceList
 from haneul.metering.usage import StoredUsage
 
@@ -102,12 +102,8 @@ async def _gather(
     resources: dict[Place, _Resource] = {}
     unknown: dict[tuple[str, str, str], Fraction] = {}
     months: dict[int, int] = {}
-    seen = 0
     for region in usage.regions(account):
-        for time, service, metric, resource, value in usage.read(account, region, start, end):
-            seen += 1
-            if seen % _AT_ONCE == 0:
-                await asyncio.sleep(0)
+        async for time, service, metric, resource, value in unhurried(usage.read(account, region, start, end), _AT_ONCE):
             known = lists.get(service)
             price = known.prices.get(metric) if known is not None else None
             if price is None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from haneul.clock import HOUR, MINUTE, Clock, Timer
 from haneul.metering.usage import Line, put_usage
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Store, StoreError, Transaction
 from haneul.store.records import decode, encode
+
+T = TypeVar("T")
 
 _SPACE = "hours"
 _NOTE_SPACE = "hours-note"
@@ -33,6 +35,15 @@ class Seen(NamedTuple):
 
 
 Look = Callable[[int], Awaitable[Seen]]
+
+
+async def unhurried(rows: Iterable[T], at_once: int) -> AsyncIterator[T]:
+    """The rows, while others go on after every so many."""
+    for number, row in enumerate(rows, 1):
+        if number % at_once == 0:
+            await asyncio.sleep(0)
+        yield row
+
 
 
 class Hours:

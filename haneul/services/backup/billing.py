@@ -5,13 +5,12 @@ The warm ones cost what DynamoDB's own backups cost (AWS Backup Developer Guide:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from haneul.clock import HOUR
 from haneul.core.cloud import Cloud
-from haneul.metering.hours import Hours, Seen
+from haneul.metering.hours import Hours, Seen, unhurried
 from haneul.metering.prices import GIGABYTE, Price, PriceList
 from haneul.metering.usage import Line
 from haneul.services.backup.records import DYNAMODB, POINT_SPACE, Point
@@ -59,12 +58,8 @@ class PointHours:
 
     async def _look(self, hour: int) -> Seen:
         lines: list[tuple[Line, int]] = []
-        seen = 0
         found = False
-        for _, value in self._store.iterate(*prefix_range(pack((POINT_SPACE,)))):
-            seen += 1
-            if seen % _AT_ONCE == 0:
-                await asyncio.sleep(0)
+        async for _, value in unhurried(self._store.iterate(*prefix_range(pack((POINT_SPACE,)))), _AT_ONCE):
             point = decode(value, Point)
             if point.resource_type != DYNAMODB:
                 continue

@@ -43,10 +43,12 @@ async def batch_write_item(call: Call, request: Shape) -> Shape:
     writes = _plan(call, service, request)
 
     throttled: list[_Write] = []
+    left: list[_Write] = []
 
     def work(tx: Transaction) -> list[tuple[_Write, bytes | None, dict[str, int] | None]]:
-        done, refused, held = [], None, False
+        done, refused = [], None
         throttled.clear()
+        left.clear()
         for one in writes:
             old_row = tx.get(one.row)
             old = row_item(old_row) if old_row is not None and not one.table.plain else None
@@ -57,11 +59,10 @@ async def batch_write_item(call: Call, request: Shape) -> Shape:
                 if is_throttling(error):
                     throttled.append(one)
                     refused = refused or error
-                elif error.code == "TransactionConflictException":
-                    held = True
-                else:
+                elif error.code != "TransactionConflictException":
                     raise
-        if refused is not None and not done and not held:
+                left.append(one)
+        if refused is not None and len(throttled) == len(writes):
             raise refused
         return done
 
@@ -69,7 +70,9 @@ async def batch_write_item(call: Call, request: Shape) -> Shape:
         done = await service.write(work, *{id(one.table): one.table for one in writes}.values())
     finally:
         service.capacity.count_parts([one.table for one in throttled], len(writes), "BatchWriteItem")
-    unprocessed = _unprocessed(writes, [one for one, _, _ in done])
+    unprocessed: dict[str, list[Shape]] = {}
+    for one in left:
+        unprocessed.setdefault(one.name, []).append(one.request)
     units: dict[str, tuple[Table, int, dict[str, int]]] = {}
     for one, old_row, by_index in done:
         table, spent, indexes = units.setdefault(one.name, (one.table, 0, {}))
@@ -88,17 +91,6 @@ async def batch_write_item(call: Call, request: Shape) -> Shape:
     if metrics:
         answer["ItemCollectionMetrics"] = metrics
     return answer
-
-
-def _unprocessed(writes: list[_Write], done: list[_Write]) -> dict[str, list[Shape]]:
-    """The requests that were not carried out, as they came."""
-    left: dict[str, list[Shape]] = {}
-    if len(done) < len(writes):
-        made = {id(one) for one in done}
-        for one in writes:
-            if id(one) not in made:
-                left.setdefault(one.name, []).append(one.request)
-    return left
 
 
 def _plan(call: Call, service: DynamoDb, request: Shape) -> list[_Write]:

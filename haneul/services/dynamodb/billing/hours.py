@@ -6,14 +6,13 @@ state at its end is kept in the store, so that a restart does not forget it. Eve
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from haneul.clock import HOUR
-from haneul.metering.hours import Hours, Seen
+from haneul.metering.hours import Hours, Seen, unhurried
 from haneul.services.dynamodb.billing import metrics
 from haneul.services.dynamodb.history.records import BACKUP_SPACE, USER, Backup
 from haneul.services.dynamodb.tables import TABLE_SPACE, TableRecord
@@ -161,9 +160,7 @@ class TableHours:
                 lines += _capacity_lines(known.peak)
                 known.peak.units = dict(known.units)
                 places.append(place)
-        for number, place in enumerate(places):
-            if number % _AT_ONCE == _AT_ONCE - 1:
-                await asyncio.sleep(0)
+        async for place in unhurried(places, _AT_ONCE):
             lines += self._storage_lines(place)
         backups = await self._backup_lines(lines, horizon)
         return Seen(lines, bool(self._tables) or backups)
@@ -181,12 +178,8 @@ class TableHours:
 
     async def _backup_lines(self, lines: list[Line], horizon: int) -> bool:
         """Add the lines of backups that users made (AWS Backup's are billed there, those of deleted tables cost nothing); whether there are any."""
-        seen = 0
         found = False
-        for key, value in self._store.iterate(*prefix_range(pack((BACKUP_SPACE,)))):
-            seen += 1
-            if seen % _AT_ONCE == 0:
-                await asyncio.sleep(0)
+        async for key, value in unhurried(self._store.iterate(*prefix_range(pack((BACKUP_SPACE,)))), _AT_ONCE):
             backup = decode(value, Backup)
             if backup.kind != USER:
                 continue

@@ -20,22 +20,22 @@ _MILLION: Final = 1_000_000
 # By the table's class: metric, AWS's name, unit, dollars in either class, how much of the metric is a unit, whether a unit is a month's.
 _BY_CLASS: Final = (
     (metrics.READS, "ReadRequestUnits", "million read request units", "0.125", "0.155", 2 * _MILLION, False),
-    (metrics.WRITES, "WriteRequestUnits", "million write request units", "0.625", "0.78", _MILLION, False),
-    (metrics.REPLICATED_WRITES, "ReplWriteRequestUnits", "million replicated write request units", "0.625", "0.78", _MILLION, False),
-    (metrics.READ_HOURS, "ReadCapacityUnit-Hrs", "RCU-hour", "0.00013", "0.00016", 1, False),
-    (metrics.WRITE_HOURS, "WriteCapacityUnit-Hrs", "WCU-hour", "0.00065", "0.00081", 1, False),
-    (metrics.REPLICATED_WRITE_HOURS, "ReplWriteCapacityUnit-Hrs", "rWCU-hour", "0.00065", "0.00081", 1, False),
-    (metrics.STORAGE, "TimedStorage-ByteHrs", "GB-month", "0.25", "0.10", GIGABYTE, True),
+    (metrics.WRITES, metrics.WRITES, "million write request units", "0.625", "0.78", _MILLION, False),
+    (metrics.REPLICATED_WRITES, metrics.REPLICATED_WRITES, "million replicated write request units", "0.625", "0.78", _MILLION, False),
+    (metrics.READ_HOURS, metrics.READ_HOURS, "RCU-hour", "0.00013", "0.00016", 1, False),
+    (metrics.WRITE_HOURS, metrics.WRITE_HOURS, "WCU-hour", "0.00065", "0.00081", 1, False),
+    (metrics.REPLICATED_WRITE_HOURS, metrics.REPLICATED_WRITE_HOURS, "rWCU-hour", "0.00065", "0.00081", 1, False),
+    (metrics.STORAGE, metrics.STORAGE, "GB-month", "0.25", "0.10", GIGABYTE, True),
 )
 
 _ANY_CLASS: Final = {
-    metrics.RECOVERY: Price("TimedPITRStorage-ByteHrs", "GB-month", "0.20", GIGABYTE, by_month=True),
-    metrics.BACKUPS: Price("TimedBackupStorage-ByteHrs", "GB-month", "0.10", GIGABYTE, by_month=True),
-    metrics.RESTORED: Price("RestoreDataSize-Bytes", "GB", "0.15", GIGABYTE),
-    metrics.EXPORTED: Price("ExportDataSize-Bytes", "GB", "0.10", GIGABYTE),
-    metrics.EXPORTED_CHANGES: Price("IncrementalExportDataSize-Bytes", "GB", "0.10", GIGABYTE),
-    metrics.IMPORTED: Price("ImportDataSize-Bytes", "GB", "0.15", GIGABYTE),
-    metrics.STREAM_READS: Price("Streams-RequestsCount", "100,000 read requests", "0.02", 100_000),
+    metrics.RECOVERY: Price(metrics.RECOVERY, "GB-month", "0.20", GIGABYTE, by_month=True),
+    metrics.BACKUPS: Price(metrics.BACKUPS, "GB-month", "0.10", GIGABYTE, by_month=True),
+    metrics.RESTORED: Price(metrics.RESTORED, "GB", "0.15", GIGABYTE),
+    metrics.EXPORTED: Price(metrics.EXPORTED, "GB", "0.10", GIGABYTE),
+    metrics.EXPORTED_CHANGES: Price(metrics.EXPORTED_CHANGES, "GB", "0.10", GIGABYTE),
+    metrics.IMPORTED: Price(metrics.IMPORTED, "GB", "0.15", GIGABYTE),
+    metrics.STREAM_READS: Price(metrics.STREAM_READS, "100,000 read requests", "0.02", 100_000),
 }
 
 

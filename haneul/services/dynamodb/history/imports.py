@@ -15,8 +15,8 @@ from haneul.services.dynamodb.history.import_work import IMPORT_SPACE, LOG_GROUP
 from haneul.services.dynamodb.history.records import job_id
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import table_key
-from haneul.services.dynamodb.throughput.limits import check_account, too_many
-from haneul.services.dynamodb.throughput.table_counts import check_tables
+from haneul.services.dynamodb.throughput.limits import check_account
+from haneul.services.dynamodb.throughput.table_counts import check_jobs, check_tables
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
@@ -98,8 +98,7 @@ async def import_table(call: Call, request: Shape) -> Shape:
             raise in_use(f"Table already exists: {name}")
         record = new_record(call, parameters, account, region, name)
         check_tables(tx, account, region)
-        if len(tx.range(*prefix_range(pack((RUNNING_SPACE, account, region))), IMPORTS_MAX)) >= IMPORTS_MAX:
-            raise too_many(f"Only {IMPORTS_MAX} imports can be under way simultaneously")
+        check_jobs(tx, RUNNING_SPACE, account, region, IMPORTS_MAX, "imports")
         if service.capacity.enforced:
             check_account(tx, record)
         made = Import(

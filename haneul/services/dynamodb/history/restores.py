@@ -33,9 +33,8 @@ from haneul.services.dynamodb.history.restore_work import begin
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, TableRecord, table_key
-from haneul.services.dynamodb.throughput.limits import check_account, check_units, set_maximums, too_many
-from haneul.services.dynamodb.throughput.table_counts import check_tables
-from haneul.store.keys import pack, prefix_range
+from haneul.services.dynamodb.throughput.limits import check_account, check_units, set_maximums
+from haneul.services.dynamodb.throughput.table_counts import check_jobs, check_tables
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
@@ -167,8 +166,7 @@ def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, sourc
     target = target_of(call, request, source, (account, region, name))
     target.restore = note
     check_tables(tx, account, region)
-    if len(tx.range(*prefix_range(pack((RESTORE_SPACE, account, region))), RESTORES_MAX)) >= RESTORES_MAX:
-        raise too_many(f"Only {RESTORES_MAX} restores can be under way simultaneously")
+    check_jobs(tx, RESTORE_SPACE, account, region, RESTORES_MAX, "restores")
     if service.capacity.enforced:
         holders: list[TableRecord | IndexRecord] = [target, *(index for index in target.indexes if index.is_global)]
         for holder in holders:

@@ -32,5 +32,11 @@ def check_operations(reader: Reader, account: str, region: str) -> None:
         raise too_many(f"Only {OPERATIONS_MAX} tables can be created, updated, or deleted simultaneously")
 
 
-def _count(reader: Reader, account: str, region: str, limit: int) -> int:
-    return len(reader.range(*prefix_range(pack((TABLE_SPACE, account, region))), limit))
+def check_jobs(reader: Reader, space: str, account: str, region: str, most: int, what: str) -> None:
+    """LimitExceededException when as many jobs as may be are under way; `space` has a row for each of them, `what` is what they are called."""
+    if _count(reader, account, region, most, space) >= most:
+        raise too_many(f"Only {most} {what} can be under way simultaneously")
+
+
+def _count(reader: Reader, account: str, region: str, limit: int, space: str = TABLE_SPACE) -> int:
+    return len(reader.range(*prefix_range(pack((space, account, region))), limit))
