@@ -9,8 +9,7 @@ from haneul.clock import DAY, HOUR, MINUTE, Clock
 from haneul.metering.hours import Hours, Seen
 from haneul.metering.usage import StoredUsage
 from haneul.store.embedded import EmbeddedStore
-from haneul.store.port import StoreError
-from tests.support.stores import Overlaid
+from tests.support.stores import FullDisk
 
 START = 1_000_000 * HOUR + 10 * MINUTE
 LINE = ("000000000000", "us-east-1", "shop", "Hours", "a")
@@ -84,20 +83,14 @@ async def test_no_timer_without_anything(tmp_path: Path) -> None:
 
 async def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
     """Because an hour that could not be written is still to be paid, once."""
-    inner, full = EmbeddedStore(tmp_path / "haneul.db"), True
-
-    async def transact(work: Any) -> Any:
-        if full:
-            raise StoreError("disk full")
-        return await inner.transact(work)
-
-    shop = Shop(Overlaid(inner, transact=transact), START, 4)
+    disk = FullDisk(EmbeddedStore(tmp_path / "haneul.db"))
+    shop = Shop(disk, START, 4)
     await shop.clock.advance(3 * HOUR)
     await shop.hours.flush()
-    full = False
+    disk.full = False
     await shop.clock.advance(HOUR)
     await shop.hours.flush()
     await shop.hours.flush()
     assert shop.counted() == {0: 4, 1: 4, 2: 4, 3: 4}
     await shop.hours.stop()
-    await inner.close()
+    await disk.close()
