@@ -32,15 +32,15 @@ def committed_row(path: Path, key: bytes) -> bytes | None:
 
 
 def _row(path: Path, connection: apsw.Connection, key: bytes) -> bytes | None:
-    settled = next(iter(connection.execute("SELECT position FROM settled")))[0] if connection.pragma("user_version") != 1 else None
-    if isinstance(settled, int):
-        log = LogReader(path)
-        try:
-            for rows in reversed(log.newest(settled)[0]):
-                written = by_key(rows)
-                if key in written:
-                    return written[key]
-        finally:
-            log.close()
+    [(settled,)] = connection.execute("SELECT position FROM settled")
+    assert isinstance(settled, int)
+    log = LogReader(path)
+    try:
+        for rows in reversed(log.newest(settled)[0]):
+            written = by_key(rows)
+            if key in written:
+                return written[key]
+    finally:
+        log.close()
     row = next(iter(connection.execute("SELECT v FROM kv WHERE k = ?", (key,))), None)
     return bytes(row[0]) if row is not None else None

@@ -34,7 +34,8 @@ _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS settled (position INTEGER NOT NULL);
     INSERT INTO settled SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM settled);
 """
-_FORMAT_VERSION: Final = 2
+# Of the file, and of the keys of its rows: 3 since rows of tables have short ones.
+_FORMAT_VERSION: Final = 3
 _SETTLE_SECONDS = 1.0
 _log = logging.getLogger("haneul")
 
@@ -60,7 +61,12 @@ class EmbeddedStore(CommittedRows):
             [(version,)] = writer.execute("PRAGMA user_version")
             if not isinstance(version, int) or version > _FORMAT_VERSION:
                 raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {_FORMAT_VERSION}")
-            if version < _FORMAT_VERSION:
+            if 0 < version < _FORMAT_VERSION:
+                raise StoreError(
+                    f"{path} was written by an older Haneul (format {version}), whose rows this one (format {_FORMAT_VERSION}) cannot read: "
+                    "start that one to use it, or name another data directory"
+                )
+            if version == 0:
                 writer.execute(_SCHEMA)
                 writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
             super().__init__(connect(str(path)))

@@ -256,13 +256,12 @@ def test_a_shard_has_not_ended_while_a_record_is_on_its_way(cloud: Running) -> N
     app = cloud.app.cloud
     source: Any = app.services["dynamodb"].streams  # type: ignore[attr-defined]
     _, table, _, label = arn.split(":", 5)[5].split("/")
-    place = (ROOT.account, "us-east-1")
-    stream = source.find(*place, table, label)
-    key = changes_prefix(*place, stream["id"]) + pack((5,))
+    stream = source.find(ROOT.account, "us-east-1", table, label)
+    key = changes_prefix(stream["id"]) + pack((5,))
 
     async def ended() -> tuple[bool, bool]:
-        _, under_way = await asyncio.gather(app.store.transact(lambda tx: tx.put(key, b"")), source.ended(*place, stream["id"], 5, 9))
-        return bool(under_way), bool(await source.ended(*place, stream["id"], 6, 9))
+        _, under_way = await asyncio.gather(app.store.transact(lambda tx: tx.put(key, b"")), source.ended(stream["id"], 5, 9))
+        return bool(under_way), bool(await source.ended(stream["id"], 6, 9))
 
     assert cloud.run(ended()) == (False, True)
 

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from haneul.store import embedded, log
-from haneul.store.aside import committed_row
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.log import log_files
 from haneul.store.port import StoreError
@@ -234,30 +233,14 @@ async def test_a_log_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         EmbeddedStore(tmp_path / "c" / "rows.db")
 
 
-async def test_a_file_of_the_format_before(tmp_path: Path) -> None:
-    """It had no log: its rows are there, and what is written goes through the log."""
-    old = apsw.Connection(str(tmp_path / "rows.db"))
-    old.pragma("journal_mode", "wal")
-    old.execute("CREATE TABLE kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID")
-    old.pragma("user_version", 1)
-    old.execute("INSERT INTO kv VALUES (?, ?)", (b"a", b"1"))
-    old.close()
-    assert committed_row(tmp_path / "rows.db", b"a") == b"1"
-    store = EmbeddedStore(tmp_path / "rows.db")
-    await put(store, {b"b": b"2"})
-    assert store.range(b"", b"z") == [(b"a", b"1"), (b"b", b"2")]
-    assert committed_row(tmp_path / "rows.db", b"b") == b"2"
-    await put(store, {b"a": None})
-    assert committed_row(tmp_path / "rows.db", b"a") is None
-    await store.close()
-    assert in_the_file(tmp_path / "rows.db") == [(b"b", b"2")]
-    assert committed_row(tmp_path / "rows.db", b"b") == b"2"
-
-
-async def test_a_file_of_a_later_format(tmp_path: Path) -> None:
-    """It is left as it is."""
-    later = apsw.Connection(str(tmp_path / "rows.db"))
-    later.pragma("user_version", 3)
-    later.close()
-    with pytest.raises(StoreError, match="newer Haneul"):
+@pytest.mark.parametrize(("version", "whose"), [(1, "an older Haneul"), (2, "an older Haneul"), (4, "a newer Haneul")])
+async def test_a_file_of_another_format(tmp_path: Path, version: int, whose: str) -> None:
+    """It is left as it is, and the refusal says whose it is."""
+    other = apsw.Connection(str(tmp_path / "rows.db"))
+    other.execute("CREATE TABLE kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID")
+    other.execute("INSERT INTO kv VALUES (?, ?)", (b"a", b"1"))
+    other.pragma("user_version", version)
+    with pytest.raises(StoreError, match=f"written by {whose} \\(format {version}\\)"):
         EmbeddedStore(tmp_path / "rows.db")
+    assert (other.pragma("user_version"), list(other.execute("SELECT k, v FROM kv"))) == (version, [(b"a", b"1")])
+    other.close()

@@ -13,7 +13,7 @@ from haneul.services.dynamodb.resource_policies import checked_policy
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, enable_stream
-from haneul.services.dynamodb.tables import IndexRecord, TableRecord, table_key
+from haneul.services.dynamodb.tables import IndexRecord, TableRecord, new_id, table_key
 from haneul.services.dynamodb.throughput import limits
 from haneul.services.dynamodb.throughput.table_counts import check_tables
 from haneul.store.port import Transaction
@@ -93,7 +93,7 @@ def new_record(call: Call, request: Shape, account: str, region: str, name: str)
     definitions.check_included(indexes)
     definitions.check_used(attributes, {one for one in key if one} | {name for index in indexes for name in (*index.hash_names, *index.range_names)})
     record = TableRecord(
-        id=ids.hex(definitions.ID_DIGITS),
+        id=new_id(ids),
         table_id=ids.uuid(),
         account=account,
         region=region,

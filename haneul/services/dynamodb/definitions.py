@@ -9,7 +9,7 @@ from typing import Any
 from haneul.clock import Ids
 from haneul.core.errors import NotBuilt
 from haneul.services.dynamodb.errors import invalid, limit_exceeded, validation
-from haneul.services.dynamodb.tables import IndexRecord, Throughput
+from haneul.services.dynamodb.tables import IndexRecord, Throughput, new_id
 
 Shape = dict[str, Any]
 
@@ -21,7 +21,6 @@ CAPACITY_UNITS_MAX = 1_000_000_000_000
 TAGS_MAX = 50
 # Letters, digits and spaces of all scripts, and a few signs.
 _TAG_CHARACTERS = re.compile(r"[\w .:/=+\-@\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*")
-ID_DIGITS = 12
 
 
 def attribute_definitions(given: Sequence[Shape] | None) -> dict[str, str]:
@@ -184,7 +183,7 @@ def _index(one: Shape, ids: Ids, *, is_global: bool) -> IndexRecord:
         raise invalid("ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
     schema = one["KeySchema"]
     return IndexRecord(
-        id=ids.hex(ID_DIGITS),
+        id=new_id(ids),
         name=one["IndexName"],
         is_global=is_global,
         hash_names=[element["AttributeName"] for element in schema if element["KeyType"] == "HASH"],

@@ -33,7 +33,7 @@ async def trim(service: DynamoDb, payload: dict[str, Any]) -> None:
     if raw is None:
         return
     stream = decode(raw, StreamRecord)
-    start, end = prefix_range(changes_prefix(stream.account, stream.region, stream.id))
+    start, end = prefix_range(changes_prefix(stream.id))
 
     def work(tx: Transaction) -> bool:
         now = service.cloud.clock.now()

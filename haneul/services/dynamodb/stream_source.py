@@ -52,50 +52,50 @@ class StoredStreams:
 
     def shards(self, account: str, region: str, stream: dict[str, Any]) -> list[dict[str, Any]]:
         """The shards of a stream that was found, oldest first."""
-        newest = self.newest(account, region, stream["id"])
+        newest = self.newest(stream["id"])
         return [one._asdict() for one in kept_shards(stream["record"], self._clock.now(), newest)]
 
     def shard(self, account: str, region: str, stream: dict[str, Any], number: int) -> dict[str, Any]:
         """One shard by its number, also when it is not kept any more."""
-        found: Shard = shard(stream["record"], number, self._clock.now(), self.newest(account, region, stream["id"]))
+        found: Shard = shard(stream["record"], number, self._clock.now(), self.newest(stream["id"]))
         return found._asdict()
 
     def count_read(self, account: str, region: str, table: str) -> None:
         """A reader that is paid for has asked for records of a table's stream."""
         self._usage.add(account, region, "dynamodb", STREAM_READS, table)
 
-    def newest(self, account: str, region: str, stream_id: str) -> int:
+    def newest(self, stream_id: str) -> int:
         """The sequence number of the newest record; 0 when there is none."""
-        return last_sequence(self._store, changes_prefix(account, region, stream_id))
+        return last_sequence(self._store, changes_prefix(stream_id))
 
     def trimmed(self, sequence: int) -> bool:
         """Whether a record with this number is no longer kept. A record's number is never below its time."""
         return sequence <= self._clock.now() - RETENTION
 
-    def since(self, account: str, region: str, stream_id: str, time: int, first: int, end: int) -> int | None:
+    def since(self, stream_id: str, time: int, first: int, end: int) -> int | None:
         """Of the sequence numbers from `first` to before `end`, that of the first record whose ApproximateCreationDateTime, which has whole seconds, is at or after
         `time` (nanoseconds); None where there is none.
         """
         first_second = -(-time // SECOND) * SECOND
-        prefix = changes_prefix(account, region, stream_id)
+        prefix = changes_prefix(stream_id)
         for key, value in self._store.iterate(prefix + pack((max(first_second, first),)), prefix + pack((end,))):
             if change_time(value) >= first_second:
                 return int(unpack(key)[-1])
         return None
 
-    async def ended(self, account: str, region: str, stream_id: str, sequence: int, end: int) -> bool:
+    async def ended(self, stream_id: str, sequence: int, end: int) -> bool:
         """Whether nothing from a sequence number to before `end`, which lies in the past, will ever be read: what is on its way to the disk counts."""
-        prefix = changes_prefix(account, region, stream_id)
+        prefix = changes_prefix(stream_id)
 
         def work(tx: Transaction) -> bool:
             return not tx.range(prefix + pack((sequence,)), prefix + pack((end,)), 1)
 
         return sequence >= end or await self._store.transact(work)
 
-    def records(self, account: str, region: str, stream_id: str, first: int, end: int, limit: int, bytes_max: int) -> list[tuple[int, int, bytes]]:
+    def records(self, stream_id: str, first: int, end: int, limit: int, bytes_max: int) -> list[tuple[int, int, bytes]]:
         """Records from a sequence number to before another, as (sequence number, time in nanoseconds, JSON), as many as fit; those past their retention are skipped."""
         horizon = self._clock.now() - RETENTION
-        prefix = changes_prefix(account, region, stream_id)
+        prefix = changes_prefix(stream_id)
         found: list[tuple[int, int, bytes]] = []
         size = 0
         for key, value in self._store.iterate(prefix + pack((first,)), prefix + pack((end,))):

@@ -17,7 +17,7 @@ from haneul.clock import HOUR, MILLISECOND, SECOND, Ids
 from haneul.core.arn import parse_arn
 from haneul.services.dynamodb.rows import row_body
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tables import CHANGE_SPACE, STREAM_SPACE, StreamSettings, TableRecord
+from haneul.services.dynamodb.tables import CHANGE_SPACE, STREAM_SPACE, StreamSettings, TableRecord, new_id, rows_of
 from haneul.services.dynamodb.values import Item, item_size
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Reader, Transaction
@@ -74,9 +74,9 @@ def stream_place(arn: str) -> tuple[str, str, str, str] | None:
     return (found.account, found.region, parts[1], parts[3]) if found is not None and len(parts) == 4 and (parts[0], parts[2]) == ("table", "stream") else None
 
 
-def changes_prefix(account: str, region: str, stream_id: str) -> bytes:
+def changes_prefix(stream_id: str) -> bytes:
     """What the keys of a stream's records begin with; the sequence number follows."""
-    return pack((CHANGE_SPACE, account, region, stream_id, 0))
+    return rows_of(CHANGE_SPACE, stream_id)
 
 
 def sequence_text(sequence: int) -> str:
@@ -162,7 +162,7 @@ def enable_stream(tx: Transaction, record: TableRecord, view_type: str, now: int
         now += MILLISECOND
         label = _label(now)
     stream = StreamRecord(
-        id=ids.hex(16),
+        id=new_id(ids),
         label=label,
         account=record.account,
         region=record.region,
@@ -197,6 +197,6 @@ def disable_stream(tx: Transaction, record: TableRecord, now: int) -> StreamReco
     stream = decode(raw, StreamRecord)
     stream.enabled = False
     stream.disabled_at = now
-    stream.last_sequence = max(last_sequence(tx, changes_prefix(record.account, record.region, stream.id)), stream.first_sequence)
+    stream.last_sequence = max(last_sequence(tx, changes_prefix(stream.id)), stream.first_sequence)
     tx.put(key, encode(stream))
     return stream

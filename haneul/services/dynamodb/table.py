@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 from haneul.services.dynamodb.billing.metrics import consumption_metrics
 from haneul.services.dynamodb.keys import KeySchema
 from haneul.services.dynamodb.replication.journal import Journal
-from haneul.services.dynamodb.tables import CHANGE_SPACE, COLLECTION_SPACE, COUNT_SPACE, EXPIRY_SPACE, INDEX_SPACE, ITEM_SPACE, IndexRecord, TableRecord
+from haneul.services.dynamodb.tables import (
+    CHANGE_SPACE,
+    COLLECTION_SPACE,
+    COUNT_SPACE,
+    EXPIRY_SPACE,
+    INDEX_SPACE,
+    ITEM_SPACE,
+    IndexRecord,
+    TableRecord,
+    rows_of,
+)
 from haneul.services.dynamodb.values import Item
 from haneul.store.keys import pack
 
@@ -28,7 +38,7 @@ class Index:
         self.filling = record.status == "CREATING" or record.backfilling
         self.key = KeySchema([(name, types[name]) for name in record.hash_names], [(name, types[name]) for name in record.range_names])
         self.table_key = table_schema
-        self.prefix = pack((INDEX_SPACE, table.account, table.region, record.id))
+        self.prefix = rows_of(INDEX_SPACE, record.id)
         # The attributes that name a place in the index: its own key and the table's.
         self.start_names = tuple(dict.fromkeys((*self.key.names, *table_schema.names)))
         self.included = None if record.projection == "ALL" else frozenset((*self.start_names, *record.included))
@@ -88,19 +98,19 @@ class Table:
         self.name = record.name
         self.arn = record.arn
         self.key = KeySchema([(record.hash_name, types[record.hash_name])], [(record.range_name, types[record.range_name])] if record.range_name else [])
-        self.prefix = pack((ITEM_SPACE, record.account, record.region, record.id))
-        self.count_prefix = pack((COUNT_SPACE, record.account, record.region, record.id))
+        self.prefix = rows_of(ITEM_SPACE, record.id)
+        self.count_prefix = rows_of(COUNT_SPACE, record.id)
         # The number of the process, of which there is one so far.
         self.count_key = self.count_prefix + pack((0,))
-        self.expiry_space = pack((EXPIRY_SPACE, record.account, record.region, record.id))
+        self.expiry_space = rows_of(EXPIRY_SPACE, record.id)
         # Each time that it is switched on, the index of expiry begins anew.
         self.expiry_prefix = self.expiry_space + pack((record.expiry_changed_at,))
         self.indexes = tuple(Index(index, record, self.key) for index in record.indexes if index.status != "DELETING")
         # Sizes of item collections, which only tables with local indexes have.
         local = any(not index.is_global for index in self.indexes)
-        self.collections = pack((COLLECTION_SPACE, record.account, record.region, record.id)) if local else None
+        self.collections = rows_of(COLLECTION_SPACE, record.id) if local else None
         self.stream = record.stream if record.stream is not None and record.stream.enabled else None
-        self.stream_prefix = pack((CHANGE_SPACE, record.account, record.region, self.stream.id, 0)) if self.stream is not None else None
+        self.stream_prefix = rows_of(CHANGE_SPACE, self.stream.id) if self.stream is not None else None
         self.stream_topic = f"stream:{record.stream_arn}" if self.stream is not None else ""
         self.expiry_attribute = record.expiry_attribute if record.expiry_status in ("ENABLING", "ENABLED") else ""
         # What its reads, its writes and those of its global indexes are counted as in the usage records.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from haneul.clock import Ids
 from haneul.store.keys import pack
 
 TABLE_SPACE = "dynamodb-table"
@@ -162,6 +163,16 @@ class TableRecord(msgspec.Struct):
 
     def find_index(self, name: str) -> IndexRecord | None:
         return next((index for index in self.indexes if index.name == name), None)
+
+
+def new_id(ids: Ids) -> str:
+    """An id that no other table, index or stream has, here or in another account or region: 16 hexadecimal digits."""
+    return ids.hex(16)
+
+
+def rows_of(space: str, owner: str) -> bytes:
+    """What the keys of all rows begin with that belong to a table, an index or a stream, by its id. Short, for every row has it: place and name stand in the record."""
+    return pack((space, int(owner, 16)))
 
 
 def table_key(account: str, region: str, name: str) -> bytes:

@@ -42,11 +42,11 @@ async def get_records(call: Call, request: Shape) -> Shape:
     shard = source.shard(*place, stream, iterator.shard)
     if iterator.reader:
         service.readers.let_in(shard["id"], iterator.reader, call.now, refusable=call.http is not None)
-    found = source.records(*place, stream["id"], iterator.sequence, shard["end"], limit, BYTES_MAX)
+    found = source.records(stream["id"], iterator.sequence, shard["end"], limit, BYTES_MAX)
     following = found[-1][0] + 1 if found else iterator.sequence
     answer: Shape = {"Records": [source.parsed(body) for _, _, body in found]}
     closed = shard["last"] is not None
-    if not closed or len(found) == limit or not await source.ended(*place, stream["id"], following, shard["end"]):
+    if not closed or len(found) == limit or not await source.ended(stream["id"], following, shard["end"]):
         reader = iterator.reader
         if not reader:
             reader = int(call.cloud.ids.hex(_READER_DIGITS), 16) + 1

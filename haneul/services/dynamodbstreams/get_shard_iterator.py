@@ -28,11 +28,11 @@ async def get_shard_iterator(call: Call, request: Shape) -> Shape:
         raise _invalid(f"Timestamp cannot be specified with ShardIteratorType {kind}")
     first, end, last = shard["first"], shard["end"], shard["last"]
     # Where the next record will be.
-    behind = end if last is not None else max(source.newest(*place, stream["id"]) + 1, first)
+    behind = end if last is not None else max(source.newest(stream["id"]) + 1, first)
     if kind in _BY_NUMBER:
         sequence = _number(source.number(number) if number is not None else None, number)
         # Once the shard is empty, its numbers are only known to lie in the past.
-        newest = last if last is not None else max(source.newest(*place, stream["id"]) or call.now, first)
+        newest = last if last is not None else max(source.newest(stream["id"]) or call.now, first)
         if not first <= sequence <= newest:
             raise _invalid(f"Invalid SequenceNumber provided: {number}")
         if sequence != first and source.trimmed(sequence):
@@ -41,7 +41,7 @@ async def get_shard_iterator(call: Call, request: Shape) -> Shape:
     elif number is not None:
         raise _invalid(f"SequenceNumber cannot be specified with ShardIteratorType {kind}")
     elif kind == "AT_TIMESTAMP":
-        found = source.since(*place, stream["id"], _time(request, call.now), first, end)
+        found = source.since(stream["id"], _time(request, call.now), first, end)
         start = found if found is not None else behind
     elif kind == "LATEST":
         start = behind

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from haneul.clock import DAY, HOUR
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.history.log import day_prefix, log_prefix, oldest_day
-from haneul.services.dynamodb.tables import TableRecord
+from haneul.services.dynamodb.tables import TableRecord, new_id
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
@@ -39,7 +39,7 @@ def start_log(service: DynamoDb, tx: Transaction, record: TableRecord) -> None:
     Should whoever wanted it never come back (a crash), the log is switched off again.
     """
     if not record.history.log_id:
-        record.history.log_id = service.cloud.ids.hex(12)
+        record.history.log_id = new_id(service.cloud.ids)
         service.cloud.outbox.put(tx, CHECK_LOG, lifecycle.payload_of(record), due=service.cloud.clock.now() + HOUR, key=record.id)
 
 

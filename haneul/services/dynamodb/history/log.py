@@ -11,7 +11,7 @@ from typing import Final
 
 from haneul.clock import DAY, Clock
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tables import TableRecord
+from haneul.services.dynamodb.tables import TableRecord, rows_of
 from haneul.store.keys import pack
 from haneul.store.port import Reader, Transaction
 
@@ -24,7 +24,7 @@ _BEHIND_STAMPS: Final = b"\x1d"
 
 def log_prefix(record: TableRecord) -> bytes:
     """What the keys of a table's current log begin with; the day, the item's key and the time follow."""
-    return pack((LOG_SPACE, record.account, record.region, record.id, record.history.log_id))
+    return rows_of(LOG_SPACE, record.history.log_id)
 
 
 def day_prefix(prefix: bytes, day: int) -> bytes:

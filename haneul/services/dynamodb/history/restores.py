@@ -32,7 +32,7 @@ from haneul.services.dynamodb.history.records import RESTORE_SPACE, Restore, fin
 from haneul.services.dynamodb.history.restore_work import begin
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, TableRecord, table_key
+from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, TableRecord, new_id, table_key
 from haneul.services.dynamodb.throughput.limits import check_account, check_units, set_maximums
 from haneul.services.dynamodb.throughput.table_counts import check_jobs, check_tables
 from haneul.store.port import Transaction
@@ -181,7 +181,7 @@ def target_of(call: Call, request: Shape, source: TableRecord, place: tuple[str,
     ids = call.cloud.ids
     account, region, name = place
     target = TableRecord(
-        id=ids.hex(definitions.ID_DIGITS),
+        id=new_id(ids),
         table_id=ids.uuid(),
         account=account,
         region=region,
@@ -202,7 +202,7 @@ def target_of(call: Call, request: Shape, source: TableRecord, place: tuple[str,
     _override_capacity(call, request, target)
     target.indexes = _indexes(request, source, target)
     for index in target.indexes:
-        index.id = ids.hex(definitions.ID_DIGITS)
+        index.id = new_id(ids)
         if index.is_global:
             index.status, index.backfilling = "CREATING", False
     used = {target.hash_name, target.range_name, *(one for index in target.indexes for one in (*index.hash_names, *index.range_names))}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
-from haneul.services.dynamodb import definitions, lifecycle
+from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.errors import in_use, validation
 from haneul.services.dynamodb.replication.backfill import plan_backfill
 from haneul.services.dynamodb.replication.delivery import stored_replica
@@ -17,7 +17,7 @@ from haneul.services.dynamodb.replication.requests import ReplicaChanges
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.streams import RETENTION, enable_stream
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tables import IndexRecord, ReplicationSettings, TableRecord, Throughput, table_key
+from haneul.services.dynamodb.tables import IndexRecord, ReplicationSettings, TableRecord, Throughput, new_id, table_key
 from haneul.services.dynamodb.throughput.table_counts import check_tables
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
@@ -182,7 +182,7 @@ class Membership:
         """The record of a new replica: what is the same everywhere, and nothing of what belongs to one region."""
         record, ids = self.record, self.call.cloud.ids
         made = TableRecord(
-            id=ids.hex(definitions.ID_DIGITS),
+            id=new_id(ids),
             table_id=ids.uuid(),
             account=record.account,
             region=region,
@@ -192,7 +192,7 @@ class Membership:
             attributes=dict(record.attributes),
             hash_name=record.hash_name,
             range_name=record.range_name,
-            indexes=[_copy_index(index, ids.hex(definitions.ID_DIGITS)) for index in record.indexes if index.status != "DELETING"],
+            indexes=[_copy_index(index, new_id(ids)) for index in record.indexes if index.status != "DELETING"],
             on_demand=record.on_demand,
             on_demand_since=now if record.on_demand else 0,
             billing_mode_given=record.billing_mode_given,
