@@ -19,7 +19,7 @@ class BodyStream(Protocol):
 
 class HttpRequest:
     """One request. Header names are lower case, values of repeated headers are joined by a comma; path and query are as sent (still percent-encoded). Routing may rewrite `path` (a bucket from the host name); `raw_path` stays what was sent.
-    `raw` are the headers as they came, each name (in the client's own case) before its value, for those who hand them on (empty for a request made inside).
+    `raw` are the headers as they came, as lines (`Name: value`, in the client's own case), for those who hand them on (empty for a request made inside).
 
     `body` holds the whole body, unless `stream` is given: then the body is still to be read from it (large uploads). `disconnected` turns
     True when the client goes away, for those who would wait long for its sake.
@@ -55,7 +55,7 @@ class HttpRequest:
     def raw_headers(self) -> Iterable[tuple[bytes, bytes]]:
         """Names and values of the headers as they came; of a request made inside, as it was made."""
         if self.raw:
-            return zip(self.raw[::2], self.raw[1::2], strict=True)
+            return [(name, value.lstrip()) for name, _, value in [line.partition(b":") for line in self.raw]]
         return [(name.encode(), value.encode()) for name, value in self.headers.items()]
 
 

@@ -18,7 +18,7 @@ from haneul.core.errors import ClientGone
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import IncomingBody, Unanswerable
 from haneul.front.head import NO_BODY, head_bytes
-from haneul.front.incoming import METHODS, Incoming, Refused, joined, path_of_absolute, refuse_coding
+from haneul.front.incoming import METHODS, Incoming, Refused, headers_of, path_of_absolute, refuse_coding
 from haneul.front.respond import bound_near, driver, send_answer
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class Connection(asyncio.Protocol):
     """The server's side of one connection."""
 
     __slots__ = (
-        "_body", "_closing", "_current", "_driven", "_due", "_earlier_bytes", "_handler", "_head_bytes", "_headers", "_held", "_lingering", "_more_headers",
-        "_names", "_parser", "_raw", "_read_bytes", "_reading_paused", "_ready", "_remote_given", "_room", "_server", "_stream", "_transport",
+        "_between", "_body", "_closing", "_current", "_driven", "_due", "_earlier_bytes", "_handler", "_head_bytes", "_headers", "_held", "_lingering", "_more_headers",
+        "_parser", "_raw", "_read_bytes", "_reading_paused", "_ready", "_remote_given", "_room", "_server", "_stream", "_transport",
         "_unread", "_url", "_work", "_writable", "last_progress", "remote", "request_began", "secure",
     )
 
@@ -56,13 +56,13 @@ class Connection(asyncio.Protocol):
         self.secure = False
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._parser = httptools.HttpRequestParser(self)
+        self._between = True  # Requests, where the next read begins with one.
         self._url = b""
         self._raw: list[bytes] = []  # Names and values in turn.
         self._headers: dict[str, str] = {}
         self._head_bytes = 0  # Of the reads that brought a head which is not complete; below zero while a body comes.
         self._earlier_bytes = 0  # How many of them may belong to requests before it.
         self._read_bytes = 0  # Of the read that is being parsed.
-        self._names = server.header_names
         self._body: list[bytes] = []
         self._stream: IncomingBody | None = None
         self._ready: list[Incoming] = []
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
         self._reading_paused = False
         self._writable: asyncio.Event | None = None
         self.last_progress = 0.0
-        self.request_began = 0.0
+        self.request_began = 0.0  # Zero when none is being received.
 
     # ---- transport callbacks
 
@@ -110,24 +110,27 @@ class Connection(asyncio.Protocol):
         self.last_progress = self._server.now
         if self._closing:
             return
+        if self._between and (usual := self._server.quick_reader.read(data, self)) is not None:
+            self._queue(usual)
+        else:
+            self._parse(data)
+        if self._ready and self._current is None and not self._due:
+            self._due = True
+            self._server.answer_soon(self)
+
+    def _parse(self, data: bytes) -> None:
         self._read_bytes = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             pass  # An upgrade that nobody offered: the request is answered like any other.
-        except httptools.HttpParserCallbackError as error:
+        except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, Refused) else Refused(400, "Bad Request"))
-        except httptools.HttpParserError:
-            self._refuse(Refused(400, "Bad Request"))
         if self._head_bytes >= 0 and self.request_began and not self._closing:
             self._head_bytes += len(data)
             if self._head_bytes - self._earlier_bytes > _HEADER_BYTES_MAX + _RELAYED_BYTES * self._more_headers:
                 self._refuse(self._too_large())
-                return
-        if self._ready and self._current is None and not self._due:
-            self._due = True
-            self._server.answer_soon(self)
 
     def answer_ready(self) -> None:
         """Answer what has been received, now that the loop has read what it could from every connection."""
@@ -157,6 +160,9 @@ class Connection(asyncio.Protocol):
 
     # ---- parser callbacks
 
+    def on_message_begin(self) -> None:
+        self._between = False
+
     def on_url(self, url: bytes) -> None:
         if self._url:
             self._url += url
@@ -170,16 +176,11 @@ class Connection(asyncio.Protocol):
         raw.append(value)
 
     def on_headers_complete(self) -> None:
-        raw, names = self._raw, self._names
+        raw = self._raw
         # A head that came whole in a small read, as nearly all do, is small: only others are counted.
         if self._head_bytes + self._read_bytes > _HEADER_BYTES_MAX and len(self._url) + sum([len(part) + 2 for part in raw]) > _HEADER_BYTES_MAX + _RELAYED_BYTES * self._more_headers:
             raise self._too_large()
-        try:
-            headers = {names[raw[at]]: raw[at + 1].decode() for at in range(0, len(raw), 2)}
-        except UnicodeDecodeError:
-            headers = {names[raw[at]]: raw[at + 1].decode("latin-1") for at in range(0, len(raw), 2)}
-        if 2 * len(headers) != len(raw):
-            headers = joined(raw, names)
+        headers = headers_of(raw, self._server.header_names)
         if len(raw) > 2 * (_HEADER_COUNT_MAX + self._more_headers):
             raise Refused(431, "Request Header Fields Too Large")
         self._headers = headers
@@ -212,6 +213,7 @@ class Connection(asyncio.Protocol):
         else:
             self._enqueue(False)
         self._raw = []
+        self._between = self._parser.should_keep_alive()
         self.request_began = 0.0
         self._head_bytes = 0
         self._earlier_bytes = self._read_bytes
@@ -225,9 +227,12 @@ class Connection(asyncio.Protocol):
         if parts:
             body = parts[0] if len(parts) == 1 else b"".join(parts)
             self._body = []
-        parser = self._parser
-        method = METHODS[parser.get_method()]
-        self._ready.append(Incoming(method, path, query, self._headers, body, self._stream, self, parser.should_keep_alive(), expects_continue))
+        method = METHODS[self._parser.get_method()]
+        lines = [b": ".join(self._raw[at : at + 2]) for at in range(0, len(self._raw), 2)]
+        self._queue(Incoming(method, path, query, self._headers, body, self._stream, self, lines, self._parser.should_keep_alive(), expects_continue))
+
+    def _queue(self, request: Incoming) -> None:
+        self._ready.append(request)
         if len(self._ready) > _QUEUE_MAX:
             self._pause()
 
@@ -375,7 +380,7 @@ class Connection(asyncio.Protocol):
 
     def _hold(self) -> None:
         """The client does not read: answer no more until it does."""
-        pending = self._current = Incoming("", "", "", {}, b"", None, self, True, False)
+        pending = self._current = Incoming("", "", "", {}, b"", None, self, [], True, False)
 
         async def wait() -> None:
             with contextlib.suppress(ConnectionError):  # One that went away is answered nothing more: `_closing` says so.
@@ -430,11 +435,6 @@ class Connection(asyncio.Protocol):
     def idle(self) -> bool:
         """No request is being received or answered."""
         return self._lingering is not None or (self._current is None and not self._ready and self.request_began == 0.0)
-
-    @property
-    def receiving(self) -> bool:
-        """A request has begun and is not complete."""
-        return self.request_began != 0.0
 
     @property
     def receiving_body(self) -> bool:

@@ -45,7 +45,16 @@ class HeaderNames(dict[bytes, str]):
         return text
 
 
-def joined(raw: list[bytes], names: HeaderNames) -> dict[str, str]:
+def headers_of(raw: list[bytes], names: HeaderNames) -> dict[str, str]:
+    """Headers, given as names and values in turn; raises Refused for those that may not come twice."""
+    try:
+        headers = {names[raw[at]]: raw[at + 1].decode() for at in range(0, len(raw), 2)}
+    except UnicodeDecodeError:
+        headers = {names[raw[at]]: raw[at + 1].decode("latin-1") for at in range(0, len(raw), 2)}
+    return headers if 2 * len(headers) == len(raw) else _joined(raw, names)
+
+
+def _joined(raw: list[bytes], names: HeaderNames) -> dict[str, str]:
     """Headers some of which come more than once: joined by commas, unless a second one could deceive somebody (then Refused)."""
     headers: dict[str, str] = {}
     for name, value in zip(raw[::2], raw[1::2], strict=True):
@@ -87,14 +96,14 @@ class Incoming(HttpRequest):
     expects_continue: bool
 
     def __init__(
-        self, method: str, path: str, query: str, headers: dict[str, str], body: bytes, stream: IncomingBody | None, connection: Connection, keep_alive: bool, expects_continue: bool
+        self, method: str, path: str, query: str, headers: dict[str, str], body: bytes, stream: IncomingBody | None, connection: Connection, raw: list[bytes], keep_alive: bool, expects_continue: bool
     ) -> None:
         # Set one by one: this runs for every request, and a chain of constructors would cost as much as parsing its headers.
         self.method = method
         self.path = self.raw_path = path
         self.query = query
         self.headers = headers
-        self.raw = connection._raw
+        self.raw = raw
         self.host = headers["host"] if "host" in headers else ""  # noqa: SIM401
         self.body = body
         self.stream = stream  # May be replaced by one that verifies itself; `incoming` stays the connection's own.

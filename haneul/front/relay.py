@@ -307,7 +307,7 @@ def take_client(request: HttpRequest) -> None:
     """On the private socket: the request as the process that relays it saw it."""
     remote, _, secure = request.headers.pop(CLIENT_HEADER, "").partition(" ")
     request.remote, request.secure = remote, secure == "1"
-    request.raw = [part for name, value in request.raw_headers() if name.lower() != CLIENT_HEADER.encode() for part in (name, value)]
+    request.raw = [line for line in request.raw if not line.lower().startswith(CLIENT_HEADER.encode() + b":")]
 
 
 async def _send(upstream: _Upstream, stream: BodyStream) -> None:

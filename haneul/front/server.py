@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, cast
 from haneul.clock import SECOND, Clock
 from haneul.front.connection import Connection, Handler
 from haneul.front.incoming import HeaderNames
+from haneul.front.quick import QuickReader
 from haneul.front.respond import driver
 
 _BACKLOG: Final = 4096
@@ -43,6 +44,7 @@ class Server:
         self._tick_seconds = tick_seconds
         self.connections: set[Connection] = set()
         self.header_names = HeaderNames()
+        self.quick_reader = QuickReader(self.header_names)
         self.driver = driver()
         self.spare_drivers: list[Generator[Any, Any, None]] = []
         self.stopping = False
@@ -137,7 +139,7 @@ class Server:
             if connection.receiving_body:
                 if silent > self._body_timeout:
                     connection.time_out()
-            elif connection.receiving:
+            elif connection.request_began:
                 if self.now - connection.request_began > self._header_timeout:
                     connection.time_out()
             elif connection.is_deaf(self._body_timeout):
