@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from haneul.services.dynamodb.history import import_work, imports, ion
@@ -269,12 +269,19 @@ _values = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=6), _values, max_size=4))
+@example({"$0": {"NULL": True}, "$10": {"M": {"$11": {"N": "1"}}}, "it's": {"S": "'"}, 'a"\\b': {"BOOL": True}})
 def test_ion_round_trip(item: dict[str, Any]) -> None:
     """What is written as Ion is read back the same by a parser of its own."""
-
-
     (value,) = ion.read_items(io.BytesIO(f"{ion.VERSION_MARK} {{Item:{ion.write_item(item)}}}\n".encode("utf-8", "surrogatepass")))
     assert ion.item_of(value) == item
+
+
+@pytest.mark.parametrize("text", ["{$0:1}", "{a:{$0:1}}", "{a:$0}"])
+def test_symbols_without_a_text(text: str) -> None:
+    """They name nothing, so their item is an error, and not one with an attribute of some other name."""
+    (value,) = ion.read_items(io.BytesIO(f"{ion.VERSION_MARK} {{Item:{text}}}\n".encode()))
+    with pytest.raises(ValueError, match="no known text"):
+        ion.item_of(value)
 
 
 def test_another_accounts_bucket_needs_its_owner_named(fresh_cloud: Running) -> None:

@@ -51,7 +51,11 @@ def write_value(value: Value) -> str:
 
 
 def _name(name: str) -> str:
-    return name if _PLAIN_NAME.match(name) and name not in _KEYWORDS else orjson.dumps(name).decode()
+    """A name as a symbol, in quotes where it has to be. (As a string in place of a symbol, which Ion allows, some readers take `$10` for a symbol's number.)"""
+    if _PLAIN_NAME.match(name) and name not in _KEYWORDS:
+        return name
+    escaped = orjson.dumps(name).decode()[1:-1].replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def read_items(file: Any) -> Iterable[Any]:
@@ -69,7 +73,13 @@ def item_of(value: Any) -> Item:
     item = value["Item"]
     if getattr(item, "ion_type", None) is not IonType.STRUCT:
         raise ValueError("Item is no struct")
-    return {str(name): _value(inner) for name, inner in item.items()}
+    return _members(item)
+
+
+def _members(struct: Any) -> Item:
+    if None in struct:
+        raise ValueError("a symbol has no known text")
+    return {str(name): _value(inner) for name, inner in struct.items()}
 
 
 def _value(value: Any) -> Value:
@@ -77,7 +87,10 @@ def _value(value: Any) -> Value:
     if kind is IonType.NULL or value is None:
         return {"NULL": True}
     if kind is IonType.STRING or kind is IonType.SYMBOL:
-        return {"S": str(value) if kind is IonType.STRING else str(value.text)}
+        text = value if kind is IonType.STRING else value.text
+        if text is None:
+            raise ValueError("a symbol has no known text")
+        return {"S": str(text)}
     if kind is IonType.BOOL:
         return {"BOOL": bool(value)}
     if kind is IonType.INT or kind is IonType.DECIMAL:
@@ -85,7 +98,7 @@ def _value(value: Any) -> Value:
     if kind is IonType.BLOB or kind is IonType.CLOB:
         return {"B": b64encode(bytes(value)).decode()}
     if kind is IonType.STRUCT:
-        return {"M": {str(name): _value(inner) for name, inner in value.items()}}
+        return {"M": _members(value)}
     if kind is IonType.LIST:
         marks = [str(one.text) for one in value.ion_annotations]
         inner = [_value(one) for one in value]
