@@ -82,8 +82,8 @@ def test_partitions_follow_throughput() -> None:
     """A partition for each 3,000 reads and 1,000 writes of what is provisioned, and of what must be there at once."""
     assert [partitions_for(*one) for one in ((1, 1), (3000, 0), (3000, 1), (3000, 1000), (40_000, 40_000))] == [1, 1, 2, 2, 54]
     assert [warm_partitions_for(*one) for one in ((12_000, 4_000), (40_000, 1))] == [4, 14]
-    parts = Partitions(b"p", 4, collection_parts=0)
-    places = [b"p\x01" + bytes([first]) + b"\x55\x55\x55\x00" for first in (1, 65, 129, 193)]
+    parts = Partitions(b"p", 4, whole_collections=False)
+    places = [b"p" + bytes([first]) + b"\x55\x55\x55\x01key\x00" for first in (1, 65, 129, 193)]
     assert len({id(parts.find(place)) for place in places}) == 4
     parts.grow(2)
     assert len(parts) == 4
@@ -91,14 +91,14 @@ def test_partitions_follow_throughput() -> None:
 
 def test_collections_are_not_split() -> None:
     """With local indexes, the items of one partition key stay in one partition, however hot."""
-    for collection_parts, wanted in ((2, 2), (0, 3)):
-        parts = Partitions(b"p", 1, collection_parts=collection_parts)
-        rows = [b"p\x01hash\x00\x01key\x00\xffx\x00\x01" + sort + b"\x00" for sort in (b"a", b"b")]
+    for whole, wanted in ((True, 2), (False, 3)):
+        parts = Partitions(b"p", 1, whole_collections=whole)
+        rows = [b"phash\x01key\x00\xffx\x00\x01" + sort + b"\x00" for sort in (b"a", b"b")]
         for minute in range(30):
             for row in rows:
                 parts.heat(parts.find(row), row, 10**18 + minute * MINUTE)
         assert len(parts) >= wanted
-        assert (parts.find(rows[0]) is parts.find(rows[1])) == (collection_parts == 2)
+        assert (parts.find(rows[0]) is parts.find(rows[1])) == whole
 
 
 def test_a_peak_counts_after_half_an_hour() -> None:
@@ -121,7 +121,7 @@ def test_traffic_on_demand_warms_a_table_for_good(fresh_cloud: Running) -> None:
     async def burst(part: int) -> None:
         found = service.stored_table("000000000000", "us-east-1", table)
         assert found is not None
-        service.capacity.write(found, found.prefix + b"\x01" + bytes([part * 64]) + b"\x55\x55\x55\x00", 45_000)
+        service.capacity.write(found, found.prefix + bytes([part * 64]) + b"\x55\x55\x55\x01key\x00", 45_000)
 
     for _ in range(35):
         for part in range(4):  # In all 180,000 units a minute, in each of the four partitions.

@@ -27,7 +27,7 @@ class Meter:
 
     __slots__ = ("_cloud", "id", "partitions", "reads", "writes")
 
-    def __init__(self, cloud: Cloud, record: TableRecord, holder: TableRecord | IndexRecord, prefix: bytes, size: int, collection_parts: int) -> None:
+    def __init__(self, cloud: Cloud, record: TableRecord, holder: TableRecord | IndexRecord, prefix: bytes, size: int, *, whole_collections: bool) -> None:
         index = holder if isinstance(holder, IndexRecord) else None
         self._cloud = cloud
         self.id = holder.id
@@ -38,7 +38,7 @@ class Meter:
             arn = f"{arn}/index/{index.name}"
         identity = Identity((record.account, record.region), dimensions, arn, index is not None)
         reads, writes = settings_of(record, holder)
-        self.partitions = Partitions(prefix, max(_count(record, reads, writes), -(-size // PARTITION_BYTES)), collection_parts=collection_parts)
+        self.partitions = Partitions(prefix, max(_count(record, reads, writes), -(-size // PARTITION_BYTES)), whole_collections=whole_collections)
         self.reads, self.writes = (
             Flow(
                 identity,
@@ -85,14 +85,14 @@ class TableMeters:
 
     def __init__(self, cloud: Cloud, table: Table, sizes: dict[str, tuple[int, int]]) -> None:
         # With local indexes, items with one partition key cannot be told apart by partitions.
-        self.table = Meter(cloud, table.record, table.record, table.prefix, sizes.get("", (0, 0))[1], 2 if table.local_indexes else 0)
+        self.table = Meter(cloud, table.record, table.record, table.prefix, sizes.get("", (0, 0))[1], whole_collections=bool(table.local_indexes))
         self.indexes: dict[str, Meter] = {}
         for index in table.indexes:
             if index.is_global:
                 self._add(cloud, table, index, sizes)
 
     def _add(self, cloud: Cloud, table: Table, index: Index, sizes: dict[str, tuple[int, int]]) -> None:
-        self.indexes[index.name] = Meter(cloud, table.record, index.record, index.prefix, sizes.get(index.record.id, (0, 0))[1], 0)
+        self.indexes[index.name] = Meter(cloud, table.record, index.record, index.prefix, sizes.get(index.record.id, (0, 0))[1], whole_collections=False)
 
     def change(self, cloud: Cloud, table: Table, now: int) -> None:
         """The table was updated."""

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from typing import Final
 
 from haneul.clock import MINUTE, SECOND
-from haneul.services.dynamodb.keys import HASH_BYTES, packed
+from haneul.services.dynamodb.keys import HASH_BYTES
 from haneul.services.dynamodb.throughput.buckets import Bucket
 
 PARTITION_READ_UNITS: Final = 3_000
@@ -51,12 +51,11 @@ def warm_partitions_for(read_units: int, write_units: int) -> int:
 class Partitions:
     """The partitions of one table or index. `whole_collections`: items with one partition key stay together (tables with local indexes)."""
 
-    __slots__ = ("_bounds", "_collection", "_parts", "_prefix")
+    __slots__ = ("_bounds", "_parts", "_prefix", "_whole_collections")
 
-    def __init__(self, prefix: bytes, count: int, *, collection_parts: int) -> None:
+    def __init__(self, prefix: bytes, count: int, *, whole_collections: bool) -> None:
         self._prefix = prefix
-        # Parts of a row's key (behind the prefix) up to which items must stay together; 0 for no such limit.
-        self._collection = collection_parts
+        self._whole_collections = whole_collections
         self._bounds: list[bytes] = []
         self._parts = [Partition()]
         self.grow(count)
@@ -74,7 +73,7 @@ class Partitions:
             return
         span = 1 << (8 * HASH_BYTES)
         for number in range(1, count):
-            self._split(self._prefix + packed((span * number // count).to_bytes(HASH_BYTES, "big"))[:-1])
+            self._split(self._prefix + (span * number // count).to_bytes(HASH_BYTES, "big"))
 
     def _split(self, bound: bytes) -> bool:
         at = bisect_right(self._bounds, bound)
@@ -89,7 +88,7 @@ class Partitions:
 
         Heat that lasts splits it: between two hot rows, or around the only one.
         """
-        if self._collection:
+        if self._whole_collections:
             place = self._to_collection(place)
         if now - partition.hot_at > COOL_AFTER:
             partition.hot_since = now
@@ -108,12 +107,8 @@ class Partitions:
 
     def _to_collection(self, place: bytes) -> bytes:
         """The beginning of a row's key that all items of its collection have."""
-        end = len(self._prefix)
-        for _ in range(self._collection):
-            # A part ends in a zero that is not escaped.
+        # The partition key ends in a zero that is not escaped.
+        end = place.find(b"\x00", len(self._prefix) + HASH_BYTES) + 1
+        while end and place[end : end + 1] == b"\xff":
             end = place.find(b"\x00", end) + 1
-            while end and place[end : end + 1] == b"\xff":
-                end = place.find(b"\x00", end) + 1
-            if not end:
-                return place
-        return place[:end]
+        return place[:end] if end else place
