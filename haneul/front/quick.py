@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _HEAD_BYTES_MAX: Final = 16 * 1024
 _HEADERS_MAX: Final = 64
+_LENGTH_DIGITS_MAX: Final = 9
 _LINE: Final = b"\r\n"
 _END: Final = b"\r\n\r\n"
 _SPACE: Final = 32
@@ -74,7 +75,7 @@ class QuickReader:
             return None
         path, _, query = target.decode("ascii").partition("?")
         start = (METHODS[parts[0]], path, query)
-        if len(line) <= _REMEMBERED_BYTES_MAX:
+        if not query and len(line) <= _REMEMBERED_BYTES_MAX:  # A query may sign its request.
             if len(self._starts) >= _REMEMBERED_MAX:
                 self._starts.clear()
             self._starts[line] = start
@@ -90,7 +91,7 @@ class QuickReader:
         if not value or value[0] == _SPACE or value[-1] == _SPACE or value.translate(None, _VALUE):
             return None
         text = value.decode("ascii")
-        if (name == "connection" and text.lower() != "keep-alive") or (name == "content-length" and not text.isdigit()):
+        if (name == "connection" and text.lower() != "keep-alive") or (name == "content-length" and not (text.isdigit() and len(text) <= _LENGTH_DIGITS_MAX)):
             return None
         header = (name, text)
         if len(line) <= _REMEMBERED_BYTES_MAX and name not in _FORGOTTEN:

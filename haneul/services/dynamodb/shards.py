@@ -13,10 +13,7 @@ from typing import NamedTuple
 from zlib_ng.zlib_ng import crc32
 
 from haneul.clock import MILLISECOND
-from haneul.services.dynamodb.streams import RETENTION, StreamRecord
-
-# The length of the one shard of a stream that was made before there were several: it never ends.
-_EVER = 2**62
+from haneul.services.dynamodb.streams import RETENTION, SHARD_LIFE, StreamRecord
 
 
 class Shard(NamedTuple):
@@ -31,12 +28,12 @@ class Shard(NamedTuple):
 
 
 def _first(stream: StreamRecord, number: int) -> int:
-    return stream.first_sequence + number * (stream.shard_life or _EVER)
+    return stream.first_sequence + number * SHARD_LIFE
 
 
 def _number(stream: StreamRecord, sequence: int) -> int:
     """The number of the shard that a sequence number belongs to."""
-    return max(0, sequence - stream.first_sequence) // (stream.shard_life or _EVER)
+    return max(0, sequence - stream.first_sequence) // SHARD_LIFE
 
 
 def _id(stream: StreamRecord, number: int) -> str:

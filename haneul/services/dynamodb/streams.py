@@ -35,7 +35,7 @@ EXPIRED_BY_SERVICE = b'{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}
 class StreamRecord(msgspec.Struct):
     """A stream. It outlives its table, and its being switched off, by the time that its records are kept. Times in nanoseconds.
 
-    `shard_id` is its first shard's; `shard_life` is how long each shard takes records, 0 for one that takes all.
+    `shard_id` is its first shard's.
     """
 
     id: str
@@ -54,7 +54,6 @@ class StreamRecord(msgspec.Struct):
     last_sequence: int = 0
     policy: str = ""
     policy_revision: str = ""
-    shard_life: int = 0
 
     @property
     def arn(self) -> str:
@@ -173,7 +172,6 @@ def enable_stream(tx: Transaction, record: TableRecord, view_type: str, now: int
         first_sequence=now,
         hash_name=record.hash_name,
         range_name=record.range_name,
-        shard_life=SHARD_LIFE,
     )
     tx.put(stream_key(record.account, record.region, record.name, label), encode(stream))
     record.stream = StreamSettings(stream.id, label, view_type)
