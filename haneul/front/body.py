@@ -23,10 +23,10 @@ class IncomingBody:
         self.length = length
         self.finished = False
         self.started = False
+        self.paused = False
         self._pause = pause
         self._resume = resume
         self._begin = begin
-        self._paused = False
         self._parts: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._gone = False
@@ -38,8 +38,8 @@ class IncomingBody:
             return
         self._parts.append(data)
         self._waiting_bytes += len(data)
-        if self._waiting_bytes > _HIGH_BYTES and not self._paused:
-            self._paused = True
+        if self._waiting_bytes > _HIGH_BYTES and not self.paused:
+            self.paused = True
             self._pause()
         self._wake()
 
@@ -59,8 +59,8 @@ class IncomingBody:
         self._unpause()
 
     def _unpause(self) -> None:
-        if self._paused:
-            self._paused = False
+        if self.paused:
+            self.paused = False
             self._resume()
 
     def _wake(self) -> None:

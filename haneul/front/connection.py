@@ -18,7 +18,7 @@ from haneul.core.errors import ClientGone
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import IncomingBody, Unanswerable
 from haneul.front.head import NO_BODY, head_bytes
-from haneul.front.incoming import METHODS, Incoming, Refused, headers_of, path_of_absolute, refuse_coding
+from haneul.front.incoming import HEADER_BYTES_MAX, METHODS, Incoming, Refused, headers_of, path_of_absolute, refuse_coding, too_large
 from haneul.front.respond import bound_near, driver, send_answer
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
-_HEADER_BYTES_MAX: Final = 64 * 1024
 _HEADER_COUNT_MAX: Final = 256
 # What a process of ours that relays a request adds to its head.
 _RELAYED_HEADERS, _RELAYED_BYTES = 4, 256
@@ -43,7 +42,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_between", "_body", "_closing", "_current", "_driven", "_due", "_earlier_bytes", "_handler", "_head_bytes", "_headers", "_held", "_lingering", "_more_headers",
-        "_parser", "_raw", "_read_bytes", "_reading_paused", "_ready", "_remote_given", "_room", "_server", "_stream", "_transport",
+        "_parser", "_raw", "_read_bytes", "_reading_paused", "_ready", "_refused", "_remote_given", "_room", "_server", "_stream", "_transport",
         "_unread", "_url", "_work", "_writable", "last_progress", "remote", "request_began", "secure",
     )
 
@@ -60,22 +59,20 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._raw: list[bytes] = []  # Names and values in turn.
         self._headers: dict[str, str] = {}
-        self._head_bytes = 0  # Of the reads that brought a head which is not complete; below zero while a body comes.
+        self._head_bytes = 0  # Of the reads that brought a head which is not complete; while a body comes, below zero: of those that brought none of it.
         self._earlier_bytes = 0  # How many of them may belong to requests before it.
         self._read_bytes = 0  # Of the read that is being parsed.
         self._body: list[bytes] = []
         self._stream: IncomingBody | None = None
         self._ready: list[Incoming] = []
+        self._refused: Refused | None = None  # Why nothing more is read.
         self._current: Incoming | None = None
         self._driven: Generator[Any, Any, None] | None = None  # Runs the handler of `_current`, which waits for something.
         self._work: asyncio.Task[Any] | None = None
-        self._closing = False
-        self._due = False
+        self._closing = self._due = self._reading_paused = False
         self._held = b""  # Answers on their way to the transport.
-        self._room = 0
-        self._unread = 0
+        self._room = self._unread = 0
         self._lingering: asyncio.TimerHandle | None = None
-        self._reading_paused = False
         self._writable: asyncio.Event | None = None
         self.last_progress = 0.0
         self.request_began = 0.0  # Zero when none is being received.
@@ -108,7 +105,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.last_progress = self._server.now
-        if self._closing:
+        if self._closing or self._refused is not None:
             return
         if self._between and (usual := self._server.quick_reader.read(data, self)) is not None:
             self._queue(usual)
@@ -120,33 +117,40 @@ class Connection(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> None:
         self._read_bytes = len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # An upgrade that nobody offered: the request is answered like any other.
-        except httptools.HttpParserError as error:
-            cause = error.__context__
-            self._refuse(cause if isinstance(cause, Refused) else Refused(400, "Bad Request"))
-        if self._head_bytes >= 0 and self.request_began and not self._closing:
+        if self._head_bytes < 0:
+            self._head_bytes -= len(data)
+        rest = memoryview(data)
+        while rest:
+            try:
+                self._parser.feed_data(rest)
+                break
+            except httptools.HttpParserUpgrade as upgrade:  # Nobody offered it: the request is answered like any other, and so is what comes behind it.
+                rest = rest[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                cause = error.__context__
+                self._refuse(cause if isinstance(cause, Refused) else Refused(400, "Bad Request"))
+                return
+        if self._head_bytes >= 0 and self.request_began:
             self._head_bytes += len(data)
-            if self._head_bytes - self._earlier_bytes > _HEADER_BYTES_MAX + _RELAYED_BYTES * self._more_headers:
-                self._refuse(self._too_large())
+        if abs(self._head_bytes) - self._earlier_bytes > HEADER_BYTES_MAX + _RELAYED_BYTES * self._more_headers:
+            self._refuse(too_large(self._url))
 
     def answer_ready(self) -> None:
         """Answer what has been received, now that the loop has read what it could from every connection."""
         self._due = False
-        if self._current is None:
-            self._pump()
+        self._pump()
 
     def eof_received(self) -> bool:
         if self._stream is not None and not self._stream.finished:
             self._stream.abort()
-        if self._current is None:
+        last = self._ready[-1] if self._ready else self._current
+        if last is None:
             self.write_held()
             return False
         # Most who send no more have gone for good; one that only closed its sending half still gets its answer.
-        self._current.disconnected = True
-        (self._ready[-1] if self._ready else self._current).keep_alive = False
+        if self._current is not None:
+            self._current.disconnected = True
+        last.keep_alive = False
         return True
 
     def pause_writing(self) -> None:
@@ -164,26 +168,20 @@ class Connection(asyncio.Protocol):
         self._between = False
 
     def on_url(self, url: bytes) -> None:
-        if self._url:
-            self._url += url
-        else:
-            self._url = url
-            self.request_began = self.last_progress
+        self._url += url
+        self.request_began = self.request_began or self.last_progress
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        raw = self._raw
-        raw.append(name)
-        raw.append(value)
+        self._raw += (name, value)
 
     def on_headers_complete(self) -> None:
         raw = self._raw
         # A head that came whole in a small read, as nearly all do, is small: only others are counted.
-        if self._head_bytes + self._read_bytes > _HEADER_BYTES_MAX and len(self._url) + sum([len(part) + 2 for part in raw]) > _HEADER_BYTES_MAX + _RELAYED_BYTES * self._more_headers:
-            raise self._too_large()
-        headers = headers_of(raw, self._server.header_names)
+        if self._head_bytes + self._read_bytes > HEADER_BYTES_MAX and len(self._url) + sum([len(part) + 2 for part in raw]) > HEADER_BYTES_MAX + _RELAYED_BYTES * self._more_headers:
+            raise too_large(self._url)
         if len(raw) > 2 * (_HEADER_COUNT_MAX + self._more_headers):
             raise Refused(431, "Request Header Fields Too Large")
-        self._headers = headers
+        headers = self._headers = headers_of(raw, self._server.header_names)
         self._head_bytes = -1
         if "host" not in headers and self._parser.get_http_version() == "1.1":
             raise Refused(400, "Bad Request: no Host header")  # RFC 9112, 3.2
@@ -197,10 +195,8 @@ class Connection(asyncio.Protocol):
             self._stream = IncomingBody(int(length) if length is not None else None, pause=self._pause, resume=self._resume, begin=self._begin_body)
             self._enqueue(expects and length != "0")
 
-    def _too_large(self) -> Refused:
-        return Refused(414, "URI Too Long") if len(self._url) > _HEADER_BYTES_MAX // 2 else Refused(431, "Request Header Fields Too Large")
-
     def on_body(self, data: bytes) -> None:
+        self._head_bytes = -1
         if self._stream is not None:
             self._stream.feed(data)
         else:
@@ -223,10 +219,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         if path[:1] != "/":
             path = path_of_absolute(path, self._headers)
-        parts, body = self._body, b""
-        if parts:
-            body = parts[0] if len(parts) == 1 else b"".join(parts)
-            self._body = []
+        body, self._body = b"".join(self._body), []
         method = METHODS[self._parser.get_method()]
         lines = [b": ".join(self._raw[at : at + 2]) for at in range(0, len(self._raw), 2)]
         self._queue(Incoming(method, path, query, self._headers, body, self._stream, self, lines, self._parser.should_keep_alive(), expects_continue))
@@ -245,7 +238,8 @@ class Connection(asyncio.Protocol):
                 self._hold()
                 return
             pending = self._current = self._ready.pop(0)
-            if self._reading_paused and len(self._ready) <= _QUEUE_MAX // 2 and pending.incoming is None:
+            # A body that waits for its turn goes on when it is read.
+            if self._reading_paused and len(self._ready) <= _QUEUE_MAX // 2 and (self._stream is None or not self._stream.paused):
                 self._resume()
             driven = self._server.driver
             try:
@@ -260,6 +254,8 @@ class Connection(asyncio.Protocol):
                 self._server.driver = spare.pop() if spare else driver()
                 self._driven = driven
                 self._wait_for(outcome)
+        if self._refused is not None and self._current is None and not self._closing:
+            self._refuse(self._refused)
 
     def _wait_for(self, waiting: Any) -> None:
         """Go on with the handler when a future is done, or, where it only lets others go first, in the loop's next round."""
@@ -283,8 +279,7 @@ class Connection(asyncio.Protocol):
             outcome = self._broken(error)
         self._driven = None
         self._answer(pending, outcome)
-        if self._ready and self._current is None:
-            self._pump()
+        self._pump()
 
     def _broken(self, error: BaseException) -> HttpResponse:
         if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -396,8 +391,7 @@ class Connection(asyncio.Protocol):
         await send_answer(self, head, body, chunked, whole=pending.method != "HEAD")
         self._work = None
         self._done(pending)
-        if self._ready and self._current is None:
-            self._pump()
+        self._pump()
 
     def _done(self, pending: Incoming) -> None:
         self._current = None
@@ -406,9 +400,16 @@ class Connection(asyncio.Protocol):
             self._end()
 
     def _refuse(self, refused: Refused) -> None:
-        """Answer a request that cannot be read; the connection ends with it."""
+        """Answer a request that cannot be read, after those before it; the connection ends with it."""
+        self._refused = refused
+        now = self._stream is not None and not self._ready  # It is the one that is being answered.
         if self._stream is not None:
             self._stream.abort()
+            self._stream = None
+            del self._ready[-1:]
+        if not now and (self._ready or self._current is not None):
+            self.request_began, self._head_bytes = 0.0, 0
+            return
         body = (refused.message + "\n").encode()
         self.write(head_bytes(HttpResponse(refused.status, {"Content-Type": "text/plain"}), len(body), self._server.date, False) + body)
         self._end()
@@ -421,9 +422,10 @@ class Connection(asyncio.Protocol):
         """
         self._closing = True
         self.write_held()
-        if not self.request_began:
+        if not self.request_began and self._refused is None:
             self._transport.close()
             return
+        self.request_began, self._head_bytes = 0.0, 0
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._resume()
@@ -438,7 +440,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def receiving_body(self) -> bool:
-        return self._stream is not None
+        return self._head_bytes < 0
 
     @property
     def answering(self) -> bool:
@@ -460,13 +462,11 @@ class Connection(asyncio.Protocol):
 
     def is_deaf(self, timeout: float) -> bool:
         """Whether the client has taken nothing of what waits for it for `timeout` seconds. To be asked again and again."""
-        if self._writable is None or self._writable.is_set():
-            return False
         unread = self._transport.get_write_buffer_size()
         if unread != self._unread:
             self._unread = unread
             self.last_progress = self._server.now
-        return self._server.now - self.last_progress > timeout
+        return unread > 0 and self._server.now - self.last_progress > timeout
 
     def close(self) -> None:
         self._closing = True

@@ -10,7 +10,9 @@ from haneul.front.body import IncomingBody
 if TYPE_CHECKING:
     from haneul.front.connection import Connection
 
+HEADER_BYTES_MAX: Final = 64 * 1024
 _NAMES_REMEMBERED: Final = 2048
+_NAME_REMEMBERED_BYTES_MAX: Final = 64
 _ONCE_ONLY: Final = frozenset(("host", "content-length", "authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-content-sha256"))
 
 
@@ -21,6 +23,11 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+def too_large(url: bytes) -> Refused:
+    """Why a head that is too large is refused."""
+    return Refused(414, "URI Too Long") if len(url) > HEADER_BYTES_MAX // 2 else Refused(431, "Request Header Fields Too Large")
 
 
 def refuse_coding(coding: str, length: str | None) -> None:
@@ -40,7 +47,9 @@ class HeaderNames(dict[bytes, str]):
 
     def __missing__(self, name: bytes) -> str:
         text = name.decode("latin-1").lower()
-        if len(self) < _NAMES_REMEMBERED:
+        if len(name) <= _NAME_REMEMBERED_BYTES_MAX:
+            if len(self) >= _NAMES_REMEMBERED:  # Of somebody who makes them up: the usual ones come back.
+                self.clear()
             self[name] = text
         return text
 

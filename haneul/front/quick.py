@@ -7,6 +7,7 @@ it would have read.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from haneul.front.incoming import METHODS, HeaderNames, Incoming
@@ -24,8 +25,10 @@ _VALUE: Final = bytes(range(_SPACE, 127))
 _TARGET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/%?&=+,:;@!$'()*"
 # What may say that the body, or the connection, is not as usual.
 _UNUSUAL: Final = frozenset(("transfer-encoding", "expect", "upgrade", "proxy-connection", "http2-settings"))
-# Another one with each request; secrets.
+# Another one with each request, the secrets among them.
 _FORGOTTEN: Final = frozenset(("authorization", "amz-sdk-invocation-id", "x-amz-security-token", "x-amz-content-sha256", "content-md5", "cookie", "x-api-key"))
+# What else may be a secret: keys that a client encrypts with, one-time codes, whatever an API's authorizer asks for.
+_SECRET: Final = re.compile("auth|key|token|secret|cookie|pass|cred|sign|session|mfa")
 _REMEMBERED_MAX: Final = 4096
 _REMEMBERED_BYTES_MAX: Final = 256
 
@@ -94,7 +97,7 @@ class QuickReader:
         if (name == "connection" and text.lower() != "keep-alive") or (name == "content-length" and not (text.isdigit() and len(text) <= _LENGTH_DIGITS_MAX)):
             return None
         header = (name, text)
-        if len(line) <= _REMEMBERED_BYTES_MAX and name not in _FORGOTTEN:
+        if len(line) <= _REMEMBERED_BYTES_MAX and name not in _FORGOTTEN and _SECRET.search(name) is None:
             if len(self._lines) >= _REMEMBERED_MAX:
                 self._lines.clear()
             self._lines[line] = header

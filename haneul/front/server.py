@@ -132,6 +132,8 @@ class Server:
 
     def _sweep(self) -> None:
         self._ticker = None
+        if not self.stopping:
+            self._tick()
         self.now += self._tick_seconds
         self.take_time()
         for connection in tuple(self.connections):
@@ -146,8 +148,6 @@ class Server:
                 connection.abort()
             elif not connection.answering and silent > self._idle_timeout:
                 connection.close()
-        if not self.stopping:
-            self._tick()
 
     def refuse_new(self) -> None:
         """Accept no more connections."""

@@ -293,6 +293,70 @@ async def test_a_slow_head_is_cut_off(wire: Wire) -> None:
     assert answer.startswith(b"HTTP/1.1 408")
 
 
+async def test_who_is_cut_off_holds_up_nobody(wire: Wire) -> None:
+    """One that stays after it was cut off must not end the time-outs of the others, and bytes of a body that keep coming, however small it is, are no silence."""
+    stays, staying = await asyncio.open_connection("127.0.0.1", wire.port)
+    staying.write(b"GET / HTTP/1.1\r\nHost:")
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+    for digit in b"0123456789":
+        await asyncio.sleep(0.04)
+        writer.write(bytes([digit]))
+    assert (await reader.readuntil(b"PUT:0123456789")).startswith(b"HTTP/1.1 200") and (await stays.read()).startswith(b"HTTP/1.1 408")
+    before = wire.server.now
+    assert (await wire.raw(b"GET / HTTP/1.1\r\nHost:", until_close=True)).startswith(b"HTTP/1.1 408") and wire.server.now > before
+    staying.close()
+    writer.close()
+
+
+async def test_what_is_behind_is_answered_behind(wire: Wire) -> None:
+    """Whatever comes behind a request has its answer after it: what cannot be read (RFC 9112, 9.3.2), what follows an upgrade that nobody offered (RFC 9110, 7.8), and more bodies than may wait."""
+    task = asyncio.ensure_future(wire.raw(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\nPUT /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", until_close=True))
+    await wire.until(lambda: any(connection.answering for connection in wire.server.connections))
+    wire.release.set()
+    answer = await task
+    assert answer.count(b"HTTP/1.1 ") == 2 and answer.index(b"HTTP/1.1 200") < answer.index(b"slow") < answer.index(b"HTTP/1.1 400")
+    upgrade = b"GET /u%d HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    answer = await wire.raw(upgrade % 1 + upgrade % 2 + b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", responses=3)
+    assert answer.index(b"/u1") < answer.index(b"/u2") < answer.index(b"POST:abc")
+    many = b"PUT /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n\r\n" * 40
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    for data, last in ((many, b"PUT:z"), (b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n", b"GET:")):
+        writer.write(data)
+        for _ in range(data.count(b"Host")):
+            await asyncio.wait_for(reader.readuntil(last), 5)
+    writer.close()
+
+
+async def test_what_a_client_makes_us_hold_is_bounded(wire: Wire) -> None:
+    """Because anybody may send it, before anything is known of him: a body that waits behind other requests, trailers without end, names of headers that nobody uses."""
+
+    def connect(*reads: bytes) -> tuple[Connection, Mock]:
+        transport = Mock(spec=asyncio.Transport)
+        transport.is_closing.return_value = False
+        connection = Connection(wire.server, wire.handle)
+        connection.connection_made(transport)
+        for read in reads:
+            connection.data_received(read)
+        return connection, transport
+
+    behind = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\nPUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n"
+    connection, transport = connect(behind, bytes(1_500_000))
+    connection.answer_ready()
+    assert connection.answering and transport.pause_reading.called and not transport.resume_reading.called
+    wire.release.set()
+    await wire.until(lambda: bool(transport.resume_reading.called))
+    connection.data_received(bytes(500_000))
+    await wire.until(lambda: not connection.answering and any(call.args[0].endswith(b"2000000") for call in transport.write.call_args_list))
+
+    _, transport = connect(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n", *[b"A: %b\r\n" % bytes([97 + at]) * 4000 for at in range(4)])
+    assert transport.write.call_args.args[0].startswith(b"HTTP/1.1 431")
+
+    for at in range(3000):
+        wire.server.header_names[b"%d" % at + b"x" * (at % 4 * 100)]
+    assert len(wire.server.header_names) <= 2048 and max(map(len, wire.server.header_names)) <= 64
+
+
 async def test_a_stalled_upload_is_cut_off(wire: Wire) -> None:
     """Half a body and silence end the connection; the handler is told."""
     answer = await wire.raw(b"PUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\nabc", until_close=True)
@@ -373,6 +437,8 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off(wire: Wire) -> None:
     """Because every client that never reads would hold a connection, and what waits for it, for ever."""
     _, writer = await asyncio.open_connection("127.0.0.1", wire.port, limit=1024)
     writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 20)
+    _, closing = await asyncio.open_connection("127.0.0.1", wire.port, limit=1024)
+    closing.write(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 
     for _ in range(1000):
         if wire.seen_large and not wire.server.connections:
@@ -380,6 +446,7 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off(wire: Wire) -> None:
         await asyncio.sleep(0.01)
     assert wire.seen_large and not wire.server.connections
     writer.close()
+    closing.close()
 
 
 async def test_who_takes_an_answer_slowly_gets_it(wire: Wire) -> None:
