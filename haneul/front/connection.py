@@ -18,7 +18,7 @@ from haneul.core.errors import ClientGone
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import IncomingBody, Unanswerable
 from haneul.front.head import NO_BODY, head_bytes
-from haneul.front.incoming import HEADER_BYTES_MAX, METHODS, Incoming, Refused, headers_of, path_of_absolute, refuse_coding, too_large
+from haneul.front.incoming import HEADER_BYTES_MAX, METHODS, Incoming, Refused, crowded, headers_of, path_of_absolute, refuse_coding, too_large
 from haneul.front.respond import bound_near, driver, send_answer
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class Connection(asyncio.Protocol):
 
     def _queue(self, request: Incoming) -> None:
         self._ready.append(request)
-        if len(self._ready) > _QUEUE_MAX:
+        if crowded(self._ready, _QUEUE_MAX):
             self._pause()
 
     # ---- answering
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
                 return
             pending = self._current = self._ready.pop(0)
             # A body that waits for its turn goes on when it is read.
-            if self._reading_paused and len(self._ready) <= _QUEUE_MAX // 2 and (self._stream is None or not self._stream.paused):
+            if self._reading_paused and not crowded(self._ready, _QUEUE_MAX // 2) and (self._stream is None or not self._stream.paused):
                 self._resume()
             driven = self._server.driver
             try:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from haneul.front.connection import Connection
 
 HEADER_BYTES_MAX: Final = 64 * 1024
+_WAITING_BYTES_MAX: Final = 1 << 20
 _NAMES_REMEMBERED: Final = 2048
 _NAME_REMEMBERED_BYTES_MAX: Final = 64
 _ONCE_ONLY: Final = frozenset(("host", "content-length", "authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-content-sha256"))
@@ -122,3 +123,8 @@ class Incoming(HttpRequest):
         self.disconnected = False
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue
+
+
+def crowded(waiting: list[Incoming], most: int) -> bool:
+    """Whether more than `most` requests wait for their turn on a connection, or bodies that are large together."""
+    return len(waiting) > most or (len(waiting) > 1 and sum([len(one.body) for one in waiting]) > _WAITING_BYTES_MAX)

@@ -329,7 +329,7 @@ async def test_what_is_behind_is_answered_behind(wire: Wire) -> None:
 
 
 async def test_what_a_client_makes_us_hold_is_bounded(wire: Wire) -> None:
-    """Because anybody may send it, before anything is known of him: a body that waits behind other requests, trailers without end, names of headers that nobody uses."""
+    """Because anybody may send it, before anything is known of him: bodies that wait behind other requests, trailers without end, names of headers that nobody uses."""
 
     def connect(*reads: bytes) -> tuple[Connection, Mock]:
         transport = Mock(spec=asyncio.Transport)
@@ -348,6 +348,18 @@ async def test_what_a_client_makes_us_hold_is_bounded(wire: Wire) -> None:
     await wire.until(lambda: bool(transport.resume_reading.called))
     connection.data_received(bytes(500_000))
     await wire.until(lambda: not connection.answering and any(call.args[0].endswith(b"2000000") for call in transport.write.call_args_list))
+
+    wire.release.clear()
+    connection, transport = connect(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+    connection.answer_ready()
+    large = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n" + bytes(600_000)
+    connection.data_received(large)
+    assert not transport.pause_reading.called
+    connection.data_received(large)
+    assert transport.pause_reading.called
+    wire.release.set()
+    await wire.until(lambda: not connection.answering)
+    assert transport.resume_reading.called
 
     _, transport = connect(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n", *[b"A: %b\r\n" % bytes([97 + at]) * 4000 for at in range(4)])
     assert transport.write.call_args.args[0].startswith(b"HTTP/1.1 431")
