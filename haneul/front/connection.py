@@ -480,10 +480,10 @@ class Connection(asyncio.Protocol):
 
     def time_out(self) -> None:
         """The client is too slow."""
-        if self._current is None:
-            self._refuse(Refused(408, "Request Timeout"))
-        else:
+        if self._stream is not None and not self._ready and self._current is not None:  # Of the request that is being answered.
             self.abort()
+        else:
+            self._refuse(Refused(408, "Request Timeout"))
 
     def _pause(self) -> None:
         if not self._reading_paused and not self._transport.is_closing():

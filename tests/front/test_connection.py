@@ -350,6 +350,14 @@ async def test_what_a_client_makes_us_hold_is_bounded(wire: Wire) -> None:
     await wire.until(lambda: not connection.answering and any(call.args[0].endswith(b"2000000") for call in transport.write.call_args_list))
 
     wire.release.clear()
+    connection, transport = connect(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHo")
+    connection.answer_ready()
+    connection.time_out()  # What was begun behind the first is cut off, the first is answered.
+    wire.release.set()
+    await wire.until(lambda: connection.idle)
+    assert [call.args[0].split()[1] for call in transport.write.call_args_list] == [b"200", b"408"] and not transport.abort.called
+
+    wire.release.clear()
     connection, transport = connect(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
     connection.answer_ready()
     large = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n" + bytes(600_000)
