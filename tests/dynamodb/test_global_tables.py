@@ -187,6 +187,32 @@ def test_expired_items_are_deleted_once(cloud: Running) -> None:
     assert west["userIdentity"]["PrincipalId"] == "dynamodb.amazonaws.com" and "userIdentity" not in home
 
 
+def test_an_expired_item_that_is_written_again(cloud: Running) -> None:
+    """Where it is not written last, an item is not deleted; when it is written there afterwards with its time as it was, it must be, or it stayed for ever."""
+    name = global_table(cloud)
+    db(cloud).update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ends"})
+    cloud.advance("1s")
+    ends = cloud.clock.now() // 10**9 + 60
+    put(cloud, name, WEST, "a", ends=n(ends))
+    cloud.advance("1s")
+    cut(cloud, WEST)
+    cloud.advance("3m")
+    assert (set(items(cloud, name, HOME)), set(items(cloud, name, WEST))) == ({"a"}, set())
+    put(cloud, name, HOME, "a", ends=n(ends), late=s("x"))
+    heal(cloud)
+    assert set(items(cloud, name, HOME)) == set(items(cloud, name, WEST)) == {"a"}
+    cloud.advance("5m")
+    assert items(cloud, name, HOME) == items(cloud, name, WEST) == {}
+    # It cannot be switched again so soon, nor by way of a replica that comes meanwhile.
+    cloud.advance("1h")
+    off = {"TableName": name, "TimeToLiveSpecification": {"Enabled": False, "AttributeName": "ends"}}
+    db(cloud).update_time_to_live(**off)
+    cloud.advance("1s")
+    add_replica(cloud, name, EUROPE)
+    on = {"TableName": name, "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "ends"}}
+    assert "within a fixed interval" in invalid(db(cloud, EUROPE).update_time_to_live, **on)
+
+
 def test_replica_of_a_full_table(cloud: Running) -> None:
     """More items than one step copies, in every state: untouched, changed and deleted while the copy is under way."""
     name = make_table(cloud)

@@ -203,9 +203,10 @@ class Membership:
             warm_write=record.warm_write,
             table_class=record.table_class,
             replication=ReplicationSettings(group.id, group.strong),
+            expiry_changed_at=record.expiry_changed_at,
         )
         if record.expiry_status in ("ENABLED", "ENABLING"):
-            made.expiry_attribute, made.expiry_status, made.expiry_changed_at = record.expiry_attribute, "ENABLED", record.expiry_changed_at
+            made.expiry_attribute, made.expiry_status = record.expiry_attribute, "ENABLED"
         if not group.strong:
             stream = enable_stream(self.tx, made, record.stream.view_type if record.stream is not None else _IMAGES, now, ids)
             plan_trim(self.service, self.tx, stream, now + RETENTION)
