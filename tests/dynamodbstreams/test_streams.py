@@ -10,6 +10,7 @@ import pytest
 
 from haneul.core.caller import Caller
 from haneul.services.dynamodb.streams import changes_prefix
+from haneul.services.dynamodbstreams.iterators import make_iterator
 from haneul.store.keys import pack
 from tests.dynamodb.support import failure, invalid, make_table, n, s
 from tests.support.running import Running
@@ -171,9 +172,12 @@ def test_switching_off_and_on(fresh_cloud: Running) -> None:
     table, arn = streamed(fresh_cloud)
     db, streams = fresh_cloud.client("dynamodb"), fresh_cloud.client("dynamodbstreams")
     db.put_item(TableName=table, Item={"pk": s("a")})
-    assert failure(db.update_table, TableName=table, StreamSpecification=BOTH)[0] == "ResourceInUseException"
+    assert invalid(db.update_table, TableName=table, StreamSpecification=BOTH) == f"Table already has an enabled stream: TableName: {table}"
     db.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
+    assert streams.describe_stream(StreamArn=arn)["StreamDescription"]["StreamStatus"] == "DISABLING"
     fresh_cloud.advance("1s")
+    again = {"TableName": table, "StreamSpecification": {"StreamEnabled": False}}
+    assert invalid(db.update_table, **again) == f"Table has no stream to disable: TableName: {table}"
     db.put_item(TableName=table, Item={"pk": s("untold")})
     described = db.describe_table(TableName=table)["Table"]
     assert "StreamSpecification" not in described and described["LatestStreamArn"] == arn
@@ -182,9 +186,10 @@ def test_switching_off_and_on(fresh_cloud: Running) -> None:
     number = last["Records"][0]["dynamodb"]["SequenceNumber"]
     assert shard_of(fresh_cloud, arn)["SequenceNumberRange"]["EndingSequenceNumber"] == number
     assert streams.describe_stream(StreamArn=arn)["StreamDescription"]["StreamStatus"] == "DISABLED"
-    db.update_table(TableName=table, StreamSpecification=BOTH)
+    fresh = db.update_table(TableName=table, StreamSpecification=BOTH)["TableDescription"]["LatestStreamArn"]
+    assert streams.describe_stream(StreamArn=fresh)["StreamDescription"]["StreamStatus"] == "ENABLING"
     fresh_cloud.advance("1s")
-    fresh = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    assert streams.describe_stream(StreamArn=fresh)["StreamDescription"]["StreamStatus"] == "ENABLED"
     db.put_item(TableName=table, Item={"pk": s("b")})
     assert fresh != arn and [one["dynamodb"]["Keys"]["pk"]["S"] for one in records(fresh_cloud, fresh)] == ["b"]
     fresh_cloud.advance("25h")
@@ -402,6 +407,14 @@ def test_reading_needs_permission_for_the_stream(cloud: Running) -> None:
 def test_iterators_that_are_none(cloud: Running, text: str) -> None:
     """Whatever a client makes up is refused politely."""
     assert invalid(cloud.client("dynamodbstreams").get_records, ShardIterator=text) == "Invalid ShardIterator"
+
+
+def test_iterators_that_lead_nowhere(cloud: Running) -> None:
+    """A place that is in no shard, or not in the one that is named, is refused too."""
+    _, arn = streamed(cloud)
+    now = cloud.clock.now()
+    for shard, sequence in ((0, 5), (0, 2**64 - 1), (1, now), (2**40, now), (2**64 - 1, 2**64 - 1)):
+        assert invalid(cloud.client("dynamodbstreams").get_records, ShardIterator=make_iterator(arn, shard, sequence, now)) == "Invalid ShardIterator"
 
 
 def test_two_readers_a_shard(cloud: Running) -> None:

@@ -9,6 +9,7 @@ import orjson
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
 from haneul.services.dynamodb.billing.metrics import STREAM_READS
+from haneul.services.dynamodb.lifecycle import TRANSITION
 from haneul.services.dynamodb.shards import Shard, kept_shards, shard
 from haneul.services.dynamodb.streams import (
     RETENTION,
@@ -38,7 +39,7 @@ class StoredStreams:
     def find(self, account: str, region: str, table: str, label: str) -> dict[str, Any] | None:
         """A stream's description, or None. Times in nanoseconds."""
         raw = self._store.get(stream_key(account, region, table, label))
-        return _describe(decode(raw, StreamRecord)) if raw is not None else None
+        return _describe(decode(raw, StreamRecord), self._clock.now()) if raw is not None else None
 
     def page(self, account: str, region: str, table: str | None, after_place: tuple[str, str] | None, limit: int) -> list[dict[str, Any]]:
         """Streams in order of table and label, behind a (table, label)."""
@@ -48,7 +49,8 @@ class StoredStreams:
             start = max(start, after(pack((STREAM_SPACE, account, region, *after_place))))
         if start >= end:
             return []
-        return [_describe(decode(value, StreamRecord)) for _, value in self._store.range(start, end, limit)]
+        now = self._clock.now()
+        return [_describe(decode(value, StreamRecord), now) for _, value in self._store.range(start, end, limit)]
 
     def shards(self, account: str, region: str, stream: dict[str, Any]) -> list[dict[str, Any]]:
         """The shards of a stream that was found, oldest first."""
@@ -127,7 +129,11 @@ class StoredStreams:
         return record
 
 
-def _describe(stream: StreamRecord) -> dict[str, Any]:
+def _describe(stream: StreamRecord, now: int) -> dict[str, Any]:
+    if stream.enabled:
+        status = "ENABLING" if now < stream.created_at + TRANSITION else "ENABLED"
+    else:
+        status = "DISABLING" if now < stream.disabled_at + TRANSITION else "DISABLED"
     return {
         "record": stream,
         "id": stream.id,
@@ -136,6 +142,6 @@ def _describe(stream: StreamRecord) -> dict[str, Any]:
         "table": stream.table_name,
         "view_type": stream.view_type,
         "created_at": stream.created_at,
-        "enabled": stream.enabled,
+        "status": status,
         "key": [name for name in (stream.hash_name, stream.range_name) if name],
     }

@@ -288,14 +288,13 @@ class _Update:
             if wanted.get("StreamViewType"):
                 raise invalid("Table is being updated to disable the stream, but StreamViewType is specified")
             if not enabled:
-                raise validation("Table already has a disabled stream")
+                raise validation(f"Table has no stream to disable: TableName: {record.name}")
             closed = disable_stream(self.tx, record, now)
             if closed is not None:
                 plan_trim(self.service, self.tx, closed, now + RETENTION)
             return
         if enabled:
-            assert record.stream is not None
-            raise in_use(f"Table already has an enabled stream: TableName: {record.name} StreamArn: {record.stream_arn}")
+            raise validation(f"Table already has an enabled stream: TableName: {record.name}")
         if not wanted.get("StreamViewType"):
             raise invalid("StreamViewType is required when StreamEnabled is true")
         made = enable_stream(self.tx, record, wanted["StreamViewType"], now, self.call.cloud.ids)

@@ -27,7 +27,7 @@ async def describe_stream(call: Call, request: Shape) -> Shape:
         "StreamDescription": {
             "StreamArn": stream["arn"],
             "StreamLabel": stream["label"],
-            "StreamStatus": "ENABLED" if stream["enabled"] else "DISABLED",
+            "StreamStatus": stream["status"],
             "StreamViewType": stream["view_type"],
             "CreationRequestDateTime": stream["created_at"],
             "TableName": stream["table"],

@@ -6,7 +6,7 @@ from haneul.clock import Clock
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.services.dynamodbstreams.iterators import ITERATOR_LIFE, make_iterator, read_iterator
+from haneul.services.dynamodbstreams.iterators import ITERATOR_LIFE, make_iterator, no_iterator, read_iterator
 from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream, place_of
 
 RECORDS_MAX = 1000
@@ -40,6 +40,8 @@ async def get_records(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDbStreams)
     source = service.source
     shard = source.shard(*place, stream, iterator.shard)
+    if not shard["first"] <= iterator.sequence <= shard["end"]:
+        raise no_iterator()
     if iterator.reader:
         service.readers.let_in(shard["id"], iterator.reader, call.now, refusable=call.http is not None)
     found = source.records(stream["id"], iterator.sequence, shard["end"], limit, BYTES_MAX)

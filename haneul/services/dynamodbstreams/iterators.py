@@ -30,6 +30,11 @@ class Iterator(NamedTuple):
     reader: int
 
 
+def no_iterator() -> ServiceError:
+    """What is said of a text that is no iterator, or of one that leads nowhere."""
+    return ServiceError("ValidationException", "Invalid ShardIterator", 400)
+
+
 def make_iterator(arn: str, shard: int, sequence: int, now: int, reader: int = 0) -> str:
     return f"{arn}|1|{base64.b64encode(_FORM.pack(_VERSION, shard, sequence, now, reader)).decode()}"
 
@@ -42,5 +47,5 @@ def read_iterator(text: str) -> Iterator:
     except (binascii.Error, ValueError, StructError):
         version = 0
     if not bar or version != _VERSION:
-        raise ServiceError("ValidationException", "Invalid ShardIterator", 400)
+        raise no_iterator()
     return Iterator(arn, shard, sequence, made_at, reader)
