@@ -251,6 +251,25 @@ def test_a_failing_batch_holds_its_shard_up_until_it_is_given_up(fresh_cloud: Ru
     assert batch["batchSize"] == 1 and batch["streamArn"] == arn and batch["startSequenceNumber"] == batch["endSequenceNumber"]
 
 
+def test_records_that_are_too_old_are_given_up_and_younger_ones_are_not(fresh_cloud: Running) -> None:
+    """ "Discard records older than the specified age": a batch that fails for long loses what is too old by then, and the rest of it is tried on."""
+    cloud = fresh_cloud
+    seen = _forwarder(cloud)
+    lost, lost_arn = _queue(cloud, "lost")
+    arn = _table(cloud)
+    _put(cloud, "fail", "fail too")
+    cloud.advance("50s")
+    _put(cloud, "young")
+    cloud.client("lambda").create_event_source_mapping(
+        FunctionName="worker", EventSourceArn=arn, StartingPosition="TRIM_HORIZON", MaximumRecordAgeInSeconds=60, DestinationConfig={"OnFailure": {"Destination": lost_arn}}
+    )
+    cloud.advance("30s")
+    batches = [[record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"]] for event in _seen(cloud, seen)]
+    assert batches[0] == ["fail", "fail too", "young"] and batches[-1] == ["young"] and batches.count(["young"]) == 1
+    [record] = _seen(cloud, lost)
+    assert record["requestContext"]["condition"] == "RecordAgeExceeded" and record["DDBStreamBatchInfo"]["batchSize"] == 2
+
+
 def test_bisecting_isolates_the_bad_record(fresh_cloud: Running) -> None:
     """Because one bad record must not take its whole batch down."""
     cloud = fresh_cloud

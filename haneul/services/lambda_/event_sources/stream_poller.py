@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 import orjson
@@ -233,10 +233,14 @@ class StreamPoller(Poller):
     async def _run_lane(self, shard: Shard, pieces: deque[_Piece], *, checkpoints: bool) -> None:
         while pieces and not self.stopped:
             piece = pieces[0]
-            if self._too_old(piece):
-                await self._discard(shard, pieces.popleft(), "RecordAgeExceeded", "", None)
+            aged = self._too_old(piece)
+            if aged:
+                old, piece.records = _Piece(piece.records[:aged], piece.attempts), piece.records[aged:]
+                if not piece.records:
+                    pieces.popleft()
+                await self._discard(shard, old, "RecordAgeExceeded", "", None)
                 if checkpoints:
-                    await self._note(shard, piece.records[-1])
+                    await self._note(shard, old.records[-1])
                 continue
             payload = self._event(shard, piece)
             if len(payload) > PAYLOAD_BYTES_MAX and len(piece.records) > 1:
@@ -315,13 +319,15 @@ class StreamPoller(Poller):
         pieces.appendleft(_Piece(piece.records[middle:], attempts))
         pieces.appendleft(_Piece(piece.records[:middle], attempts))
 
-    def _too_old(self, piece: _Piece) -> bool:
-        if not piece.records:
-            return False
+    def _too_old(self, piece: _Piece) -> int:
+        """How many records, the first ones, are older than those that the function may still get."""
         limited = self.mapping.record_age_seconds >= 0
         limit = self.mapping.record_age_seconds * SECOND if limited else _STREAM_KEEPS
+        if not limited and not piece.attempts:
+            return 0
         # The time of a record is known to the second, so a record of this second is never too old.
-        return (limited or piece.attempts > 0) and self.cloud.clock.now() - arrival_time(piece.records[0]) > limit + SECOND
+        oldest = self.cloud.clock.now() - limit - SECOND
+        return sum(1 for _ in takewhile(lambda record: arrival_time(record) < oldest, piece.records))
 
     async def _discard(self, shard: Shard, piece: _Piece, condition: str, request_id: str, invoked: Invoked | None) -> None:
         """Give records up; the on-failure destination learns where they are (a bucket gets the event itself too)."""
