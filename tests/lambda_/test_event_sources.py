@@ -220,15 +220,33 @@ def test_stream_records_arrive_with_images_in_order(fresh_cloud: Running) -> Non
 
 
 def test_latest_begins_with_what_is_written_from_now_on(fresh_cloud: Running) -> None:
-    """Because a consumer that is not interested in the past says so."""
+    """Because a consumer that is not interested in the past says so, and does not read it either, nor shards that were closed before."""
     cloud = fresh_cloud
     seen = _forwarder(cloud)
     arn = _table(cloud)
-    _put(cloud, "old")
+    _put(cloud, "old", "older")
+    cloud.advance("5h")
+    _put(cloud, "of this shard")
     cloud.advance("2s")
-    cloud.client("lambda").create_event_source_mapping(FunctionName="worker", EventSourceArn=arn, StartingPosition="LATEST")
+    made = cloud.client("lambda").create_event_source_mapping(
+        FunctionName="worker", EventSourceArn=arn, StartingPosition="LATEST", MetricsConfig={"Metrics": ["EventCount"]}
+    )
     _put(cloud, "new")
     assert [record["dynamodb"]["Keys"]["id"]["S"] for event in _seen(cloud, seen) for record in event["Records"]] == ["new"]
+    cloud.advance("5h")
+    _put(cloud, "in a child")
+    assert [record["dynamodb"]["Keys"]["id"]["S"] for event in _seen(cloud, seen) for record in event["Records"]] == ["in a child"]
+    now = cloud.clock.seconds()
+    counted = cloud.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="PolledEventCount",
+        Dimensions=[{"Name": "EventSourceMappingUUID", "Value": made["UUID"]}],
+        StartTime=now - 43_200,
+        EndTime=now + 60,
+        Period=86_400,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert sum(one["Sum"] for one in counted) == 2
 
 
 def test_a_failing_batch_holds_its_shard_up_until_it_is_given_up(fresh_cloud: Running) -> None:

@@ -144,22 +144,23 @@ class StreamPoller(Poller):
         return []
 
     def _is_meant(self, record: Record) -> bool:
-        """Whether a record comes after the mapping's beginning and passes its filters."""
-        if self.mapping.starting_position == "LATEST" and arrival_time(record) < self.mapping.created_at // SECOND * SECOND:
-            return False
+        """Whether a record passes the mapping's filters."""
         return not self.filters or self.wanted(orjson.loads(encode_event([stream_record(record, self.mapping.source_arn)]))["Records"][0])
 
     async def _position(self, shard: Shard) -> str:
         """An iterator behind the checkpoint, or at the mapping's starting position."""
-        wanted: dict[str, Any] = {"StreamArn": self.mapping.source_arn, "ShardId": shard.id, "ShardIteratorType": "TRIM_HORIZON"}
         if shard.sequence:
             try:
-                after = {**wanted, "ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": shard.sequence}
-                answer = await self.call("dynamodbstreams:GetShardIterator", after)
-                return str(answer["ShardIterator"])
+                return await self._iterator(shard, "AFTER_SEQUENCE_NUMBER", SequenceNumber=shard.sequence)
             except ServiceError as error:
                 if error.code != "TrimmedDataAccessException":
                     raise
+        if self.mapping.starting_position == "LATEST":  # What was there before is not read at all. Times of records have whole seconds.
+            return await self._iterator(shard, "AT_TIMESTAMP", Timestamp=self.mapping.created_at // SECOND * SECOND)
+        return await self._iterator(shard, "TRIM_HORIZON")
+
+    async def _iterator(self, shard: Shard, kind: str, **place: Any) -> str:
+        wanted = {"StreamArn": self.mapping.source_arn, "ShardId": shard.id, "ShardIteratorType": kind, **place}
         answer = await self.call("dynamodbstreams:GetShardIterator", wanted)
         return str(answer["ShardIterator"])
 
