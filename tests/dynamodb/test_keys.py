@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from haneul.services.dynamodb import numbers
+from haneul.services.dynamodb import create_table, definitions, numbers, streams
 from haneul.services.dynamodb.keys import HASH_BYTES, KeySchema, beyond, hashed, packed, segment_bounds
-from haneul.services.dynamodb.tables import rows_of
+from haneul.services.dynamodb.replication import membership
+from haneul.services.dynamodb.tables import new_id, rows_of
 from haneul.store.keys import prefix_range
 from tests.dynamodb.support import index, make_table, n, s
 from tests.support.running import Running
@@ -104,11 +105,11 @@ def test_tables_whose_keys_lie_at_the_edges(fresh_cloud: Running, monkeypatch: p
     cloud = fresh_cloud
     for text, wanted in AT_EDGES.items():
         assert hashed(packed(text.encode())) == wanted
-    ids, ends = cloud.app.cloud.ids, n(cloud.clock.seconds() + 3600)
-    db, streams = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
+    ends = n(cloud.clock.seconds() + 3600)
+    db, reader = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
     unusual = iter(["0" * 16, "f" * 16, "0" * 14 + "ff", "0" * 12 + "ff00", "f" * 15 + "e", "0" * 15 + "1", "00ff" * 4, "ff00" * 4, "0" * 13 + "100", "f" * 14 + "00"])
-    usual = ids.hex
-    monkeypatch.setattr(ids, "hex", lambda digits: next(unusual, None) or usual(digits) if digits == 16 else usual(digits))
+    for module in (create_table, definitions, streams, membership):
+        monkeypatch.setattr(module, "new_id", lambda ids: next(unusual, None) or new_id(ids))
     more = {"g": "S", "l": "S"}
     indexes: dict[str, Any] = {"GlobalSecondaryIndexes": [index("by-g", "g")], "LocalSecondaryIndexes": [index("by-l", "pk", "l")]}
     stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
@@ -123,9 +124,9 @@ def test_tables_whose_keys_lie_at_the_edges(fresh_cloud: Running, monkeypatch: p
 
     def told(table: str) -> list[str]:
         arn = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
-        shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
-        iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-        records = streams.get_records(ShardIterator=iterator)["Records"]
+        shard = reader.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+        iterator = reader.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        records = reader.get_records(ShardIterator=iterator)["Records"]
         assert {one["dynamodb"]["Keys"]["sk"]["S"] for one in records} == {table}
         return [one["eventName"] for one in records]
 

@@ -333,7 +333,8 @@ async def test_what_a_client_makes_us_hold_is_bounded(wire: Wire) -> None:
 
     def connect(*reads: bytes) -> tuple[Connection, Mock]:
         transport = Mock(spec=asyncio.Transport)
-        transport.is_closing.return_value = False
+        transport.is_closing.return_value = transport.can_write_eof.return_value = False
+        transport.get_write_buffer_size.return_value = 0
         connection = Connection(wire.server, wire.handle)
         connection.connection_made(transport)
         for read in reads:
