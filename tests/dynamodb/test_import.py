@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from haneul.services.dynamodb.history import import_work, imports, ion
+from haneul.services.dynamodb.history import import_formats, import_work, imports, ion
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.iam.service import Iam
 from haneul.services.logs.service import Logs
@@ -114,20 +114,40 @@ def test_what_is_exported_can_be_imported(fresh_cloud: Running) -> None:
 
 
 def test_csv_with_its_own_headers_and_given_ones(fresh_cloud: Running) -> None:
-    """Keys get their defined types, everything else is a string; quoted values may hold delimiters and lines."""
+    """Keys get their defined types, everything else is a string, and an empty column is no attribute; quoted values may hold delimiters and lines."""
     cloud = fresh_cloud
     put(cloud, "own/a.csv", 'pk,sk,note\nx,1,"one, two\nthree"\ny,2,\nz,3,four,five\nw,no number,six\n')
     done = bring(cloud, "own", "CSV", prefix="own/")
     assert (done["ImportedItemCount"], done["ErrorCount"], done["FailureCode"]) == (2, 2, "ItemValidationError")
     assert everything(cloud, "own") == {
         "x1": {"pk": s("x"), "sk": n(1), "note": s("one, two\nthree")},
-        "y2": {"pk": s("y"), "sk": n(2), "note": s("")},
+        "y2": {"pk": s("y"), "sk": n(2)},
     }
     put(cloud, "given/a.csv", "x;1;first\ny;2;second\n")
     done = bring(cloud, "given", "CSV", prefix="given/", InputFormatOptions={"Csv": {"Delimiter": ";", "HeaderList": ["pk", "sk", "note"]}})
     assert done["ImportedItemCount"] == 2 and everything(cloud, "given")["x1"]["note"] == s("first")
     code, message = failure(cloud.client("dynamodb").import_table, **request("wrong", InputFormatOptions={"Csv": {"Delimiter": ";"}}))
     assert (code, message) == ("ValidationException", "Invalid Request: Unsupported InputFormatOptions for the given input format: DYNAMODB_JSON.")
+
+
+def test_quotes_of_csv(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A double quote within a value has to be escaped by another one, in a value that is quoted: anything else is an error, as it is in the service."""
+    cloud = fresh_cloud
+    rows = [
+        """"a",1,Women's Full "Length" Dress""", '"b",2,"Women\'s Full ""Length"" Dress"', 'c,3,"x"y', 'd,4,""', '"""e""",5,"f;,\r\ng"', 'h,6,"never closed', "i,7,j",
+    ]
+    put(cloud, "quotes/a.csv", "pk,sk,note\r\n" + "\r\n".join(rows))
+    put(cloud, "quotes/b.csv", 'pk,sk,note\nk,8,"' + "x\n" * 600)
+    monkeypatch.setattr(import_formats, "LINE_BYTES_MAX", 1000)
+    done = bring(cloud, "quotes", "CSV", prefix="quotes/")
+    assert everything(cloud, "quotes") == {
+        "b2": {"pk": s("b"), "sk": n(2), "note": s("Women's Full \"Length\" Dress")},
+        "d4": {"pk": s("d"), "sk": n(4)},
+        '"e"5': {"pk": s('"e"'), "sk": n(5), "note": s("f;,\r\ng")},
+    }
+    messages = [one["errorMessages"][0] for one in errors_logged(cloud, done)]
+    assert messages == ["a row has a double quote that is not escaped"] * 3 + ["field larger than field limit (1000)"]
+    assert (done["ErrorCount"], done["ProcessedItemCount"]) == (4, 7)
 
 
 def test_long_values_of_csv(fresh_cloud: Running) -> None:
@@ -274,6 +294,25 @@ def test_ion_round_trip(item: dict[str, Any]) -> None:
     """What is written as Ion is read back the same by a parser of its own."""
     (value,) = ion.read_items(io.BytesIO(f"{ion.VERSION_MARK} {{Item:{ion.write_item(item)}}}\n".encode("utf-8", "surrogatepass")))
     assert ion.item_of(value) == item
+
+
+def test_values_of_ion_that_exports_do_not_have() -> None:
+    """Nulls of all types are nulls; sets keep all their elements or are errors; an exponent that no number has does not fill the memory with zeros."""
+
+    def read(text: str) -> Any:
+        (value,) = ion.read_items(io.BytesIO(f"{{Item:{{a:{text}}}}}".encode()))
+        return ion.item_of(value)["a"]
+
+    assert all(read(f"null.{kind}") == {"NULL": True} for kind in ("null", "bool", "int", "decimal", "string", "symbol", "blob", "list", "struct"))
+    assert read("$dynamodb_NS::[1, 2d2, 2.5]") == {"NS": ["1", "200", "2.5"]}
+    for text in ('$dynamodb_NS::[1, "2"]', '$dynamodb_SS::["a", null]', "$dynamodb_BS::[{{}}, null.blob]"):
+        with pytest.raises(ValueError, match="element of another type"):
+            read(text)
+    assert len(read("1d99999")["N"]) < 10 and len(read("-1d-99999")["N"]) < 10
+    for text in ("null.struct", "{Item:null.struct}"):
+        (value,) = ion.read_items(io.BytesIO(text.encode()))
+        with pytest.raises(ValueError, match="Item"):
+            ion.item_of(value)
 
 
 @pytest.mark.parametrize("text", ["{$0:1}", "{a:{$0:1}}", "{a:$0}"])

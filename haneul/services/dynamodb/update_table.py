@@ -177,7 +177,8 @@ class _Update:
             switch_to_on_demand(record, self.call.now, limited=self.limited)
             return
         if not will_be_on_demand and record.on_demand:
-            updated = {update["Update"]["IndexName"] for update in request.get("GlobalSecondaryIndexUpdates", ()) if update.get("Update")}
+            updates = [update["Update"] for update in request.get("GlobalSecondaryIndexUpdates", ()) if update.get("Update")]
+            updated = {update["IndexName"] for update in updates if update.get("ProvisionedThroughput")}
             left = [index.name for index in record.indexes if index.is_global and index.name not in updated]
             if left:
                 raise invalid(f"ProvisionedThroughput must be specified for index: {','.join(left)}")

@@ -138,7 +138,9 @@ def _read_lines(store: Store, export: Export, place: bytes) -> tuple[list[bytes]
         past = msgspec.structs.replace(export.past, time=export.past.time - 1)
         changes, place, last = read_changes(store, past, export.since - 1, place)
         table = Table(export.table)
-        return [_change_line(export, table, change) for change in changes], place, last
+        # What came and went within the span leaves no trace (Developer Guide: "DynamoDB table export output format").
+        kept = [change for change in changes if change.old_row is not None or change.new_row is not None]
+        return [_change_line(export, table, change) for change in kept], place, last
     rows, place, last = read_chunk(store, export.past, place)
     return list(_item_lines(export, rows)), place, last
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from itertools import islice
@@ -108,21 +109,52 @@ def _json_item(line: bytes) -> Item:
 
 
 def _rows(source: IO[bytes], layout: Layout) -> Iterator[Parsed]:
-    text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
+    """The items of a CSV object, without the attributes whose columns are empty.
+
+    (Developer Guide: "Amazon S3 import formats for DynamoDB": "Importing heterogeneous item types", "Escaping double quotes".)
+    """
+    lines = _TextLines(io.TextIOWrapper(source, encoding="utf-8-sig", newline=""))
     csv.field_size_limit(LINE_BYTES_MAX)  # The library's own limit of 128 KB is less than what an item may hold.
-    rows = csv.reader(text, delimiter=layout.delimiter)
+    rows = csv.reader(lines, delimiter=layout.delimiter)
     headers = layout.headers or next(rows, [])
     while True:
-        try:
-            row = next(rows)
-        except StopIteration:
+        lines.read = []
+        row = next(rows, None)
+        if row is None:
             return
-        except csv.Error as problem:
-            yield ValueError(f"not valid CSV: {problem}")
-            continue
         if not row:
             continue
         if len(row) != len(headers):
             yield ValueError(f"a row has {len(row)} values for {len(headers)} headers")
+        elif not lines.well_quoted(layout.delimiter):
+            yield ValueError("a row has a double quote that is not escaped")
         else:
-            yield {name: {layout.kinds.get(name, "S"): value} for name, value in zip(headers, row)}
+            yield {name: {layout.kinds.get(name, "S"): value} for name, value in zip(headers, row) if value}
+
+
+class _TextLines:
+    """The lines of a CSV object for the library's reader, which is generous with quotes; `read` are those of the row that it read last."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self.read: list[str] = []
+
+    def __iter__(self) -> _TextLines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(LINE_BYTES_MAX)
+        if not line:
+            raise StopIteration
+        if len(line) == LINE_BYTES_MAX and not line.endswith(("\n", "\r")):
+            raise Malformed("a line is too long")
+        self.read.append(line)
+        return line
+
+    def well_quoted(self, delimiter: str) -> bool:
+        """Whether double quotes stand only round whole values, and twice within them."""
+        row = "".join(self.read)
+        if '"' not in row:
+            return True
+        value = rf'(?:"(?:[^"]++|"")*+"|[^"{re.escape(delimiter)}]*+)'
+        return re.fullmatch(rf"{value}(?:{re.escape(delimiter)}{value})*+[\r\n]*", row) is not None

@@ -1,6 +1,6 @@
 """Items in Amazon Ion's text form, as DynamoDB exports and imports them.
 
-A string is a string, a number a decimal (`5.`), binary a blob (`{{AQI=}}`), lists and maps are lists and structs; sets are lists annotated with
+A string is a string, a number a decimal (`5.`, `6d2`), binary a blob (`{{AQI=}}`), lists and maps are lists and structs; sets are lists annotated with
 `$dynamodb_SS`, `$dynamodb_NS` and `$dynamodb_BS`. (Developer Guide: "DynamoDB table export output format"; "DynamoDB import formats".)
 """
 
@@ -16,7 +16,9 @@ import orjson
 from amazon.ion import simpleion
 from amazon.ion.core import IonType
 from amazon.ion.exceptions import IonException
+from amazon.ion.simple_types import IonPyNull
 
+from haneul.services.dynamodb.numbers import EXPONENT_MAX, EXPONENT_MIN
 from haneul.services.dynamodb.values import Item, Value, kind_of
 
 VERSION_MARK = "$ion_1_0"
@@ -40,7 +42,7 @@ def write_value(value: Value) -> str:
     if kind == "S":
         return str(orjson.dumps(inner).decode())
     if kind == "N":
-        return str(inner) if "." in inner else f"{inner}."
+        return _decimal(inner)
     if kind == "B":
         return f"{{{{{inner}}}}}"
     if kind == "BOOL":
@@ -48,6 +50,15 @@ def write_value(value: Value) -> str:
     if kind == "NULL":
         return "null"
     return write_item(inner) if kind == "M" else f"[{','.join(map(write_value, inner))}]"
+
+
+def _decimal(number: str) -> str:
+    """A canonical number as a decimal of no more digits than it has: the zeros at its end are its exponent."""
+    if "." in number:
+        return number
+    digits = number.rstrip("0")
+    zeros = len(number) - len(digits)
+    return f"{digits}d{zeros}" if digits and zeros else f"{number}."
 
 
 def _name(name: str) -> str:
@@ -68,12 +79,19 @@ def read_items(file: Any) -> Iterable[Any]:
 
 def item_of(value: Any) -> Item:
     """The item of a document's value: `{Item: {…}}`. ValueError for anything else."""
-    if getattr(value, "ion_type", None) is not IonType.STRUCT or "Item" not in value:
+    if _kind(value) is not IonType.STRUCT or "Item" not in value:
         raise ValueError("a value has no Item")
     item = value["Item"]
-    if getattr(item, "ion_type", None) is not IonType.STRUCT:
+    if _kind(item) is not IonType.STRUCT:
         raise ValueError("Item is no struct")
     return _members(item)
+
+
+def _kind(value: Any) -> IonType | None:
+    """The type of a value. A null of any type (`null.list`) is nothing but null."""
+    if value is None or isinstance(value, IonPyNull):
+        return IonType.NULL
+    return getattr(value, "ion_type", None)
 
 
 def _members(struct: Any) -> Item:
@@ -83,8 +101,8 @@ def _members(struct: Any) -> Item:
 
 
 def _value(value: Any) -> Value:
-    kind = getattr(value, "ion_type", None)
-    if kind is IonType.NULL or value is None:
+    kind = _kind(value)
+    if kind is IonType.NULL:
         return {"NULL": True}
     if kind is IonType.STRING or kind is IonType.SYMBOL:
         text = value if kind is IonType.STRING else value.text
@@ -105,10 +123,16 @@ def _value(value: Any) -> Value:
         for mark in marks:
             if mark in _KINDS_OF_SETS:
                 wanted = _KINDS_OF_SETS[mark]
-                return {wanted: [one[wanted[0]] for one in inner if wanted[0] in one]}
+                if any(wanted[0] not in one for one in inner):
+                    raise ValueError(f"a set {mark} has an element of another type")
+                return {wanted: [one[wanted[0]] for one in inner]}
         return {"L": inner}
     raise ValueError(f"an Ion value of type {getattr(kind, 'name', kind)} is no attribute value")
 
 
 def _number(value: Any) -> str:
-    return str(int(value)) if value.ion_type is IonType.INT else format(Decimal(value), "f")
+    """The text of a number: a plain one, unless its exponent is out of range anyway and would only make it long."""
+    if value.ion_type is IonType.INT:
+        return str(int(value))
+    number = Decimal(value)
+    return format(number, "f") if EXPONENT_MIN <= number.adjusted() <= EXPONENT_MAX else str(number)
