@@ -12,7 +12,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from itertools import islice
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import orjson
 import zstandard
@@ -22,6 +22,7 @@ from haneul.services.dynamodb.values import Item
 
 # A line longer than this holds no item (an item has at most 400 KB, in JSON at most some times as much).
 LINE_BYTES_MAX = 4 << 20
+_BUFFER_BYTES = 64 << 10
 
 Parsed = Item | ValueError
 # What reading an object may end in that breaks off, or is not of the compression and format that it should be.
@@ -35,21 +36,40 @@ class Malformed(ValueError):
 class Layout:
     """How objects are to be read: `kinds` are the types of key attributes, which CSV has no types for; `headers` are those given in the request."""
 
-    def __init__(self, form: str, compression: str, delimiter: str, headers: list[str], kinds: dict[str, str]) -> None:
+    def __init__(self, form: str, delimiter: str, headers: list[str], kinds: dict[str, str]) -> None:
         self.form = form
-        self.compression = compression
         self.delimiter = delimiter
         self.headers = headers
         self.kinds = kinds
 
 
-def items_in(file: IO[bytes], layout: Layout) -> Iterator[Parsed]:
+class Unpacked(io.RawIOBase):
+    """The content of one object, decompressed as it is read; `size` bytes of it are read so far."""
+
+    def __init__(self, file: IO[bytes], compression: str) -> None:
+        self._source: Any = file
+        if compression == "GZIP":
+            self._source = gzip.GzipFile(fileobj=file)
+        elif compression == "ZSTD":
+            self._source = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        self.size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count: int = self._source.readinto(buffer)
+        self.size += count
+        return count
+
+
+def items_in(content: Unpacked, layout: Layout) -> Iterator[Parsed]:
     """The items of one object, or what is wrong with one, in their order; nothing behind what is Malformed.
 
     (Developer Guide: "Import format quotas and validation".)
     """
     try:
-        for parsed in _parsed(file, layout):
+        for parsed in _parsed(io.BufferedReader(content, _BUFFER_BYTES), layout):
             yield parsed
             if isinstance(parsed, Malformed):
                 return
@@ -57,8 +77,7 @@ def items_in(file: IO[bytes], layout: Layout) -> Iterator[Parsed]:
         yield Malformed(str(problem) or type(problem).__name__)
 
 
-def _parsed(file: IO[bytes], layout: Layout) -> Iterator[Parsed]:
-    source = _unpacked(file, layout.compression)
+def _parsed(source: IO[bytes], layout: Layout) -> Iterator[Parsed]:
     if layout.form == "CSV":
         yield from _rows(source, layout)
     elif layout.form == "ION":
@@ -79,14 +98,6 @@ def _tried(read: Any, value: Any) -> Parsed:
         return read(value)  # type: ignore[no-any-return]
     except ValueError as problem:
         return Malformed(str(problem))
-
-
-def _unpacked(file: IO[bytes], compression: str) -> IO[bytes]:
-    if compression == "GZIP":
-        return cast(IO[bytes], gzip.GzipFile(fileobj=file))
-    if compression == "ZSTD":
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
-    return file
 
 
 def _lines(source: IO[bytes]) -> Iterator[bytes | Malformed]:

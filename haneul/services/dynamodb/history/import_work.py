@@ -22,7 +22,7 @@ from haneul.core.http import FileBody
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.billing.metrics import IMPORTED
 from haneul.services.dynamodb.history.export_records import forget_later, job_key
-from haneul.services.dynamodb.history.import_formats import Layout, Parsed, items_in, take
+from haneul.services.dynamodb.history.import_formats import Layout, Parsed, Unpacked, items_in, take
 from haneul.services.dynamodb.history.restore_work import finish
 from haneul.services.dynamodb.rows import encode_row, row_item
 from haneul.services.dynamodb.table import Table
@@ -101,8 +101,8 @@ async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
     try:
         await reader.begin_log()
         while objects := await reader.list_objects():
-            for key, size in objects:
-                await reader.read_object(key, size)
+            for key in objects:
+                await reader.read_object(key)
         found.status = "COMPLETED"
         if found.errors:
             found.status, found.failure_code, found.failure_message = "FAILED", "ItemValidationError", _SOME_ITEMS_FAILED
@@ -144,7 +144,7 @@ class _Reader:
         self._import = found
         self._table = Table(found.table)
         options = found.csv
-        self._layout = Layout(found.format, found.compression, options.get("Delimiter", ","), list(options.get("HeaderList", ())), found.table.attributes)
+        self._layout = Layout(found.format, options.get("Delimiter", ","), list(options.get("HeaderList", ())), found.table.attributes)
         self._logs_to = ""
 
     async def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -158,31 +158,32 @@ class _Reader:
             place["ExpectedBucketOwner"] = source["S3BucketOwner"]
         return place
 
-    async def list_objects(self) -> list[tuple[str, int]]:
-        """The next objects under the prefix with their sizes; empty ones (folders, marks) hold no items."""
+    async def list_objects(self) -> list[str]:
+        """The next objects under the prefix; empty ones (folders, marks) hold no items."""
         request = {**self._place(), "Prefix": self._import.source.get("S3KeyPrefix", ""), "MaxKeys": _LISTED_AT_ONCE}
         while True:
             if self._import.done_key:
                 request["StartAfter"] = self._import.done_key
             answer = await self._call("s3:ListObjectsV2", request)
             listed = answer.get("Contents") or []
-            some = [(one["Key"], one["Size"]) for one in listed if one["Size"]]
+            some = [one["Key"] for one in listed if one["Size"]]
             if some or not answer.get("IsTruncated"):
                 return some
             self._import.done_key = listed[-1]["Key"]
 
-    async def read_object(self, key: str, size: int) -> None:
+    async def read_object(self, key: str) -> None:
         """Read one object to its end, a step of items at a time."""
         body = (await self._call("s3:GetObject", {**self._place(), "Key": key}))["Body"]
         loop = asyncio.get_running_loop()
         file = await _file_of(body)
-        items = items_in(file, self._layout)
+        content = Unpacked(file, self._import.compression)
+        items = items_in(content, self._layout)
         skip, at = self._import.done_items, 0
         try:
             while True:
                 step = await loop.run_in_executor(None, take, items, STEP_ITEMS)
                 if at >= skip:
-                    await self._write(key, at, step, done=len(step) < STEP_ITEMS, size=size)
+                    await self._write(key, at, step, done=len(step) < STEP_ITEMS, size=content.size)
                 at += len(step)
                 if len(step) < STEP_ITEMS:
                     return
