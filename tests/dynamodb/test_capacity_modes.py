@@ -258,6 +258,24 @@ def test_modes_change_four_times_a_day(fresh_cloud: Running) -> None:
     db.update_table(TableName=table, BillingMode="PAY_PER_REQUEST")  # Said again, it changes nothing.
 
 
+def test_indexes_need_throughput_of_their_own(cloud: Running, db: Any) -> None:
+    """Neither a provisioned table nor the way to one leaves an index without units; to name the index alone is not to provision it."""
+    made = index("by-g", "g")
+    definitions = [*DEFINED, {"AttributeName": "g", "AttributeType": "S"}]
+    missing = invalid(
+        db.create_table, TableName="bare", KeySchema=HASH, AttributeDefinitions=definitions, ProvisionedThroughput=units(5, 5), GlobalSecondaryIndexes=[made]
+    )
+    assert missing == PREFIX + "ProvisionedThroughput is not specified for index: by-g"
+    table = make_table(cloud, more={"g": "S"}, GlobalSecondaryIndexes=[made])
+    change = {"TableName": table, "BillingMode": "PROVISIONED", "ProvisionedThroughput": units(5, 5)}
+    for updates in ([], [{"Update": {"IndexName": "by-g"}}]):
+        assert invalid(db.update_table, **change, GlobalSecondaryIndexUpdates=updates) == PREFIX + "ProvisionedThroughput must be specified for index: by-g"
+    db.update_table(**change, GlobalSecondaryIndexUpdates=[{"Update": {"IndexName": "by-g", "ProvisionedThroughput": units(3, 4)}}])
+    cloud.advance("1s")
+    throughput = described(db, table)["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]
+    assert (throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]) == (3, 4)
+
+
 def test_the_class_changes_twice_in_thirty_days(fresh_cloud: Running) -> None:
     """Saying the class that it is changes nothing, and costs none of them."""
     db = fresh_cloud.client("dynamodb")

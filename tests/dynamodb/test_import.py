@@ -309,6 +309,8 @@ def test_values_of_ion_that_exports_do_not_have() -> None:
     for text in ('$dynamodb_NS::[1, "2"]', '$dynamodb_SS::["a", null]', "$dynamodb_BS::[{{}}, null.blob]"):
         with pytest.raises(ValueError, match="element of another type"):
             read(text)
+    damaged = import_formats.Unpacked(io.BytesIO(ion.BINARY_MARK + b"\xee\x96\x81"), "NONE")
+    assert [str(one) for one in import_formats.items_in(damaged, import_formats.Layout("ION", ",", [], {}))] == ["Ion is read in its text form only"]
     assert len(read("1d99999")["N"]) < 10 and len(read("-1d-99999")["N"]) < 10
     for text in ("null.struct", "{Item:null.struct}"):
         (value,) = ion.read_items(io.BytesIO(text.encode()))

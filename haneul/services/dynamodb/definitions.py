@@ -133,7 +133,7 @@ def global_index(one: Shape, attributes: dict[str, str], ids: Ids, *, on_demand:
     if on_demand and throughput:
         raise invalid(f"ProvisionedThroughput should not be specified for index: {index.name} when BillingMode is PAY_PER_REQUEST")
     if not on_demand and not throughput:
-        raise invalid(f"ProvisionedThroughput must be specified for index: {index.name}")
+        raise invalid(f"ProvisionedThroughput is not specified for index: {index.name}")
     check_throughput(throughput)
     index.throughput = throughput_of(throughput)
     index.status = "CREATING"

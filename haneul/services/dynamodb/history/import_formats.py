@@ -77,10 +77,12 @@ def items_in(content: Unpacked, layout: Layout) -> Iterator[Parsed]:
         yield Malformed(str(problem) or type(problem).__name__)
 
 
-def _parsed(source: IO[bytes], layout: Layout) -> Iterator[Parsed]:
+def _parsed(source: io.BufferedReader, layout: Layout) -> Iterator[Parsed]:
     if layout.form == "CSV":
         yield from _rows(source, layout)
     elif layout.form == "ION":
+        if source.peek(len(ion.BINARY_MARK)).startswith(ion.BINARY_MARK):
+            raise Malformed("Ion is read in its text form only")
         for value in ion.read_items(source):
             yield _tried(ion.item_of, value)
     else:
@@ -115,7 +117,7 @@ def _json_item(line: bytes) -> Item:
     except orjson.JSONDecodeError as problem:
         raise ValueError(f"not valid JSON: {problem.msg} (character {problem.pos + 1})") from None
     if not isinstance(value, dict) or not isinstance(value.get("Item"), dict):
-        raise ValueError("a line has no Item")
+        raise ValueError("Expected 'Item' top level container")
     return value["Item"]  # type: ignore[no-any-return]
 
 

@@ -22,6 +22,8 @@ from haneul.services.dynamodb.numbers import EXPONENT_MAX, EXPONENT_MIN
 from haneul.services.dynamodb.values import Item, Value, kind_of
 
 VERSION_MARK = "$ion_1_0"
+# What Ion's binary form begins with. Items lie in lines of text; of binary that is damaged, the library's reader may never come to the end.
+BINARY_MARK = b"\xe0\x01\x00\xea"
 _SETS = {"SS": "$dynamodb_SS", "NS": "$dynamodb_NS", "BS": "$dynamodb_BS"}
 _KINDS_OF_SETS = {mark: kind for kind, mark in _SETS.items()}
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\Z", re.ASCII)
@@ -80,7 +82,7 @@ def read_items(file: Any) -> Iterable[Any]:
 def item_of(value: Any) -> Item:
     """The item of a document's value: `{Item: {…}}`. ValueError for anything else."""
     if _kind(value) is not IonType.STRUCT or "Item" not in value:
-        raise ValueError("a value has no Item")
+        raise ValueError("Expected 'Item' top level container")
     item = value["Item"]
     if _kind(item) is not IonType.STRUCT:
         raise ValueError("Item is no struct")
