@@ -309,6 +309,9 @@ def test_values_of_ion_that_exports_do_not_have() -> None:
     for text in ('$dynamodb_NS::[1, "2"]', '$dynamodb_SS::["a", null]', "$dynamodb_BS::[{{}}, null.blob]"):
         with pytest.raises(ValueError, match="element of another type"):
             read(text)
+    broken = b'$ion_1_0 {Item:{a:["x",null.list],k:(a (\'\xe0b),l:\'\'\'q\'\'\'}}\n$ion_1_0 {Item:{e:[1.5,nulln{.list,{f:true}]}}'
+    with pytest.raises(ValueError, match="not valid Amazon Ion"):
+        list(ion.read_items(io.BytesIO(broken)))
     damaged = import_formats.Unpacked(io.BytesIO(ion.BINARY_MARK + b"\xee\x96\x81"), "NONE")
     assert [str(one) for one in import_formats.items_in(damaged, import_formats.Layout("ION", ",", [], {}))] == ["Ion is read in its text form only"]
     assert len(read("1d99999")["N"]) < 10 and len(read("-1d-99999")["N"]) < 10

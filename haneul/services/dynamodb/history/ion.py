@@ -6,6 +6,7 @@ A string is a string, a number a decimal (`5.`, `6d2`), binary a blob (`{{AQI=}}
 
 from __future__ import annotations
 
+import io
 import re
 from base64 import b64encode
 from collections.abc import Iterable
@@ -16,6 +17,9 @@ import orjson
 from amazon.ion import simpleion
 from amazon.ion.core import IonType
 from amazon.ion.exceptions import IonException
+from amazon.ion.reader import blocking_reader
+from amazon.ion.reader_managed import managed_reader
+from amazon.ion.reader_text import text_reader
 from amazon.ion.simple_types import IonPyNull
 
 from haneul.services.dynamodb.numbers import EXPONENT_MAX, EXPONENT_MIN
@@ -74,8 +78,10 @@ def _name(name: str) -> str:
 def read_items(file: Any) -> Iterable[Any]:
     """The values of an Ion document, one by one, read as they are asked for. ValueError for what is no Ion."""
     try:
-        yield from simpleion.load(file, single_value=False, parse_eagerly=False)
-    except (IonException, UnicodeDecodeError) as problem:
+        # The library's parser in Python: the one in C ends the process over some texts that are no Ion.
+        text = io.TextIOWrapper(file, encoding="utf-8")
+        yield from simpleion._load_iteratively(blocking_reader(managed_reader(text_reader(is_unicode=True), None), text))
+    except (IonException, UnicodeDecodeError, RecursionError, AttributeError) as problem:  # The parser trips over fields without a value.
         raise ValueError(f"not valid Amazon Ion: {problem}") from None
 
 
