@@ -45,7 +45,6 @@ async def unhurried(rows: Iterable[T], at_once: int) -> AsyncIterator[T]:
         yield row
 
 
-
 class Hours:
     """Counts the hours of one service. `look(hour)` says what was there in an hour (since the epoch) that has ended.
 

@@ -52,12 +52,12 @@ class StoredStreams:
         now = self._clock.now()
         return [_describe(decode(value, StreamRecord), now) for _, value in self._store.range(start, end, limit)]
 
-    def shards(self, account: str, region: str, stream: dict[str, Any]) -> list[dict[str, Any]]:
+    def shards(self, stream: dict[str, Any]) -> list[dict[str, Any]]:
         """The shards of a stream that was found, oldest first."""
         newest = self.newest(stream["id"])
         return [one._asdict() for one in kept_shards(stream["record"], self._clock.now(), newest)]
 
-    def shard(self, account: str, region: str, stream: dict[str, Any], number: int) -> dict[str, Any]:
+    def shard(self, stream: dict[str, Any], number: int) -> dict[str, Any]:
         """One shard by its number, also when it is not kept any more."""
         found: Shard = shard(stream["record"], number, self._clock.now(), self.newest(stream["id"]))
         return found._asdict()

@@ -12,9 +12,9 @@ PAGE_MAX = 100
 @operation("dynamodbstreams:DescribeStream", action="dynamodb:DescribeStream", resource=stream_arn)
 async def describe_stream(call: Call, request: Shape) -> Shape:
     """A stream's state and its shards, parents before their children, at most 100 at once. (DynamoDB Streams API Reference: "DescribeStream".)"""
-    place, stream = find_stream(call, request["StreamArn"])
+    stream = find_stream(call, request["StreamArn"])
     source = call.service(DynamoDbStreams).source
-    shards = source.shards(*place, stream)
+    shards = source.shards(stream)
     start, wanted = request.get("ExclusiveStartShardId"), request.get("ShardFilter", {}).get("ShardId")
     if start is not None:
         shards = [one for one in shards if one["id"] > start]  # They begin with the time, so they are in order.

@@ -34,12 +34,12 @@ async def get_records(call: Call, request: Shape) -> Shape:
             f"Member must have value less than or equal to {RECORDS_MAX}",
             400,
         )
-    place, stream = find_stream(call, iterator.arn)
+    stream = find_stream(call, iterator.arn)
     if call.now > iterator.made_at + ITERATOR_LIFE:
         raise ServiceError("ExpiredIteratorException", "Shard iterator has expired", 400)
     service = call.service(DynamoDbStreams)
     source = service.source
-    shard = source.shard(*place, stream, iterator.shard)
+    shard = source.shard(stream, iterator.shard)
     if not shard["first"] <= iterator.sequence <= shard["end"]:
         raise no_iterator()
     if iterator.reader:
@@ -55,7 +55,7 @@ async def get_records(call: Call, request: Shape) -> Shape:
             service.readers.begin(shard["id"], reader, call.now)
         answer["NextShardIterator"] = make_iterator(stream["arn"], iterator.shard, following, call.now, reader)
     if call.http is not None:  # Reads for triggers of Lambda, which come from inside, are free.
-        source.count_read(*place, place_of(call, iterator.arn)[2])
+        source.count_read(*place_of(call, iterator.arn)[:3])
     _report(call, iterator.arn, [len(body) for _, _, body in found], started)
     return answer
 

@@ -18,9 +18,9 @@ async def get_shard_iterator(call: Call, request: Shape) -> Shape:
 
     Raises TrimmedDataAccessException when the record is no longer kept.
     """
-    place, stream = find_stream(call, request["StreamArn"])
+    stream = find_stream(call, request["StreamArn"])
     source = call.service(DynamoDbStreams).source
-    shard = next((one for one in source.shards(*place, stream) if one["id"] == request["ShardId"]), None)
+    shard = next((one for one in source.shards(stream) if one["id"] == request["ShardId"]), None)
     if shard is None:
         raise ServiceError("ResourceNotFoundException", "Requested resource not found: Shard does not exist", 400)
     kind, number = request["ShardIteratorType"], request.get("SequenceNumber")

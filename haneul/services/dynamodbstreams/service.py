@@ -24,9 +24,9 @@ class StreamSource(Protocol):
 
     def page(self, account: str, region: str, table: str | None, after_place: tuple[str, str] | None, limit: int) -> list[Shape]: ...
 
-    def shards(self, account: str, region: str, stream: Shape) -> list[Shape]: ...
+    def shards(self, stream: Shape) -> list[Shape]: ...
 
-    def shard(self, account: str, region: str, stream: Shape, number: int) -> Shape: ...
+    def shard(self, stream: Shape, number: int) -> Shape: ...
 
     def count_read(self, account: str, region: str, table: str) -> None: ...
 
@@ -94,10 +94,9 @@ def not_found(arn: str) -> ServiceError:
     return ServiceError("ResourceNotFoundException", f"Requested resource not found: Stream: {arn} not found", 400)
 
 
-def find_stream(call: Call, arn: str) -> tuple[tuple[str, str], Shape]:
-    """(account, region) and description of a stream; ResourceNotFoundException when there is none."""
-    account, region, table, label = place_of(call, arn)
-    stream = call.service(DynamoDbStreams).source.find(account, region, table, label)
+def find_stream(call: Call, arn: str) -> Shape:
+    """A stream's description; ResourceNotFoundException when there is none."""
+    stream = call.service(DynamoDbStreams).source.find(*place_of(call, arn))
     if stream is None:
         raise not_found(arn)
-    return (account, region), stream
+    return stream
