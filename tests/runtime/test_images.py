@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,13 @@ async def test_images_that_do_not_run(functions: Functions, python_root: Path, a
     """An image without a program that speaks the Runtime API fails at once, and says why."""
     outcome = await run(functions, image_spec(functions, python_root, {"app/text": b"\x01\x02"}, argv=argv, directory=directory))
     assert outcome.status == "init_error" and json.loads(outcome.payload) == {"errorType": kind, "errorMessage": message}
+
+
+async def test_a_burst(functions: Functions, python_root: Path) -> None:
+    """More environments at once than are prepared: each enters its root only when its function's process has given up its privileges, which it could not do meanwhile."""
+    spec = image_spec(functions, python_root, argv=("/none",))
+    outcomes = await asyncio.gather(*(run(functions, spec) for _ in range(80)))
+    assert {json.loads(outcome.payload)["errorType"] for outcome in outcomes} == {"Runtime.InvalidEntrypoint"}
 
 
 async def test_a_program_that_never_asks(functions: Functions, python_root: Path) -> None:

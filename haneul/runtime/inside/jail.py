@@ -137,7 +137,7 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         if function == 0:
             go.close()
             requests.close()
-            become_function(waiting, lambda: _lower_function(user, processes_max, snapshot), program, snapshot)
+            become_function(waiting, lambda: _lower_function(user, processes_max, snapshot), program)
         waiting.close()
         message, fds, _, _ = socket.recv_fds(requests, MESSAGE_BYTES_MAX, DESCRIPTORS_MAX)
         if not message:
@@ -145,8 +145,9 @@ def _keep(requests: socket.socket, user: int, processes_max: int, builder: int, 
         requests.close()
         request = Request(message, fds)
         status = request.status
+        await_function(go)
         extras: list[int] = []
-        if snapshot and go.recv(1):  # The function's process has entered its user namespace.
+        if snapshot:
             extras = [os.open(f"/proc/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in (f"{function}/ns/user", "self/ns/pid")]
         extension_log = prepare_function(request, function, extras)
         _lower_keeper(user)
@@ -177,6 +178,12 @@ def die_with_parent(lifeline: int) -> None:
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     if select.select([lifeline], [], [], 0)[0]:
         os._exit(1)  # It died already.
+
+
+def await_function(go: socket.socket) -> None:
+    """Wait until the function's process is in its own user namespace: the kernel lets nobody make one while its root directory is being replaced."""
+    if not go.recv(1):
+        raise OSError("the function's process could not give up its privileges")
 
 
 def enter_cgroups(entrances: list[int]) -> None:
@@ -346,8 +353,8 @@ def _resident_bytes(name: str) -> int:
 # ---- the function's process
 
 
-def become_function(waiting: socket.socket, lower: Callable[[], None], program: Program, snapshot: bool = False) -> None:
-    """The function's process: `lower` takes its privileges, then it waits for the keeper to let it go. Does not return."""
+def become_function(waiting: socket.socket, lower: Callable[[], None], program: Program) -> None:
+    """The function's process: `lower` takes its privileges, which it tells the keeper (`await_function`); then it waits for the keeper to let it go. Does not return."""
     try:
         os.setsid()  # Otherwise a signal to the process group would reach out of the sandbox.
         linux.set_name("bootstrap")
@@ -355,10 +362,9 @@ def become_function(waiting: socket.socket, lower: Callable[[], None], program: 
             signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         lower()
-        if snapshot:
-            waiting.send(b"L")
         os.umask(0o022)
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+        waiting.send(b"L")
         program.warm_up()
         signaled, fds, _, _ = socket.recv_fds(waiting, 1, DESCRIPTORS_MAX)
         if not signaled:

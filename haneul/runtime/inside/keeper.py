@@ -55,5 +55,6 @@ def _keep(options: dict[str, object], program: jail.Program) -> None:
         go.close()
         jail.become_function(waiting, lambda: jail.limit_function(processes_max), program)
     waiting.close()
+    jail.await_function(go)
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     jail.oversee(request, function, go, jail.prepare_function(request, function, [], listeners))
