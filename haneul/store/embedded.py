@@ -35,7 +35,7 @@ _SCHEMA: Final = """
     INSERT INTO settled SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM settled);
 """
 # Of the file, and of the keys of its rows: 3 since rows of tables have short ones.
-_FORMAT_VERSION: Final = 3
+_FORMAT_VERSION: Final = 4
 _SETTLE_SECONDS = 1.0
 _log = logging.getLogger("haneul")
 

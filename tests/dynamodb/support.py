@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 
 from tests.support.running import Running
 
+ONE_PARTITION = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": {"ReadCapacityUnits": 400, "WriteCapacityUnits": 400}}
+"""What makes a table of a single partition, whose stream has a single open shard."""
 _numbers = itertools.count(1000)
 
 
@@ -41,6 +43,18 @@ def index(name: str, hash_name: str, range_name: str | None = None, projection: 
     if included:
         shown["NonKeyAttributes"] = included
     return {"IndexName": name, "KeySchema": keys, "Projection": shown}
+
+
+def stream_records(streams: Any, arn: str) -> list[dict[str, Any]]:
+    """All records of a stream, as a consumer reads them from every shard, in the order of their sequence numbers."""
+    found: list[dict[str, Any]] = []
+    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        following = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        while following:
+            page = streams.get_records(ShardIterator=following)
+            found += page["Records"]
+            following = page.get("NextShardIterator") if page["Records"] else None
+    return sorted(found, key=lambda one: int(one["dynamodb"]["SequenceNumber"]))
 
 
 def failure(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:

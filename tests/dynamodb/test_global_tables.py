@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.dynamodb.support import failure, index, invalid, make_table, n, s
+from tests.dynamodb.support import failure, index, invalid, make_table, n, s, stream_records
 from tests.support.running import Running
 
 HOME, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
@@ -159,17 +159,15 @@ def test_indexes_and_streams_of_the_replica_follow(cloud: Running) -> None:
         TableName=name, IndexName="by-g", KeyConditionExpression="g = :g", ExpressionAttributeValues={":g": s("x")}
     )
     assert found["Count"] == 1
-    records = stream_records(cloud, name, WEST)
+    records = records_of(cloud, name, WEST)
     assert [record["eventName"] for record in records] == ["INSERT"]
     assert records[0]["awsRegion"] == WEST and "userIdentity" not in records[0]
 
 
-def stream_records(cloud: Running, name: str, region: str) -> list[Any]:
+def records_of(cloud: Running, name: str, region: str) -> list[Any]:
     arn = db(cloud, region).describe_table(TableName=name)["Table"]["LatestStreamArn"]
     streams = cloud.client("dynamodbstreams", region=region)
-    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
-    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-    return list(streams.get_records(ShardIterator=iterator)["Records"])
+    return stream_records(streams, arn)
 
 
 def test_expired_items_are_deleted_once(cloud: Running) -> None:
@@ -182,7 +180,7 @@ def test_expired_items_are_deleted_once(cloud: Running) -> None:
     put(cloud, name, WEST, "a", ends=n(ends))
     cloud.advance("5m")
     assert items(cloud, name, HOME) == items(cloud, name, WEST) == {}
-    west, home = stream_records(cloud, name, WEST)[-1], stream_records(cloud, name, HOME)[-1]
+    west, home = records_of(cloud, name, WEST)[-1], records_of(cloud, name, HOME)[-1]
     assert west["eventName"] == home["eventName"] == "REMOVE"
     assert west["userIdentity"]["PrincipalId"] == "dynamodb.amazonaws.com" and "userIdentity" not in home
 

@@ -9,7 +9,7 @@ import pytest
 
 from haneul.core.caller import Caller
 from haneul.core.errors import ServiceError
-from tests.dynamodb.support import failure, index, invalid, make_table, n, s
+from tests.dynamodb.support import failure, index, invalid, make_table, n, s, stream_records
 from tests.support.running import ACCOUNT, Running
 
 HOME, OHIO, OREGON = "us-east-1", "us-east-2", "us-west-2"
@@ -199,6 +199,4 @@ def test_streams_are_each_region_s_own(cloud: Running) -> None:
     put(cloud, name, HOME, "a")
     arn = db(cloud, OHIO).describe_table(TableName=name)["Table"]["LatestStreamArn"]
     streams = cloud.client("dynamodbstreams", region=OHIO)
-    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
-    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-    assert [record["eventName"] for record in streams.get_records(ShardIterator=iterator)["Records"]] == ["INSERT"]
+    assert [record["eventName"] for record in stream_records(streams, arn)] == ["INSERT"]

@@ -15,7 +15,7 @@ from haneul.services.dynamodb.keys import HASH_BYTES, KeySchema, beyond, hashed,
 from haneul.services.dynamodb.replication import membership
 from haneul.services.dynamodb.tables import new_id, rows_of
 from haneul.store.keys import prefix_range
-from tests.dynamodb.support import index, make_table, n, s
+from tests.dynamodb.support import index, make_table, n, s, stream_records
 from tests.support.running import Running
 
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
@@ -124,9 +124,7 @@ def test_tables_whose_keys_lie_at_the_edges(fresh_cloud: Running, monkeypatch: p
 
     def told(table: str) -> list[str]:
         arn = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
-        shard = reader.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
-        iterator = reader.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-        records = reader.get_records(ShardIterator=iterator)["Records"]
+        records = stream_records(reader, arn)
         assert {one["dynamodb"]["Keys"]["sk"]["S"] for one in records} == {table}
         return [one["eventName"] for one in records]
 

@@ -11,7 +11,7 @@ import pytest
 from haneul.services.cloudwatch.service import CloudWatch
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodbstreams.service import DynamoDbStreams
-from tests.dynamodb.support import failure, make_table, n, s
+from tests.dynamodb.support import ONE_PARTITION, failure, make_table, n, s
 from tests.dynamodb.test_concurrency import call
 from tests.support.running import Running
 
@@ -163,7 +163,7 @@ def test_readers_of_streams_report_what_they_were_given() -> None:
     """By table, stream and operation: how much a consumer reads is seen here. Reads that find nothing report their latency only."""
     with Running(services=[CloudWatch, DynamoDb, DynamoDbStreams]) as running:
         tables, streams = running.client("dynamodb"), running.client("dynamodbstreams")
-        name = make_table(running, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+        name = make_table(running, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}, **ONE_PARTITION)
         table = tables.describe_table(TableName=name)["Table"]
         for number in range(3):
             tables.put_item(TableName=name, Item={"pk": s(str(number))})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.dynamodb.support import failure, index, invalid, make_table, n, s
+from tests.dynamodb.support import ONE_PARTITION, failure, index, invalid, make_table, n, s
 from tests.support.running import Running
 
 
@@ -302,7 +302,7 @@ def test_root_can_mend_a_policy_that_locks_everybody_out(cloud: Running, db: Any
 
 def test_policies_of_streams(cloud: Running, db: Any) -> None:
     """A stream's own policy lets another account read it and nothing else, and stays when the stream is switched off and its table deleted."""
-    table = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
+    table = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}, **ONE_PARTITION)
     stream = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
     statement = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::222222222222:root"}, "Action": ["dynamodb:DescribeStream", "dynamodb:Get*"], "Resource": stream}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})

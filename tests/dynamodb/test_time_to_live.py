@@ -10,7 +10,7 @@ import pytest
 from haneul.core.caller import Caller
 from haneul.services.dynamodb import expiry
 from haneul.store.keys import pack
-from tests.dynamodb.support import index, invalid, make_table, n, s
+from tests.dynamodb.support import index, invalid, make_table, n, s, stream_records
 from tests.support.running import Running
 
 ROOT = Caller(kind="root", account="000000000000", arn="arn:aws:iam::000000000000:root", principal_id="000000000000")
@@ -84,9 +84,7 @@ def test_expiry_shows_in_the_stream_as_the_services_doing(fresh_cloud: Running) 
     db.put_item(TableName=table, Item={"pk": s("x"), "ttl": n(fresh_cloud.clock.seconds() + 60)})
     fresh_cloud.advance("5m")
     arn = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
-    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
-    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-    insert, remove = streams.get_records(ShardIterator=iterator)["Records"]
+    insert, remove = stream_records(streams, arn)
     assert "userIdentity" not in insert and remove["eventName"] == "REMOVE"
     assert remove["userIdentity"] == {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
 
@@ -150,6 +148,4 @@ def test_a_table_may_change_while_its_items_expire(fresh_cloud: Running, monkeyp
     stop()
     assert keys(db, table) == [] and begun[0].exception() is None
     arn = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
-    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
-    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-    assert 20 < len(streams.get_records(ShardIterator=iterator)["Records"]) < 40
+    assert 20 < len(stream_records(streams, arn)) < 40

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from haneul.core.caller import Caller
-from haneul.services.dynamodb.streams import changes_prefix
+from haneul.services.dynamodb.streams import lane_prefix
 from haneul.services.dynamodbstreams.iterators import make_iterator
 from haneul.store.keys import pack
-from tests.dynamodb.support import failure, invalid, make_table, n, s
+from tests.dynamodb.support import ONE_PARTITION, failure, invalid, make_table, n, s
 from tests.support.running import Running
 
 ROOT = Caller(kind="root", account="000000000000", arn="arn:aws:iam::000000000000:root", principal_id="000000000000")
@@ -20,8 +20,8 @@ BOTH = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
 def streamed(cloud: Running, view: str = "NEW_AND_OLD_IMAGES", **parameters: Any) -> tuple[str, str]:
-    """A table with a stream, and the stream's ARN."""
-    table = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": view}, **parameters)
+    """A table of one partition, with a stream, and the stream's ARN."""
+    table = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": view}, **{**ONE_PARTITION, **parameters})
     return table, str(cloud.client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"])
 
 
@@ -146,6 +146,7 @@ def test_a_page_holds_at_most_one_megabyte(cloud: Running) -> None:
     table, arn = streamed(cloud, "NEW_IMAGE")
     for number in range(4):
         cloud.client("dynamodb").put_item(TableName=table, Item={"pk": s(str(number)), "d": s("x" * 390_000)})
+        cloud.advance("1s")
     page = cloud.client("dynamodbstreams").get_records(ShardIterator=iterator(cloud, arn))
     assert len(page["Records"]) == 2
     assert len(cloud.client("dynamodbstreams").get_records(ShardIterator=page["NextShardIterator"])["Records"]) == 2
@@ -262,11 +263,12 @@ def test_a_shard_has_not_ended_while_a_record_is_on_its_way(cloud: Running) -> N
     source: Any = app.services["dynamodb"].streams  # type: ignore[attr-defined]
     _, table, _, label = arn.split(":", 5)[5].split("/")
     stream = source.find(ROOT.account, "us-east-1", table, label)
-    key = changes_prefix(stream["id"]) + pack((5,))
+    shard = {**source.shard(stream, 0, 0), "end": 9}
+    key = lane_prefix(stream["id"], 0) + pack((5,))
 
     async def ended() -> tuple[bool, bool]:
-        _, under_way = await asyncio.gather(app.store.transact(lambda tx: tx.put(key, b"")), source.ended(stream["id"], 5, 9))
-        return bool(under_way), bool(await source.ended(stream["id"], 6, 9))
+        _, under_way = await asyncio.gather(app.store.transact(lambda tx: tx.put(key, b"")), source.ended(stream, shard, 5))
+        return bool(under_way), bool(await source.ended(stream, shard, 6))
 
     assert cloud.run(ended()) == (False, True)
 
@@ -413,8 +415,8 @@ def test_iterators_that_lead_nowhere(cloud: Running) -> None:
     """A place that is in no shard, or not in the one that is named, is refused too."""
     _, arn = streamed(cloud)
     now = cloud.clock.now()
-    for shard, sequence in ((0, 5), (0, 2**64 - 1), (1, now), (2**40, now), (2**64 - 1, 2**64 - 1)):
-        assert invalid(cloud.client("dynamodbstreams").get_records, ShardIterator=make_iterator(arn, shard, sequence, now)) == "Invalid ShardIterator"
+    for lane, shard, sequence in ((0, 0, 5), (0, 0, 2**64 - 1), (0, 1, now), (1, 0, now), (0, 2**32 - 1, now), (2**32 - 1, 2**32 - 1, 2**64 - 1)):
+        assert invalid(cloud.client("dynamodbstreams").get_records, ShardIterator=make_iterator(arn, lane, shard, sequence, now)) == "Invalid ShardIterator"
 
 
 def test_two_readers_a_shard(cloud: Running) -> None:

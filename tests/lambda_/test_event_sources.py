@@ -63,7 +63,7 @@ def _table(cloud: Running, name: str = "items") -> str:
         TableName=name,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
+        ProvisionedThroughput={"ReadCapacityUnits": 400, "WriteCapacityUnits": 400},  # One partition, and so one shard at a time.
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     )
     cloud.settle()

@@ -36,7 +36,7 @@ def _table(cloud: Running, view: str = "KEYS_ONLY") -> str:
         TableName="items",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
+        ProvisionedThroughput={"ReadCapacityUnits": 400, "WriteCapacityUnits": 400},  # One partition, and so one shard at a time.
         StreamSpecification={"StreamEnabled": True, "StreamViewType": view},
     )
     cloud.advance("10s")

@@ -45,7 +45,7 @@ async def create_table(call: Call, request: Shape) -> Shape:
         if service.capacity.enforced:
             limits.check_account(tx, record)
         if stream is not None:
-            made = enable_stream(tx, record, stream, call.now, call.cloud.ids)
+            made = enable_stream(tx, record, service.capacity.partition_lows(record), stream, call.now, call.cloud.ids)
             plan_trim(service, tx, made, call.now + RETENTION)
         lifecycle.write_record(tx, record)
         lifecycle.plan(service, tx, lifecycle.SETTLE, record)

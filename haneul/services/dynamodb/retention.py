@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from haneul.clock import HOUR
-from haneul.services.dynamodb.streams import RETENTION, StreamRecord, change_time, changes_prefix, stream_key
+from haneul.services.dynamodb.shards import is_over
+from haneul.services.dynamodb.streams import RETENTION, StreamRecord, change_time, lane_prefix, stream_key
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
-from haneul.store.records import decode
+from haneul.store.records import decode, encode
 
 if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
@@ -29,29 +30,32 @@ def plan_trim(service: DynamoDb, tx: Transaction, stream: StreamRecord, due: int
 async def trim(service: DynamoDb, payload: dict[str, Any]) -> None:
     """Remove records that are too old, and a closed stream once none is left."""
     place = stream_key(payload["account"], payload["region"], payload["table"], payload["label"])
-    raw = service.cloud.store.get(place)
-    if raw is None:
-        return
-    stream = decode(raw, StreamRecord)
-    start, end = prefix_range(changes_prefix(stream.id))
 
     def work(tx: Transaction) -> bool:
-        now = service.cloud.clock.now()
-        rows = tx.range(start, end, _CHUNK)
-        for key, value in rows:
-            made = change_time(value)
-            if made > now - RETENTION:
-                plan_trim(service, tx, stream, max(made + RETENTION, now + HOUR))
-                return False
-            tx.delete(key)
-        if len(rows) == _CHUNK:
-            return True
         state = tx.get(place)
-        current = decode(state, StreamRecord) if state is not None else None
-        if current is not None and current.disabled_at and current.disabled_at <= now - RETENTION:
+        if state is None:
+            return False
+        stream, now = decode(state, StreamRecord), service.cloud.clock.now()
+        left, oldest = _CHUNK, 0
+        for lane in stream.lanes:
+            for key, value in tx.iterate(*prefix_range(lane_prefix(stream.id, lane.id))):
+                made = change_time(value)
+                if made > now - RETENTION:
+                    oldest = min(oldest or made, made)
+                    break
+                if not left:
+                    return True
+                left -= 1
+                tx.delete(key)
+        kept = [lane for lane in stream.lanes if not is_over(lane, now)]
+        if not oldest and 0 < stream.disabled_at <= now - RETENTION:
             tx.delete(place)
-        elif current is not None:
-            plan_trim(service, tx, current, (current.disabled_at or now) + RETENTION)
+            return False
+        if len(kept) < len(stream.lanes):
+            stream.lanes = kept
+            tx.put(place, encode(stream))
+        due = max(oldest + RETENTION, now + HOUR) if oldest else (stream.disabled_at or now) + RETENTION
+        plan_trim(service, tx, stream, due)
         return False
 
     while await service.cloud.store.transact(work):

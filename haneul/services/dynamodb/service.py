@@ -19,6 +19,7 @@ from haneul.metering.prices import PriceList
 from haneul.services.dynamodb import expiry, lifecycle, retention, tokens
 from haneul.services.dynamodb.billing.hours import TableHours
 from haneul.services.dynamodb.billing.prices import PRICES
+from haneul.services.dynamodb.changes import ChangeLog
 from haneul.services.dynamodb.errors import not_found, validation
 from haneul.services.dynamodb.expressions.request import Parsers
 from haneul.services.dynamodb.front import JSON, answer_other
@@ -31,7 +32,7 @@ from haneul.services.dynamodb.quirks import DYNAMODB
 from haneul.services.dynamodb.replication import revival, strong
 from haneul.services.dynamodb.replication.journal import LogPositions
 from haneul.services.dynamodb.stream_source import StoredStreams
-from haneul.services.dynamodb.streams import ChangeLog, StreamRecord, stream_key, stream_place
+from haneul.services.dynamodb.streams import StreamRecord, stream_key, stream_place
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import TABLE_SPACE, TableRecord, table_key
 from haneul.services.dynamodb.throughput.enforcement import Capacity
@@ -63,7 +64,7 @@ class DynamoDb(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.parsers = Parsers()
-        self.changes = ChangeLog(cloud.ids)
+        self.changes = ChangeLog(cloud)
         self.capacity = Capacity(cloud, read_counts)
         self.reported: ReportedCapacity | None = None
         self.ongoing = Ongoing(self.capacity)

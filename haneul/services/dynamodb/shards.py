@@ -1,24 +1,31 @@
-"""Shards: the pieces that a stream comes in, one after the other.
+"""Shards: the pieces that a stream comes in, one after the other in each of its lanes.
 
-A shard takes what is written within four hours; then it is closed, and a new one, its child, goes on. A record's sequence number says which shard it is
-in, so that shards are never written: which there are follows from the stream's beginning and the clock. A shard goes with its last record, a day after
-it was closed. (Developer Guide: "Change data capture for DynamoDB Streams"; how long a shard is open shows in the sample of the API Reference's
-"DescribeStream".)
+A shard takes what is written in its lane within four hours; then it is closed, and a new one, its child, goes on. When a partition of the table is
+split, so is its lane: its shard is closed, and those of the new lanes are the children. A record's lane and sequence number say which shard it is in, so that
+shards are never written: which there are follows from the lanes and the clock. A shard goes with its last record, a day after it was closed.
+(Developer Guide: "Change data capture for DynamoDB Streams", "Shards"; how long a shard is open shows in the sample of the API Reference's "DescribeStream".)
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from zlib_ng.zlib_ng import crc32
 
-from haneul.clock import MILLISECOND
-from haneul.services.dynamodb.streams import RETENTION, SHARD_LIFE, StreamRecord
+from haneul.clock import HOUR, MILLISECOND
+from haneul.services.dynamodb.streams import RETENTION, Lane, StreamRecord
+
+_SHARD_LIFE = 4 * HOUR
+_ODD = 0x9E3779B1
+_32_BITS = 0xFFFFFFFF
 
 
 class Shard(NamedTuple):
-    """A shard and its parent's id (None for the first). Its numbers go from `first` to just before `end`; `last` is the last of them, None while it is open."""
+    """A shard: the number of its lane, its own within that, and its parent's id (None for the first). Its sequence numbers go from `first` to just before `end`; `last` is the last
+    of them, None while it is open."""
 
+    lane: int
     number: int
     id: str
     parent: str | None
@@ -27,39 +34,67 @@ class Shard(NamedTuple):
     last: int | None
 
 
-def _first(stream: StreamRecord, number: int) -> int:
-    return stream.first_sequence + number * SHARD_LIFE
+def _number(lane: Lane, sequence: int) -> int:
+    """Which of a lane's shards a sequence number belongs to."""
+    return max(0, sequence - lane.since) // _SHARD_LIFE
 
 
-def _number(stream: StreamRecord, sequence: int) -> int:
-    """The number of the shard that a sequence number belongs to."""
-    return max(0, sequence - stream.first_sequence) // SHARD_LIFE
+def _newest(stream: StreamRecord, lane: Lane, now: int, newest_sequence: int) -> int:
+    """Which of a lane's shards is written to, or was when the lane ended."""
+    if lane.until:
+        return _number(lane, lane.until - 1)
+    return _number(lane, max(newest_sequence, now) if stream.enabled else max(stream.last_sequence, stream.disabled_at))
 
 
-def _id(stream: StreamRecord, number: int) -> str:
-    if number == 0:
-        return stream.shard_id
-    return f"shardId-{_first(stream, number) // MILLISECOND:020}-{crc32(f'{stream.id}/{number}'.encode()):08x}"
+def _id(stream_id: str, lane: Lane, number: int) -> str:
+    """Ids begin with the time, so that children come after their parents; those of one time differ by their lanes."""
+    time = (lane.since + number * _SHARD_LIFE) // MILLISECOND
+    return f"shardId-{time:020}-{crc32(stream_id.encode()) ^ (lane.id * _ODD & _32_BITS):08x}"
 
 
-def _newest(stream: StreamRecord, now: int, newest_sequence: int) -> int:
-    """The number of the shard that is written to, or was when the stream ended."""
-    return _number(stream, max(stream.last_sequence, stream.disabled_at) if not stream.enabled else max(newest_sequence, now))
-
-
-def shard(stream: StreamRecord, number: int, now: int, newest_sequence: int) -> Shard:
-    """A shard by its number, kept or not. `newest_sequence` is that of the stream's newest record, 0 for none."""
-    first, end = _first(stream, number), _first(stream, number + 1)
+def shard(stream: StreamRecord, lane: Lane, number: int, now: int, newest_sequence: int) -> Shard:
+    """A shard by its lane and number, kept or not. `newest_sequence` is that of the lane's newest record, 0 for none."""
+    first = lane.since + number * _SHARD_LIFE
+    end = min(first + _SHARD_LIFE, lane.until) if lane.until else first + _SHARD_LIFE
     last = None
-    if number < _newest(stream, now, newest_sequence):
+    if lane.until or number < _newest(stream, lane, now, newest_sequence):
         last = end - 1
     elif not stream.enabled:
         last = max(stream.last_sequence, first)
-    return Shard(number, _id(stream, number), _id(stream, number - 1) if number else None, first, end, last)
+    parent = _id(stream.id, lane, number - 1) if number else lane.parent or None
+    return Shard(lane.id, number, _id(stream.id, lane, number), parent, first, end, last)
 
 
-def kept_shards(stream: StreamRecord, now: int, newest_sequence: int) -> list[Shard]:
-    """The shards that may hold records which are still kept, oldest first."""
-    newest = _newest(stream, now, newest_sequence)
-    oldest = min(_number(stream, now - RETENTION), newest)
-    return [shard(stream, number, now, newest_sequence) for number in range(oldest, newest + 1)]
+def kept_shards(stream: StreamRecord, lane: Lane, now: int, newest_sequence: int) -> list[Shard]:
+    """The shards of a lane that may hold records which are still kept, oldest first."""
+    if is_over(lane, now):
+        return []
+    newest = _newest(stream, lane, now, newest_sequence)
+    oldest = min(_number(lane, now - RETENTION), newest)
+    return [shard(stream, lane, number, now, newest_sequence) for number in range(oldest, newest + 1)]
+
+
+def is_over(lane: Lane, now: int) -> bool:
+    """Whether nothing of a lane is kept any more, nor will be."""
+    return 0 < lane.until <= now - RETENTION
+
+
+def split_lanes(stream: StreamRecord, lows: Sequence[bytes], at: int) -> bool:
+    """Have a lane begin at each of these hashes, from a sequence number on that has not been given out; whether there was any to split."""
+    lanes = stream.open_lanes
+    added = sorted(set(lows) - {lane.low for lane in lanes})
+    if not added:
+        return False
+    # Shards of one millisecond are told apart by their lanes, but who came first would not be seen.
+    at = max(at, *(lane.since + MILLISECOND for lane in lanes))
+    number = max(lane.id for lane in stream.lanes) + 1
+    for lane, following in zip(lanes, (*lanes[1:], None)):
+        inside = [low for low in added if low > lane.low and (following is None or low < following.low)]
+        if not inside:
+            continue
+        lane.until = at
+        parent = _id(stream.id, lane, _number(lane, at - 1))
+        for low in (lane.low, *inside):
+            stream.lanes.append(Lane(number, low, at, parent=parent))
+            number += 1
+    return True

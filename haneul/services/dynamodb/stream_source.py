@@ -10,13 +10,13 @@ from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
 from haneul.services.dynamodb.billing.metrics import STREAM_READS
 from haneul.services.dynamodb.lifecycle import TRANSITION
-from haneul.services.dynamodb.shards import Shard, kept_shards, shard
+from haneul.services.dynamodb.shards import kept_shards, shard
 from haneul.services.dynamodb.streams import (
     RETENTION,
     StreamRecord,
     change_body,
     change_time,
-    changes_prefix,
+    lane_prefix,
     last_sequence,
     sequence_of,
     sequence_text,
@@ -53,54 +53,59 @@ class StoredStreams:
         return [_describe(decode(value, StreamRecord), now) for _, value in self._store.range(start, end, limit)]
 
     def shards(self, stream: dict[str, Any]) -> list[dict[str, Any]]:
-        """The shards of a stream that was found, oldest first."""
-        newest = self.newest(stream["id"])
-        return [one._asdict() for one in kept_shards(stream["record"], self._clock.now(), newest)]
+        """The shards of a stream that was found, parents before their children."""
+        record, now = stream["record"], self._clock.now()
+        found = [one for lane in record.lanes for one in kept_shards(record, lane, now, self._newest(record.id, lane.id))]
+        return [one._asdict() for one in sorted(found, key=lambda one: one.id)]
 
-    def shard(self, stream: dict[str, Any], number: int) -> dict[str, Any]:
-        """One shard by its number, also when it is not kept any more."""
-        found: Shard = shard(stream["record"], number, self._clock.now(), self.newest(stream["id"]))
-        return found._asdict()
+    def shard(self, stream: dict[str, Any], lane: int, number: int) -> dict[str, Any] | None:
+        """One shard by its lane and number, also when it is not kept any more; None when nothing of its lane is."""
+        record = stream["record"]
+        for one in record.lanes:
+            if one.id == lane:
+                return shard(record, one, number, self._clock.now(), self._newest(record.id, lane))._asdict()
+        return None
+
+    def newest(self, stream: dict[str, Any], shard: dict[str, Any]) -> int:
+        """The sequence number of the newest record in a shard's lane; 0 when there is none."""
+        return self._newest(stream["id"], shard["lane"])
 
     def count_read(self, account: str, region: str, table: str) -> None:
         """A reader that is paid for has asked for records of a table's stream."""
         self._usage.add(account, region, "dynamodb", STREAM_READS, table)
 
-    def newest(self, stream_id: str) -> int:
-        """The sequence number of the newest record; 0 when there is none."""
-        return last_sequence(self._store, changes_prefix(stream_id))
+    def _newest(self, stream_id: str, lane: int) -> int:
+        return last_sequence(self._store, stream_id, lane)
 
     def trimmed(self, sequence: int) -> bool:
         """Whether a record with this number is no longer kept. A record's number is never below its time."""
         return sequence <= self._clock.now() - RETENTION
 
-    def since(self, stream_id: str, time: int, first: int, end: int) -> int | None:
-        """Of the sequence numbers from `first` to before `end`, that of the first record whose ApproximateCreationDateTime, which has whole seconds, is at or after
-        `time` (nanoseconds); None where there is none.
-        """
+    def since(self, stream: dict[str, Any], shard: dict[str, Any], time: int) -> int | None:
+        """The number of a shard's first record whose ApproximateCreationDateTime, which has whole seconds, is at or after `time` (nanoseconds); None where there is none."""
         first_second = -(-time // SECOND) * SECOND
-        prefix = changes_prefix(stream_id)
-        for key, value in self._store.iterate(prefix + pack((max(first_second, first),)), prefix + pack((end,))):
+        for key, value in self._store.iterate(*_rows(stream, shard, max(first_second, shard["first"]))):
             if change_time(value) >= first_second:
                 return int(unpack(key)[-1])
         return None
 
-    async def ended(self, stream_id: str, sequence: int, end: int) -> bool:
-        """Whether nothing from a sequence number to before `end`, which lies in the past, will ever be read: what is on its way to the disk counts."""
-        prefix = changes_prefix(stream_id)
+    async def ended(self, stream: dict[str, Any], shard: dict[str, Any], sequence: int) -> bool:
+        """Whether nothing of a closed shard from a sequence number on will ever be read: what is on its way to the disk counts."""
+        start, end = _rows(stream, shard, sequence)
+        if start >= end:
+            return True
 
         def work(tx: Transaction) -> bool:
-            return not tx.range(prefix + pack((sequence,)), prefix + pack((end,)), 1)
+            return not tx.range(start, end, 1)
 
-        return sequence >= end or await self._store.transact(work)
+        return await self._store.transact(work)
 
-    def records(self, stream_id: str, first: int, end: int, limit: int, bytes_max: int) -> list[tuple[int, int, bytes]]:
-        """Records from a sequence number to before another, as (sequence number, time in nanoseconds, JSON), as many as fit; those past their retention are skipped."""
+    def records(self, stream: dict[str, Any], shard: dict[str, Any], first: int, limit: int, bytes_max: int) -> list[tuple[int, int, bytes]]:
+        """Records of a shard from a sequence number on, as (sequence number, time in nanoseconds, JSON), as many as fit; those past their retention are skipped."""
         horizon = self._clock.now() - RETENTION
-        prefix = changes_prefix(stream_id)
         found: list[tuple[int, int, bytes]] = []
         size = 0
-        for key, value in self._store.iterate(prefix + pack((first,)), prefix + pack((end,))):
+        for key, value in self._store.iterate(*_rows(stream, shard, first)):
             made = change_time(value)
             if made <= horizon:
                 continue
@@ -127,6 +132,12 @@ class StoredStreams:
         record: dict[str, Any] = orjson.loads(body)
         record["dynamodb"]["ApproximateCreationDateTime"] *= SECOND
         return record
+
+
+def _rows(stream: dict[str, Any], shard: dict[str, Any], first: int) -> tuple[bytes, bytes]:
+    """Where a shard's records from a sequence number on lie: the first key, and the one behind the last."""
+    prefix = lane_prefix(stream["id"], shard["lane"])
+    return prefix + pack((first,)), prefix + pack((shard["end"],))
 
 
 def _describe(stream: StreamRecord, now: int) -> dict[str, Any]:

@@ -1,42 +1,48 @@
 """Streams: what is kept of them, and the records of changes.
 
-A stream's records lie in the order of their sequence numbers, written in the transaction of the change that they tell of. Which shard they are in is
-told by `shards.py`.
+A stream has lanes, one for each partition of its table, and in each lane its records lie in the order of their sequence numbers, written in the
+transaction of the change that they tell of. The shards that clients see are made of lanes (`shards.py`).
 (Developer Guide: "Change data capture for DynamoDB Streams"; API Reference: "StreamRecord".)
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
-import orjson
 
 from haneul.clock import HOUR, MILLISECOND, SECOND, Ids
 from haneul.core.arn import parse_arn
-from haneul.services.dynamodb.rows import row_body
-from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import CHANGE_SPACE, STREAM_SPACE, StreamSettings, TableRecord, new_id, rows_of
-from haneul.services.dynamodb.values import Item, item_size
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
 RETENTION = 24 * HOUR
-SHARD_LIFE = 4 * HOUR
 # Sequence numbers have 21 digits: this and the internal number, which grows with the time in nanoseconds.
 _SEQUENCE_BASE = 10**20
-_VERSION = b"\x01"
+STORED_VERSION = b"\x01"
+"""What a stored record begins with; its time follows, and its JSON."""
 _BODY_AT = 9
 EXPIRED_BY_SERVICE = b'{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}'
 
 
-class StreamRecord(msgspec.Struct):
-    """A stream. It outlives its table, and its being switched off, by the time that its records are kept. Times in nanoseconds.
-
-    `shard_id` is its first shard's.
+class Lane(msgspec.Struct, array_like=True):
+    """The part of a stream that tells of the items whose partition keys' hashes begin at `low`, up to the next lane's. It is written to from the sequence number `since` to before
+    `until` (0: it still is). `parent` is the id of the shard that it came out of, "" for none.
     """
+
+    id: int
+    low: bytes
+    since: int
+    until: int = 0
+    parent: str = ""
+
+
+class StreamRecord(msgspec.Struct):
+    """A stream. It outlives its table, and its being switched off, by the time that its records are kept. Times in nanoseconds."""
 
     id: str
     label: str
@@ -45,8 +51,7 @@ class StreamRecord(msgspec.Struct):
     table_name: str
     view_type: str
     created_at: int
-    shard_id: str
-    first_sequence: int
+    lanes: list[Lane]
     hash_name: str
     range_name: str | None
     enabled: bool = True
@@ -58,6 +63,11 @@ class StreamRecord(msgspec.Struct):
     @property
     def arn(self) -> str:
         return f"arn:aws:dynamodb:{self.region}:{self.account}:table/{self.table_name}/stream/{self.label}"
+
+    @property
+    def open_lanes(self) -> list[Lane]:
+        """Those that are written to, in the order of their hashes."""
+        return sorted((lane for lane in self.lanes if not lane.until), key=lambda lane: lane.low)
 
 
 def stream_key(account: str, region: str, table_name: str, label: str) -> bytes:
@@ -73,9 +83,9 @@ def stream_place(arn: str) -> tuple[str, str, str, str] | None:
     return (found.account, found.region, parts[1], parts[3]) if found is not None and len(parts) == 4 and (parts[0], parts[2]) == ("table", "stream") else None
 
 
-def changes_prefix(stream_id: str) -> bytes:
-    """What the keys of a stream's records begin with; the sequence number follows."""
-    return rows_of(CHANGE_SPACE, stream_id)
+def lane_prefix(stream_id: str, lane: int) -> bytes:
+    """What the keys of a lane's records begin with; the sequence number follows."""
+    return rows_of(CHANGE_SPACE, stream_id) + pack((lane,))
 
 
 def sequence_text(sequence: int) -> str:
@@ -98,64 +108,14 @@ def change_body(value: bytes) -> bytes:
     return value[_BODY_AT:]
 
 
-class Sequences:
-    """Gives out sequence numbers. Remembers the last one of each stream, and finds it in the store after a restart."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, int] = {}
-
-    def next(self, reader: Reader, stream_id: str, prefix: bytes, now: int) -> int:
-        last = self._last.get(stream_id)
-        if last is None:
-            last = last_sequence(reader, prefix)
-        sequence = self._last[stream_id] = max(last + 1, now)
-        return sequence
-
-
-def last_sequence(reader: Reader, prefix: bytes) -> int:
-    """The newest record's number; 0 when there is none."""
-    rows = reader.range(*prefix_range(prefix), 1, True)
+def last_sequence(reader: Reader, stream_id: str, lane: int) -> int:
+    """The number of a lane's newest record; 0 when there is none."""
+    rows = reader.range(*prefix_range(lane_prefix(stream_id, lane)), 1, True)
     return int(unpack(rows[0][0])[-1]) if rows else 0
 
 
-class ChangeLog:
-    """Writes the records of a running service's streams."""
-
-    def __init__(self, ids: Ids) -> None:
-        self._ids = ids
-        self._sequences = Sequences()
-
-    def write(
-        self, tx: Transaction, table: Table, old_row: bytes | None, old: Item | None, new_row: bytes | None, new: Item | None, now: int, by: bytes | None
-    ) -> None:
-        """Tell of a change from `old` to `new` (None for no item). Nothing is told when nothing changed. `by` is the JSON of a user identity."""
-        if old == new:
-            return
-        stream, record = table.stream, table.record
-        assert stream is not None and table.stream_prefix is not None
-        sequence = self._sequences.next(tx, stream.id, table.stream_prefix, now)
-        item = new if new is not None else old
-        assert item is not None
-        keys = table.key.take(item)
-        size = item_size(keys)
-        images = b""
-        for name, view, row in ((b"NewImage", "NEW_IMAGE", new_row), (b"OldImage", "OLD_IMAGE", old_row)):
-            if row is not None and stream.view_type in (view, "NEW_AND_OLD_IMAGES"):
-                images += b',"%b":%b' % (name, row_body(row))
-                size += int.from_bytes(row[1:5], "big")
-        body = b'{"eventID":"%b","eventName":"%b","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"%b","dynamodb":%b%b}' % (
-            self._ids.hex(32).encode(),
-            b"INSERT" if old is None else b"REMOVE" if new is None else b"MODIFY",
-            record.region.encode(),
-            b'{"ApproximateCreationDateTime":%d,"Keys":%b%b,"SequenceNumber":"%b","SizeBytes":%d,"StreamViewType":"%b"}'
-            % (now // SECOND, orjson.dumps(keys), images, sequence_text(sequence).encode(), size, stream.view_type.encode()),
-            b"" if by is None else b',"userIdentity":' + by,
-        )
-        tx.put(table.stream_prefix + pack((sequence,)), _VERSION + now.to_bytes(8, "big") + body)
-
-
-def enable_stream(tx: Transaction, record: TableRecord, view_type: str, now: int, ids: Ids) -> StreamRecord:
-    """Begin a new stream of a table."""
+def enable_stream(tx: Transaction, record: TableRecord, lows: Sequence[bytes], view_type: str, now: int, ids: Ids) -> StreamRecord:
+    """Begin a new stream of a table, whose partitions but the first begin at the hashes `lows`."""
     label = _label(now)
     while tx.get(stream_key(record.account, record.region, record.name, label)) is not None:  # Streams of one table differ in their label only.
         now += MILLISECOND
@@ -168,8 +128,7 @@ def enable_stream(tx: Transaction, record: TableRecord, view_type: str, now: int
         table_name=record.name,
         view_type=view_type,
         created_at=now,
-        shard_id=f"shardId-{now // MILLISECOND:020}-{ids.hex(8)}",
-        first_sequence=now,
+        lanes=[Lane(number, low, now) for number, low in enumerate((b"", *lows))],
         hash_name=record.hash_name,
         range_name=record.range_name,
     )
@@ -195,6 +154,6 @@ def disable_stream(tx: Transaction, record: TableRecord, now: int) -> StreamReco
     stream = decode(raw, StreamRecord)
     stream.enabled = False
     stream.disabled_at = now
-    stream.last_sequence = max(last_sequence(tx, changes_prefix(stream.id)), stream.first_sequence)
+    stream.last_sequence = max(max(last_sequence(tx, stream.id, lane.id), lane.since) for lane in stream.open_lanes)
     tx.put(key, encode(stream))
     return stream

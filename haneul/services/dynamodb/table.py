@@ -8,7 +8,6 @@ from haneul.services.dynamodb.billing.metrics import consumption_metrics
 from haneul.services.dynamodb.keys import KeySchema
 from haneul.services.dynamodb.replication.journal import Journal
 from haneul.services.dynamodb.tables import (
-    CHANGE_SPACE,
     COLLECTION_SPACE,
     COUNT_SPACE,
     EXPIRY_SPACE,
@@ -84,7 +83,6 @@ class Table:
         "region",
         "serving",
         "stream",
-        "stream_prefix",
         "stream_topic",
         "write_metric",
     )
@@ -110,7 +108,6 @@ class Table:
         local = any(not index.is_global for index in self.indexes)
         self.collections = rows_of(COLLECTION_SPACE, record.id) if local else None
         self.stream = record.stream if record.stream is not None and record.stream.enabled else None
-        self.stream_prefix = rows_of(CHANGE_SPACE, self.stream.id) if self.stream is not None else None
         self.stream_topic = f"stream:{record.stream_arn}" if self.stream is not None else ""
         self.expiry_attribute = record.expiry_attribute if record.expiry_status in ("ENABLING", "ENABLED") else ""
         # What its reads, its writes and those of its global indexes are counted as in the usage records.

@@ -298,7 +298,7 @@ class _Update:
             raise validation(f"Table already has an enabled stream: TableName: {record.name}")
         if not wanted.get("StreamViewType"):
             raise invalid("StreamViewType is required when StreamEnabled is true")
-        made = enable_stream(self.tx, record, wanted["StreamViewType"], now, self.call.cloud.ids)
+        made = enable_stream(self.tx, record, self.service.capacity.partition_lows(record), wanted["StreamViewType"], now, self.call.cloud.ids)
         plan_trim(self.service, self.tx, made, now + RETENTION)
 
 

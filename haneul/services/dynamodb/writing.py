@@ -70,7 +70,7 @@ def write_row(
     for one in changes:
         _write_entry(tx, table, one, new_row)
     if table.stream is not None:
-        service.changes.write(tx, table, old_row, old, new_row, new, now, by)
+        service.changes.write(tx, table, row, old_row, old, new_row, new, now, by)
     if table.expiry_attribute:
         expiry.plan(service, tx, table, row, old, new, now)
     if table.journal is not None:

@@ -7,7 +7,7 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodbstreams.iterators import ITERATOR_LIFE, make_iterator, no_iterator, read_iterator
-from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream, place_of
+from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream, place_of, trimmed
 
 RECORDS_MAX = 1000
 BYTES_MAX = 1024 * 1024
@@ -39,21 +39,23 @@ async def get_records(call: Call, request: Shape) -> Shape:
         raise ServiceError("ExpiredIteratorException", "Shard iterator has expired", 400)
     service = call.service(DynamoDbStreams)
     source = service.source
-    shard = source.shard(stream, iterator.shard)
-    if not shard["first"] <= iterator.sequence <= shard["end"]:
+    shard = source.shard(stream, iterator.lane, iterator.shard)
+    if shard is None and source.trimmed(iterator.sequence):
+        raise trimmed()
+    if shard is None or not shard["first"] <= iterator.sequence <= shard["end"]:
         raise no_iterator()
     if iterator.reader:
         service.readers.let_in(shard["id"], iterator.reader, call.now, refusable=call.http is not None)
-    found = source.records(stream["id"], iterator.sequence, shard["end"], limit, BYTES_MAX)
+    found = source.records(stream, shard, iterator.sequence, limit, BYTES_MAX)
     following = found[-1][0] + 1 if found else iterator.sequence
     answer: Shape = {"Records": [source.parsed(body) for _, _, body in found]}
     closed = shard["last"] is not None
-    if not closed or len(found) == limit or not await source.ended(stream["id"], following, shard["end"]):
+    if not closed or len(found) == limit or not await source.ended(stream, shard, following):
         reader = iterator.reader
         if not reader:
             reader = int(call.cloud.ids.hex(_READER_DIGITS), 16) + 1
             service.readers.begin(shard["id"], reader, call.now)
-        answer["NextShardIterator"] = make_iterator(stream["arn"], iterator.shard, following, call.now, reader)
+        answer["NextShardIterator"] = make_iterator(stream["arn"], iterator.lane, iterator.shard, following, call.now, reader)
     if call.http is not None:  # Reads for triggers of Lambda, which come from inside, are free.
         source.count_read(*place_of(call, iterator.arn)[:3])
     _report(call, iterator.arn, [len(body) for _, _, body in found], started)

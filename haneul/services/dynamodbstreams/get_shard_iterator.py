@@ -7,7 +7,7 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodbstreams.iterators import make_iterator
-from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream, stream_arn
+from haneul.services.dynamodbstreams.service import DynamoDbStreams, find_stream, stream_arn, trimmed
 
 _BY_NUMBER = ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER")
 
@@ -28,26 +28,26 @@ async def get_shard_iterator(call: Call, request: Shape) -> Shape:
         raise _invalid(f"Timestamp cannot be specified with ShardIteratorType {kind}")
     first, end, last = shard["first"], shard["end"], shard["last"]
     # Where the next record will be.
-    behind = end if last is not None else max(source.newest(stream["id"]) + 1, first)
+    behind = end if last is not None else max(source.newest(stream, shard) + 1, first)
     if kind in _BY_NUMBER:
         sequence = _number(source.number(number) if number is not None else None, number)
         # Once the shard is empty, its numbers are only known to lie in the past.
-        newest = last if last is not None else max(source.newest(stream["id"]) or call.now, first)
+        newest = last if last is not None else max(source.newest(stream, shard) or call.now, first)
         if not first <= sequence <= newest:
             raise _invalid(f"Invalid SequenceNumber provided: {number}")
         if sequence != first and source.trimmed(sequence):
-            raise ServiceError("TrimmedDataAccessException", "The data you are trying to access has been trimmed", 400)
+            raise trimmed()
         start = sequence + (kind == "AFTER_SEQUENCE_NUMBER")
     elif number is not None:
         raise _invalid(f"SequenceNumber cannot be specified with ShardIteratorType {kind}")
     elif kind == "AT_TIMESTAMP":
-        found = source.since(stream["id"], _time(request, call.now), first, end)
+        found = source.since(stream, shard, _time(request, call.now))
         start = found if found is not None else behind
     elif kind == "LATEST":
         start = behind
     else:
         start = first
-    return {"ShardIterator": make_iterator(stream["arn"], shard["number"], start, call.now)}
+    return {"ShardIterator": make_iterator(stream["arn"], shard["lane"], shard["number"], start, call.now)}
 
 
 def _time(request: Shape, now: int) -> int:

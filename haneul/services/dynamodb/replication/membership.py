@@ -153,7 +153,7 @@ class Membership:
         """Eventually consistent replicas have streams; a table without one gets one with both images."""
         record, now = self.record, self.call.now
         if record.stream is None or not record.stream.enabled:
-            made = enable_stream(self.tx, record, _IMAGES, now, self.call.cloud.ids)
+            made = enable_stream(self.tx, record, self.service.capacity.partition_lows(record), _IMAGES, now, self.call.cloud.ids)
             plan_trim(self.service, self.tx, made, now + RETENTION)
 
     def _add(self, group: GlobalTable, part: Shape, now: int) -> None:
@@ -208,7 +208,7 @@ class Membership:
         if record.expiry_status in ("ENABLED", "ENABLING"):
             made.expiry_attribute, made.expiry_status = record.expiry_attribute, "ENABLED"
         if not group.strong:
-            stream = enable_stream(self.tx, made, record.stream.view_type if record.stream is not None else _IMAGES, now, ids)
+            stream = enable_stream(self.tx, made, self.service.capacity.partition_lows(made), record.stream.view_type if record.stream is not None else _IMAGES, now, ids)
             plan_trim(self.service, self.tx, stream, now + RETENTION)
         return made
 

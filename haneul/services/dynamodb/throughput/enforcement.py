@@ -15,7 +15,7 @@ from haneul.core.errors import ServiceError
 from haneul.services.dynamodb.table import Index, Table
 from haneul.services.dynamodb.tables import IndexRecord, TableRecord, table_key
 from haneul.services.dynamodb.throughput.flows import Flow
-from haneul.services.dynamodb.throughput.meters import NAMESPACE, TableMeters
+from haneul.services.dynamodb.throughput.meters import NAMESPACE, TableMeters, first_partitions
 from haneul.services.dynamodb.throughput.throttled import CODES
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
@@ -67,6 +67,12 @@ class Capacity:
             self._meters[place] = (record.id, meters)
         table.meters = meters
         return meters
+
+    def partition_lows(self, record: TableRecord) -> list[bytes]:
+        """The hashes of partition keys, in order, at which a table's partitions begin, but for the first."""
+        known = self._meters.get((record.account, record.region, record.name))
+        partitions = known[1].table.partitions if known is not None and known[0] == record.id else first_partitions(record)
+        return partitions.lows()
 
     # ---- reads
 

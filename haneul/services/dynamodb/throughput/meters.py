@@ -78,6 +78,12 @@ def _count(record: TableRecord, reads: Settings, writes: Settings) -> int:
     return max(warm_partitions_for(reads.warm, writes.warm), 1 if record.on_demand else partitions_for(reads.provisioned, writes.provisioned))
 
 
+def first_partitions(record: TableRecord) -> Partitions:
+    """The partitions that a new table has."""
+    reads, writes = settings_of(record, record)
+    return Partitions(b"", _count(record, reads, writes), whole_collections=False)
+
+
 class TableMeters:
     """The meters of a table and its global indexes, kept as long as the table lives in this process."""
 

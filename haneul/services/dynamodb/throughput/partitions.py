@@ -67,6 +67,11 @@ class Partitions:
         """The partition in which a row's key lies."""
         return self._parts[bisect_right(self._bounds, place)] if self._bounds else self._parts[0]
 
+    def lows(self) -> list[bytes]:
+        """The hashes of partition keys, in order, at which partitions begin, but for the first. What one hash has may be split further, which does not show here."""
+        at = len(self._prefix)
+        return sorted({bound[at : at + HASH_BYTES] for bound in self._bounds} - {bytes(HASH_BYTES)})
+
     def grow(self, count: int) -> None:
         """Have at least `count` partitions of equal width. There are never fewer later on."""
         if count <= len(self._parts):
