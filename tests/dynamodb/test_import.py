@@ -7,6 +7,7 @@ import io
 import json
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from haneul.services.dynamodb.history import import_formats, import_work, imports, ion
+from haneul.services.dynamodb.history.ion_process import IonProcess
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.iam.service import Iam
 from haneul.services.logs.service import Logs
@@ -288,21 +290,51 @@ _values = st.recursive(
 )
 
 
+_parser = IonProcess()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _parser_ends() -> Iterator[None]:
+    yield
+    _parser.close()
+
+
+def read_ion(text: bytes | str) -> list[Any]:
+    """The items of an Ion document."""
+    return list(_parser.read(io.BytesIO(text if isinstance(text, bytes) else text.encode())))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=6), _values, max_size=4))
 @example({"$0": {"NULL": True}, "$10": {"M": {"$11": {"N": "1"}}}, "it's": {"S": "'"}, 'a"\\b': {"BOOL": True}})
 def test_ion_round_trip(item: dict[str, Any]) -> None:
     """What is written as Ion is read back the same by a parser of its own."""
-    (value,) = ion.read_items(io.BytesIO(f"{ion.VERSION_MARK} {{Item:{ion.write_item(item)}}}\n".encode("utf-8", "surrogatepass")))
-    assert ion.item_of(value) == item
+    assert read_ion(f"{ion.VERSION_MARK} {{Item:{ion.write_item(item)}}}\n".encode("utf-8", "surrogatepass")) == [item]
+
+
+_whole = b'$ion_1_0 {Item:{pk:"a",n:2.5,l:["x",null.list,{{AQI=}}],\'a b\':$dynamodb_SS::[\'\'\'q\'\'\']}}\n'
+_splinters = st.sampled_from([b"{", b"}", b"'", b'"', b"null.", b"[", b"{{", b"}}", b"::", b"\\", b"\xe0", b"(", b"/*", b"$ion_1_1 ", b"$99", b"\0"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(_whole)), st.integers(0, 6), _splinters), min_size=1, max_size=4))
+def test_damaged_ion_does_no_harm(damages: list[tuple[int, int, bytes]]) -> None:
+    """Whatever a bucket holds is items or an error, and the next document is read as if nothing had happened: the parser may die of it, the server does not."""
+    text = _whole
+    for at, gone, splinter in damages:
+        text = text[:at] + splinter + text[at + gone :]
+    with suppress(ValueError):
+        assert all(isinstance(item, dict) for item in read_ion(text + _whole))
+    [item] = read_ion(_whole)
+    assert item == {"pk": s("a"), "n": n("2.5"), "l": {"L": [s("x"), {"NULL": True}, {"B": "AQI="}]}, "a b": {"SS": ["q"]}}
 
 
 def test_values_of_ion_that_exports_do_not_have() -> None:
     """Nulls of all types are nulls; sets keep all their elements or are errors; an exponent that no number has does not fill the memory with zeros."""
 
     def read(text: str) -> Any:
-        (value,) = ion.read_items(io.BytesIO(f"{{Item:{{a:{text}}}}}".encode()))
-        return ion.item_of(value)["a"]
+        (item,) = read_ion(f"{{Item:{{a:{text}}}}}")
+        return item["a"]
 
     assert all(read(f"null.{kind}") == {"NULL": True} for kind in ("null", "bool", "int", "decimal", "string", "symbol", "blob", "list", "struct"))
     assert read("$dynamodb_NS::[1, 2d2, 2.5]") == {"NS": ["1", "200", "2.5"]}
@@ -311,22 +343,20 @@ def test_values_of_ion_that_exports_do_not_have() -> None:
             read(text)
     broken = b'$ion_1_0 {Item:{a:["x",null.list],k:(a (\'\xe0b),l:\'\'\'q\'\'\'}}\n$ion_1_0 {Item:{e:[1.5,nulln{.list,{f:true}]}}'
     with pytest.raises(ValueError, match="not valid Amazon Ion"):
-        list(ion.read_items(io.BytesIO(broken)))
-    damaged = import_formats.Unpacked(io.BytesIO(ion.BINARY_MARK + b"\xee\x96\x81"), "NONE")
+        read_ion(broken)
+    damaged = import_formats.Unpacked(io.BytesIO(b"\xe0\x01\x00\xea\xee\x96\x81"), "NONE")
     assert [str(one) for one in import_formats.items_in(damaged, import_formats.Layout("ION", ",", [], {}))] == ["Ion is read in its text form only"]
     assert len(read("1d99999")["N"]) < 10 and len(read("-1d-99999")["N"]) < 10
     for text in ("null.struct", "{Item:null.struct}"):
-        (value,) = ion.read_items(io.BytesIO(text.encode()))
         with pytest.raises(ValueError, match="Item"):
-            ion.item_of(value)
+            read_ion(text)
 
 
 @pytest.mark.parametrize("text", ["{$0:1}", "{a:{$0:1}}", "{a:$0}"])
 def test_symbols_without_a_text(text: str) -> None:
     """They name nothing, so their item is an error, and not one with an attribute of some other name."""
-    (value,) = ion.read_items(io.BytesIO(f"{ion.VERSION_MARK} {{Item:{text}}}\n".encode()))
     with pytest.raises(ValueError, match="no known text"):
-        ion.item_of(value)
+        read_ion(f"{ion.VERSION_MARK} {{Item:{text}}}\n")
 
 
 def test_another_accounts_bucket_needs_its_owner_named(fresh_cloud: Running) -> None:

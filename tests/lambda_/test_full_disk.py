@@ -27,7 +27,7 @@ def test_a_checkpoint_that_could_not_be_written_loses_no_record(fresh_cloud: Run
 
     async def transact(work: Any) -> Any:
         nonlocal failures
-        if "StreamPoller._note" in getattr(work, "__qualname__", "") and not failures:
+        if "ShardPoller._note" in getattr(work, "__qualname__", "") and not failures:
             failures += 1
             raise StoreError("the disk is full")
         return await store.transact(work)

@@ -140,7 +140,7 @@ def call_open(path):
 async def test_limits_and_ends(functions: Functions) -> None:
     """A restored environment is frozen when idle, ends at its time-out with all it has started, and its siblings and the snapshot live on."""
     source = "import os, time\ndef handler(e, c):\n    if e == 'sleep':\n        os.fork()\n        time.sleep(60)\n    if e == 'exit': os._exit(4)\n    if e == 'eat':\n        kept = []\n        while True: kept.append(bytearray(1 << 20))\n    return 1"
-    origin = await take(functions, source, timeout_ms=2000, memory_mb=256)
+    origin = await take(functions, source, timeout_ms=20_000, memory_mb=256)
     assert await origin.prepared()
     sibling = await restore(functions, origin)
     for event, status in (("sleep", "timeout"), ("exit", "exited"), ("eat", "out_of_memory")):

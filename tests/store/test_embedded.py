@@ -233,7 +233,7 @@ async def test_a_log_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         EmbeddedStore(tmp_path / "c" / "rows.db")
 
 
-@pytest.mark.parametrize(("version", "whose"), [(1, "an older Haneul"), (2, "an older Haneul"), (4, "a newer Haneul")])
+@pytest.mark.parametrize(("version", "whose"), [(1, "an older Haneul"), (3, "an older Haneul"), (5, "a newer Haneul")])
 async def test_a_file_of_another_format(tmp_path: Path, version: int, whose: str) -> None:
     """It is left as it is, and the refusal says whose it is."""
     other = apsw.Connection(str(tmp_path / "rows.db"))

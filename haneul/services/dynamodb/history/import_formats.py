@@ -17,9 +17,11 @@ from typing import IO, Any
 import orjson
 import zstandard
 
-from haneul.services.dynamodb.history import ion
+from haneul.services.dynamodb.history.ion_process import IonProcess
 from haneul.services.dynamodb.values import Item
 
+# What Ion's binary form begins with.
+_BINARY_MARK = b"\xe0\x01\x00\xea"
 # A line longer than this holds no item (an item has at most 400 KB, in JSON at most some times as much).
 LINE_BYTES_MAX = 4 << 20
 _BUFFER_BYTES = 64 << 10
@@ -41,6 +43,7 @@ class Layout:
         self.delimiter = delimiter
         self.headers = headers
         self.kinds = kinds
+        self.ion = IonProcess()
 
 
 class Unpacked(io.RawIOBase):
@@ -81,25 +84,17 @@ def _parsed(source: io.BufferedReader, layout: Layout) -> Iterator[Parsed]:
     if layout.form == "CSV":
         yield from _rows(source, layout)
     elif layout.form == "ION":
-        if source.peek(len(ion.BINARY_MARK)).startswith(ion.BINARY_MARK):
+        if source.peek(len(_BINARY_MARK)).startswith(_BINARY_MARK):
             raise Malformed("Ion is read in its text form only")
-        for value in ion.read_items(source):
-            yield _tried(ion.item_of, value)
+        yield from layout.ion.read(source)
     else:
         for line in _lines(source):
-            yield line if isinstance(line, Malformed) else _tried(_json_item, line)
+            yield line if isinstance(line, Malformed) else _json_item(line)
 
 
 def take(items: Iterator[Parsed], count: int) -> list[Parsed]:
     """The next items."""
     return list(islice(items, count))
-
-
-def _tried(read: Any, value: Any) -> Parsed:
-    try:
-        return read(value)  # type: ignore[no-any-return]
-    except ValueError as problem:
-        return Malformed(str(problem))
 
 
 def _lines(source: IO[bytes]) -> Iterator[bytes | Malformed]:
@@ -115,9 +110,9 @@ def _json_item(line: bytes) -> Item:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as problem:
-        raise ValueError(f"not valid JSON: {problem.msg} (character {problem.pos + 1})") from None
+        raise Malformed(f"not valid JSON: {problem.msg} (character {problem.pos + 1})") from None
     if not isinstance(value, dict) or not isinstance(value.get("Item"), dict):
-        raise ValueError("Expected 'Item' top level container")
+        raise Malformed("Expected 'Item' top level container")
     return value["Item"]  # type: ignore[no-any-return]
 
 

@@ -113,6 +113,8 @@ async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
             raise  # The bucket's service is in trouble: the outbox tries again.
         code = problem.code if isinstance(problem, ServiceError) else "AccessDenied"
         found.status, found.failure_code, found.failure_message = "FAILED", f"S3{code}", problem.message
+    finally:
+        await reader.close()
     found.ended_at = service.cloud.clock.now()
 
     def end(tx: Transaction) -> None:
@@ -146,6 +148,10 @@ class _Reader:
         options = found.csv
         self._layout = Layout(found.format, options.get("Delimiter", ","), list(options.get("HeaderList", ())), found.table.attributes)
         self._logs_to = ""
+
+    async def close(self) -> None:
+        """Nothing more will be read."""
+        await asyncio.get_running_loop().run_in_executor(None, self._layout.ion.close)
 
     async def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         caller = self._import.caller
