@@ -55,7 +55,7 @@ def _describe(reader: Reader, vault: Vault) -> Shape:
     return found
 
 
-@operation("backup:CreateBackupVault", resource=vault_arn, tagging="backup:TagResource", partial="customer-managed encryption keys")
+@operation("backup:CreateBackupVault", resource=vault_arn, tagging="backup:TagResource", partial="KMS keys for encryption at rest")
 async def create_backup_vault(call: Call, request: Shape) -> Shape:
     """Make a vault. Raises AlreadyExistsException. (API Reference: "CreateBackupVault".)"""
     if "EncryptionKeyArn" in request:

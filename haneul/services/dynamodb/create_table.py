@@ -21,7 +21,7 @@ from haneul.store.port import Transaction
 _NOT_BUILT = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes")
 
 
-@operation("dynamodb:CreateTable", resource=table_arn, tagging="dynamodb:TagResource", partial="customer-managed encryption keys, vector indexes")
+@operation("dynamodb:CreateTable", resource=table_arn, tagging="dynamodb:TagResource", partial="KMS keys for encryption at rest, vector indexes")
 async def create_table(call: Call, request: Shape) -> Shape:
     """Make a table with its indexes. It is CREATING at first and ACTIVE soon after; until then there is nothing to read or write.
 

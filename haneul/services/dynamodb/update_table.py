@@ -50,7 +50,7 @@ _INDEX_CHANGES_MAX = 1
 PROTECTION_PAUSE = 15 * SECOND
 
 
-@operation("dynamodb:UpdateTable", resource=table_arn, partial="customer-managed encryption keys, vector indexes, global tables over several accounts")
+@operation("dynamodb:UpdateTable", resource=table_arn, partial="KMS keys for encryption at rest, vector indexes, global tables over several accounts")
 async def update_table(call: Call, request: Shape) -> Shape:
     """Change capacity, indexes, stream, class or protection of a table, which is UPDATING meanwhile and serves requests all the time.
 

@@ -71,7 +71,7 @@ def _summary(found: Import) -> Shape:
     return shown
 
 
-@operation("dynamodb:ImportTable", resource=_table, partial="customer-managed encryption keys, vector indexes")
+@operation("dynamodb:ImportTable", resource=_table, partial="KMS keys for encryption at rest, vector indexes")
 async def import_table(call: Call, request: Shape) -> Shape:
     """Make a table and fill it with the items of a bucket's objects, in the background and with the caller's permissions.
 

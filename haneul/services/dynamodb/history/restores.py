@@ -38,7 +38,7 @@ from haneul.services.dynamodb.throughput.table_counts import check_jobs, check_t
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
-_PARTIAL = "customer-managed encryption keys, vector indexes"
+_PARTIAL = "KMS keys for encryption at rest, vector indexes"
 # Restores of either kind that an account may have under way in a region (API Reference: "RestoreTableFromBackup").
 RESTORES_MAX = 50
 
