@@ -17,9 +17,9 @@ import httptools
 from haneul.core.errors import ClientGone
 from haneul.core.http import FileBody, HttpRequest, HttpResponse
 from haneul.front.body import IncomingBody, Unanswerable
-from haneul.front.head import NO_BODY, head_bytes
+from haneul.front.head import AS_LONG_AS_IT_IS, NO_BODY, head_bytes
 from haneul.front.incoming import HEADER_BYTES_MAX, METHODS, Incoming, Refused, crowded, headers_of, path_of_absolute, refuse_coding, too_large
-from haneul.front.respond import bound_near, driver, send_answer
+from haneul.front.respond import bound_near, driver, length_of, send_answer
 
 if TYPE_CHECKING:
     from haneul.front.server import Server
@@ -332,8 +332,7 @@ class Connection(asyncio.Protocol):
 
     def write_held(self) -> None:
         """Write what `_write_soon` was given."""
-        held = self._held
-        self._held = b""
+        held, self._held = self._held, b""
         if held and not self._transport.is_closing():
             self._transport.write(held)
 
@@ -349,8 +348,10 @@ class Connection(asyncio.Protocol):
 
     def _answer_at_length(self, pending: Incoming, response: HttpResponse, body: FileBody | AsyncIterator[bytes]) -> None:
         """Answer with a file or a stream, which takes a task."""
-        chunked = not isinstance(body, FileBody) and not any(name.lower() == "content-length" for name in response.headers)
-        length = None if chunked else body.length if isinstance(body, FileBody) else 0
+        length = length_of(response, body)
+        chunked = length is None and self._parser.get_http_version() != "1.0"
+        if length is None and not chunked:
+            length, pending.keep_alive = AS_LONG_AS_IT_IS, False
         try:
             head = head_bytes(response, length, self._server.date, pending.keep_alive)
         except ValueError:
@@ -381,8 +382,7 @@ class Connection(asyncio.Protocol):
             with contextlib.suppress(ConnectionError):  # One that went away is answered nothing more: `_closing` says so.
                 await self.drain()
             if self._current is pending:
-                self._current = None
-                self._work = None
+                self._current = self._work = None
                 self._pump()
 
         self._work = asyncio.get_running_loop().create_task(wait())

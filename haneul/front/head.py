@@ -8,6 +8,8 @@ from typing import Final
 from haneul.core.http import HttpResponse
 
 NO_BODY: Final = frozenset((204, 304))
+AS_LONG_AS_IT_IS: Final = -1
+"""The length of a body that ends with its connection: HTTP/1.0 knows no chunks (RFC 9112, 6.1)."""
 
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -31,7 +33,7 @@ def head_bytes(response: HttpResponse, length: int | None, date: str, keep_alive
     line = _STATUS_LINES.get(status) or _status_line(status)
     if length is None:
         end = "\r\nTransfer-Encoding: chunked"
-    elif "Content-Length" in headers or "content-length" in headers or status in NO_BODY:
+    elif length == AS_LONG_AS_IT_IS or "Content-Length" in headers or "content-length" in headers or status in NO_BODY:
         end = ""
     else:
         end = f"\r\nContent-Length: {length}"

@@ -74,7 +74,7 @@ def _joined(raw: list[bytes], names: HeaderNames) -> dict[str, str]:
         elif key in _ONCE_ONLY:
             raise Refused(400, f"Bad Request: more than one {key} header")
         else:
-            headers[key] = f"{headers[key]},{text}"
+            headers[key] = f"{headers[key]}{'; ' if key == 'cookie' else ','}{text}"  # RFC 6265, 5.4.
     return headers
 
 
@@ -83,7 +83,7 @@ def path_of_absolute(target: str, headers: dict[str, str]) -> str:
     if target == "*":
         return "/*"
     scheme, found, rest = target.partition("://")
-    if not found or scheme not in ("http", "https"):
+    if not found or scheme.lower() not in ("http", "https"):
         raise Refused(400, "Bad Request")
     host, slash, path = rest.partition("/")
     headers["host"] = host

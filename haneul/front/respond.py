@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from haneul.core.bodies import chunks_of
 from haneul.core.errors import ClientGone
-from haneul.core.http import FileBody
+from haneul.core.http import FileBody, HttpResponse
 
 if TYPE_CHECKING:
     from haneul.front.connection import Connection
@@ -52,6 +52,13 @@ def bound_near(transport: asyncio.BaseTransport) -> None:
     ours, theirs = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
     if isinstance(ours, tuple) and isinstance(theirs, tuple) and ours[0] == theirs[0]:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _NEAR_BYTES)
+
+
+def length_of(response: HttpResponse, body: FileBody | AsyncIterator[bytes]) -> int | None:
+    """How long a body that comes in parts will be, 0 where the headers say so themselves; None where nobody knows."""
+    if isinstance(body, FileBody):
+        return body.length
+    return 0 if any(name.lower() == "content-length" for name in response.headers) else None
 
 
 async def send_answer(connection: Connection, head: bytes, body: FileBody | AsyncIterator[bytes], chunked: bool, *, whole: bool) -> None:

@@ -148,11 +148,13 @@ async def test_a_request_in_single_bytes_is_understood(wire: Wire) -> None:
 
 
 async def test_chunked_bodies_go_both_ways(wire: Wire) -> None:
-    """Chunked requests are decoded; a stream of unknown length is answered chunked."""
-    answer = await wire.raw(b"PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
-    assert answer.endswith(b"PUT:abcde")
+    """Chunked requests are decoded; a stream of unknown length is answered chunked, but for HTTP/1.0, whose clients read to the connection's end."""
+    assert (await wire.raw(b"PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")).endswith(b"PUT:abcde")
     answer = await wire.raw(b"GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", until_close=True)
     assert answer.endswith(b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+    for more in (b"", b"Connection: keep-alive\r\n"):
+        answer = await wire.raw(b"GET /stream HTTP/1.0\r\n" + more + b"\r\n", until_close=True)
+        assert answer.endswith(b"\r\n\r\nonetwo") and b"Connection: close\r\n" in answer and b"chunked" not in answer and b"Content-Length" not in answer
 
 
 async def test_expect_continue_is_answered_only_when_the_body_is_wanted(wire: Wire) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from haneul.core.http import HttpRequest
 from haneul.front.hosts import read_host
+from haneul.front.incoming import HeaderNames, Refused, headers_of, path_of_absolute
 from haneul.front.router import Endpoint, Router
 
 ROUTER = Router(
@@ -116,3 +117,19 @@ def test_an_api_s_path_style_address_loses_its_prefix() -> None:
     request = HttpRequest("GET", "/restapis/abc/prod/_user_request_/a/b", headers={"host": "x"})
     ROUTER.route(request)
     assert request.path == "/prod/a/b"
+
+
+def test_targets_that_name_the_host_themselves() -> None:
+    """Proxies send them; the scheme is the same in any case (RFC 9110, 4.2.3), and the host that they name counts."""
+    headers = {"host": "other"}
+    assert path_of_absolute("HTTP://a.example:1/b/c", headers) == "/b/c" and headers == {"host": "a.example:1"}
+    assert path_of_absolute("https://a", headers) == "/" and headers == {"host": "a"}
+    for target in ("ftp://a/b", "a/b", "://a"):
+        with pytest.raises(Refused, match="Bad Request"):
+            path_of_absolute(target, {})
+
+
+def test_headers_that_come_twice_are_one() -> None:
+    """Lists go on behind a comma, cookies behind a semicolon (RFC 6265, 5.4; RFC 9113, 8.2.3)."""
+    raw = [b"Cookie", b"a=1", b"Accept", b"x", b"cookie", b"b=2; c=3", b"accept", b"y"]
+    assert headers_of(raw, HeaderNames()) == {"cookie": "a=1; b=2; c=3", "accept": "x,y"}
