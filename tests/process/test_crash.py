@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from haneul.clock import Ids
+from tests.dynamodb.support import stream_records
 from tests.process.haneul_process import Process, client, free_port
 
 pytestmark = pytest.mark.process
@@ -26,9 +27,10 @@ class Load:
 
     def __init__(self, endpoint: str) -> None:
         self.dynamodb = client("dynamodb", endpoint, max_pool_connections=20)
+        self.streams = client("dynamodbstreams", endpoint)
         self.sqs = client("sqs", endpoint, max_pool_connections=20)
         self.s3 = client("s3", endpoint, max_pool_connections=20)
-        self.queue = self.events = ""
+        self.queue = self.events = self.stream = ""
         self.items: dict[str, int] = {}
         self.tried: dict[str, int] = {}
         self.counted = 0
@@ -45,14 +47,16 @@ class Load:
     def set_up(self) -> None:
         key = [{"AttributeName": "k", "KeyType": "HASH"}, {"AttributeName": "side", "KeyType": "RANGE"}]
         by_n = {"AttributeName": "n", "KeyType": "RANGE"}
-        self.dynamodb.create_table(
+        made = self.dynamodb.create_table(
             TableName="table",
             KeySchema=key,
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in (("k", "S"), ("side", "S"), ("n", "N"))],
             LocalSecondaryIndexes=[{"IndexName": "local", "KeySchema": [key[0], by_n], "Projection": {"ProjectionType": "ALL"}}],
             GlobalSecondaryIndexes=[{"IndexName": "global", "KeySchema": [{**key[1], "KeyType": "HASH"}, by_n], "Projection": {"ProjectionType": "KEYS_ONLY"}}],
             BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         )
+        self.stream = made["TableDescription"]["LatestStreamArn"]
         self.dynamodb.get_waiter("table_exists").wait(TableName="table", WaiterConfig={"Delay": 1})
         self.queue = self.sqs.create_queue(QueueName="q", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
         self.events = self.sqs.create_queue(QueueName="events")["QueueUrl"]
@@ -143,6 +147,7 @@ class Load:
             entries = self.dynamodb.scan(TableName="table", IndexName=index)["Items"]
             wanted = [{name: row[name] for name in attributes if name in row} for row in rows]
             assert len(entries) == len(wanted) and all(one in entries for one in wanted), "an index disagrees with its table"
+        self.check_stream(rows)
         listed = {one["Key"]: one["Size"] for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket="files") for one in page.get("Contents", ())}
         assert self.objects <= listed.keys(), "an acknowledged object is gone"
         times_of = {key: (1, 2_000, 40_000)[int(key.partition("-")[2]) % 3] for key in listed}
@@ -150,6 +155,22 @@ class Load:
         for key in sorted(listed)[-9:]:
             times = times_of[key]
             assert self.s3.get_object(Bucket="files", Key=key)["Body"].read() == key.encode() * times, "an object is torn"
+
+    def grow(self, units: int) -> None:
+        """More partitions for the table, and so other shards for its stream, while everybody writes."""
+        self.dynamodb.update_table(TableName="table", WarmThroughput={"ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": units})
+
+    def check_stream(self, rows: list[dict[str, Any]]) -> None:
+        """The stream tells of every change once, each item's in their order, whatever shards they are in, and of nothing else."""
+        told: dict[str, list[int]] = {}
+        for record in stream_records(self.streams, self.stream):
+            image = record["dynamodb"]["NewImage"]
+            told.setdefault(f"{image['k']['S']}/{image['side']['S']}", []).append(int(image["n"]["N"]))
+        assert {f"{row['k']['S']}/{row['side']['S']}": int(row["n"]["N"]) for row in rows} == {key: numbers[-1] for key, numbers in told.items()}, "a stream disagrees with its table"
+        for key, numbers in told.items():
+            assert numbers == sorted(set(numbers)), f"changes of {key} are told twice, or in another order"
+        counted = told.get("counter/none", [])
+        assert counted == list(range(1, len(counted) + 1)), "a change is not told of"
 
     def drain(self, queue: str, enough: Callable[[list[str]], bool]) -> list[str]:
         """Receive (waiting, never sleeping) and delete until there is enough."""
@@ -173,10 +194,14 @@ def test_kill_nine_under_load(tmp_path: Path) -> None:
                 load.set_up()
             else:
                 load.check()
+            if turn in (3, 6, 9):
+                load.grow(4_000 + 1_000 * turn)
             load.run(process, 20 + chance.below(150))
             assert "Traceback" not in process.log() and "WARNING" not in process.log()
     with Process(tmp_path, port=port) as process:
         load.check()
+        shards = load.streams.describe_stream(StreamArn=load.stream)["StreamDescription"]["Shards"]
+        assert len([one for one in shards if "EndingSequenceNumber" not in one["SequenceNumberRange"]]) >= 13, "the shards have not split"
         load.drain(load.queue, lambda found: load.messages <= set(found))
         load.drain(load.events, lambda found: load.objects <= uploaded(found))
         assert process.stop() == 0
