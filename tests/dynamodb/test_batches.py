@@ -61,6 +61,24 @@ def test_keys_beyond_16_mb_come_back(cloud: Running, db: Any) -> None:
     assert len(db.batch_get_item(RequestItems={table: left})["Responses"][table]) == len(left["Keys"])
 
 
+def test_keys_beyond_1_mb_of_a_partition_key_come_back(cloud: Running, db: Any) -> None:
+    """With all that was asked of their table, so that asking for them again is the same question; other partition keys are not concerned, nor what is not there."""
+    table = make_table(cloud, range_type="N")
+    for number in range(4):
+        db.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": {"pk": s(key), "sk": n(number), "d": s("x" * 380_000)}}} for key in "ab"]})
+        cloud.advance("1s")
+    db.put_item(TableName=table, Item={"pk": s("a"), "sk": n(9)})
+    keys = [{"pk": s(key), "sk": n(number)} for number in (0, 1, 2, 3, 8, 9) for key in "ab"]
+    asked = {"Keys": keys, "ProjectionExpression": "pk, #s", "ExpressionAttributeNames": {"#s": "sk"}, "ConsistentRead": True}
+    answer = db.batch_get_item(RequestItems={table: asked}, ReturnConsumedCapacity="TOTAL")
+    left = [{"pk": s(key), "sk": n(number)} for number in (2, 3) for key in "ab"]
+    assert answer["Responses"][table] == [{"pk": s(key), "sk": n(number)} for key, number in (("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 9))]
+    assert answer["UnprocessedKeys"] == {table: {**asked, "Keys": left}}
+    assert answer["ConsumedCapacity"][0]["CapacityUnits"] == 4 * 93 + 4  # What comes back costs nothing, what is not there a unit.
+    again = db.batch_get_item(RequestItems=answer["UnprocessedKeys"])
+    assert again["Responses"][table] == left and again["UnprocessedKeys"] == {}
+
+
 def test_batches_that_are_refused(db: Any, table: str) -> None:
     """Too much, twice the same, or nothing at all: nothing of it is done."""
     assert "Too many items" in invalid(db.batch_write_item, RequestItems={table: [put(f"x{i}") for i in range(20)], "other": [put(f"y{i}") for i in range(20)]})

@@ -77,3 +77,18 @@ def test_the_estimate_is_exact_and_ends_at_nothing(cloud: Running, table: str) -
     db.update_item(TableName=table, Key=key, UpdateExpression="REMOVE l, d")
     db.delete_item(TableName=table, Key=key)
     assert not list(store.iterate(*prefix_range(found.collections)))
+
+
+def test_collections_of_what_is_modified(cloud: Running, table: str) -> None:
+    """Batches and transactions tell of each collection once, under the name that the request calls its table by, and not of those that are only looked at."""
+    db = cloud.client("dynamodb")
+    arn = db.describe_table(TableName=table)["Table"]["TableArn"]
+    keys = [{"pk": s(pk), "sk": s(sk)} for pk, sk in ("a1", "a2", "b1")]
+    known = {"ItemCollectionKey": {"pk": s("a")}, "SizeEstimateRangeGB": [0.0, 1.0]}
+    batch = db.batch_write_item(RequestItems={arn: [{"PutRequest": {"Item": key}} for key in keys[:2]]}, ReturnItemCollectionMetrics="SIZE")
+    assert batch["ItemCollectionMetrics"] == {arn: [known]}
+    check = {"ConditionCheck": {"TableName": arn, "Key": keys[2], "ConditionExpression": "attribute_not_exists(pk)"}}
+    deletes = [{"Delete": {"TableName": name, "Key": key}} for name, key in zip((arn, table), keys)]
+    answer = db.transact_write_items(TransactItems=[check, *deletes], ReturnItemCollectionMetrics="SIZE")
+    assert answer["ItemCollectionMetrics"] == {arn: [known], table: [known]}
+    assert "ItemCollectionMetrics" not in db.transact_write_items(TransactItems=[check], ReturnItemCollectionMetrics="SIZE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -149,3 +150,25 @@ def test_transactions_that_are_refused(db: Any, table: str) -> None:
     assert failure(db.transact_write_items, TransactItems=missing)[0] == "ResourceNotFoundException"
     db.transact_write_items(TransactItems=many[:100])
     assert db.scan(TableName=table, FilterExpression="begins_with(pk, :m)", ExpressionAttributeValues={":m": s("m")}, Select="COUNT")["Count"] == 100
+
+
+def test_tables_of_one_account(cloud: Running, db: Any, table: str) -> None:
+    """It may be another account's, whose tables' policies allow it, but not that and one's own (API Reference: "TransactWriteItems", "TransactGetItems")."""
+    theirs = cloud.client("dynamodb", key="222222222222")
+    schema = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
+    arn = theirs.create_table(TableName="theirs", BillingMode="PAY_PER_REQUEST", **schema)["TableDescription"]["TableArn"]
+    cloud.advance("1s")
+    statement = {"Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": ["dynamodb:PutItem", "dynamodb:GetItem"], "Resource": arn}
+    theirs.put_resource_policy(ResourceArn=arn, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    mixed = [table, arn, table]
+    expected = ["None", "ValidationError", "None"]
+    with pytest.raises(ClientError) as caught:
+        db.transact_write_items(TransactItems=[{"Put": {"TableName": name, "Item": key(f"mixed{at}")}} for at, name in enumerate(mixed)])
+    assert [reason["Code"] for reason in reasons(caught)] == expected
+    with pytest.raises(ClientError) as caught:
+        db.transact_get_items(TransactItems=[{"Get": {"TableName": name, "Key": key(f"mixed{at}")}} for at, name in enumerate(mixed)])
+    assert [reason["Code"] for reason in reasons(caught)] == expected
+    assert "Item" not in db.get_item(TableName=table, Key=key("mixed0"))
+    db.transact_write_items(TransactItems=[{"Put": {"TableName": arn, "Item": key(name)}} for name in "ab"])
+    answer = db.transact_get_items(TransactItems=[{"Get": {"TableName": arn, "Key": key(name)}} for name in "ab"])
+    assert answer["Responses"] == [{"Item": key(name)} for name in "ab"]

@@ -72,6 +72,8 @@ def test_values_of_wrong_types_are_serialization_errors(cloud: Running, table: s
         ("{}", "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
         ('{"X": "y"}', "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
         ('{"S": null}', "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
+        ('{"M": null}', "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
+        ('{"L": [{"L": null}]}', "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
         ('{"S": "a", "N": "1"}', "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"),
         ('{"N": ""}', "The parameter cannot be converted to a numeric value"),
     ],

@@ -86,8 +86,8 @@ async def batch_write_item(call: Call, request: Shape) -> Shape:
     metrics: dict[str, list[Any]] = {}
     for one, _, _ in done if request.get("ReturnItemCollectionMetrics") == "SIZE" else ():
         found = collection_metrics(call.cloud.store, one.table, request, one.key)
-        if found is not None and found not in metrics.setdefault(one.table.name, []):
-            metrics[one.table.name].append(found)
+        if found is not None and found not in metrics.setdefault(one.name, []):
+            metrics[one.name].append(found)
     if metrics:
         answer["ItemCollectionMetrics"] = metrics
     return answer

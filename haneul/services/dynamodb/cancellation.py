@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from haneul.core.errors import ServiceError
@@ -39,6 +40,12 @@ def reason_or_raise(error: ServiceError) -> Shape:
     if reason is None:
         raise error
     return reason
+
+
+def cancel_across_accounts(accounts: Sequence[str]) -> None:
+    """Raise the error of a transaction whose tables are not all in one account, which need not be the caller's. `accounts` are those of the actions' tables."""
+    elsewhere = {"Code": "ValidationError", "Message": "The tables of a transaction must be in one account"}
+    cancel_for([NO_REASON if account == accounts[0] else elsewhere for account in accounts])
 
 
 def cancel_for(reasons: list[Shape]) -> None:

@@ -7,7 +7,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import action_conditions
 from haneul.services.dynamodb.arns import table_arn
-from haneul.services.dynamodb.cancellation import NO_REASON, cancel_for, reason_or_raise
+from haneul.services.dynamodb.cancellation import NO_REASON, cancel_across_accounts, cancel_for, reason_or_raise
 from haneul.services.dynamodb.capacity import consumed, read_half_units
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.request import check_parameters
@@ -37,6 +37,7 @@ async def transact_get(call: Call, service: DynamoDb, request: Shape, gets: list
         checked_key(get)
         projects.append(read_projection(service, get))
     tables = [service.table(call, get["TableName"]) for get in gets]
+    cancel_across_accounts([table.account for table in tables])
     for table in tables:
         refuse_transaction(table)
     rows: list[bytes] = []

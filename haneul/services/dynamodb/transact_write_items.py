@@ -11,7 +11,7 @@ from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb.access import action_conditions
 from haneul.services.dynamodb.arns import table_arn
-from haneul.services.dynamodb.cancellation import NO_REASON, cancel_for, reason_or_raise
+from haneul.services.dynamodb.cancellation import NO_REASON, cancel_across_accounts, cancel_for, reason_or_raise
 from haneul.services.dynamodb.capacity import consumed, read_half_units
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.bind import Predicate
@@ -116,9 +116,10 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
         metrics: dict[str, list[Any]] = {}
         for action in actions:
-            found = collection_metrics(call.cloud.store, action.table, request, action.key)
-            if found is not None and found not in metrics.setdefault(action.table.name, []):
-                metrics[action.table.name].append(found)
+            # What is only checked is not modified.
+            found = collection_metrics(call.cloud.store, action.table, request, action.key) if action.kind != "ConditionCheck" else None
+            if found is not None and found not in metrics.setdefault(action.request["TableName"], []):
+                metrics[action.request["TableName"]].append(found)
         if metrics:
             answer["ItemCollectionMetrics"] = metrics
     return answer
@@ -152,6 +153,7 @@ def _prepare(call: Call, service: DynamoDb, chosen: list[tuple[str, Shape]]) -> 
     tables = [service.table(call, part["TableName"]) for _, part, *_ in checked]
     actions: list[_Action] = []
     seen: set[bytes] = set()
+    cancel_across_accounts([table.account for table in tables])
     for table in tables:
         refuse_transaction(table)
     for (kind, part, size, condition, update), table in zip(checked, tables):

@@ -87,12 +87,14 @@ def check(value: Any, depth: int = 1) -> int:
                 return len(inner) if inner.isascii() else len(inner.encode())
             if kind == "N":
                 return _number(value, inner, depth)
+        elif inner is None:  # A null counts as a member that is not there.
+            raise validation(_EMPTY)
         elif kind == "M":
             return _map(value, inner, depth)
         elif kind == "L":
             return _list(value, inner, depth)
         checker = _CHECKERS.get(kind)
-        if checker is None or inner is None:
+        if checker is None:
             raise validation(_EMPTY)
         return checker(value, inner, depth)
     raise AssertionError("unreachable")
