@@ -12,11 +12,12 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from haneul.core.caller import Caller
 from tests.dynamodb.support import make_table
 from tests.support.running import Running
 
 
-def post(cloud: Running, operation: str, body: bytes, *, key: tuple[str, str] = ("test", "test"), **headers: str) -> tuple[int, dict[str, str], bytes]:
+def post(cloud: Running, operation: str, body: bytes, *, key: tuple[str, ...] = ("test", "test"), **headers: str) -> tuple[int, dict[str, str], bytes]:
     """A signed request with exactly these bytes."""
     request = AWSRequest(
         "POST",
@@ -176,6 +177,21 @@ def test_answers_carry_checksum_and_request_id(cloud: Running, table: str) -> No
     assert status == 400 and json.loads(answer)["__type"] == "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"
 
 
+def test_what_is_wrong_with_who_asks(cloud: Running, table: str) -> None:
+    """The types of these errors have the framework's package; clients renew their credentials when they see that of a session that has ended."""
+    caller = Caller("role", "000000000000", "arn:aws:sts::000000000000:assumed-role/worker/job", "AROAEXAMPLE:job", role_arn="arn:aws:iam::000000000000:role/worker")
+    ended = cloud.app.cloud.authority.mint_session(caller, 900, expires_at=cloud.clock.now())
+    wrong = {
+        ("nobody", "test"): "UnrecognizedClientException",
+        ("test", "wrong"): "InvalidSignatureException",
+        (ended.access_key_id, ended.secret_access_key, ended.session_token): "ExpiredTokenException",
+    }
+    for target in ("DynamoDB_20120810.ListTables", "DynamoDBStreams_20120810.ListStreams"):
+        for key, code in wrong.items():
+            status, _, answer = post(cloud, "", b"{}", key=key, **{"X-Amz-Target": target})
+            assert (status, json.loads(answer)["__type"]) == (400, f"com.amazon.coral.service#{code}")
+
+
 def test_clients_may_ask_for_compression(cloud: Running, table: str) -> None:
     """Large answers are compressed for those who take it."""
     db: Any = cloud.client("dynamodb")
@@ -183,6 +199,7 @@ def test_clients_may_ask_for_compression(cloud: Running, table: str) -> None:
     body = f'{{"TableName": "{table}", "Key": {{"pk": {{"S": "large"}}}}}}'.encode()
     _, headers, answer = post(cloud, "GetItem", body, **{"Accept-Encoding": "gzip"})
     assert headers["content-encoding"] == "gzip" and len(answer) < 1000
+    assert headers["x-amz-crc32"] == str(zlib.crc32(answer))  # Of the bytes that travel, as SDKs that ask for compression check it.
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-amz-json-1.1", "application/xml", ""])

@@ -43,6 +43,7 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
     unprocessed: dict[str, Any] = {}
     capacities = []
     size = 0
+    sizes: dict[tuple[str, str], int] = {}  # By table and partition key.
     refused: ServiceError | None = None
     throttled: list[Table] = []
     store = call.cloud.store
@@ -50,11 +51,10 @@ async def batch_get_item(call: Call, request: Shape) -> Shape:
         bodies: list[bytes] = []
         halves = 0
         ((hash_name, hash_kind),) = table.key.hash_attributes
-        sizes: dict[str, int] = {}  # By partition key.
         for key, row in zip(part["Keys"], rows):
             found = store.get(row)
             found_size = row_size(found) if found is not None else 0
-            partition = key[hash_name][hash_kind]
+            partition = table.id, key[hash_name][hash_kind]
             of_partition = sizes.get(partition, 0) + found_size
             if found_size and (size + found_size > ANSWER_BYTES_MAX or of_partition > PARTITION_BYTES_MAX):
                 _leave(unprocessed, name, part, key)

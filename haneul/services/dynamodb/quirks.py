@@ -17,6 +17,7 @@ DYNAMODB = Quirks(
         "UnrecognizedClientException": _FRAMEWORK + "UnrecognizedClientException",
         "InvalidSignatureException": _FRAMEWORK + "InvalidSignatureException",
         "MissingAuthenticationTokenException": _FRAMEWORK + "MissingAuthenticationTokenException",
+        "ExpiredTokenException": _FRAMEWORK + "ExpiredTokenException",
         "IncompleteSignatureException": _FRAMEWORK + "IncompleteSignatureException",
     },
     # The service checks attribute values itself, with messages of its own, and stores them as the JSON that they came as. The maps that hold

@@ -15,7 +15,9 @@ STREAMS = Quirks(
         "UnknownOperationException": _FRAMEWORK + "UnknownOperationException",
         "UnrecognizedClientException": _FRAMEWORK + "UnrecognizedClientException",
         "InvalidSignatureException": _FRAMEWORK + "InvalidSignatureException",
+        "ExpiredTokenException": _FRAMEWORK + "ExpiredTokenException",
         "MissingAuthenticationTokenException": _FRAMEWORK + "MissingAuthenticationTokenException",
+        "IncompleteSignatureException": _FRAMEWORK + "IncompleteSignatureException",
     },
     # Records carry items as they are stored.
     opaque_shapes=frozenset({"AttributeValue"}),
