@@ -161,14 +161,12 @@ def write_units_of(old_row: bytes | None, new_row: bytes | None) -> int:
 def write_capacity(
     name: str, table: Table, mode: str | None, units: int, by_index: dict[str, int] | None, *, factor: int = 1, kind: str | None = None
 ) -> Shape | None:
-    """The ConsumedCapacity of a write (which charged itself as it was made). `name` is what the request calls the table; `factor` is 2 for transactions."""
-    if factor != 1:
-        units *= factor
-        by_index = {index: spent * factor for index, spent in by_index.items()} if by_index else by_index
+    """The ConsumedCapacity of a write (which charged itself as it was made). `name` is what the request calls the table; `factor` is 2 for transactions,
+    which write the items twice (to prepare and to commit), but their entries of indexes once."""
     if mode is None:
         return None
     local, global_ = split_units(table, by_index)
-    return consumed(mode, name, units, local, global_, kind=kind)
+    return consumed(mode, name, units * factor, local, global_, kind=kind)
 
 
 def split_units(table: Table, by_index: dict[str, int] | None) -> tuple[dict[str, float], dict[str, float]]:

@@ -32,7 +32,7 @@ from haneul.services.dynamodb.replication.strong import refuse_transaction
 from haneul.services.dynamodb.rows import encode_row, row_item, row_size
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tokens import already_done, digest
+from haneul.services.dynamodb.tokens import already_done, digest, note_done
 from haneul.services.dynamodb.updating import check_update, update_row
 from haneul.services.dynamodb.values import Item, check_item, value_size
 from haneul.store.port import Transaction
@@ -83,9 +83,10 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
     what = digest(written) if token is not None else b""
     rows = [action.row for action in actions]
 
-    def work(tx: Transaction) -> list[_Done] | None:
-        if token is not None and already_done(service, tx, call, token, what):
-            return None
+    def work(tx: Transaction) -> tuple[list[_Done], list[int] | None]:
+        made = already_done(service, tx, call, token, what) if token is not None else None
+        if made is not None:
+            return [], made
         old_rows = [tx.get(action.row) if action.fault is None else None for action in actions]
         reasons = _check_conditions(service, actions, old_rows)
         done = []
@@ -97,11 +98,13 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
                 except ServiceError as error:
                     reasons[at] = reason_or_raise(error)
         cancel_for(reasons)
+        if token is not None:
+            note_done(service, tx, call, token, what, [max(_size(one.old_row), _size(one.new_row)) for one in done])
         service.ongoing.begin(rows, actions)
-        return done
+        return done, None
 
     try:
-        done = await service.write(work, *{id(action.table): action.table for action in actions}.values())
+        done, made = await service.write(work, *{id(action.table): action.table for action in actions}.values())
     except ServiceError as error:
         service.capacity.count_cancelled([action.table for action in actions], error.fields.get("CancellationReasons", []), call.operation.name)
         raise
@@ -109,8 +112,8 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
         service.ongoing.end(rows, actions)
     answer: Shape = {}
     mode = request.get("ReturnConsumedCapacity")
-    if done is None or mode in ("TOTAL", "INDEXES"):
-        capacities = _repeated(call, service, actions, mode) if done is None else _capacities(actions, done, mode)
+    if made is not None or mode in ("TOTAL", "INDEXES"):
+        capacities = _repeated(call, service, actions, made, mode) if made is not None else _capacities(actions, done, mode)
         if any(capacities):
             answer["ConsumedCapacity"] = capacities
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
@@ -248,12 +251,15 @@ def _capacities(actions: list[_Action], done: list[_Done], mode: str | None) -> 
     return [write_capacity(name, table, mode, units, indexes.get(name), factor=_COST, kind="Write") for name, (table, units) in spent.items()]
 
 
-def _repeated(call: Call, service: DynamoDb, actions: list[_Action], mode: str | None) -> list[Shape | None]:
-    """A transaction that was made before costs the reading of its items."""
+def _size(row: bytes | None) -> int:
+    return row_size(row) if row is not None else 0
+
+
+def _repeated(call: Call, service: DynamoDb, actions: list[_Action], sizes: list[int], mode: str | None) -> list[Shape | None]:
+    """A transaction that was made before costs the reading of its items, as large as they were when it was made."""
 
     def spend(at: int, action: _Action) -> int:
-        row = call.cloud.store.get(action.row)
-        halves = _COST * read_half_units(row_size(row) if row is not None else 0, True)
+        halves = _COST * read_half_units(sizes[at], True)
         service.capacity.read(action.table, action.row, halves, call.operation.name)
         return halves
 

@@ -39,8 +39,8 @@ def write_row(
 ) -> dict[str, int] | None:
     """Replace what is at `row` (`old_row`, None for nothing) by `new_row` (None to delete); capacity units by index, None where no index changed.
 
-    `old` and `new` are the parsed items; a plain table needs neither. `cost` is how many times the units are charged: 1, 2 in transactions, whose actions were let in together, 0 for
-    what the service does by itself; a table that is still being made (restored, imported) costs nothing. Raises the throttling error, before
+    `old` and `new` are the parsed items; a plain table needs neither. `cost` is how many times the units of the item are charged: 1, 2 in transactions, whose actions were let in
+    together and write each item twice, but its entries of indexes once, 0 for what the service does by itself; a table that is still being made (restored, imported) costs nothing. Raises the throttling error, before
     anything has changed, when they are not to be had.
     """
     old_size = row_size(old_row) if old_row is not None else 0
@@ -50,7 +50,7 @@ def write_row(
         _check_local_entries(table, new_row, new, new_size)
     if cost and table.serving:
         units = cost * write_units(max(old_size, new_size))
-        service.capacity.write(table, row, units, [(one.target, one.place, cost * one.units) for one in changes] if changes else (), admitted=cost > 1)
+        service.capacity.write(table, row, units, [(one.target, one.place, one.units) for one in changes] if changes else (), admitted=cost > 1)
     item = new if new is not None else old
     if table.collections is not None and item is not None:
         grow_collection(tx, table, item, new_size - old_size + sum(one.new_size - one.old_size for one in changes if not one.target.is_global))
