@@ -468,6 +468,17 @@ def test_tables_are_counted(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatc
     fresh_cloud.advance("1s")
     units = {"BillingModeOverride": "PROVISIONED", "ProvisionedThroughputOverride": {"ReadCapacityUnits": 40_001, "WriteCapacityUnits": 1}}
     assert "above the per table maximum" in failure(db.restore_table_to_point_in_time, **now, **units)[1]
+    # Of those that are being made, fewer may have indexes.
+    monkeypatch.setattr(table_counts, "INDEXED_MAX", 1)
+    attributes = [*DEFINED, {"AttributeName": "g", "AttributeType": "S"}]
+    with_index: dict[str, Any] = {**create, "AttributeDefinitions": attributes, "GlobalSecondaryIndexes": [index("by-g", "g")]}
+    west = fresh_cloud.client("dynamodb", region="us-west-2")
+    west.create_table(TableName="aaa", **with_index)
+    assert failure(west.create_table, TableName="bbb", **with_index) == (
+        "LimitExceededException",
+        "Subscriber limit exceeded: You have exceeded the maximum number of indexed tables that can be created simultaneously.",
+    )
+    west.create_table(TableName="bbb", **create)
     monkeypatch.setattr(restores, "RESTORES_MAX", 1)
     db.restore_table_from_backup(TargetTableName="ddd", BackupArn=backup)
     assert failure(db.restore_table_to_point_in_time, **{**now, "TargetTableName": "eee"}) == (

@@ -14,7 +14,7 @@ import pytest
 from amazon.ion import simpleion
 
 from haneul.clock import SECOND
-from haneul.services.dynamodb.history import export_work
+from haneul.services.dynamodb.history import export_work, exports
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.iam.service import Iam
 from haneul.services.logs.service import Logs
@@ -174,6 +174,71 @@ def test_an_incremental_export_has_what_changed(fresh_cloud: Running) -> None:
     cloud.advance("15m")
     done = export(cloud, arn, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification={"ExportFromTime": until})
     assert {json.loads(line)["Keys"]["pk"]["S"] for line in lines(cloud, done)} == {"edge", "changed", "added", "later"}
+
+
+def test_a_filtered_export(fresh_cloud: Running) -> None:
+    """Key conditions, filters and projections are those of Query and Scan; of what changed, the latest image decides, or the old one of what is gone.
+
+    What was looked at is billed, not what was taken, as the Developer Guide has it: a filter does not reduce what is read, a key condition does.
+    """
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table, arn = exportable(cloud, range_type="N")
+    for key, sort, more in (("a", 1, {}), ("a", 2, {"v": n(5), "w": {"M": {"x": s("in")}}}), ("a", 3, {"v": n(5)}), ("ab", 2, {"v": n(5)}), ("b", 2, {"v": n(7)})):
+        client.put_item(TableName=table, Item={"pk": s(key), "sk": n(sort), **more})
+
+    def taken(specification: dict[str, Any], **parameters: Any) -> tuple[list[str], int]:
+        done = export(cloud, arn, FilterSpecification=specification, **parameters)
+        assert done["ExportStatus"] == "COMPLETED" and done["FilterSpecification"] == specification
+        return sorted(line.decode() for line in lines(cloud, done)), done["BilledSizeBytes"]
+
+    whole = export(cloud, arn)["BilledSizeBytes"]
+    five = {"FilterExpression": "v = :v", "ExpressionAttributeValues": {":v": n(5)}}
+    found, billed = taken({**five, "ProjectionExpression": "pk, sk"})
+    assert billed == whole and [json.loads(line)["Item"] for line in found] == [{"pk": s(k), "sk": n(v)} for k, v in (("a", 2), ("a", 3), ("ab", 2))]
+    by_key = {"KeyConditionExpression": "pk = :k AND #s >= :s", "ExpressionAttributeNames": {"#s": "sk"}}
+    values = {":k": s("a"), ":s": n(2), ":in": s("in")}
+    found, billed = taken({**by_key, "FilterExpression": "w.x = :in", "ProjectionExpression": "w.x", "ExpressionAttributeValues": values}, ExportFormat="ION")
+    assert found == ['$ion_1_0 {Item:{w:{x:"in"}}}'] and billed < whole / 2
+    exact = {"KeyConditionExpression": "pk = :k AND sk = :s", "ExpressionAttributeValues": {":k": s("b"), ":s": n(2)}}
+    assert taken(exact)[0] == ['{"Item":{"pk":{"S":"b"},"sk":{"N":"2"},"v":{"N":"7"}}}']
+    since = moment(cloud)
+    cloud.advance("1m")
+    client.put_item(TableName=table, Item={"pk": s("a"), "sk": n(2), "v": n(6)})
+    client.put_item(TableName=table, Item={"pk": s("a"), "sk": n(1), "v": n(5)})
+    for key, sort in (("a", 3), ("b", 2)):
+        client.delete_item(TableName=table, Key={"pk": s(key), "sk": n(sort)})
+    cloud.advance("20m")
+    span: dict[str, Any] = {"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": {"ExportFromTime": since}}
+    records = [json.loads(line) for line in taken({**five, "ProjectionExpression": "v"}, **span)[0]]
+    shown = {record["Keys"]["sk"]["N"]: (record.get("OldImage"), record.get("NewImage")) for record in records}
+    assert shown == {"1": ({}, {"v": n(5)}), "3": ({"v": n(5)}, None)}
+    only_b = {"KeyConditionExpression": "pk = :k", "ExpressionAttributeValues": {":k": s("b")}}
+    assert [json.loads(line)["Keys"]["pk"] for line in taken(only_b, **span)[0]] == [s("b")]
+    for wrong, message in (
+        ({**only_b, "FilterExpression": "sk > :k"}, "Filter Expression can only contain non-primary key attributes: Primary key attribute: sk"),
+        ({"KeyConditionExpression": "sk = :k", "ExpressionAttributeValues": {":k": n(1)}}, "Query condition missed key schema element: pk"),
+        (
+            {"KeyConditionExpression": "pk = :k AND sk = :s AND v = :s", "ExpressionAttributeValues": {":k": s("b"), ":s": n(2)}},
+            "The number of query conditions (3) exceeds the number of key attributes defined in the schema (2)",
+        ),
+        ({"FilterExpression": "v = :x"}, "Invalid FilterExpression: An expression attribute value used in expression is not defined; attribute value: :x"),
+        ({"ExpressionAttributeNames": {"#s": "sk"}}, "ExpressionAttributeNames can only be specified when using expressions"),
+    ):
+        assert invalid(client.export_table_to_point_in_time, TableArn=arn, S3Bucket="exports", FilterSpecification=wrong) == message
+
+
+def test_exports_under_way_are_counted(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account has so many at once (300, says the Developer Guide's page of quotas); those that have ended, well or not, make room."""
+    monkeypatch.setattr(exports, "EXPORTS_MAX", 2)
+    client = fresh_cloud.client("dynamodb")
+    _, arn = exportable(fresh_cloud)
+    for bucket in ("exports", "absent"):
+        client.export_table_to_point_in_time(TableArn=arn, S3Bucket=bucket)
+    message = "Subscriber limit exceeded: Only 2 exports can be under way simultaneously"
+    assert failure(client.export_table_to_point_in_time, TableArn=arn, S3Bucket="exports") == ("LimitExceededException", message)
+    fresh_cloud.advance("1s")
+    assert rows(fresh_cloud, "dynamodb-export-running") == 0
+    assert export(fresh_cloud, arn)["ExportStatus"] == "COMPLETED"
 
 
 def test_times_and_tokens_that_are_refused(fresh_cloud: Running) -> None:

@@ -282,6 +282,8 @@ def test_restores_that_say_too_much_or_too_little(fresh_cloud: Running) -> None:
     assert failure(again, SourceTableName=table, SourceTableArn=arn, **call)[1] == "Must provide exactly one of: sourceTableArn, sourceTableName"
     assert failure(again, **call) == ("ValidationException", "The parameter 'TableName' is required")
     assert "sourceTableArn is not a valid ARN" in failure(again, SourceTableArn="nonsense", **call)[1]
+    warm = {**index("by-g", "g"), "WarmThroughput": {"ReadUnitsPerSecond": 13_000}}  # It is in the shape, and not in restores (API Reference).
+    assert "WarmThroughput is not supported" in invalid(again, SourceTableName=table, GlobalSecondaryIndexOverride=[warm], **call)
     code, message = failure(again, SourceTableName=table, TargetTableName="restored", RestoreDateTime=1_000_000)
     assert code == "InvalidRestoreTimeException" and message.startswith("RestoreDateTime '1970-01-12T13:46:40Z' must be within EarliestRestorableDateTime '2")
 

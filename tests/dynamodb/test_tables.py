@@ -278,3 +278,15 @@ def test_a_new_index_is_defined_by_its_request(cloud: Running, db: Any) -> None:
         assert invalid(db.update_table, **create, **given) == message
     made = db.update_table(**create, AttributeDefinitions=defined("sk", "g"))["TableDescription"]
     assert made["AttributeDefinitions"] == defined("pk", "sk", "g")
+
+
+def test_several_new_indexes_are_defined_at_once(cloud: Running, db: Any) -> None:
+    """As Terraform does it: index after index, each time with the attributes of all of them. What no key is made of is not kept."""
+    table = make_table(cloud)
+    shown = []
+    for name in ("g", "h"):
+        create = {"Create": index(f"by-{name}", name)}
+        db.update_table(TableName=table, AttributeDefinitions=defined("pk", "g", "h"), GlobalSecondaryIndexUpdates=[create])
+        cloud.advance("1s")
+        shown.append(described(db, table)["AttributeDefinitions"])
+    assert shown == [defined("pk", "g"), defined("pk", "g", "h")]

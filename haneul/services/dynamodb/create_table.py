@@ -41,7 +41,7 @@ async def create_table(call: Call, request: Shape) -> Shape:
     def work(tx: Transaction) -> Shape:
         if tx.get(table_key(account, region, name)) is not None:
             raise in_use(f"Table already exists: {name}")
-        check_tables(tx, account, region)
+        check_tables(tx, account, region, indexed=bool(record.indexes))
         if service.capacity.enforced:
             limits.check_account(tx, record)
         if stream is not None:

@@ -43,12 +43,7 @@ async def query(call: Call, request: Shape) -> Shape:
     bound = bind(service.parsers, request)
     wanted = bound.key_conditions if bound.key_conditions is not None else legacy.key_conditions_of(request["KeyConditions"])
     source = source_of(service, call, request)
-    if not wanted:
-        raise validation("Conditions can be of length 1 or 2 only")
-    if len(wanted) > max(2, len(source.key.attributes)):
-        raise validation(
-            f"The number of query conditions ({len(wanted)}) exceeds the number of key attributes defined in the schema ({len(source.key.attributes)})"
-        )
+    check_number(source, wanted)
     if start is not None and len(start) != len(source.start_names):
         raise validation(f"{_START} is invalid")
     check_conditions(source, wanted, start)
@@ -62,7 +57,7 @@ async def query(call: Call, request: Shape) -> Shape:
         else:
             low = max(low, source.row(start) + b"\x00")
     check_nested_paths(source.table, bound.projection_nested)
-    _check_filter(source, request, bound)
+    check_filter(source, request, bound)
     shaping = shaping_of(request, bound, source, older_filter or bound.filter)
     if not shaping.fetch:
         check_filter_projected(source, request.get("QueryFilter") or sorted(bound.filter_heads))
@@ -72,6 +67,16 @@ async def query(call: Call, request: Shape) -> Shape:
     if BOUND in request:
         bound.bytes_read += page.size + page.fetched_size
     return page.answer(request)
+
+
+def check_number(source: Source, wanted: KeyConditions) -> None:
+    """There are no more key conditions than attributes of a key."""
+    if not wanted:
+        raise validation("Conditions can be of length 1 or 2 only")
+    if len(wanted) > max(2, len(source.key.attributes)):
+        raise validation(
+            f"The number of query conditions ({len(wanted)}) exceeds the number of key attributes defined in the schema ({len(source.key.attributes)})"
+        )
 
 
 def check_conditions(source: Source, wanted: KeyConditions, start: Item | None) -> None:
@@ -192,7 +197,7 @@ def _matches(value: Value, condition: KeyCondition) -> bool:
     return compare.begins_with(value, first)
 
 
-def _check_filter(source: Source, request: Shape, bound: Expressions) -> None:
+def check_filter(source: Source, request: Shape, bound: Expressions) -> None:
     """A filter looks at other attributes than the key's, which the key conditions are for."""
     heads, title = (request["QueryFilter"], "QueryFilter") if "QueryFilter" in request else (bound.filter_heads, "Filter Expression")
     for name in source.key.names:

@@ -254,7 +254,6 @@ class _Update:
             raise validation("Attempting to create an index which already exists")
         if known is not None:
             raise validation(f"One or more parameter values were invalid: Duplicate index name: {name}")
-        merged = {**record.attributes, **attributes}
         for attribute, kind in attributes.items():
             if record.attributes.get(attribute, kind) != kind:
                 raise invalid(f"Attempting to redefine the type of attribute {attribute}")
@@ -267,9 +266,8 @@ class _Update:
         set_warm(record, index, wanted, made=True)
         if sum(one.is_global for one in record.indexes) >= definitions.GLOBAL_INDEXES_MAX:
             raise limit_exceeded(f"Subscriber limit exceeded: Number of global secondary indexes exceeds per-table limit of {definitions.GLOBAL_INDEXES_MAX}")
-        used = {*record.attributes, *index.hash_names, *index.range_names}
-        definitions.check_used(merged, used)
-        record.attributes = merged
+        # Others may be defined too: those who add several indexes, one after the other, define all their attributes each time. Such are not kept.
+        record.attributes |= {name: attributes[name] for name in attributes if name in (*index.hash_names, *index.range_names)}
         record.indexes.append(index)
         definitions.check_included(record.indexes)
         lifecycle.plan(self.service, self.tx, lifecycle.FILL, record, index=index.name, index_id=index.id)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 EXPORT_SPACE = "dynamodb-export"
 EXPORT_FILE_SPACE = "dynamodb-export-file"
+# The exports that are under way.
+RUNNING_SPACE = "dynamodb-export-running"
 TOKEN_SPACE = "dynamodb-job-token"
 # How long a client token is remembered, and how long what is finished is listed (API Reference: "ExportTableToPointInTime", "ListExports").
 TOKEN_LIFE = 8 * HOUR
@@ -38,7 +40,9 @@ Shape = dict[str, Any]
 class Export(msgspec.Struct):
     """An export, and how far it has come: everything before `cursor` is written, in `files` files. Times in nanoseconds.
 
-    `since` is the beginning of an incremental export's span, 0 for a full export; `past.time` is its end, or the moment of a full one.
+    `since` is the beginning of an incremental export's span, 0 for a full export; `past.time` is its end, or the moment of a full one. `filter` is the
+    FilterSpecification, empty for none; its key condition holds for keys (behind the table's prefix) from `low` to before `high`, which is empty without
+    one. `items` are those written, `size_bytes` what was looked at for them.
     """
 
     id: str
@@ -63,6 +67,9 @@ class Export(msgspec.Struct):
     size_bytes: int = 0
     failure_code: str = ""
     failure_message: str = ""
+    filter: dict[str, Any] = {}
+    low: bytes = b""
+    high: bytes = b""
 
     @property
     def arn(self) -> str:
@@ -85,6 +92,10 @@ def job_key(space: str, account: str, region: str, table: str, job: str) -> byte
 
 def key_of_export(export: Export) -> bytes:
     return job_key(EXPORT_SPACE, export.table.account, export.table.region, export.table.name, export.id)
+
+
+def running_key(export: Export) -> bytes:
+    return pack((RUNNING_SPACE, export.table.account, export.table.region, export.id))
 
 
 def find_job(reader: Reader, call: Call, arn: str, kind: str, space: str) -> bytes | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import zlib
 from base64 import b32encode, b64encode
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import blake2b, md5
 from typing import TYPE_CHECKING, Any
@@ -21,11 +20,21 @@ from haneul.core.call import call_as
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.services.dynamodb.billing.metrics import EXPORTED, EXPORTED_CHANGES
 from haneul.services.dynamodb.history import ion
-from haneul.services.dynamodb.history.export_records import EXPORT_FILE_SPACE, EXPORT_SPACE, Export, forget_later, job_key, key_of_export
+from haneul.services.dynamodb.history.export_filters import ExportFilter
+from haneul.services.dynamodb.history.export_records import (
+    EXPORT_FILE_SPACE,
+    EXPORT_SPACE,
+    Export,
+    forget_later,
+    job_key,
+    key_of_export,
+    running_key,
+)
 from haneul.services.dynamodb.history.holding import release
 from haneul.services.dynamodb.history.past import Change, read_changes, read_chunk
 from haneul.services.dynamodb.rows import row_body, row_item
 from haneul.services.dynamodb.table import Table
+from haneul.services.dynamodb.values import Item
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Store, Transaction
 from haneul.store.records import decode, encode
@@ -56,8 +65,9 @@ async def write(service: DynamoDb, payload: dict[str, Any]) -> None:
     try:
         if export.files == 0:
             await _put(service, export, f"{export.folder}_started", b"")
+        chosen = ExportFilter(service.parsers, export) if export.filter else None
         while not export.written:
-            await _write_file(service, export)
+            await _write_file(service, export, chosen)
         await _write_manifests(service, export)
         export.status = "COMPLETED"
     except (ServiceError, AccessDenied) as problem:
@@ -70,6 +80,7 @@ async def write(service: DynamoDb, payload: dict[str, Any]) -> None:
 
     def finish(tx: Transaction) -> None:
         tx.put(key, encode(done))
+        tx.delete(running_key(done))
         release(service, tx, done.table, done.id)
         forget_later(service, tx, key)
         for place, _ in tx.range(*prefix_range(_files_prefix(done))):
@@ -95,18 +106,19 @@ def _files_prefix(export: Export) -> bytes:
     return pack((EXPORT_FILE_SPACE, export.table.account, export.table.region, export.id))
 
 
-async def _write_file(service: DynamoDb, export: Export) -> None:
+async def _write_file(service: DynamoDb, export: Export, chosen: ExportFilter | None) -> None:
     """Write the next data file and note it."""
     packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP_WINDOW)
     loop = asyncio.get_running_loop()
     parts: list[bytes] = []
-    size = items = 0
+    size = items = looked_at = 0
     cursor, last = export.cursor, False
     while not last and size < FILE_BYTES:
-        lines, cursor, last = _read_lines(service.cloud.store, export, cursor)
+        lines, read, cursor, last = _read_lines(service.cloud.store, export, chosen, cursor)
         text = b"".join(lines)
         parts.append(await loop.run_in_executor(None, packer.compress, text))
         size += len(text)
+        looked_at += read
         items += len(lines)
     body = b"".join([*parts, packer.flush()])
     suffix = "json" if export.format == "DYNAMODB_JSON" else "ion"
@@ -122,7 +134,7 @@ async def _write_file(service: DynamoDb, export: Export) -> None:
     }
     place = _files_prefix(export) + pack((export.files,))
     export.cursor, export.files, export.written = cursor, export.files + 1, last
-    export.items, export.size_bytes = export.items + items, export.size_bytes + size
+    export.items, export.size_bytes = export.items + items, export.size_bytes + looked_at
 
     def note(tx: Transaction) -> None:
         tx.put(place, orjson.dumps(line))
@@ -131,8 +143,8 @@ async def _write_file(service: DynamoDb, export: Export) -> None:
     await service.cloud.store.transact(note)
 
 
-def _read_lines(store: Store, export: Export, place: bytes) -> tuple[list[bytes], bytes, bool]:
-    """The next lines of an export, the place behind them, and whether there are no more."""
+def _read_lines(store: Store, export: Export, chosen: ExportFilter | None, place: bytes) -> tuple[list[bytes], int, bytes, bool]:
+    """The next lines of an export, the bytes of all that were looked at for them, the place behind them, and whether there are no more."""
     if export.since:
         # A span begins with its first moment and ends before its last (API Reference: "IncrementalExportSpecification").
         past = msgspec.structs.replace(export.past, time=export.past.time - 1)
@@ -140,24 +152,58 @@ def _read_lines(store: Store, export: Export, place: bytes) -> tuple[list[bytes]
         table = Table(export.table)
         # What came and went within the span leaves no trace (Developer Guide: "DynamoDB table export output format").
         kept = [change for change in changes if change.old_row is not None or change.new_row is not None]
-        return [_change_line(export, table, change) for change in kept], place, last
-    rows, place, last = read_chunk(store, export.past, place)
-    return list(_item_lines(export, rows)), place, last
+        lines, read = _change_lines(export, table, chosen, kept)
+    else:
+        rows, place, last = read_chunk(store, export.past, place)
+        lines, read = _item_lines(export, chosen, [row for _, row in rows])
+    return lines, read, place, last or (chosen is not None and chosen.ends(place))
 
 
-def _item_lines(export: Export, rows: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
-    for _, row in rows:
-        if export.format == "ION":
-            yield f"{ion.VERSION_MARK} {{Item:{ion.write_item(row_item(row))}}}\n".encode()
-        else:
-            yield b'{"Item":' + row_body(row) + b"}\n"
+def _item_lines(export: Export, chosen: ExportFilter | None, rows: list[bytes]) -> tuple[list[bytes], int]:
+    if chosen is None:
+        lines = [_item_line(export, row_body(row), None if export.format == "DYNAMODB_JSON" else row_item(row)) for row in rows]
+        return lines, sum(len(line) for line in lines)
+    lines, read = [], 0
+    for row in rows:
+        item = row_item(row)
+        if not chosen.reads(item):
+            continue
+        read += len(_item_line(export, row_body(row), item))
+        if chosen.takes(item):
+            shown = chosen.shown(item)
+            lines.append(_item_line(export, orjson.dumps(shown), shown))
+    return lines, read
 
 
-def _change_line(export: Export, table: Table, change: Change) -> bytes:
+def _item_line(export: Export, body: bytes, item: Item | None) -> bytes:
+    """One item, as JSON (`body`) or as Ion."""
+    if export.format == "ION" and item is not None:
+        return f"{ion.VERSION_MARK} {{Item:{ion.write_item(item)}}}\n".encode()
+    return b'{"Item":' + body + b"}\n"
+
+
+def _change_lines(export: Export, table: Table, chosen: ExportFilter | None, changes: list[Change]) -> tuple[list[bytes], int]:
+    """What became of items; a filter looks at their latest images, or at the old ones of those that are gone."""
+    lines, read = [], 0
+    for change in changes:
+        old = row_item(change.old_row) if change.old_row is not None else None
+        new = row_item(change.new_row) if change.new_row is not None else None
+        latest = new if new is not None else old
+        assert latest is not None
+        if chosen is None:
+            lines.append(_change_line(export, table, change, old, new))
+            read += len(lines[-1])
+        elif chosen.reads(latest):
+            read += len(_change_line(export, table, change, old, new))
+            if chosen.takes(latest):
+                images = [chosen.shown(image) if image is not None else None for image in (old, new)]
+                lines.append(_change_line(export, table, change, *images))
+    return lines, read
+
+
+def _change_line(export: Export, table: Table, change: Change, old: Item | None, new: Item | None) -> bytes:
     """What became of one item: its key, when it was last written, and the images that the view shows."""
     images: dict[str, Any] = {}
-    old = row_item(change.old_row) if change.old_row is not None else None
-    new = row_item(change.new_row) if change.new_row is not None else None
     if new is not None:
         images["NewImage"] = new
     if old is not None and export.view == "NEW_AND_OLD_IMAGES":

@@ -11,6 +11,7 @@ from haneul.core.paging import make_token, read_token
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import named_table_arn
 from haneul.services.dynamodb.errors import invalid, validation
+from haneul.services.dynamodb.expressions.request import bind, check_parameters
 from haneul.services.dynamodb.history.continuous_backups import find_table
 from haneul.services.dynamodb.history.errors import (
     export_conflict,
@@ -21,26 +22,34 @@ from haneul.services.dynamodb.history.errors import (
 )
 from haneul.services.dynamodb.history.export_records import (
     EXPORT_SPACE,
+    RUNNING_SPACE,
     Export,
     digest_of,
     find_job,
     key_of_export,
     remember_token,
     repeated,
+    running_key,
 )
 from haneul.services.dynamodb.history.export_work import WRITE, payload_of
 from haneul.services.dynamodb.history.holding import earliest, hold
 from haneul.services.dynamodb.history.log import log_prefix
 from haneul.services.dynamodb.history.past import Past
 from haneul.services.dynamodb.history.records import job_id
+from haneul.services.dynamodb.items import check_nested_paths
+from haneul.services.dynamodb.query import bounds_of, check_conditions, check_filter, check_number
+from haneul.services.dynamodb.reading import Source
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import TableRecord
+from haneul.services.dynamodb.throughput.table_counts import check_jobs
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
 PAGE_MAX = 25
+# Exports that an account may have under way in a region (Developer Guide: "Quotas in Amazon DynamoDB", table export to Amazon S3).
+EXPORTS_MAX = 300
 SPAN_MIN, SPAN_MAX = 15 * MINUTE, 24 * HOUR
 
 
@@ -82,12 +91,14 @@ def describe_export(export: Export) -> Shape:
     if export.status == "COMPLETED":
         found["ExportManifest"] = f"{export.folder}manifest-summary.json"
         found["ItemCount"], found["BilledSizeBytes"] = export.items, export.size_bytes
+    if export.filter:
+        found["FilterSpecification"] = export.filter
     if export.failure_code:
         found["FailureCode"], found["FailureMessage"] = export.failure_code, export.failure_message
     return found
 
 
-@operation("dynamodb:ExportTableToPointInTime", resource=_table, partial="KMS keys, FilterSpecification")
+@operation("dynamodb:ExportTableToPointInTime", resource=_table, partial="KMS keys")
 async def export_table_to_point_in_time(call: Call, request: Shape) -> Shape:
     """Write a table as it was at a moment, or what changed within a span, to a bucket, in the background and with the caller's permissions.
 
@@ -109,11 +120,14 @@ async def export_table_to_point_in_time(call: Call, request: Shape) -> Shape:
         if not record.history.recovery:
             raise recovery_unavailable(record.name)
         since, time, view = _span(service, call, request, record)
+        table, wanted = Table(record), request.get("FilterSpecification") or {}
+        low, high = _check_filter(service, table, wanted)
+        check_jobs(tx, RUNNING_SPACE, record.account, record.region, EXPORTS_MAX, "exports")
         export = Export(
             id=job_id(call.now, call.cloud.ids),
             status="IN_PROGRESS",
             table=record,
-            past=Past(Table(record).prefix, log_prefix(record), time),
+            past=Past(table.prefix, log_prefix(record), time),
             since=since,
             view=view,
             format=request.get("ExportFormat", "DYNAMODB_JSON"),
@@ -124,8 +138,13 @@ async def export_table_to_point_in_time(call: Call, request: Shape) -> Shape:
             token=token,
             caller=call.caller,
             started_at=call.now,
+            cursor=low,
+            filter=wanted,
+            low=low,
+            high=high,
         )
         tx.put(key_of_export(export), encode(export))
+        tx.put(running_key(export), b"")
         hold(tx, record, export.id, since or time)
         remember_token(service, tx, call, "export", token, digest, export.arn)
         service.cloud.outbox.put(tx, WRITE, payload_of(export), due=call.now + lifecycle.TRANSITION)
@@ -141,8 +160,6 @@ def _refuse(request: Shape) -> None:
         raise validation("Invalid Request: KMS Key Id is not supported for this encryption type")
     if request.get("S3SseAlgorithm") == "KMS" or request.get("S3SseKmsKeyId"):
         raise NotBuilt("S3SseAlgorithm KMS of dynamodb:ExportTableToPointInTime")
-    if "FilterSpecification" in request:
-        raise NotBuilt("the parameter FilterSpecification of dynamodb:ExportTableToPointInTime")
     incremental = request.get("ExportType") == "INCREMENTAL_EXPORT"
     if incremental and "ExportTime" in request:
         raise validation("ExportTime cannot be specified for an incremental export")
@@ -154,6 +171,26 @@ def _refuse(request: Shape) -> None:
         raise validation("Invalid Request: Export Type expected to be Incremental Export when incremental export specification is provided")
     if incremental and "ExportFromTime" not in request["IncrementalExportSpecification"]:
         raise validation("Invalid Request: ExportFromTime must be provided in IncrementalExportSpecification")
+
+
+def _check_filter(service: DynamoDb, table: Table, wanted: Shape) -> tuple[bytes, bytes]:
+    """The keys between which a filtered export looks at items, empty for all of them.
+
+    Raises ValidationException for expressions that Query would not take (Scan, where there is no key condition).
+    """
+    source = Source(table, None)
+    check_parameters(wanted, ("ProjectionExpression", "FilterExpression", "KeyConditionExpression"), ())
+    bound = bind(service.parsers, wanted)
+    low = high = source.prefix
+    if bound.key_conditions is not None:
+        check_number(source, bound.key_conditions)
+        check_conditions(source, bound.key_conditions, None)
+        low, high = bounds_of(source, bound.key_conditions)
+    check_nested_paths(table, bound.projection_nested)
+    if bound.key_conditions is not None:
+        check_filter(source, wanted, bound)
+    check_nested_paths(table, bound.filter_nested)
+    return low[len(source.prefix) :], high[len(source.prefix) :]
 
 
 def _span(service: DynamoDb, call: Call, request: Shape, record: TableRecord) -> tuple[int, int, str]:

@@ -97,7 +97,7 @@ async def import_table(call: Call, request: Shape) -> Shape:
         if tx.get(table_key(account, region, name)) is not None:
             raise in_use(f"Table already exists: {name}")
         record = new_record(call, parameters, account, region, name)
-        check_tables(tx, account, region)
+        check_tables(tx, account, region, indexed=bool(record.indexes))
         check_jobs(tx, RUNNING_SPACE, account, region, IMPORTS_MAX, "imports")
         if service.capacity.enforced:
             check_account(tx, record)

@@ -153,6 +153,8 @@ def _refuse(request: Shape) -> None:
     if "VectorIndexOverride" in request:
         raise NotBuilt("the parameter VectorIndexOverride of DynamoDB's restores")
     definitions.refuse_encryption(request.get("SSESpecificationOverride"))
+    if any("WarmThroughput" in index for index in request.get("GlobalSecondaryIndexOverride", ())):
+        raise invalid("WarmThroughput is not supported for GlobalSecondaryIndexOverride")
 
 
 def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, source: TableRecord, note: RestoreNote, restore: Restore) -> Shape:
@@ -165,7 +167,7 @@ def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, sourc
         raise table_exists(name)
     target = target_of(call, request, source, (account, region, name))
     target.restore = note
-    check_tables(tx, account, region)
+    check_tables(tx, account, region, indexed=bool(target.indexes))
     check_jobs(tx, RESTORE_SPACE, account, region, RESTORES_MAX, "restores")
     if service.capacity.enforced:
         holders: list[TableRecord | IndexRecord] = [target, *(index for index in target.indexes if index.is_global)]

@@ -158,7 +158,7 @@ class Membership:
 
     def _add(self, group: GlobalTable, part: Shape, now: int) -> None:
         region = part["RegionName"]
-        check_tables(self.tx, self.record.account, region)
+        check_tables(self.tx, self.record.account, region, indexed=bool(self.record.indexes))
         member = Member(region, "CREATING", now, self.record.region)
         set_overrides(member, part, self.record, new=True)
         # What a replica has not yet sent to the table that the new one is filled from, it will send to the new one itself.

@@ -1,9 +1,11 @@
 """How many tables an account has in a region, and how many of them may be in a passing state at once.
 
-(Developer Guide: "Quotas in Amazon DynamoDB", tables and API-specific quotas.)
+(Developer Guide: "Quotas in Amazon DynamoDB", tables and API-specific quotas; API Reference: "LimitExceededException".)
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from haneul.services.dynamodb.tables import TABLE_SPACE, TableRecord
 from haneul.services.dynamodb.throughput.limits import too_many
@@ -13,23 +15,32 @@ from haneul.store.records import decode
 
 TABLES_MAX = 2_500
 OPERATIONS_MAX = 500
+# Of them, tables with secondary indexes that are being created.
+INDEXED_MAX = 250
 
 
-def check_tables(reader: Reader, account: str, region: str) -> None:
-    """LimitExceededException when there is no room for another table, or too many are being changed."""
+def check_tables(reader: Reader, account: str, region: str, *, indexed: bool) -> None:
+    """LimitExceededException when there is no room for another table (`indexed`: one with secondary indexes), or too many are being changed."""
     if _count(reader, account, region, TABLES_MAX) >= TABLES_MAX:
         raise too_many(f"There is a limit of {TABLES_MAX} tables per subscriber")
     check_operations(reader, account, region)
+    if indexed and _count(reader, account, region, INDEXED_MAX) >= INDEXED_MAX:
+        made = sum(record.status == "CREATING" and bool(record.indexes) for record in _tables(reader, account, region))
+        if made >= INDEXED_MAX:
+            raise too_many("You have exceeded the maximum number of indexed tables that can be created simultaneously.")
 
 
 def check_operations(reader: Reader, account: str, region: str) -> None:
     """LimitExceededException when as many tables as may be are being created, updated or deleted."""
-    start, end = prefix_range(pack((TABLE_SPACE, account, region)))
     if _count(reader, account, region, OPERATIONS_MAX) < OPERATIONS_MAX:
         return
-    passing = sum(decode(value, TableRecord).status in ("CREATING", "UPDATING", "DELETING") for _, value in reader.iterate(start, end))
+    passing = sum(record.status in ("CREATING", "UPDATING", "DELETING") for record in _tables(reader, account, region))
     if passing >= OPERATIONS_MAX:
         raise too_many(f"Only {OPERATIONS_MAX} tables can be created, updated, or deleted simultaneously")
+
+
+def _tables(reader: Reader, account: str, region: str) -> Iterator[TableRecord]:
+    return (decode(value, TableRecord) for _, value in reader.iterate(*prefix_range(pack((TABLE_SPACE, account, region)))))
 
 
 def check_jobs(reader: Reader, space: str, account: str, region: str, most: int, what: str) -> None:
