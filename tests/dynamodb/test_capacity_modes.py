@@ -423,6 +423,14 @@ def test_updates_do_one_thing(cloud: Running, db: Any, changes: dict[str, Any], 
     assert invalid(db.update_table, TableName="any", **changes) == PREFIX + message
 
 
+def test_an_index_is_changed_once(db: Any) -> None:
+    """Within one request, also where it is named twice in one member of the list."""
+    update, delete = {"Update": {"IndexName": "by-g", "ProvisionedThroughput": units(1, 1)}}, {"Delete": {"IndexName": "by-g"}}
+    message = PREFIX + "Only one global secondary index update per index is allowed simultaneously. Index: by-g"
+    for updates in ([update, delete], [{**update, **delete}]):
+        assert invalid(db.update_table, TableName="any", GlobalSecondaryIndexUpdates=updates) == message
+
+
 def test_protection_is_not_flipped(cloud: Running, db: Any) -> None:
     """Within 15 seconds it does not change again."""
     table = make_table(cloud)
@@ -462,9 +470,13 @@ def test_tables_are_counted(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatc
     assert failure(db.restore_table_from_backup, TargetTableName="ddd", BackupArn=backup) == full
     assert failure(db.restore_table_to_point_in_time, **now) == failure(db.import_table, **imported) == full
     assert failure(db.update_table, TableName="aaa", ReplicaUpdates=[{"Create": {"RegionName": "eu-west-1"}}]) == full
-    for name in ("bbb", "ccc"):
-        db.delete_table(TableName=name)
-    assert failure(db.delete_table, TableName="aaa")[1] == "Subscriber limit exceeded: Only 2 tables can be created, updated, or deleted simultaneously"
+    expiry = {"TimeToLiveSpecification": {"Enabled": True, "AttributeName": "until"}}
+    db.delete_table(TableName="bbb")
+    db.update_time_to_live(TableName="ccc", **expiry)
+    few = ("LimitExceededException", "Subscriber limit exceeded: Only 2 tables can be created, updated, or deleted simultaneously")
+    assert failure(db.delete_table, TableName="aaa") == failure(db.update_time_to_live, TableName="aaa", **expiry) == few
+    fresh_cloud.advance("1s")
+    db.delete_table(TableName="ccc")
     fresh_cloud.advance("1s")
     units = {"BillingModeOverride": "PROVISIONED", "ProvisionedThroughputOverride": {"ReadCapacityUnits": 40_001, "WriteCapacityUnits": 1}}
     assert "above the per table maximum" in failure(db.restore_table_to_point_in_time, **now, **units)[1]

@@ -52,7 +52,7 @@ def test_the_period_is_35_days_unless_it_is_said(cloud: Running) -> None:
     table = make_table(cloud)
     assert recover(cloud, table)["RecoveryPeriodInDays"] == 35
     assert recover(cloud, table, RecoveryPeriodInDays=7)["RecoveryPeriodInDays"] == 7
-    assert recover(cloud, table)["RecoveryPeriodInDays"] == 7
+    assert recover(cloud, table)["RecoveryPeriodInDays"] == 35  # "If no value is provided, the value will default to 35", the API Reference says.
     for days in (0, 36):
         with pytest.raises(Exception, match=r"RecoveryPeriodInDays|recoveryPeriodInDays"):
             recover(cloud, table, RecoveryPeriodInDays=days)

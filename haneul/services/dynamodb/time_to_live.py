@@ -12,6 +12,7 @@ from haneul.services.dynamodb.replication.settings import other_replicas
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import TableRecord, table_key
+from haneul.services.dynamodb.throughput.table_counts import check_operations
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
@@ -46,6 +47,7 @@ async def update_time_to_live(call: Call, request: Shape) -> Shape:
             raise validation("TimeToLive is active on a different AttributeName: current AttributeName is " + record.expiry_attribute)
         if record.expiry_changed_at and call.now < record.expiry_changed_at + CHANGE_PAUSE:
             raise validation("Time to live has been modified multiple times within a fixed interval")
+        check_operations(tx, account, region)
         others = [other for _, other in other_replicas(tx, record)]
         for other in others:  # It is switched in all regions, so that permission is needed in all of them.
             call.authorize("dynamodb:UpdateTimeToLive", other.arn)

@@ -103,10 +103,10 @@ def _check(request: Shape) -> None:
             raise invalid(
                 "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null"
             )
-        index = update[kinds[0]]["IndexName"]
-        if index in seen:
-            raise invalid(f"Only one global secondary index update per index is allowed simultaneously. Index: {index}")
-        seen.add(index)
+        for index in [update[kind]["IndexName"] for kind in kinds]:
+            if index in seen:
+                raise invalid(f"Only one global secondary index update per index is allowed simultaneously. Index: {index}")
+            seen.add(index)
 
 
 class _Update:

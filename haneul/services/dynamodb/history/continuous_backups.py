@@ -65,7 +65,7 @@ async def describe_continuous_backups(call: Call, request: Shape) -> Shape:
 
 @operation("dynamodb:UpdateContinuousBackups", resource=table_arn)
 async def update_continuous_backups(call: Call, request: Shape) -> Shape:
-    """Switch point-in-time recovery of a table on (for 1 to 35 days, 35 unless it is said) or off, which forgets the past.
+    """Switch point-in-time recovery of a table on (for 1 to 35 days, 35 unless the request says it, also where it is on already) or off, which forgets the past.
 
     Raises TableNotFoundException, and ContinuousBackupsUnavailableException for a table that is still being made.
     (API Reference: "UpdateContinuousBackups".)
@@ -97,7 +97,7 @@ async def update_continuous_backups(call: Call, request: Shape) -> Shape:
     def on(tx: Transaction, record: TableRecord) -> None:
         history = record.history
         start_log(service, tx, record)
-        days = wanted.get("RecoveryPeriodInDays", history.recovery_days if history.recovery else RECOVERY_DAYS_MAX)
+        days = wanted.get("RecoveryPeriodInDays", RECOVERY_DAYS_MAX)
         # What a shorter period has forgotten, a longer one does not bring back.
         history.recovery_since = earliest(record, call.now) if history.recovery else service.logs.stamp(record.id)
         history.recovery, history.recovery_days = True, days

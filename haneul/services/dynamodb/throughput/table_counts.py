@@ -17,6 +17,8 @@ TABLES_MAX = 2_500
 OPERATIONS_MAX = 500
 # Of them, tables with secondary indexes that are being created.
 INDEXED_MAX = 250
+_PASSING = frozenset(("CREATING", "UPDATING", "DELETING"))
+_SWITCHING = frozenset(("ENABLING", "DISABLING"))
 
 
 def check_tables(reader: Reader, account: str, region: str, *, indexed: bool) -> None:
@@ -31,10 +33,10 @@ def check_tables(reader: Reader, account: str, region: str, *, indexed: bool) ->
 
 
 def check_operations(reader: Reader, account: str, region: str) -> None:
-    """LimitExceededException when as many tables as may be are being created, updated or deleted."""
+    """LimitExceededException when as many tables as may be are being created, updated (also their time to live) or deleted."""
     if _count(reader, account, region, OPERATIONS_MAX) < OPERATIONS_MAX:
         return
-    passing = sum(record.status in ("CREATING", "UPDATING", "DELETING") for record in _tables(reader, account, region))
+    passing = sum(record.status in _PASSING or record.expiry_status in _SWITCHING for record in _tables(reader, account, region))
     if passing >= OPERATIONS_MAX:
         raise too_many(f"Only {OPERATIONS_MAX} tables can be created, updated, or deleted simultaneously")
 
