@@ -231,6 +231,26 @@ def test_resource_policies_let_other_accounts_in(cloud: Running, db: Any) -> Non
     denied(other.get_item, TableName=arn, Key={"pk": s("x")})
 
 
+def test_revisions_do_not_come_again(cloud: Running, db: Any) -> None:
+    """Who expects the policy that he saw must not replace another one, however quickly it was put: here the clock stands still. NO_POLICY expects none."""
+    arn = arn_of(make_table(cloud))
+
+    def put(account: str, **more: str) -> str:
+        statement = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "dynamodb:GetItem", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        return str(db.put_resource_policy(ResourceArn=arn, Policy=policy, **more)["RevisionId"])
+
+    seen = [put("222222222222", ExpectedRevisionId="NO_POLICY"), put("333333333333"), put("444444444444")]
+    assert put("444444444444", ExpectedRevisionId=seen[-1]) == seen[-1]  # The same policy is the same revision.
+    assert db.delete_resource_policy(ResourceArn=arn)["RevisionId"] == seen[-1]
+    assert not db.delete_resource_policy(ResourceArn=arn).get("RevisionId")
+    assert failure(db.delete_resource_policy, ResourceArn=arn, ExpectedRevisionId=seen[-1])[0] == "PolicyNotFoundException"
+    seen.append(put("222222222222"))
+    assert len(set(seen)) == 4
+    for wrong in (*seen[:-1], "NO_POLICY"):
+        assert failure(db.delete_resource_policy, ResourceArn=arn, ExpectedRevisionId=wrong)[0] == "PolicyNotFoundException"
+
+
 def test_a_table_made_with_a_policy_needs_both_permissions(cloud: Running) -> None:
     """Who may make tables may not let others, or himself, in by a policy that comes with one, unless he may put policies too."""
     name = "made-with-policy"

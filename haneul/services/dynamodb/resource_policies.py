@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
+from haneul.clock import MILLISECOND
 from haneul.core.actions import names_an_action
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call, RequestContext
@@ -104,9 +105,8 @@ def _policy_not_found(arn: str) -> ServiceError:
 def _check_revision(record: Holder, expected: str | None, arn: str) -> None:
     if expected is None:
         return
-    if expected == _NO_POLICY and record.policy:
-        raise _policy_not_found(arn)
-    if expected != _NO_POLICY and expected != record.policy_revision:
+    found = record.policy_revision if record.policy else _NO_POLICY
+    if expected != found:
         raise _policy_not_found(arn)
 
 
@@ -118,17 +118,15 @@ async def put_resource_policy(call: Call, request: Shape) -> Shape:
     text = checked_policy(call, request["Policy"], TABLE_ACTIONS if stream_place(arn) is None else STREAM_ACTIONS)
     if not request.get("ConfirmRemoveSelfResourceAccess"):
         _check_lockout(call, arn, text)
-    revision = str(call.now // 1_000_000)
+    revision = ""
 
     def change(record: Holder) -> None:
         nonlocal revision
         _check_revision(record, request.get("ExpectedRevisionId"), arn)
-        if record.policy == text:
-            revision = record.policy_revision
-            return
-        if record.policy_revision == revision:
-            revision = str(int(revision) + 1)
-        record.policy, record.policy_revision = text, revision
+        if record.policy != text:
+            # No two policies of a resource have the same one, also where one came, went and another came within a millisecond.
+            record.policy, record.policy_revision = text, str(max(call.now // MILLISECOND, int(record.policy_revision or 0) + 1))
+        revision = record.policy_revision
 
     await _change(call, arn, change)
     return {"RevisionId": revision}
@@ -155,8 +153,8 @@ async def delete_resource_policy(call: Call, request: Shape) -> Shape:
     def change(record: Holder) -> None:
         nonlocal removed
         _check_revision(record, request.get("ExpectedRevisionId"), arn)
-        removed = record.policy_revision
-        record.policy, record.policy_revision = "", ""
+        removed = record.policy_revision if record.policy else ""
+        record.policy = ""  # The revision stays, so that none comes again.
 
     await _change(call, arn, change)
     return {"RevisionId": removed} if removed else {}
