@@ -338,6 +338,29 @@ def test_warm_throughput_only_rises(cloud: Running, db: Any) -> None:
     assert described(db, other)["WarmThroughput"] == {**warm(7, 3), "Status": "ACTIVE"}
 
 
+def test_table_and_index_are_warmed_together(cloud: Running, db: Any) -> None:
+    """The Developer Guide's examples of making and changing a table's warm throughput, with the states that they show; nothing else goes with it."""
+    definitions = [*DEFINED, {"AttributeName": "g", "AttributeType": "S"}]
+    indexes = [{**index("by-g", "g"), "ProvisionedThroughput": units(50, 25), "WarmThroughput": warm(60, 30)}]
+    parameters = {"TableName": "warmed", "KeySchema": HASH, "AttributeDefinitions": definitions, "GlobalSecondaryIndexes": indexes}
+
+    def states(table: dict[str, Any]) -> tuple[Any, ...]:
+        (of_index,) = table["GlobalSecondaryIndexes"]
+        return table["TableStatus"], table["WarmThroughput"], of_index["IndexStatus"], of_index["WarmThroughput"]
+
+    made = db.create_table(**parameters, ProvisionedThroughput=units(20, 10), WarmThroughput=warm(70, 40))["TableDescription"]
+    assert states(made) == ("CREATING", {**warm(70, 40), "Status": "UPDATING"}, "CREATING", {**warm(60, 30), "Status": "UPDATING"})
+    cloud.advance("1s")
+    update = {"IndexName": "by-g", "WarmThroughput": warm(88, 77)}
+    together: dict[str, Any] = {"TableName": "warmed", "WarmThroughput": warm(123, 45), "GlobalSecondaryIndexUpdates": [{"Update": update}]}
+    answer = db.update_table(**together)["TableDescription"]
+    assert states(answer) == ("ACTIVE", {**warm(70, 40), "Status": "UPDATING"}, "ACTIVE", {**warm(60, 30), "Status": "UPDATING"})
+    cloud.advance("1s")
+    assert states(described(db, "warmed")) == ("ACTIVE", {**warm(123, 45), "Status": "ACTIVE"}, "ACTIVE", {**warm(88, 77), "Status": "ACTIVE"})
+    update["ProvisionedThroughput"] = units(1, 1)
+    assert invalid(db.update_table, **together) == PREFIX + "WarmThroughput must be the only operation in the request"
+
+
 def test_maximums_merge_and_go(cloud: Running, db: Any) -> None:
     """Member by member, at once; -1 takes one away."""
     table = make_table(cloud)

@@ -100,9 +100,16 @@ def _maximums(record: TableRecord | IndexRecord) -> Shape:
 
 
 def _warm(record: TableRecord, holder: TableRecord | IndexRecord, status: str) -> Shape:
+    """Warm throughput that was asked for is UPDATING until it is there, with the table or index at the latest; that of an index has no other state but ACTIVE.
+
+    (API Reference: "GlobalSecondaryIndexWarmThroughputDescription"; Developer Guide: "Create a new DynamoDB table with higher warm throughput".)
+    """
     read, write = warm_units(record, holder)
-    if holder.warm_wanted_read or holder.warm_wanted_write:
+    asked = holder.warm_read is not None or isinstance(holder, IndexRecord)
+    if holder.warm_wanted_read or holder.warm_wanted_write or (status == "CREATING" and asked):
         status = "UPDATING"
+    elif status == "DELETING" and isinstance(holder, IndexRecord):
+        status = "ACTIVE"
     return {"ReadUnitsPerSecond": read, "WriteUnitsPerSecond": write, "Status": status}
 
 

@@ -241,8 +241,9 @@ class _Update:
             definitions.check_throughput(throughput)
             self.provision(index, throughput)
         set_maximums(index, wanted, region=self.record.region, on_demand=self.record.on_demand)
-        set_warm(self.record, index, wanted, made=False)
-        index.status = "UPDATING"
+        warms = set_warm(self.record, index, wanted, made=False)
+        if not (warms and wanted.keys() == {"IndexName", "WarmThroughput"}):
+            index.status = "UPDATING"  # Warm throughput has a state of its own.
 
     def create_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
         record = self.record

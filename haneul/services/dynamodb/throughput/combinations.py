@@ -26,6 +26,8 @@ def check_combination(request: Shape) -> None:
     online = any(update.get("Create") or update.get("Delete") for update in request.get("GlobalSecondaryIndexUpdates", ()))
     if online and given == {"GlobalSecondaryIndexUpdates", "WarmThroughput"}:
         raise invalid("Create global secondary index cannot be specified when updating WarmThroughput")
+    if given == {"GlobalSecondaryIndexUpdates", "WarmThroughput"} and all(_only_warms(update) for update in request["GlobalSecondaryIndexUpdates"]):
+        return  # Table and indexes are warmed together (Developer Guide: "Increase your existing DynamoDB table's warm throughput").
     for name, what in _ALONE:
         if name in given:
             raise invalid(f"{what} must be the only operation in the request")
@@ -37,3 +39,9 @@ def check_combination(request: Shape) -> None:
         raise invalid("You cannot create or delete index while updating table IOPS")
     if online and "StreamSpecification" in given:
         raise invalid("You cannot create or delete index while changing stream status")
+
+
+def _only_warms(update: Shape) -> bool:
+    """Whether a change of an index is about its warm throughput alone."""
+    wanted = update.get("Update")
+    return bool(wanted) and wanted.keys() == {"IndexName", "WarmThroughput"}
