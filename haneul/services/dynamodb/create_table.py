@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import definitions, lifecycle
 from haneul.services.dynamodb.arns import table_arn
@@ -17,6 +17,7 @@ from haneul.services.dynamodb.tables import IndexRecord, TableRecord, new_id, ta
 from haneul.services.dynamodb.throughput import limits
 from haneul.services.dynamodb.throughput.table_counts import check_tables
 from haneul.store.port import Transaction
+from haneul.store.records import decode
 
 _NOT_BUILT = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes")
 
@@ -39,8 +40,9 @@ async def create_table(call: Call, request: Shape) -> Shape:
     stream = _stream_view(request)
 
     def work(tx: Transaction) -> Shape:
-        if tx.get(table_key(account, region, name)) is not None:
-            raise in_use(f"Table already exists: {name}")
+        known = tx.get(table_key(account, region, name))
+        if known is not None:
+            raise _taken(decode(known, TableRecord))
         check_tables(tx, account, region, indexed=bool(record.indexes))
         if service.capacity.enforced:
             limits.check_account(tx, record)
@@ -52,6 +54,14 @@ async def create_table(call: Call, request: Shape) -> Shape:
         return describe_table(tx, record)
 
     return {"TableDescription": await call.cloud.store.transact(work)}
+
+
+def _taken(record: TableRecord) -> ServiceError:
+    """The name of a new table is another one's: who makes a table anew right after deleting it hears that it is still being deleted."""
+    doing = {"CREATING": "created", "DELETING": "deleted"}.get(record.status)
+    if doing is not None:
+        return in_use(f"Attempt to change a resource which is still in use: Table is being {doing}: {record.name}")
+    return in_use(f"Table already exists: {record.name}")
 
 
 def _stream_view(request: Shape) -> str | None:
