@@ -44,4 +44,4 @@ def check_combination(request: Shape) -> None:
 def _only_warms(update: Shape) -> bool:
     """Whether a change of an index is about its warm throughput alone."""
     wanted = update.get("Update")
-    return bool(wanted) and wanted.keys() == {"IndexName", "WarmThroughput"}
+    return wanted is not None and wanted.keys() == {"IndexName", "WarmThroughput"}
