@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import defaultdict
 from itertools import count
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haneul.clock import HOUR, MILLISECOND
-from haneul.services.dynamodb.shards import kept_shards, shard, split_lanes
-from haneul.services.dynamodb.streams import Lane, StreamRecord, last_sequence
+from haneul.core.caller import Caller
+from haneul.core.errors import ServiceError
+from haneul.services.dynamodb.shards import kept_shards, named_shard, shard, shards_after, split_lanes
+from haneul.services.dynamodb.streams import Lane, StreamRecord, last_sequence, stream_key
 from tests.dynamodb.support import ONE_PARTITION, make_table, n, s, stream_records
+from tests.store.test_embedded import FailsOnce
 from tests.support.running import Running
 
+ROOT = Caller(kind="root", account="000000000000", arn="arn:aws:iam::000000000000:root", principal_id="000000000000")
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
 Record = dict[str, Any]
 
@@ -153,6 +158,42 @@ def test_a_hot_partition_splits_its_shard(fresh_cloud: Running) -> None:
     assert not any({"one", "two"} <= set(places[one]) for one in open_shards(cloud, arn))
 
 
+def test_a_split_that_does_not_come_to_the_disk(fresh_cloud: Running) -> None:
+    """Whoever wrote with it or on top of it is refused, and nobody writes to its lanes afterwards, where no reader would look. The next write brings it about."""
+    cloud = fresh_cloud
+    table, arn = streamed(cloud)
+    cloud.client("dynamodb").update_table(TableName=table, WarmThroughput={"ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 8_000})
+    cloud.advance("1s")
+    app = cloud.app.cloud
+    store: Any = app.store
+    place = stream_key("000000000000", "us-east-1", table, arn.rpartition("/")[2])
+
+    async def write(*keys: str) -> list[Any]:
+        puts = [app.invoke("dynamodb:PutItem", {"TableName": table, "Item": {"pk": s(key)}}, caller=ROOT, region="us-east-1") for key in keys]
+        return await asyncio.gather(*puts, return_exceptions=True)
+
+    async def meet() -> list[Any]:
+        store._syncer = FailsOnce(store._syncer)
+        first = asyncio.ensure_future(write("first"))
+        for _ in range(1000):
+            if store.under_way(place):
+                break
+            await asyncio.sleep(0)
+        assert store.under_way(place)
+        second = await write("second", "third")
+        return [*await first, *second]
+
+    outcomes = cloud.run(meet())
+    cloud.settle()
+    assert [isinstance(outcome, ServiceError) for outcome in outcomes] == [True, True, True]
+    keys = [f"key {number}" for number in range(20)]
+    put(cloud, table, keys[0])
+    cloud.settle()
+    put(cloud, table, *keys[1:])
+    assert sorted(key for seen in held(cloud, arn).values() for key in seen) == sorted(keys)
+    assert len(open_shards(cloud, arn)) == 8
+
+
 class Consumer:
     """Reads as the Kinesis adapter does: every shard to its end, children after their parents, from behind the last record that it has seen."""
 
@@ -215,14 +256,21 @@ def _stream(lanes: list[Lane]) -> StreamRecord:
     return StreamRecord("5", "label", "000000000000", "us-east-1", "t", "KEYS_ONLY", 10**18, lanes, "pk", None)
 
 
-@given(st.lists(st.tuples(st.lists(st.binary(min_size=4, max_size=4), max_size=6), st.integers(0, 30 * HOUR)), max_size=6))
+# Just when shards follow each other, too.
+_LATER = st.one_of(st.integers(0, 30 * HOUR), st.builds(lambda shards, more: 4 * HOUR * shards + more, st.integers(0, 7), st.integers(0, 3)))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.lists(st.binary(min_size=4, max_size=4), max_size=6), _LATER), max_size=6))
 def test_lanes_are_a_tree_that_covers_everything(splits: list[tuple[list[bytes], int]]) -> None:
-    """At any time the open lanes cut all hashes between them; each child begins where its parent ended and within its hashes, and its shard's id comes after the parent's."""
+    """At any time the open lanes cut all hashes between them; each child begins where its parent ended and within its hashes, and its shard's id comes after the parent's. What was shown once is there until it is over."""
     now = 10**18
     stream = _stream([Lane(0, b"", now)])
+    shown: set[str] = set()
     for lows, later in splits:
         now += later
         before = {lane.low for lane in stream.open_lanes}
+        shown |= {one.id for lane in stream.open_lanes for one in kept_shards(stream, lane, now, 0)}
         assert split_lanes(stream, lows, now) == bool(set(lows) - before)
         assert {lane.low for lane in stream.open_lanes} == before | set(lows) and stream.open_lanes[0].low == b""
     now = max([now, *(lane.since for lane in stream.lanes)])
@@ -231,6 +279,11 @@ def test_lanes_are_a_tree_that_covers_everything(splits: list[tuple[list[bytes],
         for number in range(((lane.until - 1 if lane.until else now) - lane.since) // (4 * HOUR) + 1):
             one = shard(stream, lane, number, now, 0)
             shards[one.id] = (lane, one)
+    assert shown <= shards.keys()
+    kept = sorted((one for lane in stream.lanes for one in kept_shards(stream, lane, now, 0)), key=lambda one: one.id)
+    assert list(shards_after(stream, "", now, lambda lane: 0)) == kept
+    for number, one in enumerate(kept):
+        assert list(shards_after(stream, one.id, now, lambda lane: 0)) == kept[number + 1 :] and named_shard(stream, one.id, now, lambda lane: 0) == one
     for lane, one in shards.values():
         if one.parent is None:
             assert lane.id == 0 and one.number == 0

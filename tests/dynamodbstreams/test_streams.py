@@ -366,13 +366,15 @@ def test_sequence_numbers_go_on_after_a_restart(fresh_cloud: Running) -> None:
 
 
 def test_readers_inside_are_woken_and_see_dicts(cloud: Running) -> None:
-    """Event source mappings wait for the stream's topic and read in-process: parsed items, times in nanoseconds."""
+    """Event source mappings wait for the topic of a lane, which the ids of its shards end with, and read in-process: parsed items, times in nanoseconds."""
     table, arn = streamed(cloud)
     app = cloud.app.cloud
     db = cloud.client("dynamodb")
+    [shard] = cloud.client("dynamodbstreams").describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    lane = shard["ShardId"].rpartition("-")[2]
 
     async def wait() -> bool:
-        return await app.signals.wait(f"stream:{arn}", app.clock, 10**12)
+        return await app.signals.wait(f"stream-lane:{lane}", app.clock, 10**12)
 
     async def read(text: str) -> dict[str, Any]:
         return await app.invoke("dynamodbstreams:GetRecords", {"ShardIterator": text}, caller=ROOT, region="us-east-1")

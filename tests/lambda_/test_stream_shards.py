@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import pytest
+
+from haneul.store.keys import pack, prefix_range
 from tests.lambda_.build import function
 from tests.support.running import Running
 
@@ -100,3 +104,61 @@ def test_a_restart_goes_on_in_every_shard(fresh_cloud: Running) -> None:
     cloud.start()
     _put(cloud, *[f"later {number}" for number in range(12)])
     assert _seen(cloud) == [f"later {number}" for number in range(12)]
+
+
+# Switches its own event source off and on again while it has a record that asks for it, or takes it away.
+SWITCH = """
+import boto3, json, os
+def handler(event, context):
+    keys = [one["dynamodb"]["Keys"]["id"]["S"] for one in event["Records"]]
+    boto3.client("sqs").send_message(QueueUrl=os.environ["SEEN"], MessageBody=json.dumps(keys))
+    client = boto3.client("lambda")
+    for one in client.list_event_source_mappings(FunctionName=context.function_name)["EventSourceMappings"]:
+        if "switch" in keys:
+            for enabled in (False, True):
+                client.update_event_source_mapping(UUID=one["UUID"], Enabled=enabled)
+        if "delete" in keys:
+            client.delete_event_source_mapping(UUID=one["UUID"])
+"""
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_an_event_source_that_changes_while_its_function_runs(fresh_cloud: Running, lanes: int) -> None:
+    """The invocation under way counts, and is waited for: nothing comes twice, and no two are at one shard. One that was deleted leaves no checkpoint."""
+    cloud = fresh_cloud
+    url = cloud.client("sqs").create_queue(QueueName="seen")["QueueUrl"]
+    made = cloud.client("dynamodb").create_table(
+        TableName="items",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+        **{**KEY, "BillingMode": "PROVISIONED", "ProvisionedThroughput": {"ReadCapacityUnits": 400, "WriteCapacityUnits": 400}},
+    )
+    cloud.advance("10s")
+    function(cloud, "switch", SWITCH, Timeout=20, MemorySize=512, Environment={"Variables": {"SEEN": url}})
+    _put(cloud, "a", "switch", "b", "c")
+    cloud.client("lambda").create_event_source_mapping(
+        FunctionName="switch", EventSourceArn=made["TableDescription"]["LatestStreamArn"], StartingPosition="TRIM_HORIZON", BatchSize=1, ParallelizationFactor=lanes
+    )
+    _put(cloud, "d", "delete")
+    _put(cloud, "unseen")
+    found: list[str] = []
+    while messages := cloud.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            found += json.loads(message["Body"])
+            cloud.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    expected = ["a", "switch", "b", "c", "d", "delete"]
+    assert found == expected if lanes == 1 else sorted(found) == sorted(expected)
+    assert not cloud.app.cloud.store.range(*prefix_range(pack(("lambda", "000000000000", "us-east-1", "checkpoint"))))
+
+
+def test_a_table_that_rests_for_days(fresh_cloud: Running) -> None:
+    """The shards that were followed are gone when the next record comes, and several came and went in between: it is found at once, and nobody was in trouble."""
+    cloud = fresh_cloud
+    _followed(cloud)
+    keys = [f"key {number}" for number in range(8)]
+    _put(cloud, *keys)
+    cloud.advance("75h")
+    later = [f"later {number}" for number in range(8)]
+    _put(cloud, *later)
+    assert _seen(cloud) == keys + later
+    [mapping] = cloud.client("lambda").list_event_source_mappings(FunctionName="show")["EventSourceMappings"]
+    assert mapping["LastProcessingResult"] == "OK"

@@ -50,6 +50,7 @@ async def trim(service: DynamoDb, payload: dict[str, Any]) -> None:
         kept = [lane for lane in stream.lanes if not is_over(lane, now)]
         if not oldest and 0 < stream.disabled_at <= now - RETENTION:
             tx.delete(place)
+            service.changes.forget(stream.id)
             return False
         if len(kept) < len(stream.lanes):
             stream.lanes = kept

@@ -70,7 +70,7 @@ class DynamoDb(Service):
         self.ongoing = Ongoing(self.capacity)
         self.latencies = Latencies(cloud, self.stored_table, self.parsers)
         # What the service of the streams' own API reads from.
-        self.streams = StoredStreams(cloud)
+        self.streams = StoredStreams(cloud, self.changes)
         self.logs = Logs(cloud.clock)
         self.log_positions = LogPositions()
         self._tables: dict[tuple[str, str, str], Table] = {}
@@ -211,23 +211,16 @@ class DynamoDb(Service):
     # ---- items
 
     async def write(self, work: Callable[[Transaction], T], *tables: Table, operation: str = "") -> T:
-        """Carry out a transaction that changes items of `tables`, and wake who waits for their streams. `operation` names the request that is
-        throttled, if it is one item that it writes."""
+        """Carry out a transaction that changes items of `tables`. `operation` names the request that is throttled, if it is one item that it writes."""
         everywhere = [table for table in tables if table.journal is not None and table.journal.strong]
         try:
-            result = await self.cloud.store.transact(strong.guarded(self, work, everywhere) if everywhere else work)
+            return await self.cloud.store.transact(strong.guarded(self, work, everywhere) if everywhere else work)
         except ServiceError as error:
             if error.code == "ConditionalCheckFailedException":
                 self.capacity.count(tables[0], "ConditionalCheckFailedRequests")
             elif operation:
                 self.capacity.count_throttled(error, tables[0], operation)
             raise
-        for table in tables:
-            if table.stream is not None:
-                self.cloud.signals.notify(table.stream_topic)
-        for table in everywhere:
-            strong.wake(self, table)
-        return result
 
     def put_row(
         self,

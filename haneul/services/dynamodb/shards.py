@@ -8,7 +8,9 @@ shards are never written: which there are follows from the lanes and the clock. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from zlib_ng.zlib_ng import crc32
@@ -17,6 +19,8 @@ from haneul.clock import HOUR, MILLISECOND
 from haneul.services.dynamodb.streams import RETENTION, Lane, StreamRecord
 
 _SHARD_LIFE = 4 * HOUR
+NUMBERS_MAX = 2**62 // _SHARD_LIFE
+"""Of the shards in a lane: more than there is time for."""
 _ODD = 0x9E3779B1
 _32_BITS = 0xFFFFFFFF
 
@@ -43,13 +47,24 @@ def _newest(stream: StreamRecord, lane: Lane, now: int, newest_sequence: int) ->
     """Which of a lane's shards is written to, or was when the lane ended."""
     if lane.until:
         return _number(lane, lane.until - 1)
-    return _number(lane, max(newest_sequence, now) if stream.enabled else max(stream.last_sequence, stream.disabled_at))
+    return _number(lane, max(newest_sequence, now if stream.enabled else max(stream.last_sequence, stream.disabled_at)))
+
+
+def lane_mark(stream_id: str, lane: int) -> str:
+    """What the ids of a lane's shards end with. The lanes of a stream have different ones."""
+    return f"{crc32(stream_id.encode()) ^ (lane * _ODD & _32_BITS):08x}"
 
 
 def _id(stream_id: str, lane: Lane, number: int) -> str:
     """Ids begin with the time, so that children come after their parents; those of one time differ by their lanes."""
     time = (lane.since + number * _SHARD_LIFE) // MILLISECOND
-    return f"shardId-{time:020}-{crc32(stream_id.encode()) ^ (lane.id * _ODD & _32_BITS):08x}"
+    return f"shardId-{time:020}-{lane_mark(stream_id, lane.id)}"
+
+
+def _time_in(shard_id: str) -> int:
+    """The time in a shard's id, in nanoseconds; 0 for what is none."""
+    time = shard_id[8:28]
+    return int(time) * MILLISECOND if time.isdigit() and time.isascii() else 0
 
 
 def shard(stream: StreamRecord, lane: Lane, number: int, now: int, newest_sequence: int) -> Shard:
@@ -60,18 +75,41 @@ def shard(stream: StreamRecord, lane: Lane, number: int, now: int, newest_sequen
     if lane.until or number < _newest(stream, lane, now, newest_sequence):
         last = end - 1
     elif not stream.enabled:
-        last = max(stream.last_sequence, first)
+        last = max(stream.last_sequence, newest_sequence, first)  # What was under way when the stream was switched off came behind its last.
     parent = _id(stream.id, lane, number - 1) if number else lane.parent or None
     return Shard(lane.id, number, _id(stream.id, lane, number), parent, first, end, last)
 
 
-def kept_shards(stream: StreamRecord, lane: Lane, now: int, newest_sequence: int) -> list[Shard]:
-    """The shards of a lane that may hold records which are still kept, oldest first."""
+def kept_shards(stream: StreamRecord, lane: Lane, now: int, newest_sequence: int, since: int = 0) -> Iterator[Shard]:
+    """The shards of a lane that may hold records which are still kept, oldest first, from the one on that took what was written at `since`."""
     if is_over(lane, now):
-        return []
+        return
     newest = _newest(stream, lane, now, newest_sequence)
-    oldest = min(_number(lane, now - RETENTION), newest)
-    return [shard(stream, lane, number, now, newest_sequence) for number in range(oldest, newest + 1)]
+    oldest = max(min(_number(lane, now - RETENTION), newest), _number(lane, since))
+    for number in range(oldest, newest + 1):
+        yield shard(stream, lane, number, now, newest_sequence)
+
+
+def in_one_shard(lane: Lane, one: int, other: int) -> bool:
+    """Whether two sequence numbers of a lane, or times, belong to the same shard."""
+    return _number(lane, one) == _number(lane, other)
+
+
+def shards_after(stream: StreamRecord, start: str, now: int, newest: Callable[[Lane], int]) -> Iterator[Shard]:
+    """The shards that are kept with ids behind `start`, in their order, made as they are taken. `newest` tells the newest sequence number in a lane."""
+    since = _time_in(start)
+    lanes = [kept_shards(stream, lane, now, newest(lane), since) for lane in stream.lanes]
+    return (one for one in heapq.merge(*lanes, key=attrgetter("id")) if one.id > start)
+
+
+def named_shard(stream: StreamRecord, shard_id: str, now: int, newest: Callable[[Lane], int]) -> Shard | None:
+    """The shard with this id, if it is kept."""
+    since = _time_in(shard_id)
+    for lane in stream.lanes:
+        number = _number(lane, since + MILLISECOND - 1)
+        if _id(stream.id, lane, number) == shard_id:
+            return next((one for one in kept_shards(stream, lane, now, newest(lane), since) if one.number == number), None)
+    return None
 
 
 def is_over(lane: Lane, now: int) -> bool:
@@ -85,8 +123,10 @@ def split_lanes(stream: StreamRecord, lows: Sequence[bytes], at: int) -> bool:
     added = sorted(set(lows) - {lane.low for lane in lanes})
     if not added:
         return False
-    # Shards of one millisecond are told apart by their lanes, but who came first would not be seen.
-    at = max(at, *(lane.since + MILLISECOND for lane in lanes))
+    # Shards of one millisecond are told apart by their lanes, but who came first would not be seen. So none begins within a millisecond of its parent's beginning, nor just then,
+    # when the parent would be one that was shown already and has no place any more.
+    while (later := max(lane.since + _number(lane, at) * _SHARD_LIFE for lane in lanes) + MILLISECOND) > at:
+        at = later
     number = max(lane.id for lane in stream.lanes) + 1
     for lane, following in zip(lanes, (*lanes[1:], None)):
         inside = [low for low in added if low > lane.low and (following is None or low < following.low)]

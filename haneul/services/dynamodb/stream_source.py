@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -9,10 +11,12 @@ import orjson
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
 from haneul.services.dynamodb.billing.metrics import STREAM_READS
+from haneul.services.dynamodb.changes import ChangeLog
 from haneul.services.dynamodb.lifecycle import TRANSITION
-from haneul.services.dynamodb.shards import kept_shards, shard
+from haneul.services.dynamodb.shards import NUMBERS_MAX, in_one_shard, named_shard, shard, shards_after
 from haneul.services.dynamodb.streams import (
     RETENTION,
+    Lane,
     StreamRecord,
     change_body,
     change_time,
@@ -31,7 +35,8 @@ from haneul.store.records import decode
 class StoredStreams:
     """Streams by account, region, table and label. Sequence numbers are the internal ones; `text` and `number` turn them into the API's and back."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, changes: ChangeLog) -> None:
+        self._changes = changes
         self._store = cloud.store
         self._clock = cloud.clock
         self._usage = cloud.usage
@@ -52,18 +57,24 @@ class StoredStreams:
         now = self._clock.now()
         return [_describe(decode(value, StreamRecord), now) for _, value in self._store.range(start, end, limit)]
 
-    def shards(self, stream: dict[str, Any]) -> list[dict[str, Any]]:
-        """The shards of a stream that was found, parents before their children."""
+    def shards(self, stream: dict[str, Any], start: str, parent: str | None, limit: int) -> list[dict[str, Any]]:
+        """The shards of a stream that was found, parents before their children, at most `limit` behind the id `start`; only those of one parent, if one is given."""
         record, now = stream["record"], self._clock.now()
-        found = [one for lane in record.lanes for one in kept_shards(record, lane, now, self._newest(record.id, lane.id))]
-        return [one._asdict() for one in sorted(found, key=lambda one: one.id)]
+        found = shards_after(record, start, now, self._newest_of(record, now))
+        return [one._asdict() for one in islice((one for one in found if parent is None or one.parent == parent), limit)]
+
+    def named_shard(self, stream: dict[str, Any], shard_id: str) -> dict[str, Any] | None:
+        """The shard of a stream that has this id; None when it is not there, or nothing of it is kept any more."""
+        record, now = stream["record"], self._clock.now()
+        found = named_shard(record, shard_id, now, self._newest_of(record, now))
+        return found._asdict() if found is not None else None
 
     def shard(self, stream: dict[str, Any], lane: int, number: int) -> dict[str, Any] | None:
         """One shard by its lane and number, also when it is not kept any more; None when nothing of its lane is."""
-        record = stream["record"]
+        record, now = stream["record"], self._clock.now()
         for one in record.lanes:
-            if one.id == lane:
-                return shard(record, one, number, self._clock.now(), self._newest(record.id, lane))._asdict()
+            if one.id == lane and number < NUMBERS_MAX:
+                return shard(record, one, number, now, self._newest_of(record, now)(one))._asdict()
         return None
 
     def newest(self, stream: dict[str, Any], shard: dict[str, Any]) -> int:
@@ -76,6 +87,17 @@ class StoredStreams:
 
     def _newest(self, stream_id: str, lane: int) -> int:
         return last_sequence(self._store, stream_id, lane)
+
+    def _newest_of(self, stream: StreamRecord, now: int) -> Callable[[Lane], int]:
+        """What tells the newest sequence number in a lane to those who ask which shards there are. As long as no number is in a later shard than the clock, that does not matter (0)."""
+        last = self._changes.last(stream.id) if stream.enabled else None
+
+        def newest(lane: Lane) -> int:
+            if lane.until or (last is not None and (last <= now or in_one_shard(lane, last, now))):
+                return 0
+            return self._newest(stream.id, lane.id)
+
+        return newest
 
     def trimmed(self, sequence: int) -> bool:
         """Whether a record with this number is no longer kept. A record's number is never below its time."""
@@ -103,6 +125,7 @@ class StoredStreams:
     def records(self, stream: dict[str, Any], shard: dict[str, Any], first: int, limit: int, bytes_max: int) -> list[tuple[int, int, bytes]]:
         """Records of a shard from a sequence number on, as (sequence number, time in nanoseconds, JSON), as many as fit; those past their retention are skipped."""
         horizon = self._clock.now() - RETENTION
+        first = max(first, horizon + 1)  # What is no longer kept has a smaller number, or will be skipped, and may be much.
         found: list[tuple[int, int, bytes]] = []
         size = 0
         for key, value in self._store.iterate(*_rows(stream, shard, first)):
@@ -137,7 +160,7 @@ class StoredStreams:
 def _rows(stream: dict[str, Any], shard: dict[str, Any], first: int) -> tuple[bytes, bytes]:
     """Where a shard's records from a sequence number on lie: the first key, and the one behind the last."""
     prefix = lane_prefix(stream["id"], shard["lane"])
-    return prefix + pack((first,)), prefix + pack((shard["end"],))
+    return prefix + pack((min(first, shard["end"]),)), prefix + pack((shard["end"],))
 
 
 def _describe(stream: StreamRecord, now: int) -> dict[str, Any]:

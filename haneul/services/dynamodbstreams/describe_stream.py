@@ -14,13 +14,8 @@ async def describe_stream(call: Call, request: Shape) -> Shape:
     """A stream's state and its shards, parents before their children, at most 100 at once. (DynamoDB Streams API Reference: "DescribeStream".)"""
     stream = find_stream(call, request["StreamArn"])
     source = call.service(DynamoDbStreams).source
-    shards = source.shards(stream)
-    start, wanted = request.get("ExclusiveStartShardId"), request.get("ShardFilter", {}).get("ShardId")
-    if start is not None:
-        shards = [one for one in shards if one["id"] > start]  # They begin with the time, so they are in order.
-    if wanted is not None:
-        shards = [one for one in shards if one["parent"] == wanted]
     limit = min(request.get("Limit", PAGE_MAX), PAGE_MAX)
+    shards = source.shards(stream, request.get("ExclusiveStartShardId", ""), request.get("ShardFilter", {}).get("ShardId"), limit + 1)
     more = {"LastEvaluatedShardId": shards[limit - 1]["id"]} if len(shards) > limit else {}
     names = stream["key"]
     return {

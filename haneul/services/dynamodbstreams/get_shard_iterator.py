@@ -20,7 +20,7 @@ async def get_shard_iterator(call: Call, request: Shape) -> Shape:
     """
     stream = find_stream(call, request["StreamArn"])
     source = call.service(DynamoDbStreams).source
-    shard = next((one for one in source.shards(stream) if one["id"] == request["ShardId"]), None)
+    shard = source.named_shard(stream, request["ShardId"])
     if shard is None:
         raise ServiceError("ResourceNotFoundException", "Requested resource not found: Shard does not exist", 400)
     kind, number = request["ShardIteratorType"], request.get("SequenceNumber")

@@ -88,15 +88,12 @@ def _step(service: DynamoDb, tx: Transaction, group: GlobalTable, source: Table,
     assert ours is not None and theirs is not None
     account, region = group.account, target.record.region
     items_at, graves_at = _place(account, region, group.id, "items"), _place(account, region, group.id, "tombstones")
-    moved = False
     start, end = prefix_range(source.prefix)
     begin = tx.get(items_at) or start
     rows = tx.range(begin, end, _CHUNK) if begin < end else []
     for key, row in rows:
         suffix = key[len(source.prefix) :]
-        moved |= apply_version(service, tx, target, suffix, tx.get(ours.versions + suffix), row)
-    if moved:
-        progress.moved.append(target)
+        apply_version(service, tx, target, suffix, tx.get(ours.versions + suffix), row)
     if rows:
         tx.put(items_at, rows[-1][0] + b"\x00" if len(rows) == _CHUNK else end)
     if len(rows) == _CHUNK:

@@ -31,14 +31,13 @@ THROTTLED_PAUSE = SECOND
 class Progress:
     """What one step did: `more` is due at once, `next_due` later (0 for nothing), `blocked` waits for regions that cannot be reached.
 
-    `moved` are replicas that took writes, `latencies` how long (milliseconds) writes were under way to each region.
+    `latencies` are how long (milliseconds) writes were under way to each region.
     """
 
     def __init__(self) -> None:
         self.more = False
         self.blocked = False
         self.next_due = 0
-        self.moved: list[Table] = []
         self.latencies: list[tuple[str, float]] = []
 
     def come_again(self, due: int) -> None:
@@ -46,11 +45,8 @@ class Progress:
         self.next_due = min(self.next_due or due, due)
 
     def report(self, service: DynamoDb, source: Table) -> None:
-        """Tell of a step that is safely made: wake who waits for streams, measure."""
+        """Tell how long what a step has safely moved was under way."""
         record = source.record
-        for target in self.moved:
-            if target.stream is not None:
-                service.cloud.signals.notify(target.stream_topic)
         for region, latency_ms in self.latencies:
             dimensions = (("ReceivingRegion", region), ("TableName", record.name))
             service.cloud.metrics.add(record.account, record.region, "AWS/DynamoDB", "ReplicationLatency", dimensions, latency_ms, "Milliseconds")
@@ -88,7 +84,7 @@ def _push_to(service: DynamoDb, tx: Transaction, source: Table, target: Table, m
     assert journal is not None
     entries = journal.entries(tx, journal.cursor(tx, member.region), _CHUNK + 1)
     due = [entry for entry in entries[:_CHUNK] if entry[0] <= horizon]
-    moved, done, now = False, 0, service.cloud.clock.now()
+    done, now = 0, service.cloud.clock.now()
     throttled = False
     for position, suffix in due:
         stamp = tx.get(journal.versions + suffix)
@@ -101,12 +97,9 @@ def _push_to(service: DynamoDb, tx: Transaction, source: Table, target: Table, m
             break
         done += 1
         if taken:
-            moved = True
             progress.latencies.append((member.region, max(0, now - position) / MILLISECOND))
     if done:
         journal.set_cursor(tx, member.region, due[done - 1][0])
-    if moved:
-        progress.moved.append(target)
     if throttled:
         progress.come_again(now + THROTTLED_PAUSE)
     elif len(due) < len(entries):

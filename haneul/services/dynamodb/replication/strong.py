@@ -82,16 +82,6 @@ def spread(service: DynamoDb, tx: Transaction, table: Table, group: GlobalTable,
         append(service, tx, journal, suffix, now)
 
 
-def wake(service: DynamoDb, table: Table) -> None:
-    """Wake who waits for the streams of a strongly consistent table in other regions."""
-    journal = table.journal
-    group = read_group(service.cloud.store, journal.account, journal.group) if journal is not None else None
-    for member in group.others(table.record.region) if group is not None else ():
-        target = service.stored_table(table.record.account, member.region, table.name)
-        if target is not None and target.stream is not None:
-            service.cloud.signals.notify(target.stream_topic)
-
-
 def check_read(service: DynamoDb, table: Table, request: Mapping[str, Any]) -> None:
     """A consistent read of a strongly consistent table needs the other regions; any other read does not."""
     journal = table.journal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from haneul.core.cloud import Cloud
 from haneul.services.lambda_.event_sources.queue_poller import QueuePoller
@@ -45,16 +46,26 @@ class EventSources:
 
     def _changed(self, keys: Sequence[bytes]) -> None:
         for key in keys:
-            uuid = str(unpack(key)[1])
-            poller = self._pollers.pop(uuid, None)
+            poller = self._pollers.get(str(unpack(key)[1]))
             if poller is not None:
                 poller.stop()
-            place = self._cloud.store.get(key)
-            mapping = read(self._cloud.store, mapping_key(("lambda", *decode(place, tuple[str, str])), uuid), Mapping) if place is not None else None
-            # A source is looked for in the mapping's region: what is somewhere else would be another one of the same name.
-            if mapping is not None and mapping.enabled and mapping.source_region == mapping.region:
-                made = self._pollers[uuid] = _KINDS[mapping.source_service](self._cloud, self._functions, self._invoker, mapping)
-                made.wake()
+            self._begin(key)
+
+    def _begin(self, key: bytes) -> None:
+        """Follow a mapping as it is now. A poller that was stopped is let finish first where another one would have to go on from its checkpoints."""
+        uuid = str(unpack(key)[1])
+        former = self._pollers.get(uuid)
+        if self._unwatch is None or (former is not None and former.in_order and former.busy):
+            return
+        self._pollers.pop(uuid, None)
+        place = self._cloud.store.get(key)
+        mapping = read(self._cloud.store, mapping_key(("lambda", *decode(place, tuple[str, str])), uuid), Mapping) if place is not None else None
+        # A source is looked for in the mapping's region: what is somewhere else would be another one of the same name.
+        if mapping is not None and mapping.enabled and mapping.source_region == mapping.region:
+            made = self._pollers[uuid] = _KINDS[mapping.source_service](self._cloud, self._functions, self._invoker, mapping)
+            if made.in_order:
+                made.rested = partial(self._begin, key)
+            made.wake()
 
 
 def save_mapping(tx: Transaction, mapping: Mapping) -> None:

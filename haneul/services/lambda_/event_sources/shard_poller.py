@@ -21,7 +21,7 @@ from haneul.services.lambda_.destinations import queue_message, s3_object
 from haneul.services.lambda_.event_sources.payloads import arrival_time, encode_event, failed_items, stream_record
 from haneul.services.lambda_.event_sources.records import Checkpoint, Mapping, checkpoint_key, mapping_key
 from haneul.services.lambda_.event_sources.shards import WINDOW_STATE_BYTES_MAX, Record, Shard, Window, state_in, window_at
-from haneul.services.lambda_.event_sources.source import Poller
+from haneul.services.lambda_.event_sources.source import TROUBLE_PAUSE, Poller
 from haneul.services.lambda_.functions import Functions, read
 from haneul.services.lambda_.invoked import Invoked
 from haneul.services.lambda_.invoker import Invoker
@@ -34,6 +34,8 @@ _RECORDS_AT_ONCE = 1000
 _PAUSE_FIRST = 1 * SECOND
 _PAUSE_MAX = 60 * SECOND
 _STREAM_KEEPS = 24 * HOUR
+# Said of a shard whose records are all older than a stream keeps them.
+_GONE = ("ResourceNotFoundException", "TrimmedDataAccessException")
 
 
 @dataclass(slots=True)
@@ -46,15 +48,12 @@ class _Piece:
     early: bool = False
 
 
-def stream_topic(mapping: Mapping) -> str:
-    """What is notified when a mapping's stream may have something."""
-    return f"stream:{mapping.source_arn}"
-
-
 class ShardPoller(Poller):
     """Follows one shard until it is closed and everything in it is done with, of which `on_done` is told."""
 
     def __init__(self, cloud: Cloud, functions: Functions, invoker: Invoker, mapping: Mapping, shard_id: str, on_done: Callable[[], None]) -> None:
+        # The last part of a shard's id names its lane, whose topic is notified of new records.
+        self._topic = f"stream-lane:{shard_id[shard_id.rfind('-') + 1 :]}"
         super().__init__(cloud, functions, invoker, mapping)
         self._on_done = on_done
         self._lanes_running = 0
@@ -63,7 +62,11 @@ class ShardPoller(Poller):
         self.shard = self._restored(shard_id)
 
     def topic(self) -> str:
-        return stream_topic(self.mapping)
+        return self._topic
+
+    @property
+    def busy(self) -> bool:
+        return super().busy or self._lanes_running > 0
 
     def _restored(self, shard_id: str) -> Shard:
         """The shard as the checkpoint says."""
@@ -112,10 +115,14 @@ class ShardPoller(Poller):
     async def _next(self, limit: int) -> list[Record]:
         """The next records of the shard, filters applied; none when it has no more for now, or is closed and read to its end."""
         while not self.stopped and not self.shard.ended:
-            iterator = self.shard.iterator or await self._position()
+            self.resolve()  # A function that is not there is no shard that is not there.
             try:
+                iterator = self.shard.iterator or await self._position()
                 answer = await self.call("dynamodbstreams:GetRecords", {"ShardIterator": iterator, "Limit": limit})
             except ServiceError as error:
+                if error.code in _GONE:
+                    self.shard.ended = True
+                    return []
                 if error.code != "ExpiredIteratorException":
                     raise
                 # What was gathered is read again from the checkpoint on.
@@ -167,7 +174,17 @@ class ShardPoller(Poller):
             if tx.get(mapping_key(mapping.space, mapping.uuid)) is not None:
                 tx.put(checkpoint_key(mapping, self.shard.id), value)
 
-        await self.cloud.store.transact(work)
+        # While it cannot be written down, the shard waits, rather than have the function do again what is done.
+        while not await self._written(work) and not self.stopped:
+            await self.pause(TROUBLE_PAUSE)
+
+    async def _written(self, work: Callable[[Transaction], None]) -> bool:
+        try:
+            await self.cloud.store.transact(work)
+        except StoreError as error:
+            self.report(f"PROBLEM: {error}")
+            return False
+        return True
 
     # ---- processing
 
@@ -184,25 +201,33 @@ class ShardPoller(Poller):
         for record in batch:
             number = crc32(encode_event([record["dynamodb"]["Keys"]])) % self.mapping.parallelization
             lanes.setdefault(number, []).append(record)
-        self._lanes_running = len(lanes)
-        for lane in lanes.values():
-            pieces = deque(_Piece(lane[at : at + size]) for at in range(0, len(lane), size))
-            self.cloud.clock.run(self._run_beside(pieces, batch[-1]), f"stream lane {self.mapping.uuid}")
+        beside = [deque(_Piece(lane[at : at + size]) for at in range(0, len(lane), size)) for lane in lanes.values()]
+        self._lanes_running = len(beside)
+        for pieces in beside:
+            self.cloud.clock.run(self._run_beside(pieces, beside, batch), f"stream lane {self.mapping.uuid}")
 
-    async def _run_beside(self, pieces: deque[_Piece], last: Record) -> None:
-        """One of several lanes; the last to finish sets the checkpoint behind all of them."""
+    async def _run_beside(self, pieces: deque[_Piece], beside: list[deque[_Piece]], batch: list[Record]) -> None:
+        """One of several lanes, `beside` each other; the last to finish sets the checkpoint."""
         try:
-            await self._run_lane(pieces, checkpoints=False)
+            try:
+                await self._run_lane(pieces, checkpoints=False)
+            finally:
+                if self._lanes_running == 1:
+                    await self._conclude(beside, batch)
         finally:
             self._lanes_running -= 1
-        if self._lanes_running or self.stopped:
-            return
-        try:
-            await self._note(last)
-        except StoreError as error:
-            self.in_trouble(error)
-        else:
-            self.wake()
+            if not self._lanes_running:
+                self.wake()
+                self.rest()
+
+    async def _conclude(self, beside: list[deque[_Piece]], batch: list[Record]) -> None:
+        """Note what the lanes have done: all of it, unless the poller was stopped meanwhile, or one of them had an accident. The rest is read again then."""
+        left = {id(record) for pieces in beside for piece in pieces for record in piece.records}
+        done = list(takewhile(lambda record: id(record) not in left, batch))
+        if done:
+            await self._note(done[-1])
+        if left:
+            self.shard = self._restored(self.shard.id)
 
     async def _process_windows(self, batch: list[Record]) -> None:
         """Records in the tumbling windows that their times lie in. A window ends when a record of a later one comes, or when its time is over."""

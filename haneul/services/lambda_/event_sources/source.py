@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from haneul.clock import MINUTE, Timer
@@ -21,13 +22,15 @@ from haneul.store.port import StoreError, Transaction
 from haneul.store.records import encode
 
 PRINCIPAL = "lambda.amazonaws.com"
-_TROUBLE_PAUSE = 1 * MINUTE
+TROUBLE_PAUSE = 1 * MINUTE
 _log = logging.getLogger("haneul")
 
 
 class Poller:
     """Follows one source for one mapping. It is asleep, as nothing but a listener, until its source's topic is notified."""
 
+    in_order = False
+    """Whether what it takes is to be processed in order, so that no two may be at it."""
     data_key = ""
     """The member of a record that holds plain text or JSON, if there is one; filters tell them apart."""
 
@@ -37,6 +40,8 @@ class Poller:
         self.functions = functions
         self.invoker = invoker
         self.stopped = False
+        self.rested: Callable[[], None] | None = None
+        """Called when a poller that was stopped has nothing under way any more."""
         self.filters: list[Matches] = [compile_pattern(one, self.data_key) for one in mapping.filters]
         self._looking = False
         self._look_again = False
@@ -52,6 +57,16 @@ class Poller:
     async def look(self) -> None:
         """Take what the source has and process it."""
         raise NotImplementedError
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way."""
+        return self._looking
+
+    def rest(self) -> None:
+        """Something that was under way has ended."""
+        if self.stopped and not self.busy and self.rested is not None:
+            self.rested()
 
     def stop(self) -> None:
         """Begin nothing more. An invocation under way ends by itself, and its outcome still counts."""
@@ -86,12 +101,13 @@ class Poller:
             self.in_trouble(error)
         finally:
             self._looking = False
+            self.rest()
 
     def in_trouble(self, error: Exception) -> None:
         """The source could not be read, or not be written down how far it was: try again in a while."""
         self.report(f"PROBLEM: {getattr(error, 'message', '') or error}")
         if not self.stopped:
-            self.wake_at(self.cloud.clock.now() + _TROUBLE_PAUSE)
+            self.wake_at(self.cloud.clock.now() + TROUBLE_PAUSE)
 
     async def pause(self, duration: int) -> None:
         """Sleep, unless the poller is stopped."""

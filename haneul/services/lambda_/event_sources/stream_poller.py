@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from haneul.services.lambda_.event_sources.records import checkpoint_key, checkpoints_prefix
-from haneul.services.lambda_.event_sources.shard_poller import ShardPoller, stream_topic
+from haneul.services.lambda_.event_sources.shard_poller import ShardPoller
 from haneul.services.lambda_.event_sources.source import Poller
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
@@ -22,8 +22,15 @@ class StreamPoller(Poller):
         self._shards: dict[str, ShardPoller] = {}
         self._known: set[str] = set()
 
+    in_order = True
+
     def topic(self) -> str:
-        return stream_topic(self.mapping)
+        """What is notified when the stream has other shards than before."""
+        return f"stream:{self.mapping.source_arn}"
+
+    @property
+    def busy(self) -> bool:
+        return super().busy or any(poller.busy for poller in self._shards.values())
 
     def stop(self) -> None:
         super().stop()
@@ -31,27 +38,37 @@ class StreamPoller(Poller):
             poller.stop()
 
     async def look(self) -> None:
-        """Begin with the shards that are new, once their parents are done with."""
-        listed = await self._listed()
+        """Begin with the shards that are new, once their parents are done with. Pollers of others hear of new records by themselves, but not that their shard is closed."""
+        listed, closed = await self._listed()
         if listed.keys() != self._known:
             self._known = set(listed)
             await self._forget_others()
         for shard_id, parent_id in listed.items():
             parent = self._shards.get(parent_id)
-            if self.stopped or shard_id in self._shards or (parent_id in listed and (parent is None or not parent.done)):
+            if self.stopped:
+                return
+            known = self._shards.get(shard_id)
+            if known is not None and shard_id in closed:
+                known.wake()
+            if known is not None or (parent_id in listed and (parent is None or not parent.done)):
                 continue
             poller = self._shards[shard_id] = ShardPoller(self.cloud, self.functions, self.invoker, self.mapping, shard_id, self.wake)
+            poller.rested = self.rest
             poller.wake()
 
-    async def _listed(self) -> dict[str, str]:
-        """The stream's shards with their parents ("" for none), parents first."""
+    async def _listed(self) -> tuple[dict[str, str], set[str]]:
+        """The stream's shards with their parents ("" for none), parents first; which of them are closed."""
         found: dict[str, str] = {}
+        closed: set[str] = set()
         page: dict[str, Any] = {}
         while True:
             described = (await self.call("dynamodbstreams:DescribeStream", {"StreamArn": self.mapping.source_arn, **page}))["StreamDescription"]
-            found.update((one["ShardId"], one.get("ParentShardId", "")) for one in described.get("Shards", []))
+            for one in described.get("Shards", []):
+                found[one["ShardId"]] = one.get("ParentShardId", "")
+                if "EndingSequenceNumber" in one["SequenceNumberRange"]:
+                    closed.add(one["ShardId"])
             if "LastEvaluatedShardId" not in described:
-                return found
+                return found, closed
             page = {"ExclusiveStartShardId": described["LastEvaluatedShardId"]}
 
     async def _forget_others(self) -> None:
