@@ -30,34 +30,37 @@ def plan_trim(service: DynamoDb, tx: Transaction, stream: StreamRecord, due: int
 async def trim(service: DynamoDb, payload: dict[str, Any]) -> None:
     """Remove records that are too old, and a closed stream once none is left."""
     place = stream_key(payload["account"], payload["region"], payload["table"], payload["label"])
+    now = service.cloud.clock.now()
+    # In which lane the next portion begins, and the oldest record that is kept in those before it.
+    reached = (0, 0)
 
-    def work(tx: Transaction) -> bool:
+    def work(tx: Transaction) -> tuple[int, int] | None:
         state = tx.get(place)
         if state is None:
-            return False
-        stream, now = decode(state, StreamRecord), service.cloud.clock.now()
-        left, oldest = _CHUNK, 0
-        for lane in stream.lanes:
+            return None
+        stream = decode(state, StreamRecord)
+        left, first, oldest = _CHUNK, *reached
+        for number, lane in enumerate(stream.lanes[first:], first):
             for key, value in tx.iterate(*prefix_range(lane_prefix(stream.id, lane.id))):
                 made = change_time(value)
                 if made > now - RETENTION:
                     oldest = min(oldest or made, made)
                     break
                 if not left:
-                    return True
+                    return number, oldest
                 left -= 1
                 tx.delete(key)
         kept = [lane for lane in stream.lanes if not is_over(lane, now)]
         if not oldest and 0 < stream.disabled_at <= now - RETENTION:
             tx.delete(place)
             service.changes.forget(stream.id)
-            return False
+            return None
         if len(kept) < len(stream.lanes):
             stream.lanes = kept
             tx.put(place, encode(stream))
         due = max(oldest + RETENTION, now + HOUR) if oldest else (stream.disabled_at or now) + RETENTION
         plan_trim(service, tx, stream, due)
-        return False
+        return None
 
-    while await service.cloud.store.transact(work):
-        pass
+    while (further := await service.cloud.store.transact(work)) is not None:
+        reached = further

@@ -13,7 +13,7 @@ from haneul.core.cloud import Cloud
 from haneul.services.dynamodb.billing.metrics import STREAM_READS
 from haneul.services.dynamodb.changes import ChangeLog
 from haneul.services.dynamodb.lifecycle import TRANSITION
-from haneul.services.dynamodb.shards import NUMBERS_MAX, in_one_shard, named_shard, shard, shards_after
+from haneul.services.dynamodb.shards import NUMBERS_MAX, children_after, in_one_shard, named_shard, shard, shards_after
 from haneul.services.dynamodb.streams import (
     RETENTION,
     Lane,
@@ -60,8 +60,9 @@ class StoredStreams:
     def shards(self, stream: dict[str, Any], start: str, parent: str | None, limit: int) -> list[dict[str, Any]]:
         """The shards of a stream that was found, parents before their children, at most `limit` behind the id `start`; only those of one parent, if one is given."""
         record, now = stream["record"], self._clock.now()
-        found = shards_after(record, start, now, self._newest_of(record, now))
-        return [one._asdict() for one in islice((one for one in found if parent is None or one.parent == parent), limit)]
+        newest = self._newest_of(record, now)
+        found = shards_after(record, start, now, newest) if parent is None else children_after(record, parent, start, now, newest)
+        return [one._asdict() for one in islice(found, limit)]
 
     def named_shard(self, stream: dict[str, Any], shard_id: str) -> dict[str, Any] | None:
         """The shard of a stream that has this id; None when it is not there, or nothing of it is kept any more."""

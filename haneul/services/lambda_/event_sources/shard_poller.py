@@ -49,13 +49,23 @@ class _Piece:
 
 
 class ShardPoller(Poller):
-    """Follows one shard until it is closed and everything in it is done with, of which `on_done` is told."""
+    """Follows one shard until it is closed and everything in it is done with. It tells `on_done` its id then, and `on_result` what comes of its batches."""
 
-    def __init__(self, cloud: Cloud, functions: Functions, invoker: Invoker, mapping: Mapping, shard_id: str, on_done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        functions: Functions,
+        invoker: Invoker,
+        mapping: Mapping,
+        shard_id: str,
+        on_done: Callable[[str], None],
+        on_result: Callable[[str], None],
+    ) -> None:
         # The last part of a shard's id names its lane, whose topic is notified of new records.
         self._topic = f"stream-lane:{shard_id[shard_id.rfind('-') + 1 :]}"
         super().__init__(cloud, functions, invoker, mapping)
         self._on_done = on_done
+        self._on_result = on_result
         self._lanes_running = 0
         self.done = False
         """Whether nothing of the shard is left to be done, so that its children may be processed."""
@@ -67,6 +77,10 @@ class ShardPoller(Poller):
     @property
     def busy(self) -> bool:
         return super().busy or self._lanes_running > 0
+
+    def report(self, result: str) -> None:
+        """A mapping shows the last result of all shards."""
+        self._on_result(result)
 
     def _restored(self, shard_id: str) -> Shard:
         """The shard as the checkpoint says."""
@@ -85,7 +99,7 @@ class ShardPoller(Poller):
         if self.shard.done and not self._lanes_running and not self.stopped:
             self.done = True
             self.stop()
-            self._on_done()
+            self._on_done(self.shard.id)
 
     async def _follow(self, shard: Shard) -> None:
         wanted = self.mapping.batch_size * self.mapping.parallelization

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from haneul.clock import HOUR
 from haneul.services.lambda_.event_sources.records import checkpoint_key, checkpoints_prefix
 from haneul.services.lambda_.event_sources.shard_poller import ShardPoller
 from haneul.services.lambda_.event_sources.source import Poller
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
+
+# So that what is known of shards that are gone is forgotten.
+_LISTED_FOR = 1 * HOUR
 
 
 class StreamPoller(Poller):
@@ -21,6 +25,10 @@ class StreamPoller(Poller):
         super().__init__(*arguments)
         self._shards: dict[str, ShardPoller] = {}
         self._known: set[str] = set()
+        # Whether all shards are to be listed, or only the children of those that were done with since the last look; and when they are in any case.
+        self._list_all = True
+        self._list_at = 0
+        self._done: list[str] = []
 
     in_order = True
 
@@ -37,32 +45,55 @@ class StreamPoller(Poller):
         for poller in self._shards.values():
             poller.stop()
 
+    def wake(self) -> None:
+        self._list_all = True
+        super().wake()
+
+    def _shard_done(self, shard_id: str) -> None:
+        self._done.append(shard_id)
+        super().wake()
+
     async def look(self) -> None:
         """Begin with the shards that are new, once their parents are done with. Pollers of others hear of new records by themselves, but not that their shard is closed."""
+        done, self._done = self._done, []
+        if not self._list_all and self.cloud.clock.now() < self._list_at and await self._begin_children(done):
+            return
+        self._list_all = False
+        self._list_at = self.cloud.clock.now() + _LISTED_FOR
         listed, closed = await self._listed()
         if listed.keys() != self._known:
             self._known = set(listed)
             await self._forget_others()
+        for shard_id in closed & self._shards.keys():
+            self._shards[shard_id].wake()
+        self._begin(listed)
+
+    async def _begin_children(self, done: list[str]) -> bool:
+        """Begin with what follows shards that are done with; False where that is not known: the shards themselves may be gone."""
+        for shard_id in done:
+            children, _ = await self._listed(ShardFilter={"Type": "CHILD_SHARDS", "ShardId": shard_id})
+            if not children:
+                return False
+            self._known |= children.keys()
+            self._begin(children)
+        return True
+
+    def _begin(self, listed: dict[str, str]) -> None:
         for shard_id, parent_id in listed.items():
             parent = self._shards.get(parent_id)
-            if self.stopped:
-                return
-            known = self._shards.get(shard_id)
-            if known is not None and shard_id in closed:
-                known.wake()
-            if known is not None or (parent_id in listed and (parent is None or not parent.done)):
+            if self.stopped or shard_id in self._shards or (parent_id in self._known and (parent is None or not parent.done)):
                 continue
-            poller = self._shards[shard_id] = ShardPoller(self.cloud, self.functions, self.invoker, self.mapping, shard_id, self.wake)
+            poller = self._shards[shard_id] = ShardPoller(self.cloud, self.functions, self.invoker, self.mapping, shard_id, self._shard_done, self.report)
             poller.rested = self.rest
             poller.wake()
 
-    async def _listed(self) -> tuple[dict[str, str], set[str]]:
-        """The stream's shards with their parents ("" for none), parents first; which of them are closed."""
+    async def _listed(self, **chosen: Any) -> tuple[dict[str, str], set[str]]:
+        """The stream's shards (or those of a filter) with their parents ("" for none), parents first; which of them are closed."""
         found: dict[str, str] = {}
         closed: set[str] = set()
         page: dict[str, Any] = {}
         while True:
-            described = (await self.call("dynamodbstreams:DescribeStream", {"StreamArn": self.mapping.source_arn, **page}))["StreamDescription"]
+            described = (await self.call("dynamodbstreams:DescribeStream", {"StreamArn": self.mapping.source_arn, **chosen, **page}))["StreamDescription"]
             for one in described.get("Shards", []):
                 found[one["ShardId"]] = one.get("ParentShardId", "")
                 if "EndingSequenceNumber" in one["SequenceNumberRange"]:
