@@ -8,14 +8,18 @@ from collections import defaultdict
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haneul.clock import HOUR, MILLISECOND
 from haneul.core.caller import Caller
 from haneul.core.errors import ServiceError
+from haneul.services.dynamodb import retention
 from haneul.services.dynamodb.shards import kept_shards, named_shard, shard, shards_after, split_lanes
 from haneul.services.dynamodb.streams import Lane, StreamRecord, last_sequence, stream_key
+from haneul.services.dynamodb.tables import CHANGE_SPACE
+from haneul.store.keys import pack, prefix_range
 from tests.dynamodb.support import ONE_PARTITION, make_table, n, s, stream_records
 from tests.store.test_embedded import FailsOnce
 from tests.support.running import Running
@@ -307,3 +311,25 @@ def test_numbers_go_on_after_a_restart(fresh_cloud: Running) -> None:
     assert len(set(numbers)) == len(numbers) == 12
     assert [record["dynamodb"]["Keys"]["pk"]["S"] for record in stream_records(cloud.client("dynamodbstreams"), arn)] == ["a", "b", "c", "d"] * 3
     assert last_sequence(cloud.app.cloud.store, "0" * 16, 0) == 0
+
+
+def test_records_go_in_portions_lane_by_lane(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many portions it takes, all that is too old goes, and what is not stays."""
+    cloud = fresh_cloud
+    monkeypatch.setattr(retention, "_CHUNK", 3)
+    table, arn = streamed(cloud)
+    keys = [f"key {number}" for number in range(30)]
+    put(cloud, table, *keys)
+    cloud.advance("23h")
+    put(cloud, table, *keys[:7])
+    cloud.advance("3h")
+    rows = cloud.app.cloud.store.range(*prefix_range(pack((CHANGE_SPACE,))))
+    assert len(rows) == 7 == sum(map(len, held(cloud, arn).values()))
+
+
+def test_a_write_that_was_under_way_when_its_stream_was_switched_off() -> None:
+    """Its record lies behind what was the last one then, and the shard's end is behind it."""
+    now = 10**18
+    stream = _stream([Lane(0, b"", now)])
+    stream.enabled, stream.last_sequence, stream.disabled_at = False, now + 7, now + 9
+    assert [shard(stream, stream.lanes[0], 0, now + HOUR, newest).last for newest in (0, now + 7, now + 10)] == [now + 7, now + 7, now + 10]
