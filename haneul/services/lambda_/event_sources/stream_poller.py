@@ -21,6 +21,8 @@ _LISTED_FOR = 1 * HOUR
 class StreamPoller(Poller):
     """Has a poller at each shard of one stream that there is something to do for."""
 
+    in_order = True
+
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._shards: dict[str, ShardPoller] = {}
@@ -29,8 +31,6 @@ class StreamPoller(Poller):
         self._list_all = True
         self._list_at = 0
         self._done: list[str] = []
-
-    in_order = True
 
     def topic(self) -> str:
         """What is notified when the stream has other shards than before."""
