@@ -221,14 +221,16 @@ def test_a_target_has_its_quotas(scaled: Running) -> None:
         else:
             refused("LimitExceededException", client.put_scaling_policy, **WRITES, PolicyName="p", **settings)
     refused("ObjectNotFoundException", client.delete_scaling_policy, **WRITES, PolicyName="p")
+    page = client.describe_scaling_policies(ServiceNamespace="dynamodb")
+    assert len(page["ScalingPolicies"]) == 10 and len(client.describe_scaling_policies(ServiceNamespace="dynamodb", NextToken=page["NextToken"])["ScalingPolicies"]) == 10
 
 
 @pytest.mark.parametrize("operation", ["describe_scalable_targets", "describe_scaling_policies", "describe_scheduled_actions", "describe_scaling_activities"])
 def test_pages_have_one_to_fifty_records(scaled: Running, operation: str) -> None:
-    """Because with none on a page, one would turn pages for ever."""
+    """Because with none on a page, one would turn pages for ever; of policies there are ten at most (API Reference: "DescribeScalingPolicies")."""
     follow(scaled)
     call = getattr(scaled.client("application-autoscaling"), operation)
-    for number in (0, 51):
+    for number in (0, 11 if operation == "describe_scaling_policies" else 51):
         refused("ValidationException", call, ServiceNamespace="dynamodb", MaxResults=number)
     call(ServiceNamespace="dynamodb", MaxResults=1)
 

@@ -17,18 +17,20 @@ PAGE = 50
 R = TypeVar("R")
 
 
-def page_limit(request: Shape) -> int:
+def page_limit(request: Shape, most: int = PAGE) -> int:
     """How many records a page has; ValidationException for a number that none can have."""
-    limit: int = request.get("MaxResults", PAGE)
-    if not 1 <= limit <= PAGE:
-        bound = "greater than or equal to 1" if limit < 1 else f"less than or equal to {PAGE}"
+    limit: int = request.get("MaxResults", most)
+    if not 1 <= limit <= most:
+        bound = "greater than or equal to 1" if limit < 1 else f"less than or equal to {most}"
         raise invalid(f"1 validation error detected: Value '{limit}' at 'maxResults' failed to satisfy constraint: Member must have value {bound}")
     return limit
 
 
-def read_page(call: Call, request: Shape, space: str, kind: type[R], wanted: Callable[[Place, R], bool], show: Callable[[Place, R], Shape]) -> tuple[list[Shape], Shape]:
+def read_page(
+    call: Call, request: Shape, space: str, kind: type[R], wanted: Callable[[Place, R], bool], show: Callable[[Place, R], Shape], most: int = PAGE
+) -> tuple[list[Shape], Shape]:
     """The records of a space that a request asks for and that are `wanted`, as they are shown; and its `NextToken`, if there are more."""
-    limit = page_limit(request)
+    limit = page_limit(request, most)
     token = request.get("NextToken")
     position = read_token(token) if token is not None else None
     if token is not None and position is None:

@@ -18,6 +18,8 @@ from haneul.store.records import decode, encode
 
 _POLICIES_MAX = 50
 _TRACKING = "TargetTrackingScaling"
+# Unlike the other operations that describe (API Reference: "DescribeScalingPolicies").
+_PAGE = 10
 # DynamoDB takes utilizations from 20 to 90 percent.
 _UTILIZATION_MIN, _UTILIZATION_MAX = 20.0, 90.0
 
@@ -136,7 +138,7 @@ async def describe_scaling_policies(call: Call, request: Shape) -> Shape:
     if "ScalableDimension" in request and "ResourceId" not in request:
         raise invalid("ResourceId must be specified when ScalableDimension is")
     names = request.get("PolicyNames")
-    shown, more = read_page(call, request, POLICIES, Policy, lambda _, policy: not names or policy.name in names, _shown)
+    shown, more = read_page(call, request, POLICIES, Policy, lambda _, policy: not names or policy.name in names, _shown, _PAGE)
     return {"ScalingPolicies": shown, **more}
 
 

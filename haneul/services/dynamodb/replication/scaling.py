@@ -40,7 +40,11 @@ class Scaled:
 
     async def policies(self) -> list[Shape]:
         """Its scaling policies."""
-        found: list[Shape] = (await self._ask("DescribeScalingPolicies", {}))["ScalingPolicies"]
+        answer = await self._ask("DescribeScalingPolicies", {})
+        found: list[Shape] = answer["ScalingPolicies"]
+        while "NextToken" in answer:
+            answer = await self._ask("DescribeScalingPolicies", {"NextToken": answer["NextToken"]})
+            found += answer["ScalingPolicies"]
         return found
 
     async def describe(self) -> Shape:
