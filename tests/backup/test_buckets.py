@@ -81,6 +81,18 @@ def test_copies_are_encrypted_too(cloud: Running) -> None:
     assert content(cloud, "new") == before
 
 
+def test_buckets_have_no_cold_storage(cloud: Running) -> None:
+    """Days until then are checked, and ignored; the end comes all the same (API Reference: "Lifecycle"; Developer Guide: "Feature availability by resource")."""
+    client, role, bucket = cloud.client("backup"), make_role(cloud), make_bucket(cloud, "source")
+    fill(cloud, "source")
+    point = back_up(cloud, "vault", bucket, role, Lifecycle={"MoveToColdStorageAfterDays": 1, "DeleteAfterDays": 91})["RecoveryPointArn"]
+    cloud.advance("5d")
+    described = client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
+    assert described["StorageClass"] == "WARM" and set(described["CalculatedLifecycle"]) == {"DeleteAt"}
+    cloud.advance("87d")
+    assert rows(cloud, "backup-part") == 0
+
+
 def test_objects_under_their_owners_keys_are_left_out(cloud: Running) -> None:
     """The service has no such key (AWS Backup Developer Guide, "Amazon S3 backups": SSE-C is not supported); everything else is kept."""
     role, bucket = make_role(cloud), make_bucket(cloud, "source")

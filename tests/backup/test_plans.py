@@ -66,7 +66,7 @@ def test_selections_by_pattern_tag_and_condition(cloud: Running) -> None:
     make_table(cloud, "one-kept", tags={"stage": "prod"})
     make_table(cloud, "one-left", tags={"stage": "test"})
     make_table(cloud, "two-tagged", tags={"backup": "yes"})
-    make_table(cloud, "three")
+    make_table(cloud, "three", tags={"team": "a"})
     make_bucket(cloud, "bucket-tagged")
     cloud.client("s3").put_bucket_tagging(Bucket="bucket-tagged", Tagging={"TagSet": [{"Key": "backup", "Value": "yes"}]})
     make_bucket(cloud, "bucket-plain")
@@ -80,6 +80,16 @@ def test_selections_by_pattern_tag_and_condition(cloud: Running) -> None:
     assert [one["SelectionName"] for one in client.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]] in (["second", "third"], ["third", "second"])
     cloud.advance("1d")
     assert backed_up(cloud) == ["bucket-tagged", "one-kept", "three", "two-tagged"]
+    # Only * and ? stand for others in values.
+    bracket = {"StringNotLike": [{"ConditionKey": "aws:ResourceTag/team", "ConditionValue": "[a-c]*"}]}
+    fourth = select(cloud, plan, role, "fourth", Resources=[tables + "thre?"], Conditions=bracket)
+    assert client.get_backup_selection(BackupPlanId=plan, SelectionId=fourth)["BackupSelection"]["Conditions"] == bracket
+    for one in ("second", "third"):
+        made = next(found for found in client.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"] if found["SelectionName"] == one)
+        client.delete_backup_selection(BackupPlanId=plan, SelectionId=made["SelectionId"])
+    before = len(client.list_backup_jobs()["BackupJobs"])
+    cloud.advance("1d")
+    assert [job["ResourceName"] for job in client.list_backup_jobs()["BackupJobs"]][:-before] == ["three"]
 
 
 def test_the_life_of_a_plan(cloud: Running) -> None:
@@ -119,12 +129,15 @@ def test_plans_that_are_refused(cloud: Running) -> None:
     for often in ("cron(0/10 * * * ? *)", "rate(30 minutes)"):
         assert refused(ScheduleExpression=often) == "InvalidParameterValueException", often
     assert refused(TargetBackupVaultName="absent") == "ResourceNotFoundException"
-    for expression in ("cron(0 3 * * * *)", "cron(0 25 * * ? *)", "cron(0 3)", "every day", "cron(0 3 ? * 9 *)", "cron(0 3 L * MON *)"):
+    for expression in ("cron(0 3 * * * *)", "cron(0 25 * * ? *)", "cron(0 3)", "every day", "cron(0 3 ? * 9 *)", "cron(0 3 ? * MOND *)", "cron(0 3 32W * ? *)", "cron(? 3 * * ? *)", "cron(0 3 L * MON *)"):
         assert refused(ScheduleExpression=expression) == "InvalidParameterValueException", expression
     assert refused(ScheduleExpressionTimezone="Mars/Olympus") == "InvalidParameterValueException"
     for minutes in (10, 52_560_001):
         assert refused(StartWindowMinutes=minutes) == "InvalidParameterValueException", minutes
     assert refused(Lifecycle={"DeleteAfterEvent": "DELETE_AFTER_COPY"}) == "InvalidParameterValueException"  # Answers have it, requests may not.
+    cold = {"BackupPlanName": "other", "Rules": [rule(Lifecycle={"MoveToColdStorageAfterDays": 10, "DeleteAfterDays": 99})]}
+    words = "Error in rule daily : Invalid lifecycle. DeleteAfterDays cannot be less than 90 days apart from MoveToColdStorageAfterDays"
+    assert failure(make, BackupPlan=cold) == ("InvalidParameterValueException", words)
     assert refused(StartWindowMinutes=100, CompletionWindowMinutes=120) == "InvalidParameterValueException"
     for days in (0, 36_501):
         assert refused(Lifecycle={"DeleteAfterDays": days}) == "InvalidParameterValueException", days
@@ -141,10 +154,14 @@ def test_plans_that_are_refused(cloud: Running) -> None:
         ("cron(0 0 L * ? *)", "Etc/UTC", "2028-02-01T00:00", "2028-02-29T00:00"),
         ("cron(0 12 ? * 2#1 *)", "Etc/UTC", "2026-03-03T00:00", "2026-04-06T12:00"),
         ("cron(0 12 ? * 6L *)", "Etc/UTC", "2026-03-03T00:00", "2026-03-27T12:00"),
+        ("cron(0 12 ? * FRIL *)", "Etc/UTC", "2026-03-03T00:00", "2026-03-27T12:00"),
+        ("cron(0 12 ? * mon#1 *)", "Etc/UTC", "2026-03-03T00:00", "2026-04-06T12:00"),
         ("cron(0 9 1W * ? *)", "Etc/UTC", "2026-07-15T00:00", "2026-08-03T09:00"),
         ("cron(0 5 1 JAN,JUL ? 2027-2028)", "Etc/UTC", "2026-03-03T00:00", "2027-01-01T05:00"),
         ("cron(0 3 * * ? *)", "Asia/Seoul", "2026-03-01T00:00", "2026-03-01T18:00"),
         ("cron(0 3 * * ? *)", "America/New_York", "2026-03-09T00:00", "2026-03-09T07:00"),
+        # 02:30 does not exist in the night to 8 March 2026.
+        ("cron(30 2 * * ? *)", "America/New_York", "2026-03-08T00:00", "2026-03-09T06:30"),
         ("rate(12 hours)", "Etc/UTC", "2026-03-01T00:00", "2026-03-01T12:00"),
     ],
 )

@@ -15,14 +15,17 @@ from tests.support.running import ACCOUNT, Running
 
 
 def test_a_table_there_and_back(cloud: Running) -> None:
-    """A table's recovery point is a DynamoDB backup of type AWS_BACKUP, and becomes a new table again."""
+    """A table's recovery point is AWS Backup's, made of a DynamoDB backup of type AWS_BACKUP, and becomes a new table again.
+
+    (Developer Guide: "Advanced DynamoDB backup", which is on for everyone who began after November 2021.)
+    """
     client, db, role = cloud.client("backup"), cloud.client("dynamodb"), make_role(cloud)
     table = make_table(cloud, "source", 5)
     job = back_up(cloud, "vault", table, role, RecoveryPointTags={"a": "b"})
     assert (job["State"], job["ResourceType"], job["ResourceName"]) == ("COMPLETED", "DynamoDB", "source")
     point = job["RecoveryPointArn"]
     (summary,) = db.list_backups(TableName="source", BackupType="AWS_BACKUP")["BackupSummaries"]
-    assert summary["BackupArn"] == point and db.list_backups()["BackupSummaries"] == []
+    assert point.startswith(f"arn:aws:backup:us-east-1:{ACCOUNT}:recovery-point:") and summary["BackupArn"].startswith(table) and db.list_backups()["BackupSummaries"] == []
     described = client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
     assert (described["Status"], described["StorageClass"], described["BackupSizeInBytes"]) == ("COMPLETED", "WARM", job["BackupSizeInBytes"])
     assert client.list_tags(ResourceArn=point)["Tags"] == {"a": "b"}
@@ -41,7 +44,8 @@ def test_recovery_points_are_deleted_through_their_vault(cloud: Running) -> None
     client, db, role = cloud.client("backup"), cloud.client("dynamodb"), make_role(cloud)
     table = make_table(cloud, "source")
     points = [back_up(cloud, "vault", table, role)["RecoveryPointArn"] for _ in range(2)]
-    assert failure(db.delete_backup, BackupArn=points[0])[0] == "ValidationException"
+    for one in db.list_backups(BackupType="AWS_BACKUP")["BackupSummaries"]:
+        assert failure(db.delete_backup, BackupArn=one["BackupArn"])[0] == "ValidationException"
     assert [one["RecoveryPointArn"] for one in client.list_recovery_points_by_resource(ResourceArn=table)["RecoveryPoints"]] == points[::-1]
     client.delete_recovery_point(BackupVaultName="vault", RecoveryPointArn=points[1])
     assert client.describe_protected_resource(ResourceArn=table)["LastRecoveryPointArn"] == points[0]
@@ -50,12 +54,40 @@ def test_recovery_points_are_deleted_through_their_vault(cloud: Running) -> None
     assert failure(client.describe_recovery_point, BackupVaultName="vault", RecoveryPointArn=points[0])[0] == "ResourceNotFoundException"
 
 
+def test_a_role_may_do_no_more_than_backups(cloud: Running) -> None:
+    """The permissions that DynamoDB has for AWS Backup are enough for a role, without those for backups of its own, or for reading the table.
+
+    (DynamoDB Developer Guide: "Using IAM with DynamoDB backup and restore", example 8.)
+    """
+    client, table = cloud.client("backup"), make_table(cloud, "source")
+    role = make_role(cloud, allowed=["dynamodb:StartAwsBackupJob", "dynamodb:RestoreTableFromAwsBackup"])
+    point = back_up(cloud, "vault", table, role)["RecoveryPointArn"]
+    assert restore(cloud, point, role, {"targetTableName": "new"})["Status"] == "COMPLETED"
+    client.delete_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
+    assert cloud.client("dynamodb").list_backups(BackupType="ALL")["BackupSummaries"] == []
+    old = back_up(cloud, "vault", table, make_role(cloud, "old", ["dynamodb:CreateBackup", "dynamodb:DescribeBackup"]))
+    assert old["State"] == "FAILED" and "dynamodb:StartAwsBackupJob" in old["StatusMessage"]
+
+
+def test_recovery_points_have_their_resources_tags(cloud: Running) -> None:
+    """Tags of the table or bucket are copied, in alphabetical order, up to 50; those that the job gives come first (Developer Guide: "Copying tags onto backups")."""
+    client, role = cloud.client("backup"), make_role(cloud)
+    table = make_table(cloud, "source", tags={f"t{number:02}": "table" for number in range(49)})
+    given = {"t03": "job", "x": "job", "y": "job"}
+    point = back_up(cloud, "vault", table, role, RecoveryPointTags=given)["RecoveryPointArn"]
+    assert client.list_tags(ResourceArn=point)["Tags"] == {**{f"t{number:02}": "table" for number in range(48)}, **given}
+    bucket = make_bucket(cloud, "source")
+    cloud.client("s3").put_bucket_tagging(Bucket="source", Tagging={"TagSet": [{"Key": "a", "Value": "bucket"}]})
+    point = back_up(cloud, "vault", bucket, role)["RecoveryPointArn"]
+    assert client.list_tags(ResourceArn=point)["Tags"] == {"a": "bucket"}
+
+
 def test_a_session_is_not_aws_backup_by_its_name() -> None:
     """Whoever names a session after the service can still not delete what the service has made."""
     with Running(services=[*SERVICES, Sts]) as cloud:
         cloud.client("backup").create_backup_vault(BackupVaultName="vault")
         table, role = make_table(cloud, "source"), make_role(cloud)
-        point = back_up(cloud, "vault", table, role)["RecoveryPointArn"]
+        back_up(cloud, "vault", table, role)
         iam = cloud.client("iam")
         trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]}
         policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}
@@ -68,7 +100,8 @@ def test_a_session_is_not_aws_backup_by_its_name() -> None:
         sts = cloud.client("sts", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
         session = sts.assume_role(RoleArn=arn, RoleSessionName="AWSBackup")["Credentials"]
         db = cloud.client("dynamodb", key=session["AccessKeyId"], secret=session["SecretAccessKey"], token=session["SessionToken"])
-        assert failure(db.delete_backup, BackupArn=point)[0] == "ValidationException"
+        (made,) = db.list_backups(BackupType="AWS_BACKUP")["BackupSummaries"]
+        assert failure(db.delete_backup, BackupArn=made["BackupArn"])[0] == "ValidationException"
         assert db.create_backup(TableName="source", BackupName="own")["BackupDetails"]["BackupType"] == "USER"
 
 
@@ -79,7 +112,7 @@ def test_jobs_that_fail_say_why(cloud: Running) -> None:
     assert done["State"] == "FAILED" and "Table not found: absent" in done["StatusMessage"]
     table = make_table(cloud, "source")
     done = back_up(cloud, "vault", table, make_role(cloud, "weak", ["s3:GetObject"]))
-    assert done["State"] == "FAILED" and "dynamodb:CreateBackup" in done["StatusMessage"]
+    assert done["State"] == "FAILED" and "dynamodb:StartAwsBackupJob" in done["StatusMessage"]
     point = back_up(cloud, "vault", table, role)["RecoveryPointArn"]
     failed = restore(cloud, point, role, {"targetTableName": "source"})
     assert failed["Status"] == "FAILED" and "TableAlreadyExistsException" in failed["StatusMessage"] and "CreatedResourceArn" not in failed
@@ -89,6 +122,7 @@ def test_jobs_that_fail_say_why(cloud: Running) -> None:
     assert client.list_recovery_points_by_backup_vault(BackupVaultName="vault", ByParentRecoveryPointArn="arn:a")["RecoveryPoints"] == []
     assert failure(client.list_backup_jobs, ByMessageCategory="SUCCESS")[0] == "NotImplemented"
     assert failure(client.list_recovery_points_by_backup_vault, BackupVaultName="vault", BackupVaultAccountId="111122223333")[0] == "NotImplemented"
+    assert client.list_restore_jobs(ByAccountId="111122223333")["RestoreJobs"] == [] and len(client.list_restore_jobs(ByAccountId=ACCOUNT)["RestoreJobs"]) == 1
     assert [one["State"] for one in client.list_backup_jobs(ByResourceArn=table, MaxResults=1)["BackupJobs"]] == ["COMPLETED"]
 
 
@@ -145,7 +179,7 @@ def test_jobs_have_their_time(cloud: Running) -> None:
 def test_lifecycles_by_the_clock(cloud: Running) -> None:
     """A recovery point becomes cold and ends by its lifecycle, which can be changed; jobs are forgotten after 30 days."""
     client, db, role, table = cloud.client("backup"), cloud.client("dynamodb"), make_role(cloud), make_table(cloud, "source")
-    short = back_up(cloud, "vault", table, role, Lifecycle={"DeleteAfterDays": 5})["RecoveryPointArn"]
+    back_up(cloud, "vault", table, role, Lifecycle={"DeleteAfterDays": 5})
     long = back_up(cloud, "vault", table, role, Lifecycle={"MoveToColdStorageAfterDays": 10, "DeleteAfterDays": 100})["RecoveryPointArn"]
     kept = back_up(cloud, "vault", table, role)["RecoveryPointArn"]
 
@@ -153,7 +187,7 @@ def test_lifecycles_by_the_clock(cloud: Running) -> None:
         return {one["RecoveryPointArn"] for one in client.list_recovery_points_by_backup_vault(BackupVaultName="vault")["RecoveryPoints"]}
 
     cloud.advance("6d")
-    assert points() == {long, kept} and short not in {one["BackupArn"] for one in db.list_backups(BackupType="ALL")["BackupSummaries"]}
+    assert points() == {long, kept} and len(db.list_backups(BackupType="ALL")["BackupSummaries"]) == 2
     assert client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=long)["StorageClass"] == "WARM"
     cloud.advance("5d")
     assert client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=long)["StorageClass"] == "COLD"

@@ -115,6 +115,47 @@ def test_a_locked_vault_keeps_what_it_has(cloud: Running) -> None:
     assert client.list_recovery_points_by_backup_vault(BackupVaultName="vault")["RecoveryPoints"] == []
 
 
+def test_a_lock_can_become_immutable(cloud: Running) -> None:
+    """In compliance mode a lock can be changed and taken away until its date, at least three days later, and never again after it."""
+    client = cloud.client("backup")
+    for days in (2, 36_501):
+        assert failure(client.put_backup_vault_lock_configuration, BackupVaultName="vault", ChangeableForDays=days)[0] == "InvalidParameterValueException"
+    client.put_backup_vault_lock_configuration(BackupVaultName="vault", MinRetentionDays=7, ChangeableForDays=3)
+    vault = client.describe_backup_vault(BackupVaultName="vault")
+    assert vault["Locked"] is True and 2.99 < (vault["LockDate"].timestamp() - cloud.clock.now() / 10**9) / 86_400 <= 3
+    client.delete_backup_vault_lock_configuration(BackupVaultName="vault")
+    vault = client.describe_backup_vault(BackupVaultName="vault")
+    assert vault["Locked"] is False and not {"LockDate", "MinRetentionDays"} & set(vault)
+    client.put_backup_vault_lock_configuration(BackupVaultName="vault", ChangeableForDays=4)
+    cloud.advance("3d")
+    client.put_backup_vault_lock_configuration(BackupVaultName="vault", MaxRetentionDays=9, ChangeableForDays=3)
+    cloud.advance("2d")
+    client.tag_resource(ResourceArn=client.describe_backup_vault(BackupVaultName="vault")["BackupVaultArn"], Tags={"a": "b"})
+    cloud.advance("2d")
+    assert failure(client.delete_backup_vault_lock_configuration, BackupVaultName="vault")[0] == "InvalidRequestException"
+    assert failure(client.put_backup_vault_lock_configuration, BackupVaultName="vault")[0] == "InvalidRequestException"
+    assert client.describe_backup_vault(BackupVaultName="vault")["MaxRetentionDays"] == 9
+
+
+def test_tags_and_days_in_policies(cloud: Running) -> None:
+    """A recovery point's tags are conditions like those of vaults and plans; what a lock says can be one too (Service Authorization Reference)."""
+    client, iam = cloud.client("backup"), cloud.client("iam")
+    point = back_up(cloud, "vault", make_table(cloud, "table"), make_role(cloud), RecoveryPointTags={"keep": "yes"})["RecoveryPointArn"]
+    kept = {"Effect": "Deny", "Action": "backup:DeleteRecoveryPoint", "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/keep": "yes"}}}
+    short = {"Effect": "Deny", "Action": "backup:PutBackupVaultLockConfiguration", "Resource": "*", "Condition": {"NumericLessThan": {"backup:ChangeableForDays": "30"}}}
+    iam.create_user(UserName="user")
+    key = iam.create_access_key(UserName="user")["AccessKey"]
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}, kept, short]}
+    iam.put_user_policy(UserName="user", PolicyName="p", PolicyDocument=json.dumps(allow))
+    mine = cloud.client("backup", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    named = {"BackupVaultName": "vault", "RecoveryPointArn": point}
+    assert failure(mine.delete_recovery_point, **named)[0] == "AccessDeniedException"
+    client.untag_resource(ResourceArn=point, TagKeyList=["keep"])
+    mine.delete_recovery_point(**named)
+    assert failure(mine.put_backup_vault_lock_configuration, BackupVaultName="vault", ChangeableForDays=29)[0] == "AccessDeniedException"
+    mine.put_backup_vault_lock_configuration(BackupVaultName="vault", ChangeableForDays=30)
+
+
 def test_a_lock_that_comes_after_the_plan(cloud: Running) -> None:
     """Jobs of a rule that keeps too short for its vault fail, though the rule was made before the vault was locked."""
     client, role, table = cloud.client("backup"), make_role(cloud), make_table(cloud, "table")

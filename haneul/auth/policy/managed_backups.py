@@ -18,6 +18,7 @@ BACKUP_POLICIES: tuple[ManagedPolicy, ...] = (
         "Provides AWS Backup permission to create backups on your behalf across AWS services",
         allow(actions("dynamodb", "DescribeTable CreateBackup"), on=_TABLES, sid="DynamoDBPermissions"),
         allow(actions("dynamodb", "DescribeBackup DeleteBackup"), on=_TABLE_BACKUPS, sid="DynamoDBBackupResourcePermissions"),
+        allow(actions("dynamodb", "StartAwsBackupJob ListTagsOfResource"), on=_TABLES, sid="DynamodbBackupPermissions"),
         path="/service-role/",
         version_id="v30",
         created_at="2026-02-23T19:42:00Z",
@@ -31,6 +32,7 @@ BACKUP_POLICIES: tuple[ManagedPolicy, ...] = (
             actions("dynamodb", "Scan Query UpdateItem PutItem GetItem DeleteItem BatchWriteItem DescribeTable"), on=_TABLES, sid="DynamoDBPermissions"
         ),
         allow(actions("dynamodb", "RestoreTableFromBackup"), on=_TABLE_BACKUPS, sid="DynamoDBBackupResourcePermissions"),
+        allow(actions("dynamodb", "RestoreTableFromAwsBackup"), on=_TABLES),
         path="/service-role/",
         version_id="v35",
         created_at="2026-02-12T17:57:00Z",

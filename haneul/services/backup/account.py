@@ -15,8 +15,8 @@ async def get_supported_resource_types(call: Call, request: Shape) -> Shape:
 
 @operation("backup:DescribeRegionSettings")
 async def describe_region_settings(call: Call, request: Shape) -> Shape:
-    """Everything that is supported is opted into; tables are backed up by DynamoDB's own backups. (API Reference: "DescribeRegionSettings".)"""
-    return {"ResourceTypeOptInPreference": {DYNAMODB: True, S3: True}, "ResourceTypeManagementPreference": {DYNAMODB: False}}
+    """Everything that is supported is opted into; recovery points of tables are managed by AWS Backup, as is the default since 2021. (API Reference: "DescribeRegionSettings".)"""
+    return {"ResourceTypeOptInPreference": {DYNAMODB: True, S3: True}, "ResourceTypeManagementPreference": {DYNAMODB: True}}
 
 
 @operation("backup:DescribeGlobalSettings")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from haneul.clock import SECOND
+from haneul.core.arn import make_arn
 from haneul.core.cloud import Cloud
 from haneul.services.backup import bucket_copies
 from haneul.services.backup.lifecycles import check_lifecycle
@@ -15,6 +16,7 @@ from haneul.services.backup.records import (
     JOB_LIFE,
     JOB_SPACE,
     PROTECTED_SPACE,
+    TAGS_MAX,
     Job,
     Point,
     Protected,
@@ -26,6 +28,7 @@ from haneul.services.backup.records import (
     put_job,
     put_point,
 )
+from haneul.services.backup.resources import tags_of
 from haneul.services.backup.roles import Problem, as_role, as_service, name_of, words
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
@@ -105,12 +108,27 @@ def _too_late(cloud: Cloud, job: Job) -> str:
 
 async def _give_up(cloud: Cloud, job: Job) -> None:
     """What was begun is undone: the job was stopped, or its time is over."""
-    job.point_arn = ""
+    job.point_arn = job.backup_arn = ""
     await _end(cloud, job, "EXPIRED" if job.message else "ABORTED", job.message or "Backup job was stopped by user")
 
 
+def _point_arn(job: Job) -> str:
+    """Recovery points are AWS Backup's, those of tables too (Developer Guide: "Advanced DynamoDB backup", which is on by default)."""
+    return make_arn("backup", job.region, job.account, f"recovery-point:{job.id}")
+
+
+async def _inherit_tags(cloud: Cloud, job: Job) -> None:
+    """A recovery point has its resource's tags too, in alphabetical order, as many as there is room for; those of the job come first.
+
+    (Developer Guide: "Copying tags onto backups".)
+    """
+    held = await tags_of(cloud, job.region, job.account, job.resource_arn)
+    more = [(name, value) for name, value in sorted(held.items()) if name not in job.tags and not name.lower().startswith("aws:")]
+    job.tags = {**job.tags, **dict(more[: max(0, TAGS_MAX - len(job.tags))])}
+
+
 async def _table(cloud: Cloud, job: Job) -> None:
-    """A table's backup is one of DynamoDB's, named after the job, so that it is found again and never made twice."""
+    """What a recovery point of a table is made of is one of DynamoDB's backups, named after the job, so that it is found again and never made twice."""
 
     async def ask(operation: str, **request: Any) -> dict[str, Any]:
         return await as_role(cloud, job.role_arn, job.region, job.account, f"dynamodb:{operation}", request)
@@ -121,15 +139,17 @@ async def _table(cloud: Cloud, job: Job) -> None:
             return
         name = f"awsbackup_{job.id}"
         known = await _tables_own(cloud, job, name)
-        job.point_arn = known or (await ask("CreateBackup", TableName=job.resource_arn, BackupName=name))["BackupDetails"]["BackupArn"]
-        job.state = "RUNNING"
+        job.backup_arn = known or (await ask("CreateBackup", TableName=job.resource_arn, BackupName=name))["BackupDetails"]["BackupArn"]
+        job.point_arn, job.state = _point_arn(job), "RUNNING"
+        await _inherit_tags(cloud, job)
         await _save_and_return(cloud, job)
         return
-    details = (await ask("DescribeBackup", BackupArn=job.point_arn))["BackupDescription"]["BackupDetails"]
+    backup_arn = job.backup_arn or job.point_arn
+    details = (await ask("DescribeBackup", BackupArn=backup_arn))["BackupDescription"]["BackupDetails"]
     if details["BackupStatus"] == "CREATING":
         await _save_and_return(cloud, job)
     elif job.state == "ABORTING":
-        await ask("DeleteBackup", BackupArn=job.point_arn)
+        await ask("DeleteBackup", BackupArn=backup_arn)
         await _give_up(cloud, job)
     else:
         job.size_bytes = details["BackupSizeBytes"]
@@ -167,7 +187,8 @@ async def _bucket(cloud: Cloud, job: Job) -> None:
         if status != "Enabled":
             await _end(cloud, job, "FAILED", f"Versioning must be enabled on bucket {bucket} to back it up")
             return
-        job.point_arn = f"arn:aws:backup:{job.region}:{job.account}:recovery-point:{job.id}"
+        job.point_arn = _point_arn(job)
+        await _inherit_tags(cloud, job)
         await _mark_running(cloud, job)
     while True:
         current = read_job(cloud, payload_of(job))
@@ -224,6 +245,7 @@ async def _complete(cloud: Cloud, job: Job) -> None:
             job.lifecycle,
             job.tags,
             job.created_by,
+            backup_arn=job.backup_arn,
         )
         put_point(tx, point)
         protected = Protected(job.resource_arn, job.resource_type, job.created_at, job.vault, job.point_arn)

@@ -23,11 +23,10 @@ def check_lifecycle(lifecycle: dict[str, Any], vault: Vault) -> dict[str, int]:
     found = {name: int(lifecycle[name]) for name in ("MoveToColdStorageAfterDays", "DeleteAfterDays") if name in lifecycle}
     cold, end = found.get("MoveToColdStorageAfterDays", -1), found.get("DeleteAfterDays", -1)
     if cold >= 0 and 0 <= end < cold + COLD_DAYS_MIN:
-        raise invalid_value(f"DeleteAfterDays must be at least {COLD_DAYS_MIN} days greater than MoveToColdStorageAfterDays")
-    if any(days < -1 or days == 0 for days in found.values()):
-        raise invalid_value("Lifecycle days must be positive, or -1 for never")
-    if end > DAYS_MAX:
-        raise invalid_value(f"Invalid lifecycle. DeleteAfterDays cannot be less than 1 or more than {DAYS_MAX} days")
+        raise invalid_value(f"Invalid lifecycle. DeleteAfterDays cannot be less than {COLD_DAYS_MIN} days apart from MoveToColdStorageAfterDays")
+    for name, days in found.items():
+        if days != -1 and not 1 <= days <= DAYS_MAX:
+            raise invalid_value(f"Invalid lifecycle. {name} cannot be less than 1 or more than {DAYS_MAX} days")
     if vault.locked:
         if end < vault.retention_days_min and end != -1:
             raise invalid_value(f"Retention is less than the vault's minimum of {vault.retention_days_min} days")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import plan_arn
 from haneul.services.backup.errors import already_exists, invalid_request, invalid_value, not_found
@@ -53,7 +53,10 @@ def _body(call: Call, given: Shape) -> Shape:
         if rule.get("EnableContinuousBackup"):
             raise NotBuilt("the parameter EnableContinuousBackup of AWS Backup's rules")
         vault = need_vault(call.cloud.store, call, rule["TargetBackupVaultName"])
-        check_lifecycle(rule.get("Lifecycle", {}), vault)
+        try:
+            check_lifecycle(rule.get("Lifecycle", {}), vault)
+        except ServiceError as problem:
+            raise invalid_value(f"Error in rule {rule['RuleName']} : {problem.message}") from None
         start, complete = check_windows(rule.get("StartWindowMinutes"), rule.get("CompletionWindowMinutes"))
         rule = {
             "ScheduleExpression": DEFAULT_SCHEDULE,

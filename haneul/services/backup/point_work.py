@@ -8,7 +8,7 @@ from haneul.clock import HOUR
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.services.backup import bucket_copies
-from haneul.services.backup.records import DYNAMODB, POINT_OF_SPACE, PROTECTED_SPACE, Point, Protected, calculated, drop_point, find_point, key, put_point
+from haneul.services.backup.records import DYNAMODB, POINT_OF_SPACE, PROTECTED_SPACE, Point, Protected, drop_point, find_point, key, put_point
 from haneul.services.backup.roles import Problem, as_role, words
 from haneul.store.keys import prefix_range, unpack
 from haneul.store.port import Transaction
@@ -24,7 +24,7 @@ def payload_of(point: Point) -> dict[str, Any]:
 def plan_lifecycle(cloud: Cloud, tx: Transaction, point: Point) -> None:
     """Set the timer for what comes next in a recovery point's life."""
     cloud.outbox.cancel(tx, AGE, point.arn)
-    times = calculated(point.lifecycle, point.created_at)
+    times = point.calculated
     cold, end = times.get("MoveToColdStorageAt"), times.get("DeleteAt")
     due = cold if cold is not None and not point.cold else end
     if due is not None:
@@ -37,7 +37,7 @@ async def age(cloud: Cloud, payload: dict[str, Any]) -> None:
     if point is None:
         return
     now = cloud.clock.now()
-    times = calculated(point.lifecycle, point.created_at)
+    times = point.calculated
     if times.get("DeleteAt", now + 1) <= now:
         try:
             await delete(cloud, point)
@@ -55,7 +55,7 @@ async def age(cloud: Cloud, payload: dict[str, Any]) -> None:
 
     def cool(tx: Transaction) -> None:
         current = find_point(tx, point.account, point.region, point.vault, point.arn)
-        if current is not None and calculated(current.lifecycle, current.created_at).get("MoveToColdStorageAt", now + 1) <= now:
+        if current is not None and current.calculated.get("MoveToColdStorageAt", now + 1) <= now:
             current.cold = True
             put_point(tx, current)
             plan_lifecycle(cloud, tx, current)
@@ -67,7 +67,7 @@ async def delete(cloud: Cloud, point: Point) -> None:
     """Remove a recovery point with everything that it holds."""
     if point.resource_type == DYNAMODB:
         try:
-            await as_role(cloud, point.role_arn, point.region, point.account, "dynamodb:DeleteBackup", {"BackupArn": point.arn})
+            await as_role(cloud, point.role_arn, point.region, point.account, "dynamodb:DeleteBackup", {"BackupArn": point.backup_arn or point.arn})
         except ServiceError as problem:
             if problem.code != "BackupNotFoundException":
                 raise

@@ -10,7 +10,7 @@ from haneul.services.backup.errors import invalid_request, invalid_value, not_fo
 from haneul.services.backup.lifecycles import check_lifecycle
 from haneul.services.backup.pages import PAGE_MAX, page, within
 from haneul.services.backup.point_work import delete, plan_lifecycle
-from haneul.services.backup.records import DYNAMODB, POINT_OF_SPACE, POINT_SPACE, PROTECTED_SPACE, Point, Protected, calculated, find_point, key, put_point
+from haneul.services.backup.records import DYNAMODB, POINT_OF_SPACE, POINT_SPACE, PROTECTED_SPACE, Point, Protected, find_point, key, put_point
 from haneul.services.backup.roles import name_of
 from haneul.services.backup.vaults import need_vault, refuse_other_account
 from haneul.store.keys import prefix_range, unpack
@@ -47,7 +47,7 @@ def _describe(call: Call, point: Point) -> Shape:
         "EncryptionKeyType": "AWS_OWNED_KMS_KEY",
     }
     if point.lifecycle:
-        found["Lifecycle"], found["CalculatedLifecycle"] = point.lifecycle, calculated(point.lifecycle, point.created_at)
+        found["Lifecycle"], found["CalculatedLifecycle"] = point.lifecycle, point.calculated
     for name, value in (("CreatedBy", point.created_by), ("LastRestoreTime", point.restored_at), ("StatusMessage", point.message)):
         if value:
             found[name] = value
@@ -145,7 +145,7 @@ async def update_recovery_point_lifecycle(call: Call, request: Shape) -> Shape:
         "BackupVaultArn": call.arn(f"backup-vault:{point.vault}"),
         "RecoveryPointArn": point.arn,
         "Lifecycle": point.lifecycle,
-        "CalculatedLifecycle": calculated(point.lifecycle, point.created_at),
+        "CalculatedLifecycle": point.calculated,
     }
 
 

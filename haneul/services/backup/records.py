@@ -26,6 +26,7 @@ PART_SPACE = "backup-part"
 TOKEN_SPACE = "backup-token"
 
 DYNAMODB, S3 = "DynamoDB", "S3"
+TAGS_MAX = 50
 # Jobs are listed for 30 days (API Reference: "ListBackupJobs").
 JOB_LIFE = 30 * DAY
 
@@ -45,6 +46,8 @@ class Vault(msgspec.Struct):
     retention_days_min: int = 0
     retention_days_max: int = 0
     locked: bool = False
+    # From when on the lock can be neither changed nor taken away (compliance mode), 0 for never.
+    lock_at: int = 0
 
     @property
     def arn(self) -> str:
@@ -105,6 +108,8 @@ class Job(msgspec.Struct):
     cursor: str = ""
     size_bytes: int = 0
     completed_at: int = 0
+    # The table's backup in DynamoDB, which the recovery point is made of.
+    backup_arn: str = ""
 
 
 class RestoreJob(msgspec.Struct):
@@ -127,6 +132,7 @@ class RestoreJob(msgspec.Struct):
     created_arn: str = ""
     cursor: str = ""
     completed_at: int = 0
+    backup_arn: str = ""
 
 
 class Point(msgspec.Struct):
@@ -149,6 +155,18 @@ class Point(msgspec.Struct):
     message: str = ""
     cold: bool = False
     restored_at: int = 0
+    # The table's backup in DynamoDB; recovery points of earlier versions are named after it.
+    backup_arn: str = ""
+
+    @property
+    def calculated(self) -> Shape:
+        """When the lifecycle moves and ends it (CalculatedLifecycle). Buckets have no cold storage: the days until then are ignored (API Reference: "Lifecycle")."""
+        found: Shape = {}
+        for name, shown in (("MoveToColdStorageAfterDays", "MoveToColdStorageAt"), ("DeleteAfterDays", "DeleteAt")):
+            days = self.lifecycle.get(name, -1)
+            if days > 0 and (shown == "DeleteAt" or self.resource_type == DYNAMODB):
+                found[shown] = self.created_at + days * DAY
+        return found
 
 
 class Protected(msgspec.Struct):
@@ -218,18 +236,14 @@ def vault_of(reader: Reader, account: str, region: str, arn: str) -> Vault | Non
     return None
 
 
+def point_anywhere(reader: Reader, account: str, region: str, arn: str) -> Point | None:
+    """A recovery point in whichever vault it lies."""
+    vault = vault_of(reader, account, region, arn)
+    return find_point(reader, account, region, vault.name, arn) if vault is not None else None
+
+
 def find_plan(reader: Reader, account: str, region: str, plan_id: str) -> Plan | None:
     """The newest version of a plan that is not deleted."""
     raw = reader.get(key(PLAN_SPACE, account, region, plan_id))
     plan = decode(raw, Plan) if raw is not None else None
     return plan if plan is not None and not plan.deleted_at else None
-
-
-def calculated(lifecycle: dict[str, int], created_at: int) -> Shape:
-    """When a lifecycle moves and ends what began at `created_at` (CalculatedLifecycle)."""
-    found: Shape = {}
-    for name, shown in (("MoveToColdStorageAfterDays", "MoveToColdStorageAt"), ("DeleteAfterDays", "DeleteAt")):
-        days = lifecycle.get(name, -1)
-        if days > 0:
-            found[shown] = created_at + days * DAY
-    return found

@@ -12,7 +12,7 @@ from haneul.core.errors import ServiceError
 from haneul.services.backup import bucket_copies
 from haneul.services.backup.job_work import forget_later, payload_of
 from haneul.services.backup.records import DYNAMODB, RESTORE_SPACE, RestoreJob, find_job, find_point, put_job, put_point
-from haneul.services.backup.roles import Problem, as_role, words
+from haneul.services.backup.roles import Problem, as_role, as_service, words
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
@@ -48,23 +48,30 @@ async def _table(cloud: Cloud, job: RestoreJob) -> None:
 
     name = job.metadata["targetTableName"]
     if job.status == "PENDING":
+        backup_arn = job.backup_arn or job.point_arn
         try:
-            await ask("RestoreTableFromBackup", TargetTableName=name, BackupArn=job.point_arn)
+            await ask("RestoreTableFromBackup", TargetTableName=name, BackupArn=backup_arn)
         except ServiceError as problem:
             # After a crash, the table may be there because this job has begun it.
             if problem.code not in ("TableInUseException", "TableAlreadyExistsException"):
                 raise
-            table = (await ask("DescribeTable", TableName=name))["Table"]
-            if table.get("RestoreSummary", {}).get("SourceBackupArn") != job.point_arn or table["CreationDateTime"] < job.created_at:
+            table = await _described(cloud, job, name)
+            if table.get("RestoreSummary", {}).get("SourceBackupArn") != backup_arn or table["CreationDateTime"] < job.created_at:
                 raise
         job.status, job.created_arn = "RUNNING", f"arn:aws:dynamodb:{job.region}:{job.account}:table/{name}"
         await _again(cloud, job)
         return
-    table = (await ask("DescribeTable", TableName=name))["Table"]
+    table = await _described(cloud, job, name)
     if table["TableStatus"] == "CREATING":
         await _again(cloud, job)
     else:
         await _end(cloud, job, "COMPLETED", "")
+
+
+async def _described(cloud: Cloud, job: RestoreJob, name: str) -> dict[str, Any]:
+    """The new table. A look of the service's own: the role need not be allowed more than the restore."""
+    answer = await as_service(cloud, job.region, job.account, "dynamodb:DescribeTable", {"TableName": name})
+    return dict(answer["Table"])
 
 
 async def _bucket(cloud: Cloud, job: RestoreJob) -> None:

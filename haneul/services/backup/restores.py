@@ -10,7 +10,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import point_arn
 from haneul.services.backup.errors import invalid_value, not_found
 from haneul.services.backup.pages import page, within
-from haneul.services.backup.records import DYNAMODB, RESTORE_SPACE, TOKEN_SPACE, Point, RestoreJob, find_job, find_point, key, vault_of
+from haneul.services.backup.records import DYNAMODB, RESTORE_SPACE, TOKEN_SPACE, Point, RestoreJob, find_job, key, point_anywhere
 from haneul.services.backup.restore_work import begin
 from haneul.services.backup.roles import check_role
 from haneul.services.backup.tokens import forget_token_later
@@ -24,10 +24,9 @@ ITEMS_MAX = 5
 NO_KEY = ("Default", "original", "SSE-S3", "Not Applicable")
 
 
-def _point_anywhere(reader: Reader, call: Call, arn: str) -> Point:
-    """A recovery point in whichever vault it lies."""
-    vault = vault_of(reader, call.account, call.region, arn)
-    point = find_point(reader, call.account, call.region, vault.name, arn) if vault is not None else None
+def _need_point(reader: Reader, call: Call, arn: str) -> Point:
+    """A recovery point in whichever vault it lies; ResourceNotFoundException when it is not there."""
+    point = point_anywhere(reader, call.account, call.region, arn)
     if point is not None:
         return point
     raise not_found(f"Recovery point {arn} does not exist")
@@ -57,7 +56,7 @@ def _describe(call: Call, job: RestoreJob) -> Shape:
 @operation("backup:StartRestoreJob", resource=point_arn, partial="encryption with customer-managed keys, index overrides")
 async def start_restore_job(call: Call, request: Shape) -> Shape:
     """Make a table or fill a bucket from a recovery point, with a role that the caller may pass. (API Reference: "StartRestoreJob".)"""
-    point = _point_anywhere(call.cloud.store, call, request["RecoveryPointArn"])
+    point = _need_point(call.cloud.store, call, request["RecoveryPointArn"])
     metadata = request["Metadata"]
     role = request.get("IamRoleArn")
     if not role:
@@ -77,6 +76,7 @@ async def start_restore_job(call: Call, request: Shape) -> Shape:
         point.created_at,
         metadata,
         point.size_bytes,
+        backup_arn=point.backup_arn,
     )
 
     def work(tx: Transaction) -> str:
@@ -135,6 +135,7 @@ async def list_restore_jobs(call: Call, request: Shape) -> Shape:
         return (
             "ByParentJobId" not in request  # No restore has parts, nor comes from a plan that tests restores.
             and "ByRestoreTestingPlanArn" not in request
+            and request.get("ByAccountId", job.account) in (job.account, "*")
             and request.get("ByStatus", job.status) == job.status
             and request.get("ByResourceType", job.resource_type) == job.resource_type
             and within(request, job.created_at, "ByCreatedBefore", "ByCreatedAfter")

@@ -10,7 +10,8 @@ from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.services.backup.job_work import begin
 from haneul.services.backup.records import PLAN_SPACE, SELECTION_SPACE, Job, Plan, Selection, find_plan, key
-from haneul.services.backup.roles import as_service, type_of
+from haneul.services.backup.resources import all_resources, tags_of
+from haneul.services.backup.roles import type_of
 from haneul.services.backup.schedule import Schedule
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
@@ -98,22 +99,27 @@ async def selected(cloud: Cloud, region: str, account: str, body: dict[str, Any]
     patterns = body.get("Resources") or []
     tags = body.get("ListOfTags") or []
     conditions = {name: list(some) for name, some in (body.get("Conditions") or {}).items() if some}
-    if patterns and not tags and not conditions and not body.get("NotResources") and not any("*" in one for one in patterns):
+    if patterns and not tags and not conditions and not body.get("NotResources") and not any("*" in one or "?" in one for one in patterns):
         return [arn for arn in patterns if _supported(arn)]
     found: list[str] = []
-    for arn in await _all_resources(cloud, region, account):
-        if any(fnmatchcase(arn, one) for one in body.get("NotResources") or ()):
+    for arn in await all_resources(cloud, region, account):
+        if any(_like(arn, one) for one in body.get("NotResources") or ()):
             continue
-        named = any(fnmatchcase(arn, one) for one in patterns)
+        named = any(_like(arn, one) for one in patterns)
         if patterns and not named and not tags:
             continue
-        held = await _tags_of(cloud, region, account, arn) if tags or conditions else {}
+        held = await tags_of(cloud, region, account, arn) if tags or conditions else {}
         # Tags of ListOfTags select more resources; Conditions leave some of those out.
         if not named and not any(held.get(one["ConditionKey"]) == one["ConditionValue"] for one in tags):
             continue
         if _hold(conditions, held):
             found.append(arn)
     return found
+
+
+def _like(text: str, pattern: str) -> bool:
+    """Whether a text is as a pattern with `*` and `?` says."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def _supported(arn: str) -> bool:
@@ -130,42 +136,10 @@ def _hold(conditions: dict[str, list[dict[str, str]]], tags: dict[str, str]) -> 
         for one in some:
             value = tags.get(one["ConditionKey"].removeprefix("aws:ResourceTag/"))
             wanted = one["ConditionValue"]
-            same = value is not None and (fnmatchcase(value, wanted) if kind.endswith("Like") else value == wanted)
+            same = value is not None and (_like(value, wanted) if kind.endswith("Like") else value == wanted)
             if same == ("Not" in kind):
                 return False
     return True
-
-
-async def _all_resources(cloud: Cloud, region: str, account: str) -> list[str]:
-    found: list[str] = []
-    start: dict[str, str] = {}
-    while "dynamodb" in cloud.services:
-        answer = await as_service(cloud, region, account, "dynamodb:ListTables", start)
-        found += [f"arn:aws:dynamodb:{region}:{account}:table/{name}" for name in answer["TableNames"]]
-        if "LastEvaluatedTableName" not in answer:
-            break
-        start = {"ExclusiveStartTableName": answer["LastEvaluatedTableName"]}
-    if "s3" in cloud.services:
-        answer = await as_service(cloud, region, account, "s3:ListBuckets", {"BucketRegion": region})
-        found += [f"arn:aws:s3:::{bucket['Name']}" for bucket in answer["Buckets"]]
-    return found
-
-
-async def _tags_of(cloud: Cloud, region: str, account: str, arn: str) -> dict[str, str]:
-    if arn.startswith("arn:aws:s3:"):
-        try:
-            answer = await as_service(cloud, region, account, "s3:GetBucketTagging", {"Bucket": arn.rpartition(":")[2]})
-        except ServiceError:  # A bucket without tags says so with an error.
-            return {}
-        return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
-    tags: dict[str, str] = {}
-    more: dict[str, str] = {}
-    while True:
-        answer = await as_service(cloud, region, account, "dynamodb:ListTagsOfResource", {"ResourceArn": arn, **more})
-        tags.update({tag["Key"]: tag["Value"] for tag in answer["Tags"]})
-        if "NextToken" not in answer:
-            return tags
-        more = {"NextToken": answer["NextToken"]}
 
 
 HANDLERS = ((RUN, run),)

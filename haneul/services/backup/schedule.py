@@ -15,10 +15,11 @@ from haneul.services.backup.errors import invalid_value
 
 _MONTHS = {name: at for at, name in enumerate(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], 1)}
 _WEEKDAYS = {name: at for at, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"], 1)}
+_WEEKDAY_NAME = re.compile("|".join(_WEEKDAYS))
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)\Z")
 _RATE_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
-_DAY = re.compile(r"\?|L|\d+W|[\d,\-/*]+")
-_WEEKDAY = re.compile(r"\?|[\dA-Z,\-/*]+|[1-7]#[1-5]|[1-7]?L")
+_DAY = re.compile(r"\?|L|([1-9]|[12]\d|3[01])W|[\d,\-/*]+")
+_WEEKDAY = re.compile(r"\?|[\d,\-/*]+|[1-7]#[1-5]|[1-7]?L")
 _YEARS_AHEAD = 5
 _HOUR_SECONDS = 3600
 
@@ -39,14 +40,17 @@ class Schedule:
         if self._rate_seconds:
             return
         try:
-            minutes, hours, self._day, months, self._weekday, years = fields
+            minutes, hours, self._day, months, weekday, years = fields
+            self._weekday = _WEEKDAY_NAME.sub(lambda found: str(_WEEKDAYS[found[0]]), weekday.upper())
+            if any("?" in field for field in (minutes, hours, months, years)):
+                raise ValueError("only days may be left open")
             if (self._day == "?") == (self._weekday == "?") or not _DAY.fullmatch(self._day) or not _WEEKDAY.fullmatch(self._weekday):
                 raise ValueError("the days make no sense")
             self._minutes, self._hours = _numbers(minutes, 0, 59), _numbers(hours, 0, 23)
             self._months = _numbers(months, 1, 12, _MONTHS)
             self._years = frozenset(_numbers(years, 1970, 2199))
             self._days = [] if self._day.endswith(("L", "W")) else _numbers(self._day, 1, 31)
-            self._weekdays = [] if "#" in self._weekday or self._weekday.endswith("L") else _numbers(self._weekday, 1, 7, _WEEKDAYS)
+            self._weekdays = [] if "#" in self._weekday or self._weekday.endswith("L") else _numbers(self._weekday, 1, 7)
         except ValueError:
             raise invalid_value(f"Invalid cron expression provided: {expression}") from None
 
@@ -63,9 +67,11 @@ class Schedule:
         for day in self._matching_days(begin.date()):
             for hour in self._hours:
                 for minute in self._minutes:
-                    at = int(datetime(day.year, day.month, day.day, hour, minute, tzinfo=self._zone).timestamp()) * SECOND
-                    if at > behind:
-                        return at
+                    local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=self._zone)
+                    at = int(local.timestamp())
+                    # A time that the change to summer time leaves out is left out here too.
+                    if at * SECOND > behind and datetime.fromtimestamp(at, self._zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+                        return at * SECOND
         return None
 
     def _matching_days(self, day: date) -> Iterator[date]:

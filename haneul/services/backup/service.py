@@ -15,7 +15,7 @@ from haneul.metering.prices import PriceList
 from haneul.services.backup import job_work, point_work, restore_work, runs, tokens
 from haneul.services.backup.billing import PRICES, PointHours
 from haneul.services.backup.quirks import BACKUP
-from haneul.services.backup.records import Plan, Vault, find_plan, find_vault, vault_of
+from haneul.services.backup.records import Plan, Point, Vault, find_plan, find_vault, point_anywhere, vault_of
 
 
 class Backup(Service):
@@ -41,13 +41,15 @@ class Backup(Service):
         await self._hours.flush()
 
     def resource_tags(self, call: Call, arn: str) -> Mapping[str, str] | None:
-        """The tags of a vault or plan."""
+        """The tags of a vault, plan or recovery point."""
         found = parse_arn(arn)
         kind, _, name = found.resource.partition(":") if found is not None else ("", "", "")
-        one: Vault | Plan | None = None
+        one: Vault | Plan | Point | None = None
         if found is not None and found.service == "backup" and kind in ("backup-vault", "backup-plan"):
             find = find_vault if kind == "backup-vault" else find_plan
             one = find(self.cloud.store, found.account, found.region, name)
+        elif found is not None:
+            one = point_anywhere(self.cloud.store, call.account, call.region, arn)
         return one.tags if one is not None else None
 
     def resource_policy(self, call: Call, arn: str) -> str | None:

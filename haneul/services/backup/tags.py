@@ -10,11 +10,10 @@ from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import tagged_arn
 from haneul.services.backup.errors import invalid_value, not_found
 from haneul.services.backup.plans import write_plan
-from haneul.services.backup.records import Plan, Point, Vault, find_plan, find_point, find_vault, put_point, vault_of
+from haneul.services.backup.records import TAGS_MAX, Plan, Point, Vault, find_plan, find_vault, point_anywhere, put_point
 from haneul.services.backup.vaults import write_vault
 from haneul.store.port import Reader, Transaction
 
-TAGS_MAX = 50
 Tagged = Vault | Plan | Point
 
 
@@ -28,8 +27,7 @@ def _find(reader: Reader, call: Call, arn: str) -> Tagged:
         elif found.service == "backup" and kind == "backup-plan":
             one = find_plan(reader, call.account, call.region, name)
         else:
-            vault = vault_of(reader, call.account, call.region, arn)
-            one = find_point(reader, call.account, call.region, vault.name, arn) if vault is not None else None
+            one = point_anywhere(reader, call.account, call.region, arn)
         if one is not None:
             return one
     raise not_found(f"Resource {arn} does not exist")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from haneul.clock import DAY
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
@@ -15,6 +16,10 @@ from haneul.services.backup.records import POINT_SPACE, VAULT_SPACE, Vault, find
 from haneul.store.keys import prefix_range
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import encode
+
+_RETENTION = ("MinRetentionDays", "MaxRetentionDays")
+# A lock in compliance mode can be thought over for 72 hours at least.
+_CHANGEABLE_DAYS_MIN = 3
 
 
 def need_vault(reader: Reader, call: Call, name: str) -> Vault:
@@ -47,6 +52,8 @@ def _describe(reader: Reader, vault: Vault) -> Shape:
         "Locked": vault.locked,
         "EncryptionKeyType": "AWS_OWNED_KMS_KEY",
     }
+    if vault.lock_at:
+        found["LockDate"] = vault.lock_at
     if vault.creator_request_id:
         found["CreatorRequestId"] = vault.creator_request_id
     for name, days in (("MinRetentionDays", vault.retention_days_min), ("MaxRetentionDays", vault.retention_days_max)):
@@ -111,6 +118,8 @@ async def delete_backup_vault(call: Call, request: Shape) -> Shape:
 async def _change(call: Call, request: Shape, **fields: object) -> Vault:
     def work(tx: Transaction) -> Vault:
         vault = need_vault(tx, call, request["BackupVaultName"])
+        if "locked" in fields and vault.lock_at and call.now >= vault.lock_at:
+            raise invalid_request(f"The lock of Backup vault {vault.name} is immutable")
         for name, value in fields.items():
             setattr(vault, name, value)
         write_vault(tx, vault)
@@ -153,26 +162,34 @@ async def delete_backup_vault_access_policy(call: Call, request: Shape) -> Shape
     return {}
 
 
-@operation("backup:PutBackupVaultLockConfiguration", resource=vault_arn, partial="compliance mode (ChangeableForDays)")
+def _lock_conditions(call: Call, request: Shape) -> Shape:
+    """The service's own condition keys (Service Authorization Reference: "Condition keys for AWS Backup")."""
+    return {f"backup:{name}": str(request[name]) for name in (*_RETENTION, "ChangeableForDays") if name in request}
+
+
+@operation("backup:PutBackupVaultLockConfiguration", resource=vault_arn, conditions=_lock_conditions)
 async def put_backup_vault_lock_configuration(call: Call, request: Shape) -> Shape:
-    """Lock a vault in governance mode: recovery points must be kept within bounds, and are not deleted by hand.
+    """Lock a vault: recovery points must be kept within bounds, and are not deleted by hand. The lock can be changed and taken away again, in compliance
+    mode for ChangeableForDays only.
 
     (API Reference: "PutBackupVaultLockConfiguration".)
     """
-    if "ChangeableForDays" in request:
-        raise NotBuilt("the parameter ChangeableForDays of backup:PutBackupVaultLockConfiguration")
+    changeable = request.get("ChangeableForDays")
+    if changeable is not None and not _CHANGEABLE_DAYS_MIN <= changeable <= DAYS_MAX:
+        raise invalid_value(f"ChangeableForDays must be between {_CHANGEABLE_DAYS_MIN} and {DAYS_MAX} days")
     low, high = request.get("MinRetentionDays", 0), request.get("MaxRetentionDays", 0)
-    for name in ("MinRetentionDays", "MaxRetentionDays"):
+    for name in _RETENTION:
         if not 1 <= request.get(name, 1) <= DAYS_MAX:
             raise invalid_value(f"{name} must be between 1 and {DAYS_MAX} days")
     if high and low > high:
         raise invalid_value("MinRetentionDays must not be greater than MaxRetentionDays")
-    await _change(call, request, retention_days_min=low, retention_days_max=high, locked=True)
+    lock_at = call.now + changeable * DAY if changeable is not None else 0
+    await _change(call, request, retention_days_min=low, retention_days_max=high, locked=True, lock_at=lock_at)
     return {}
 
 
 @operation("backup:DeleteBackupVaultLockConfiguration", resource=vault_arn)
 async def delete_backup_vault_lock_configuration(call: Call, request: Shape) -> Shape:
-    """Unlock a vault. (API Reference: "DeleteBackupVaultLockConfiguration".)"""
-    await _change(call, request, retention_days_min=0, retention_days_max=0, locked=False)
+    """Unlock a vault, unless its lock has become immutable. (API Reference: "DeleteBackupVaultLockConfiguration".)"""
+    await _change(call, request, retention_days_min=0, retention_days_max=0, locked=False, lock_at=0)
     return {}

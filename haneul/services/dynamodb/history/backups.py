@@ -41,9 +41,15 @@ def backup_arn(call: Call, request: Shape) -> str:
     return str(request["BackupArn"])
 
 
-def _by_aws_backup(call: Call) -> bool:
+def by_aws_backup(call: Call) -> bool:
     """Whether AWS Backup calls, in a session of the role that was passed to it."""
     return call.http is None and call.caller.kind == "role" and call.caller.session_name == _BACKUP_SERVICE
+
+
+def _authorize(call: Call, request: Shape) -> None:
+    """AccessDenied unless the caller may do this with the backup. AWS Backup has asked for its own permissions, on the recovery point."""
+    if not by_aws_backup(call):
+        call.authorize(call.operation.action, backup_arn(call, request))
 
 
 def describe_details(backup: Backup) -> Shape:
@@ -127,12 +133,14 @@ def being_backed_up(reader: Reader, record: TableRecord) -> bool:
     )
 
 
-@operation("dynamodb:CreateBackup", resource=table_arn)
+@operation("dynamodb:CreateBackup", resource=table_arn, authorized_inside=True)
 async def create_backup(call: Call, request: Shape) -> Shape:
     """Begin a backup of a table as it is now. The rows are copied in the background, while the table is written on; nothing of that shows in the backup.
 
     Several may be under way at a time, under one name too. Raises TableNotFoundException, TableInUseException. (API Reference: "CreateBackup".)
     """
+    # AWS Backup is asked for a permission of its own (Developer Guide: "Using IAM with DynamoDB backup and restore", example 8).
+    call.authorize("dynamodb:StartAwsBackupJob" if by_aws_backup(call) else call.operation.action, table_arn(call, request))
     service = call.service(DynamoDb)
 
     def work(tx: Transaction) -> Backup:
@@ -144,7 +152,7 @@ async def create_backup(call: Call, request: Shape) -> Shape:
         start_log(service, tx, record)
         lifecycle.write_record(tx, record)
         backup_id = job_id(call.now, call.cloud.ids)
-        kind = AWS_BACKUP if _by_aws_backup(call) else USER
+        kind = AWS_BACKUP if by_aws_backup(call) else USER
         rows = backup_rows(record.account, record.region, backup_id)
         backup = Backup(backup_id, request["BackupName"], kind, "CREATING", record, rows, call.now)
         tx.put(key_of_backup(backup), encode(backup))
@@ -157,25 +165,27 @@ async def create_backup(call: Call, request: Shape) -> Shape:
     return {"BackupDetails": describe_details(backup)}
 
 
-@operation("dynamodb:DescribeBackup", resource=backup_arn)
+@operation("dynamodb:DescribeBackup", resource=backup_arn, authorized_inside=True)
 async def describe_one_backup(call: Call, request: Shape) -> Shape:
     """A backup and what its table was. (API Reference: "DescribeBackup".)"""
+    _authorize(call, request)
     backup = find_backup(call.cloud.store, call, request["BackupArn"])
     if backup is None:
         raise backup_not_found(request["BackupArn"])
     return {"BackupDescription": describe_backup(backup)}
 
 
-@operation("dynamodb:DeleteBackup", resource=backup_arn)
+@operation("dynamodb:DeleteBackup", resource=backup_arn, authorized_inside=True)
 async def delete_backup(call: Call, request: Shape) -> Shape:
     """Delete a backup. Raises BackupInUseException while it is being made or a table is being restored from it. (API Reference: "DeleteBackup".)"""
+    _authorize(call, request)
     service = call.service(DynamoDb)
 
     def work(tx: Transaction) -> Backup:
         backup = find_backup(tx, call, request["BackupArn"])
         if backup is None:
             raise backup_not_found(request["BackupArn"])
-        if backup.kind == AWS_BACKUP and not _by_aws_backup(call):
+        if backup.kind == AWS_BACKUP and not by_aws_backup(call):
             raise validation(f"Backup is managed by AWS Backup and can only be deleted there: {backup.arn}")
         if backup.kind == SYSTEM:
             raise system_backup(backup.arn, backup.expires_at)

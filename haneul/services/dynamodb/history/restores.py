@@ -13,7 +13,7 @@ from haneul.services.dynamodb import definitions
 from haneul.services.dynamodb.arns import named_table_arn
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import invalid, validation
-from haneul.services.dynamodb.history.backups import backup_arn
+from haneul.services.dynamodb.history.backups import backup_arn, by_aws_backup
 from haneul.services.dynamodb.history.continuous_backups import find_table, restorable
 from haneul.services.dynamodb.history.errors import (
     backup_in_use,
@@ -93,14 +93,18 @@ async def restore_table_to_point_in_time(call: Call, request: Shape) -> Shape:
     return {"TableDescription": await call.cloud.store.transact(work)}
 
 
-@operation("dynamodb:RestoreTableFromBackup", resource=backup_arn, partial=_PARTIAL)
+@operation("dynamodb:RestoreTableFromBackup", resource=backup_arn, authorized_inside=True, partial=_PARTIAL)
 async def restore_table_from_backup(call: Call, request: Shape) -> Shape:
     """Make a new table with what a backup holds. Raises BackupNotFoundException, BackupInUseException, TableAlreadyExistsException.
 
     (API Reference: "RestoreTableFromBackup".)
     """
     service = call.service(DynamoDb)
-    _authorize_target(call, request)
+    if by_aws_backup(call):
+        call.authorize("dynamodb:RestoreTableFromAwsBackup", named_table_arn(call, request["TargetTableName"]))
+    else:
+        call.authorize(call.operation.action, backup_arn(call, request))
+        _authorize_target(call, request)
     _refuse(request)
     _check_regions(call, request, request["BackupArn"])
 
