@@ -68,6 +68,21 @@ def test_deleting_the_recovery_point_removes_the_copies(cloud: Running) -> None:
     assert len([one for one in (cloud.data_dir / "blobs").rglob("*") if one.is_file()]) == files
 
 
+def test_what_is_being_restored_is_not_deleted(cloud: Running) -> None:
+    """A restore gets everything that its recovery point held when it began: until it has ended, nobody may delete that (InvalidResourceStateException)."""
+    client, role, bucket = cloud.client("backup"), make_role(cloud), make_bucket(cloud, "source")
+    fill(cloud, "source")
+    point = back_up(cloud, "vault", bucket, role)["RecoveryPointArn"]
+    start = {"RecoveryPointArn": point, "IamRoleArn": role, "Metadata": {"DestinationBucketName": "new", "NewBucket": "true"}}
+    jobs = [client.start_restore_job(**start)["RestoreJobId"] for _ in range(2)]
+    assert failure(client.delete_recovery_point, BackupVaultName="vault", RecoveryPointArn=point)[0] == "InvalidResourceStateException"
+    assert client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)["Status"] == "COMPLETED"
+    cloud.advance("10s")
+    assert [client.describe_restore_job(RestoreJobId=job)["Status"] for job in jobs] == ["COMPLETED", "COMPLETED"] and len(content(cloud, "new")) == 3
+    client.delete_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
+    assert failure(client.start_restore_job, **start)[0] == "ResourceNotFoundException"
+
+
 def test_copies_are_encrypted_too(cloud: Running) -> None:
     """A recovery point that held a body in the clear would undo what its object's bucket does."""
     role, bucket, mark = make_role(cloud), make_bucket(cloud, "source"), b"the marker that nobody may find"

@@ -134,6 +134,9 @@ def test_requests_that_are_refused(cloud: Running) -> None:
     assert failure(start, **{**good, "BackupVaultName": "absent"})[0] == "ResourceNotFoundException"
     assert failure(start, **{**good, "ResourceArn": "arn:aws:sqs:us-east-1:1:queue"})[0] == "InvalidParameterValueException"
     assert failure(start, **{**good, "IamRoleArn": make_role(cloud, "other", principal="lambda.amazonaws.com")})[0] == "InvalidParameterValueException"
+    for wrong in ({"aws:a": "b"}, {f"t{number}": "v" for number in range(51)}):
+        assert failure(start, **good, RecoveryPointTags=wrong)[0] == "InvalidParameterValueException"
+        assert failure(client.create_backup_vault, BackupVaultName="other", BackupVaultTags=wrong)[0] == "InvalidParameterValueException"
     assert failure(start, **good, Lifecycle={"MoveToColdStorageAfterDays": 1, "DeleteAfterDays": 90})[0] == "InvalidParameterValueException"
     iam = cloud.client("iam")
     iam.create_user(UserName="user")
@@ -226,6 +229,12 @@ def test_what_may_no_longer_be_deleted_expires(cloud: Running) -> None:
     cloud.advance("6d")
     described = client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
     assert described["Status"] == "EXPIRED" and "sts:AssumeRole" in described["StatusMessage"]
+    # Who deletes it by hand hears nothing of that (API Reference: "DeleteRecoveryPoint").
+    client.delete_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
+    assert client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)["Status"] == "EXPIRED"
+    make_role(cloud)
+    client.delete_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
+    assert client.list_recovery_points_by_backup_vault(BackupVaultName="vault")["RecoveryPoints"] == []
 
 
 def test_a_restart_in_the_middle(cloud: Running) -> None:

@@ -24,6 +24,11 @@ def invalid_request(message: str) -> ServiceError:
     return ServiceError("InvalidRequestException", message, 400)
 
 
+def busy() -> ServiceError:
+    """A recovery point that something else is being done with."""
+    return ServiceError("InvalidResourceStateException", "AWS Backup is already performing an action on this recovery point.", 400)
+
+
 def already_exists(message: str, arn: str) -> ServiceError:
     """A name that is taken."""
     return ServiceError("AlreadyExistsException", message, 400, fields={"Arn": arn})

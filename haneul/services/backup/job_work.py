@@ -16,7 +16,6 @@ from haneul.services.backup.records import (
     JOB_LIFE,
     JOB_SPACE,
     PROTECTED_SPACE,
-    TAGS_MAX,
     Job,
     Point,
     Protected,
@@ -30,6 +29,7 @@ from haneul.services.backup.records import (
 )
 from haneul.services.backup.resources import tags_of
 from haneul.services.backup.roles import Problem, as_role, as_service, name_of, words
+from haneul.services.backup.tag_rules import TAGS_MAX
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 

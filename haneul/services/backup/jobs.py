@@ -13,6 +13,7 @@ from haneul.services.backup.lifecycles import check_lifecycle, check_windows
 from haneul.services.backup.pages import page, within
 from haneul.services.backup.records import JOB_SPACE, TOKEN_SPACE, Job, find_job, key, put_job
 from haneul.services.backup.roles import check_role, name_of, type_of
+from haneul.services.backup.tag_rules import checked_tags
 from haneul.services.backup.tokens import forget_token_later
 from haneul.services.backup.vaults import need_vault
 from haneul.store.port import Reader, Transaction
@@ -48,7 +49,7 @@ def describe_job(call: Call, job: Job) -> Shape:
         "BackupSizeInBytes": job.size_bytes,
         "IamRoleArn": job.role_arn,
         "IsParent": False,
-        "MessageCategory": {"COMPLETED": "Success", "FAILED": "Error"}.get(job.state, ""),
+        "MessageCategory": {"COMPLETED": "SUCCESS", "FAILED": "Error"}.get(job.state, ""),
     }
     if job.lifecycle:
         found["RecoveryPointLifecycle"] = job.lifecycle
@@ -81,7 +82,7 @@ async def start_backup_job(call: Call, request: Shape) -> Shape:
         call.now + start * MINUTE,
         call.now + complete * MINUTE,
         lifecycle=check_lifecycle(request.get("Lifecycle", {}), vault),
-        tags=request.get("RecoveryPointTags", {}),
+        tags=checked_tags(request.get("RecoveryPointTags", {})),
     )
 
     def work(tx: Transaction) -> Job:

@@ -14,6 +14,7 @@ from haneul.services.backup.pages import page
 from haneul.services.backup.records import PLAN_SPACE, PLAN_VERSION_SPACE, SELECTION_SPACE, Plan, find_plan, key
 from haneul.services.backup.runs import plan_runs
 from haneul.services.backup.schedule import Schedule
+from haneul.services.backup.tag_rules import checked_tags
 from haneul.services.backup.vaults import need_vault
 from haneul.store.keys import prefix_range
 from haneul.store.port import Reader, Transaction
@@ -57,6 +58,7 @@ def _body(call: Call, given: Shape) -> Shape:
             check_lifecycle(rule.get("Lifecycle", {}), vault)
         except ServiceError as problem:
             raise invalid_value(f"Error in rule {rule['RuleName']} : {problem.message}") from None
+        checked_tags(rule.get("RecoveryPointTags", {}))
         start, complete = check_windows(rule.get("StartWindowMinutes"), rule.get("CompletionWindowMinutes"))
         rule = {
             "ScheduleExpression": DEFAULT_SCHEDULE,
@@ -96,7 +98,7 @@ async def create_backup_plan(call: Call, request: Shape) -> Shape:
         body,
         call.now,
         request.get("CreatorRequestId", ids.uuid()),
-        request.get("BackupPlanTags", {}),
+        checked_tags(request.get("BackupPlanTags", {})),
     )
 
     def work(tx: Transaction) -> Shape:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from haneul.clock import HOUR
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.services.backup import bucket_copies
+from haneul.services.backup.errors import busy
 from haneul.services.backup.records import DYNAMODB, POINT_OF_SPACE, PROTECTED_SPACE, Point, Protected, drop_point, find_point, key, put_point
 from haneul.services.backup.roles import Problem, as_role, words
 from haneul.store.keys import prefix_range, unpack
@@ -15,6 +17,7 @@ from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
 AGE = "backup-age"
+_AGAIN = 24 * HOUR
 
 
 def payload_of(point: Point) -> dict[str, Any]:
@@ -39,18 +42,9 @@ async def age(cloud: Cloud, payload: dict[str, Any]) -> None:
     now = cloud.clock.now()
     times = point.calculated
     if times.get("DeleteAt", now + 1) <= now:
-        try:
-            await delete(cloud, point)
-        except Problem as problem:
-            # It stays, marked, until somebody deletes it or the role may again (Developer Guide: "Deleting backups").
-            point.status, point.message = "EXPIRED", words(problem)
-            kept = point
-
-            def again(tx: Transaction) -> None:
-                put_point(tx, kept)
-                cloud.outbox.put(tx, AGE, payload, due=now + 24 * HOUR, key=kept.arn)
-
-            await cloud.store.transact(again)
+        # While a restore is under way, and while the role may not delete it, it is looked at again and again.
+        if point.restoring or not await delete(cloud, point):
+            await cloud.store.transact(lambda tx: cloud.outbox.put(tx, AGE, payload, due=now + (HOUR if point.restoring else _AGAIN), key=point.arn))
         return
 
     def cool(tx: Transaction) -> None:
@@ -63,8 +57,45 @@ async def age(cloud: Cloud, payload: dict[str, Any]) -> None:
     await cloud.store.transact(cool)
 
 
-async def delete(cloud: Cloud, point: Point) -> None:
-    """Remove a recovery point with everything that it holds."""
+async def delete(cloud: Cloud, point: Point) -> bool:
+    """Remove a recovery point with everything that it holds. InvalidResourceStateException while something else is being done with it.
+
+    Where its role may not do that, or is gone, False: the recovery point stays, EXPIRED. (API Reference: "DeleteRecoveryPoint".)
+    """
+
+    def mark(tx: Transaction) -> None:
+        current = find_point(tx, point.account, point.region, point.vault, point.arn)
+        if current is not None:
+            if current.restoring:
+                raise busy()
+            current.status = "DELETING"
+            put_point(tx, current)
+
+    await cloud.store.transact(mark)
+    try:
+        await _empty(cloud, point)
+    except Problem as problem:
+        await cloud.store.transact(partial(_expire, point, words(problem)))
+        return False
+
+    def work(tx: Transaction) -> None:
+        drop_point(tx, point)
+        cloud.outbox.cancel(tx, AGE, point.arn)
+        _update_protected(tx, point)
+
+    await cloud.store.transact(work)
+    return True
+
+
+def _expire(point: Point, message: str, tx: Transaction) -> None:
+    current = find_point(tx, point.account, point.region, point.vault, point.arn)
+    if current is not None:
+        current.status, current.message = "EXPIRED", message
+        put_point(tx, current)
+
+
+async def _empty(cloud: Cloud, point: Point) -> None:
+    """Remove what a recovery point holds."""
     if point.resource_type == DYNAMODB:
         try:
             await as_role(cloud, point.role_arn, point.region, point.account, "dynamodb:DeleteBackup", {"BackupArn": point.backup_arn or point.arn})
@@ -73,13 +104,6 @@ async def delete(cloud: Cloud, point: Point) -> None:
                 raise
     else:
         await bucket_copies.remove(cloud, point.account, point.region, point.arn)
-
-    def work(tx: Transaction) -> None:
-        drop_point(tx, point)
-        cloud.outbox.cancel(tx, AGE, point.arn)
-        _update_protected(tx, point)
-
-    await cloud.store.transact(work)
 
 
 def _update_protected(tx: Transaction, gone: Point) -> None:

@@ -151,7 +151,7 @@ async def update_recovery_point_lifecycle(call: Call, request: Shape) -> Shape:
 
 @operation("backup:DeleteRecoveryPoint", resource=point_arn)
 async def delete_recovery_point(call: Call, request: Shape) -> Shape:
-    """Delete a recovery point with what it holds, unless its vault is locked. (API Reference: "DeleteRecoveryPoint".)"""
+    """Delete a recovery point with what it holds, unless its vault is locked or it is being restored. (API Reference: "DeleteRecoveryPoint".)"""
     point = need_point(call.cloud.store, call, request["BackupVaultName"], request["RecoveryPointArn"])
     if need_vault(call.cloud.store, call, point.vault).locked:
         raise invalid_request("Recovery points of a locked backup vault cannot be deleted")

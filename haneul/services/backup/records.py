@@ -26,7 +26,6 @@ PART_SPACE = "backup-part"
 TOKEN_SPACE = "backup-token"
 
 DYNAMODB, S3 = "DynamoDB", "S3"
-TAGS_MAX = 50
 # Jobs are listed for 30 days (API Reference: "ListBackupJobs").
 JOB_LIFE = 30 * DAY
 
@@ -136,7 +135,7 @@ class RestoreJob(msgspec.Struct):
 
 
 class Point(msgspec.Struct):
-    """A recovery point. `deleting_at` is when its lifecycle ends it, 0 for never."""
+    """A recovery point. `message` says why it could not be deleted and is EXPIRED."""
 
     account: str
     region: str
@@ -155,6 +154,8 @@ class Point(msgspec.Struct):
     message: str = ""
     cold: bool = False
     restored_at: int = 0
+    # Restore jobs that have not ended: until they have, it cannot be deleted.
+    restoring: list[str] = []
     # The table's backup in DynamoDB; recovery points of earlier versions are named after it.
     backup_arn: str = ""
 

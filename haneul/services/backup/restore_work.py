@@ -10,6 +10,7 @@ from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.services.backup import bucket_copies
+from haneul.services.backup.errors import invalid_request
 from haneul.services.backup.job_work import forget_later, payload_of
 from haneul.services.backup.records import DYNAMODB, RESTORE_SPACE, RestoreJob, find_job, find_point, put_job, put_point
 from haneul.services.backup.roles import Problem, as_role, as_service, words
@@ -22,7 +23,12 @@ _AT_ONCE = 50
 
 
 def begin(cloud: Cloud, tx: Transaction, job: RestoreJob) -> None:
-    """Write a new job, and promise its work."""
+    """Write a new job, and promise its work. InvalidRequestException when the recovery point is on its way out."""
+    point = find_point(tx, job.account, job.region, job.vault, job.point_arn)
+    if point is None or point.status == "DELETING":
+        raise invalid_request(f"Recovery point {job.point_arn} is being deleted")
+    point.restoring = [*point.restoring, job.id]
+    put_point(tx, point)
     put_job(tx, RESTORE_SPACE, job)
     cloud.outbox.put(tx, WORK, payload_of(job), due=cloud.clock.now() + LOOK_AGAIN)
 
@@ -118,8 +124,9 @@ async def _end(cloud: Cloud, job: RestoreJob, status: str, message: str) -> None
         put_job(tx, RESTORE_SPACE, job)
         forget_later(cloud, tx, RESTORE_SPACE, job)
         point = find_point(tx, job.account, job.region, job.vault, job.point_arn)
-        if point is not None and status == "COMPLETED":
-            point.restored_at = now
+        if point is not None:
+            point.restoring = [one for one in point.restoring if one != job.id]
+            point.restored_at = now if status == "COMPLETED" else point.restored_at
             put_point(tx, point)
 
     await cloud.store.transact(work)

@@ -8,9 +8,10 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.backup.arns import tagged_arn
-from haneul.services.backup.errors import invalid_value, not_found
+from haneul.services.backup.errors import not_found
 from haneul.services.backup.plans import write_plan
-from haneul.services.backup.records import TAGS_MAX, Plan, Point, Vault, find_plan, find_vault, point_anywhere, put_point
+from haneul.services.backup.records import Plan, Point, Vault, find_plan, find_vault, point_anywhere, put_point
+from haneul.services.backup.tag_rules import check_number, checked_tags
 from haneul.services.backup.vaults import write_vault
 from haneul.store.port import Reader, Transaction
 
@@ -37,8 +38,7 @@ async def _change(call: Call, arn: str, change: Callable[[dict[str, str]], None]
     def work(tx: Transaction) -> None:
         one = _find(tx, call, arn)
         change(one.tags)
-        if len(one.tags) > TAGS_MAX:
-            raise invalid_value(f"A resource has at most {TAGS_MAX} tags")
+        check_number(one.tags)
         if isinstance(one, Vault):
             write_vault(tx, one)
         elif isinstance(one, Plan):
@@ -52,9 +52,8 @@ async def _change(call: Call, arn: str, change: Callable[[dict[str, str]], None]
 @operation("backup:TagResource", resource=tagged_arn)
 async def tag_resource(call: Call, request: Shape) -> Shape:
     """Add tags. (API Reference: "TagResource".)"""
-    if any(name.lower().startswith("aws:") for name in request["Tags"]):
-        raise invalid_value("Tag keys cannot start with aws:")
-    await _change(call, request["ResourceArn"], lambda tags: tags.update(request["Tags"]))
+    given = checked_tags(request["Tags"])
+    await _change(call, request["ResourceArn"], lambda tags: tags.update(given))
     return {}
 
 

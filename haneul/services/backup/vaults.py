@@ -13,6 +13,7 @@ from haneul.services.backup.errors import already_exists, invalid_request, inval
 from haneul.services.backup.lifecycles import DAYS_MAX
 from haneul.services.backup.pages import page
 from haneul.services.backup.records import POINT_SPACE, VAULT_SPACE, Vault, find_vault, key
+from haneul.services.backup.tag_rules import checked_tags
 from haneul.store.keys import prefix_range
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import encode
@@ -67,7 +68,7 @@ async def create_backup_vault(call: Call, request: Shape) -> Shape:
     """Make a vault. Raises AlreadyExistsException. (API Reference: "CreateBackupVault".)"""
     if "EncryptionKeyArn" in request:
         raise NotBuilt("the parameter EncryptionKeyArn of backup:CreateBackupVault")
-    name, creator = request["BackupVaultName"], request.get("CreatorRequestId", "")
+    name, creator, tags = request["BackupVaultName"], request.get("CreatorRequestId", ""), checked_tags(request.get("BackupVaultTags", {}))
 
     def work(tx: Transaction) -> Vault:
         known = find_vault(tx, call.account, call.region, name)
@@ -75,7 +76,7 @@ async def create_backup_vault(call: Call, request: Shape) -> Shape:
             if creator and known.creator_request_id == creator:
                 return known
             raise already_exists("Backup vault with the same name already exists", known.arn)
-        vault = Vault(call.account, call.region, name, call.now, creator, request.get("BackupVaultTags", {}))
+        vault = Vault(call.account, call.region, name, call.now, creator, tags)
         write_vault(tx, vault)
         return vault
 
