@@ -32,6 +32,11 @@ def test_a_table_there_and_back(cloud: Running) -> None:
     metadata = client.get_recovery_point_restore_metadata(BackupVaultName="vault", RecoveryPointArn=point)["RestoreMetadata"]
     done = restore(cloud, point, role, {**metadata, "targetTableName": "restored"})
     assert (done["Status"], done["CreatedResourceArn"]) == ("COMPLETED", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/restored")
+    assert client.get_restore_job_metadata(RestoreJobId=done["RestoreJobId"])["Metadata"] == {**metadata, "targetTableName": "restored"}
+    listed = client.list_restore_jobs_by_protected_resource
+    assert [job["RestoreJobId"] for job in listed(ResourceArn=table, ByStatus="COMPLETED")["RestoreJobs"]] == [done["RestoreJobId"]]
+    for none in ({"ResourceArn": table + "x"}, {"ResourceArn": table, "ByRecoveryPointCreationDateBefore": described["CreationDate"]}):
+        assert listed(**none)["RestoreJobs"] == []
     assert db.scan(TableName="restored")["Count"] == 5
     assert "LastRestoreTime" in client.describe_recovery_point(BackupVaultName="vault", RecoveryPointArn=point)
     (protected,) = client.list_protected_resources()["Results"]

@@ -118,13 +118,39 @@ def _check_metadata(point: Point, metadata: dict[str, str], request: Shape) -> N
             raise invalid_value(f"ItemsToRestore must be a list of 1 to {ITEMS_MAX} keys or prefixes")
 
 
-@operation("backup:DescribeRestoreJob")
-async def describe_restore_job(call: Call, request: Shape) -> Shape:
-    """How a restore is going. (API Reference: "DescribeRestoreJob".)"""
+def _need_job(call: Call, request: Shape) -> RestoreJob:
     raw = find_job(call.cloud.store, RESTORE_SPACE, call.account, call.region, request["RestoreJobId"])
     if raw is None:
         raise not_found(f"Cannot find Restore job with ID {request['RestoreJobId']}")
-    return _describe(call, decode(raw, RestoreJob))
+    return decode(raw, RestoreJob)
+
+
+@operation("backup:DescribeRestoreJob")
+async def describe_restore_job(call: Call, request: Shape) -> Shape:
+    """How a restore is going. (API Reference: "DescribeRestoreJob".)"""
+    return _describe(call, _need_job(call, request))
+
+
+@operation("backup:GetRestoreJobMetadata")
+async def get_restore_job_metadata(call: Call, request: Shape) -> Shape:
+    """What a restore was asked for. (API Reference: "GetRestoreJobMetadata".)"""
+    job = _need_job(call, request)
+    return {"RestoreJobId": job.id, "Metadata": job.metadata}
+
+
+@operation("backup:ListRestoreJobsByProtectedResource")
+async def list_restore_jobs_by_protected_resource(call: Call, request: Shape) -> Shape:
+    """Restores of a table or bucket in the last 30 days, the newest first. (API Reference: "ListRestoreJobsByProtectedResource".)"""
+
+    def keep(job: RestoreJob) -> bool:
+        return (
+            job.resource_arn == request["ResourceArn"]
+            and request.get("ByStatus", job.status) == job.status
+            and within(request, job.point_created_at, "ByRecoveryPointCreationDateBefore", "ByRecoveryPointCreationDateAfter")
+        )
+
+    jobs, more = page(call, request, key(RESTORE_SPACE, call.account, call.region), RestoreJob, keep)
+    return {"RestoreJobs": [_describe(call, job) for job in jobs], **more}
 
 
 @operation("backup:ListRestoreJobs")
