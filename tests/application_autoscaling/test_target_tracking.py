@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.application_autoscaling.conftest import SERVICES
 from tests.application_autoscaling.support import WRITES, activities, follow, make_table, minutes, units
 from tests.cloudwatch.support import refused
@@ -214,6 +216,23 @@ def test_a_table_on_demand_is_left_alone(scaled: Running) -> None:
     assert [one["StatusCode"] for one in activities(scaled)] == ["Successful"]
     tables.update_table(TableName="tab", BillingMode="PROVISIONED", ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 6})
     assert minutes(scaled, 3, 30)[-1] == 40
+
+
+def test_thresholds_follow_a_change_by_hand(scaled: Running) -> None:
+    """Because the alarms are about units of consumption: what somebody else has provisioned is seen in a quarter of an hour, and then scaled in if it is too much."""
+    follow(scaled, high=1000)
+    tables = scaled.client("dynamodb")
+    tables.put_item(TableName="tab", Item={"k": {"S": "a"}})
+    tables.update_table(TableName="tab", ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 500})
+
+    def highs() -> list[float]:
+        alarms = scaled.client("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking-table/tab-AlarmHigh")["MetricAlarms"]
+        return [one["Threshold"] for one in alarms]
+
+    # Consumption above the old threshold wants less than there is: nothing is scaled, in either direction.
+    assert minutes(scaled, 9, 210) == [500] * 9 and highs() == [210]
+    # Once the thresholds have followed, the same consumption has been too little for long enough. (The first minute had one unit more.)
+    assert list(dict.fromkeys(minutes(scaled, 12, 210))) == [500, 301] and highs() == [pytest.approx(0.7 * 301 * 60)]
 
 
 def test_all_policies_must_be_ready_before_capacity_goes_in(scaled: Running) -> None:
