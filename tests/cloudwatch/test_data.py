@@ -75,6 +75,9 @@ def test_percentiles_come_from_the_values(watch: Running) -> None:
     assert found["tm90"] == 45.5 and found["TM(10%:90%)"] == 50.5
     put(watch, "E", {"MetricName": "S", "StatisticValues": {"SampleCount": 2, "Sum": 3, "Minimum": 1, "Maximum": 2}})
     assert statistics(watch, "E", "S", ExtendedStatistics=["p50"]) == []
+    for name, total in (("Equal", 2), ("Odd", 3)):  # A sum that bounds and count do not make tells that single values are not known.
+        put(watch, "E", {"MetricName": name, "StatisticValues": {"SampleCount": 2, "Sum": total, "Minimum": 1, "Maximum": 1}})
+    assert [point["ExtendedStatistics"]["p50"] for name in ("Equal", "Odd") for point in statistics(watch, "E", name, ExtendedStatistics=["p50"])] == [1]
 
 
 def test_negative_values_have_no_percentiles(watch: Running) -> None:

@@ -45,7 +45,16 @@ def results(running: Running, expression: str, **more: Any) -> list[dict[str, An
         ("-a ^ 2", [-16, -9, -4, -1, 0]),
         ("2 ^ 3 ^ 0 * a", [8, 6, 4, 2, 0]),
         ("b / a", [2.5, 10 / 3, 5, 10]),
-        ("a + c", [8, 8]),
+        ("a + c", [8, 3, 2, 1, 8]),
+        ("c / a", [1, 0, 0, 0]),
+        ("c < a", [0, 1, 1, 1, 0]),
+        ("a > 1 AND c > 1", [1, 0, 0, 0, 0]),
+        ("AVG([a, c])", [4, 1.5, 1, 0.5, 4]),
+        ("DATAPOINT_COUNT([a, c])", [2, 1, 1, 1, 2]),
+        ("IF(a, c, b)", [4, 0, 0, 0, 10]),
+        ("IF(a > 2, b, c)", [10, 10, 8]),
+        ("IF(0, a)", []),
+        ("IF(MONTH(c) > 0, 7)", [7, 7, 7, 7, 7]),
         ("a > 2", [1, 1, 0, 0, 0]),
         ("a >= 2 AND a < 4 OR a == 0", [0, 1, 1, 0, 1]),
         ("IF(a > 2, a, b)", [4, 3, 10, 10, 10]),
@@ -74,7 +83,7 @@ def results(running: Running, expression: str, **more: Any) -> list[dict[str, An
     ],
 )
 def test_expressions_have_their_values(filled: Running, expression: str, values: list[float]) -> None:
-    """Because operators bind as in arithmetic, series meet where both have values, and functions do what the User Guide says."""
+    """Because operators bind as in arithmetic, 0 stands for what one of two series lacks, and functions do what the User Guide says."""
     (found,) = results(filled, expression)
     assert found["Values"] == pytest.approx(values) and found["StatusCode"] == "Complete"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -133,7 +134,7 @@ def _distribution(point: Point) -> list[tuple[float, float]] | None:
         return None
     if point.values:
         return sorted(point.values.items())
-    if point.samples and point.min == point.max:
+    if point.samples and point.min == point.max and math.isclose(point.sum, point.min * point.samples):
         return [(point.min, point.samples)]
     return None
 

@@ -110,8 +110,9 @@ def _of_summary(given: Mapping[str, float], where: str) -> Point:
         raise invalid_value(f"The parameter {where}.StatisticValues.SampleCount must be greater than 0.")
     if low > high:
         raise invalid_combination(f"The parameter {where}.StatisticValues.Maximum must be greater than or equal to {where}.StatisticValues.Minimum.")
-    # A summary of one value, or of equal ones, is as good as the values themselves.
-    return Point(samples, total, low, high, {low: samples} if low == high else {}, low != high)
+    # A summary of one value, or of equal ones, is as good as the values themselves, if its sum is theirs.
+    plain = low == high and math.isclose(total, low * samples)
+    return Point(samples, total, low, high, {low: samples} if plain else {}, not plain)
 
 
 def _number(value: float, where: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from haneul.core.ports import Shape
 from haneul.services.cloudwatch.alarms import Alarm, AlarmName
 from haneul.services.cloudwatch.judging import SPARE_PERIODS, Datapoint, Rule
-from haneul.services.cloudwatch.mathematics.functions import Grid
+from haneul.services.cloudwatch.mathematics.functions import WITHOUT_DATA, Grid
 from haneul.services.cloudwatch.mathematics.parser import MathError, functions_in
 from haneul.services.cloudwatch.mathematics.series import TimeSeries
 from haneul.services.cloudwatch.points import samples_needed
@@ -13,8 +13,6 @@ from haneul.services.cloudwatch.queries import Evaluation, Place, checked_querie
 from haneul.services.cloudwatch.rows import read_series
 from haneul.store.port import Reader
 
-# Functions that have values where the metrics have none: such an alarm is never at rest.
-_WITHOUT_DATA = frozenset(("FILL", "TIME_SERIES"))
 # Missing data of these leave an alarm as it is, whatever it says (API Reference: PutMetricAlarm, "TreatMissingData").
 _ALWAYS_IGNORED = frozenset(("AWS/DynamoDB",))
 
@@ -45,7 +43,8 @@ class Watched:
         # Below so many samples the state stays as it is.
         self.samples_needed = samples_needed(self.rule.statistic) if settings.get("EvaluateLowSampleCountPercentile") == "ignore" else 0.0
         self.metric_ids = frozenset(query.metric.id for query in self.queries.values() if query.metric is not None)
-        self.restless = any(query.tree is not None and functions_in(query.tree) & _WITHOUT_DATA for query in self.queries.values())
+        # With functions that have values where the metrics have none, an alarm is never at rest.
+        self.restless = any(query.tree is not None and functions_in(query.tree) & WITHOUT_DATA for query in self.queries.values())
         # Long periods are looked at every five minutes, as their rows then are.
         self.step = 10 if period < 60 else 300 if period >= 3600 else 60
 

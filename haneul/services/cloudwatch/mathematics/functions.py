@@ -57,7 +57,11 @@ def _reducer(name: str) -> Apply:
             return float(reduce(argument.values.values())) if argument.values else 0.0
         if isinstance(argument, float):
             return argument
-        return across(_list(argument, name), reduce)
+        members = _list(argument, name)
+        if name == "AVG":
+            # Members without a value count with 0 (User Guide: AVG, "Missing values are treated as 0").
+            return across(members, lambda values: sum(values) / len(members))
+        return across(members, reduce)
 
     return apply
 
@@ -97,11 +101,11 @@ def _steps(name: str, function: Callable[[float, float, int], float]) -> Apply:
 
 
 def _moments(name: str, function: Callable[[datetime], int]) -> Apply:
-    """A function of each value's time, in UTC."""
+    """A function of the time of each period of a series, in UTC, whether it has a value or not."""
 
     def apply(arguments: list[Value], grid: Grid) -> Value:
         series = _series(arguments[0], name)
-        return replace(series, values={at: float(function(datetime.fromtimestamp(at, UTC))) for at in series.values})
+        return replace(series, values={at: float(function(datetime.fromtimestamp(at, UTC))) for at in grid.seconds(series.period)})
 
     return apply
 
@@ -141,13 +145,10 @@ def _filled(series: TimeSeries, filler: Value, grid: Grid) -> TimeSeries:
 
 
 def _if(arguments: list[Value], grid: Grid) -> Value:
+    """Missing values of what is chosen by a true condition are 0, those of the alternative are missing (User Guide: "Using IF expressions")."""
     condition, then, other = arguments[0], arguments[1], arguments[2] if len(arguments) == 3 else None
     if isinstance(condition, float):
-        if other is None and not condition:
-            raise MathError("IF with a condition that is no time series takes three arguments")
-        chosen = then if condition else other
-        assert chosen is not None
-        return chosen
+        return then if condition else other if other is not None else TimeSeries({}, grid.period)
     condition = _series(condition, "IF")
     made: dict[int, float] = {}
     for second, value in condition.values.items():
@@ -155,8 +156,8 @@ def _if(arguments: list[Value], grid: Grid) -> Value:
         if isinstance(chosen, float):
             made[second] = chosen
         elif isinstance(chosen, TimeSeries):
-            if second in chosen.values:
-                made[second] = chosen.values[second]
+            if value or second in chosen.values:
+                made[second] = chosen.values.get(second, 0.0)
         elif chosen is not None:
             raise MathError("IF takes numbers and time series")
     return TimeSeries(made, condition.period)
@@ -190,6 +191,13 @@ def _slice(arguments: list[Value], grid: Grid) -> Value:
     if len(arguments) == 2:
         return members[start:]
     return members[start : int(_number(arguments[2], "SLICE"))]
+
+
+def _datapoint_count(arguments: list[Value], grid: Grid) -> Value:
+    (argument,) = arguments
+    if isinstance(argument, TimeSeries):
+        return float(len(argument.values))
+    return across(_list(argument, "DATAPOINT_COUNT"), lambda values: float(len(values)))
 
 
 def _end_of_list(name: str, index: int) -> Apply:
@@ -235,7 +243,7 @@ FUNCTIONS: Mapping[str, Built] = MappingProxyType(
         "PERIOD": Built(lambda arguments, grid: float(_series(arguments[0], "PERIOD").period)),
         "TIME_SERIES": Built(lambda arguments, grid: TimeSeries(dict.fromkeys(grid.seconds(grid.period), _number(arguments[0], "TIME_SERIES")), grid.period)),
         "METRIC_COUNT": Built(lambda arguments, grid: float(len(_list(arguments[0], "METRIC_COUNT")))),
-        "DATAPOINT_COUNT": Built(lambda arguments, grid: float(len(_series(arguments[0], "DATAPOINT_COUNT").values))),
+        "DATAPOINT_COUNT": Built(_datapoint_count),
         "REMOVE_EMPTY": Built(lambda arguments, grid: [one for one in _list(arguments[0], "REMOVE_EMPTY") if one.values]),
         "SORT": Built(_sort, 3, 4),
         "SLICE": Built(_slice, 2, 3),
@@ -243,5 +251,7 @@ FUNCTIONS: Mapping[str, Built] = MappingProxyType(
         "LAST": Built(_end_of_list("LAST", -1)),
     }
 )
+# Functions that have values where the metrics have none.
+WITHOUT_DATA = frozenset(("FILL", "TIME_SERIES", "MINUTE", "HOUR", "DAY", "DATE", "MONTH", "YEAR", "EPOCH"))
 # Names that are arguments of functions and not ids of queries.
 KEYWORDS = frozenset(("REPEAT", "LINEAR", "ASC", "DESC", *REDUCERS))

@@ -54,7 +54,10 @@ _OPERATORS: Mapping[str, Callable[[float, float], float]] = MappingProxyType(
 
 
 def combine(symbol: str, left: Value, right: Value) -> Value:
-    """Apply an operator. Two series meet where both have a value; a division by zero leaves nothing."""
+    """Apply an operator. Where one of two series has no value, 0 stands for it; a division by zero leaves nothing.
+
+    (CloudWatch User Guide: "Metric math syntax and functions". Series of different periods meet only where both have a value.)
+    """
     if isinstance(left, str) or isinstance(right, str):
         raise MathError(f"Text cannot be an operand of {symbol}")
     if isinstance(left, list) and isinstance(right, list):
@@ -72,7 +75,9 @@ def combine(symbol: str, left: Value, right: Value) -> Value:
             return None
 
     if isinstance(left, TimeSeries) and isinstance(right, TimeSeries):
-        both = ((at, calculate(value, right.values[at])) for at, value in left.values.items() if at in right.values)
+        first_values, second_values = left.values, right.values
+        times = sorted(first_values.keys() | second_values.keys() if left.period == right.period else first_values.keys() & second_values.keys())
+        both = [(at, calculate(first_values.get(at, 0.0), second_values.get(at, 0.0))) for at in times]
         return replace(left, values={at: made for at, made in both if made is not None and math.isfinite(made)}, period=max(left.period, right.period))
     if isinstance(left, TimeSeries):
         assert isinstance(right, float)
@@ -108,7 +113,7 @@ def mean(values: Iterable[float]) -> float:
 REDUCERS: Mapping[str, Callable[[Iterable[float]], float]] = MappingProxyType({"SUM": sum, "AVG": mean, "MAX": max, "MIN": min, "STDDEV": deviation})
 
 
-def across(members: list[TimeSeries], reduce: Callable[[Iterable[float]], float]) -> TimeSeries:
+def across(members: list[TimeSeries], reduce: Callable[[list[float]], float]) -> TimeSeries:
     """One series whose value at each time is made of those that the members have then."""
     gathered: dict[int, list[float]] = {}
     for member in members:
