@@ -9,8 +9,9 @@ from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.operation import Operation, Shape
 from haneul.core.service import Service
+from haneul.services.cloudwatch.judging import iso
 from tests.cloudwatch.conftest import SERVICES
-from tests.cloudwatch.support import put
+from tests.cloudwatch.support import put, refused
 from tests.support.running import Running
 
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f"
@@ -63,6 +64,7 @@ def test_functions_and_topics_are_told() -> None:
                 AlarmName=name, Namespace="Acts", MetricName="m", Dimensions=[{"Name": "Host", "Value": "x"}], Statistic="Sum", Period=60, EvaluationPeriods=1,
                 Threshold=5, ComparisonOperator="GreaterThanThreshold", AlarmActions=[FUNCTION, TOPIC], AlarmDescription="too much",
             )  # fmt: skip
+        made_at = iso(running.clock.seconds())
         put(running, "Acts", {"MetricName": "m", "Value": 9, "Dimensions": [{"Name": "Host", "Value": "x"}]})
         running.advance("1m")
         ((_, invoked),) = running.app.cloud.service(Functions).calls
@@ -71,8 +73,10 @@ def test_functions_and_topics_are_told() -> None:
         assert invoked["InvocationType"] == "Event" and event["source"] == "aws.cloudwatch" and event["alarmArn"].endswith(":alarm:a")
         assert event["alarmData"]["state"]["value"] == "ALARM" and event["alarmData"]["previousState"]["value"] == "INSUFFICIENT_DATA"
         assert event["alarmData"]["configuration"]["metrics"][0]["metricStat"]["metric"] == {"namespace": "Acts", "name": "m", "dimensions": {"Host": "x"}}
-        assert published["Subject"] == 'ALARM: "a" in us-east-1'
+        assert event["alarmData"]["previousState"] == {"value": "INSUFFICIENT_DATA", "reason": "Unchecked: Initial alarm creation", "timestamp": made_at}
+        assert published["Subject"] == 'ALARM: "a" in US East (N. Virginia)'
         assert (message["AlarmName"], message["NewStateValue"], message["OldStateValue"]) == ("a", "ALARM", "INSUFFICIENT_DATA")
+        assert (message["Region"], message["AlarmConfigurationUpdatedTimestamp"]) == ("US East (N. Virginia)", made_at) != (message["Region"], message["StateChangeTime"])
         assert message["Trigger"]["Threshold"] == 5 and message["Trigger"]["Dimensions"] == [{"value": "x", "name": "Host"}]
 
         def outcomes(name: str) -> list[Any]:
@@ -82,3 +86,79 @@ def test_functions_and_topics_are_told() -> None:
         assert outcomes("a") == ["Succeeded", "Succeeded"] and outcomes("b") == ["Failed", "Failed"]
         running.advance("2m")
         assert len(running.app.cloud.service(Functions).calls) == 1
+
+
+def test_alarms_on_expressions_tell_their_queries() -> None:
+    """Because each of the two documents writes queries in its own way: topics with dimensions in small letters, functions with everything so."""
+    with Running(services=[*SERVICES, Functions, Topics]) as running:
+        client = running.client("cloudwatch")
+        metric = {"Namespace": "Acts", "MetricName": "m", "Dimensions": [{"Name": "Host", "Value": "x"}]}
+        queries = [
+            {"Id": "m", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum", "Unit": "Count"}, "ReturnData": False},
+            {"Id": "e", "Expression": "m * 2", "Label": "twice"},
+        ]
+        client.put_metric_alarm(
+            AlarmName="a", Metrics=queries, EvaluationPeriods=2, DatapointsToAlarm=1, Threshold=5, ComparisonOperator="GreaterThanThreshold",
+            AlarmActions=[FUNCTION, TOPIC],
+        )  # fmt: skip
+        client.set_alarm_state(AlarmName="a", StateValue="ALARM", StateReason="test")
+        running.settle()
+        ((_, invoked),) = running.app.cloud.service(Functions).calls
+        ((_, published),) = running.app.cloud.service(Topics).calls
+        assert json.loads(published["Message"])["Trigger"] == {
+            "Period": 60, "EvaluationPeriods": 2, "DatapointsToAlarm": 1, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 5.0, "TreatMissingData": "missing",
+            "EvaluateLowSampleCountPercentile": "",
+            "Metrics": [
+                {"Id": "m", "MetricStat": {"Metric": {**metric, "Dimensions": [{"value": "x", "name": "Host"}]}, "Period": 60, "Stat": "Sum", "Unit": "Count"}, "ReturnData": False},
+                {"Id": "e", "Expression": "m * 2", "Label": "twice", "ReturnData": True},
+            ],
+        }  # fmt: skip
+        assert json.loads(invoked["Payload"])["alarmData"]["configuration"] == {
+            "metrics": [
+                {"id": "m", "metricStat": {"metric": {"namespace": "Acts", "name": "m", "dimensions": {"Host": "x"}}, "period": 60, "stat": "Sum", "unit": "Count"}, "returnData": False},
+                {"id": "e", "expression": "m * 2", "label": "twice", "returnData": True},
+            ]
+        }  # fmt: skip
+
+
+def test_a_suppressor_holds_back_a_composite_alarms_actions() -> None:
+    """Because nobody is to be called during a maintenance: the User Guide's six examples, with a minute to wait and three of extension."""
+    with Running(services=[*SERVICES, Functions]) as running:
+        client = running.client("cloudwatch")
+        for name in ("child", "quiet"):
+            client.put_metric_alarm(
+                AlarmName=name, Namespace="Acts", MetricName=name, Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=5,
+                ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore",
+            )  # fmt: skip
+        asked: dict[str, Any] = {"AlarmName": "a", "AlarmRule": "ALARM(child)", "AlarmActions": [FUNCTION], "OKActions": [FUNCTION], "ActionsSuppressor": "quiet"}
+        periods = {"ActionsSuppressorWaitPeriod": 60, "ActionsSuppressorExtensionPeriod": 180}
+        for wrong in ({}, {"ActionsSuppressorWaitPeriod": 60}, {**periods, "ActionsSuppressor": "nobody"}, {**periods, "OKActions": ["arn:aws:automate:us-east-1:ec2:stop"]}):
+            refused("ValidationError", client.put_composite_alarm, **{**asked, **wrong})
+        client.put_composite_alarm(**asked, **periods)
+
+        def became(wait: str, **states: str) -> tuple[str | None, list[str]]:
+            """What holds back actions after these states were set, and the states that the function was told of meanwhile and until the wait is over."""
+            calls = running.app.cloud.service(Functions).calls
+            calls.clear()
+            for name, value in states.items():
+                client.set_alarm_state(AlarmName=name, StateValue=value, StateReason="test")
+                running.settle()
+            (shown,) = client.describe_alarms(AlarmNames=["a"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+            assert ("ActionsSuppressedBy" in shown) == ("ActionsSuppressedReason" in shown)
+            running.advance(wait)
+            return shown.get("ActionsSuppressedBy"), [json.loads(one["Payload"])["alarmData"]["state"]["value"] for _, one in calls]
+
+        assert became("1m") == ("WaitPeriod", ["OK"])
+        assert became("1m", child="ALARM") == ("WaitPeriod", ["ALARM"])
+        before = json.loads(running.app.cloud.service(Functions).calls[0][1]["Payload"])["alarmData"]
+        assert (before["previousState"]["value"], before["previousState"]["actionsSuppressedReason"]) == ("ALARM", "Actions suppressed by WaitPeriod")
+        assert before["configuration"]["actionsSuppressorWaitPeriod"] == 60 and "actionsSuppressedBy" not in before["state"]
+        assert became("30s", child="OK") == ("WaitPeriod", [])
+        assert became("59s", child="ALARM") == ("WaitPeriod", [])
+        assert became("10m", quiet="ALARM") == ("Alarm", [])
+        assert became("10m", child="OK") == ("Alarm", [])
+        assert became("3m", quiet="OK") == ("ExtensionPeriod", ["OK"])
+        assert became("10m", quiet="ALARM", child="ALARM") == ("Alarm", [])
+        assert became("1m", quiet="OK") == ("ExtensionPeriod", [])
+        assert became("1m", child="OK") == ("WaitPeriod", ["OK"])
+        assert became("5m", quiet="ALARM") == ("Alarm", []) and became("5m", quiet="OK") == ("ExtensionPeriod", []) and became("1m") == (None, [])

@@ -181,8 +181,19 @@ def test_composite_alarms_follow_their_children(fresh_watch: Running) -> None:
     assert (state(fresh_watch, "both"), state(fresh_watch, "top")) == ("ALARM", "ALARM")
     (both,) = client.describe_alarms(AlarmNames=["both"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
     assert " transitioned to ALARM at" in both["StateReason"] and "triggeringAlarms" in both["StateReasonData"]
-    assert [one["AlarmName"] for one in client.describe_alarms(ChildrenOfAlarmName="both")["MetricAlarms"]] == ["a", "b"]
-    assert [one["AlarmName"] for one in client.describe_alarms(ParentsOfAlarmName="both")["CompositeAlarms"]] == ["top"]
+    children = client.describe_alarms(ChildrenOfAlarmName="both")["MetricAlarms"]
+    assert [one["AlarmName"] for one in children] == ["a", "b"] and set(children[0]) == {"AlarmName", "AlarmArn", "StateValue", "StateUpdatedTimestamp"}
+    (parent,) = client.describe_alarms(ParentsOfAlarmName="both")["CompositeAlarms"]
+    assert parent == {"AlarmName": "top", "AlarmArn": both["AlarmArn"].replace("both", "top")}
+    refused("ValidationError", client.describe_alarms, ParentsOfAlarmName="both", ChildrenOfAlarmName="both")
+    # What is set for a while stays until a child changes, as SetAlarmState documents.
+    client.set_alarm_state(AlarmName="both", StateValue="OK", StateReason="trying")
+    fresh_watch.settle()
+    assert (state(fresh_watch, "both"), state(fresh_watch, "top")) == ("OK", "OK")
+    client.set_alarm_state(AlarmName="a", StateValue="OK", StateReason="trying")
+    client.set_alarm_state(AlarmName="a", StateValue="ALARM", StateReason="trying")
+    fresh_watch.settle()
+    assert (state(fresh_watch, "both"), state(fresh_watch, "top")) == ("ALARM", "ALARM")
     refused("ValidationError", client.delete_alarms, AlarmNames=["a"])
     refused("ValidationError", client.put_composite_alarm, AlarmName="new", AlarmRule="ALARM(unknown)")
     refused("ValidationError", client.put_composite_alarm, AlarmName="new", AlarmRule="ALARM(a) AND")

@@ -14,7 +14,7 @@ from haneul.core.ports import Shape
 from haneul.services.cloudwatch.alarms import ACTIONS_OF, AlarmName
 from haneul.services.cloudwatch.errors import validation
 from haneul.services.cloudwatch.history import note
-from haneul.services.cloudwatch.transitions import function_event, notification
+from haneul.services.cloudwatch.messages import function_event, notification, subject
 from haneul.store.port import Transaction
 
 # Application Auto Scaling carries out entries of this kind: {"policy": ARN, "alarm": [account, region, name], "at", "value", "state"}.
@@ -22,6 +22,8 @@ SCALE = "application-autoscaling:alarm"
 _FUNCTION_PRINCIPAL = "lambda.alarms.cloudwatch.amazonaws.com"
 _TOPIC_PRINCIPAL = "cloudwatch.amazonaws.com"
 _SERVICES = frozenset(("sns", "lambda", "autoscaling", "automate", "ssm", "ssm-incidents", "swf", "aiops"))
+# Composite alarms neither scale nor touch instances (API Reference: PutCompositeAlarm).
+_SERVICES_OF_COMPOSITES = _SERVICES - {"autoscaling", "automate", "swf"}
 
 
 def action_conditions(call: Call, request: Shape) -> Shape:
@@ -31,14 +33,15 @@ def action_conditions(call: Call, request: Shape) -> Shape:
 
 
 def checked_actions(region: str, request: Shape) -> None:
-    """Refuse actions that are no ARN of a kind that alarms know, or lie in another region than the alarm."""
+    """Refuse actions that are no ARN of a kind that alarms of this sort know, or lie in another region than the alarm."""
+    services = _SERVICES_OF_COMPOSITES if "AlarmRule" in request else _SERVICES
     for member in ACTIONS_OF.values():
         actions = request.get(member, [])
         for action in actions:
             arn = parse_arn(action)
             if arn is None or not arn.resource:
                 raise validation(f"Invalid arn syntax: {action}")
-            if arn.service not in _SERVICES:
+            if arn.service not in services:
                 raise validation(f"Invalid use of ARN: {action}")
             if arn.region and arn.region != region:
                 raise validation(f"Invalid region {arn.region} specified. Only {region} is supported.")
@@ -74,8 +77,7 @@ async def _carry_out(cloud: Cloud, name: AlarmName, arn: Arn, payload: Shape) ->
         await _call(cloud, "lambda:Invoke", params, _FUNCTION_PRINCIPAL, name)
     elif arn.service == "sns":
         message = notification(payload)
-        subject = f'{payload["state"]}: "{name.name}" in {name.region}'[:100]
-        params = {"TopicArn": str(arn), "Subject": subject, "Message": orjson.dumps(message).decode()}
+        params = {"TopicArn": str(arn), "Subject": subject(payload), "Message": orjson.dumps(message).decode()}
         await _call(cloud, "sns:Publish", params, _TOPIC_PRINCIPAL, name)
     elif arn.service == "autoscaling" and "application-autoscaling" in cloud.services:
         told = {"policy": str(arn), "alarm": list(name), "at": payload["at"], "state": payload["state"], "reason_data": payload["reason_data"]}

@@ -37,9 +37,21 @@ class AlarmName(NamedTuple):
     def arn(self) -> str:
         return make_arn("cloudwatch", self.region, self.account, f"alarm:{self.name}")
 
+    def suppressor(self, alarm: Alarm) -> AlarmName | None:
+        """The alarm, given by its name or ARN, that holds back the actions of this one."""
+        given = alarm.settings.get("ActionsSuppressor")
+        if given is None:
+            return None
+        named = alarm_of_arn(given) if given.startswith("arn:") else None
+        return named if named is not None else self._replace(name=given)
+
 
 class Alarm(msgspec.Struct):
-    """An alarm. `settings` are the members of the request that made it, in the model's names; times in nanoseconds."""
+    """An alarm. `settings` are the members of the request that made it, in the model's names; times in nanoseconds.
+
+    `suppressed_by` is what holds back a composite alarm's actions, until `suppressed_until` (0: for as long as its suppressor is in ALARM); `held`
+    whether there is something to make up for then.
+    """
 
     name: str
     kind: str
@@ -51,6 +63,9 @@ class Alarm(msgspec.Struct):
     state_updated_at: int = 0
     transitioned_at: int = 0
     tags: dict[str, str] = {}
+    suppressed_by: str = ""
+    suppressed_until: int = 0
+    held: bool = False
 
     @property
     def actions_enabled(self) -> bool:
@@ -59,6 +74,11 @@ class Alarm(msgspec.Struct):
     def actions(self, state: str) -> list[str]:
         found: list[str] = self.settings.get(ACTIONS_OF[state], [])
         return found
+
+    @property
+    def suppressed_reason(self) -> str:
+        by = f"Alarm {self.settings['ActionsSuppressor']}" if self.suppressed_by == "Alarm" else self.suppressed_by
+        return f"Actions suppressed by {by}"
 
 
 def alarms_prefix(account: str, region: str) -> bytes:
@@ -122,4 +142,6 @@ def shown_alarm(name: AlarmName, alarm: Alarm) -> Shape:
         shape.setdefault("Dimensions", [])
     if alarm.reason_data:
         shape["StateReasonData"] = alarm.reason_data
+    if alarm.suppressed_by:
+        shape |= {"ActionsSuppressedBy": alarm.suppressed_by, "ActionsSuppressedReason": alarm.suppressed_reason}
     return shape

@@ -26,7 +26,7 @@ async def describe_alarms(call: Call, request: Shape) -> Shape:
     if "AlarmNames" in request and "AlarmNamePrefix" in request:
         raise validation("AlarmNames and AlarmNamePrefix are mutually exclusive.")
     family = [name for name in ("ChildrenOfAlarmName", "ParentsOfAlarmName") if name in request]
-    if family and set(request) - {*family, "MaxRecords", "NextToken"}:
+    if family and set(request) - {family[0], "MaxRecords", "NextToken"}:
         raise validation(f"{family[0]} cannot be combined with other parameters.")
     test = _family_test(call, request) if family else _test(request)
     limit = request.get("MaxRecords", _PAGE)
@@ -37,10 +37,16 @@ async def describe_alarms(call: Call, request: Shape) -> Shape:
             continue
         if shown == limit:
             return {"MetricAlarms": found[METRIC], "CompositeAlarms": found[COMPOSITE], "NextToken": make_token(name.key)}
-        shape = {"AlarmName": alarm.name, "AlarmArn": name.arn, "StateValue": alarm.state} if family else shown_alarm(name, alarm)
+        shape = _relative(name, alarm, family[0]) if family else shown_alarm(name, alarm)
         found[alarm.kind].append(shape)
         shown += 1
     return {"MetricAlarms": found[METRIC], "CompositeAlarms": found[COMPOSITE]}
+
+
+def _relative(name: AlarmName, alarm: Alarm, asked: str) -> Shape:
+    """What is told of a child or a parent: of parents who they are, of children their states too."""
+    shape: Shape = {"AlarmName": alarm.name, "AlarmArn": name.arn}
+    return shape | {"StateValue": alarm.state, "StateUpdatedTimestamp": alarm.state_updated_at} if asked == "ChildrenOfAlarmName" else shape
 
 
 def _candidates(call: Call, request: Shape) -> Iterator[tuple[AlarmName, Alarm]]:

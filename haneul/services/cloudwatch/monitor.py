@@ -21,7 +21,7 @@ from haneul.core.errors import ServiceError
 from haneul.services.cloudwatch.alarms import ALARM, ALARMS, COMPOSITE, OK, Alarm, AlarmName, find_alarm, name_of_key
 from haneul.services.cloudwatch.judging import Verdict, datapoints, iso, judge
 from haneul.services.cloudwatch.rules import AlarmRule, RuleError, parse_rule
-from haneul.services.cloudwatch.transitions import change_state, keep_scaling, scaling_actions
+from haneul.services.cloudwatch.transitions import change_state, keep_scaling, scaling_actions, settle_suppression
 from haneul.services.cloudwatch.watched import Watched
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
@@ -38,7 +38,11 @@ class Monitor:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._watched: dict[AlarmName, Watched] = {}
+        # Composite alarms: when each was configured, its rule, and what holds back its actions, with the timer that ends it.
+        self._configured: dict[AlarmName, int] = {}
         self._rules: dict[AlarmName, AlarmRule] = {}
+        self._suppressors: dict[AlarmName, AlarmName] = {}
+        self._suppressed: dict[AlarmName, Timer] = {}
         self._by_metric: dict[bytes, set[AlarmName]] = {}
         # Awake alarms by step, each with the second until which it stays so even without datapoints (values may lie ahead).
         self._awake: dict[int, dict[AlarmName, int]] = {step: {} for step in _STEPS}
@@ -50,7 +54,9 @@ class Monitor:
         """Take up every alarm there is."""
         self._running = True
         self._watched.clear()
+        self._configured.clear()
         self._rules.clear()
+        self._suppressors.clear()
         self._by_metric.clear()
         for awake in self._awake.values():
             awake.clear()
@@ -59,9 +65,10 @@ class Monitor:
 
     def stop(self) -> None:
         self._running = False
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        for timers in (self._timers, self._suppressed):
+            for timer in timers.values():
+                timer.cancel()
+            timers.clear()
 
     # ---- which alarms there are
 
@@ -73,23 +80,31 @@ class Monitor:
         if not self._running:
             return
         composites: list[AlarmName] = []
+        suppressed: list[AlarmName] = []
         for key in keys:
             name = name_of_key(key)
             value = self._cloud.store.get(key)
             if value is None:
                 self._drop(name)
             elif (alarm := decode(value, Alarm)).kind == COMPOSITE:
-                composites.append(name)
-                if self._take_rule(name, alarm):
-                    composites += self._above(name)
+                # A state that SetAlarmState gives it stays until its settings or a child of it change.
+                if self._configured.get(name) != alarm.configured_at:
+                    composites.append(name)
+                    if self._take_rule(name, alarm):
+                        composites += self._above(name)
+                    if name in self._suppressors:
+                        suppressed.append(name)
+                self._await_end(name, alarm)
             else:
                 self._take(name, alarm)
             composites += self._parents(name)
+            suppressed += [one for one, suppressor in self._suppressors.items() if suppressor == name]
+        if suppressed:
+            self._settle(suppressed)
         if composites:
             self._cloud.clock.run(self._evaluate_composites(dict.fromkeys(composites)), name="cloudwatch composite alarms")
 
     def _take(self, name: AlarmName, alarm: Alarm) -> None:
-        self._rules.pop(name, None)
         known = self._watched.get(name)
         if known is None or known.configured_at != alarm.configured_at:
             self._drop(name)
@@ -107,6 +122,10 @@ class Monitor:
         """Keep a composite alarm's rule; whether it had another before."""
         known = self._rules.get(name)
         self._drop(name)
+        self._configured[name] = alarm.configured_at
+        suppressor = name.suppressor(alarm)
+        if suppressor is not None:
+            self._suppressors[name] = suppressor
         try:
             self._rules[name] = parse_rule(alarm.settings["AlarmRule"])
         except RuleError as problem:
@@ -114,7 +133,10 @@ class Monitor:
         return known is not None and self._rules.get(name) is not known
 
     def _drop(self, name: AlarmName) -> None:
+        self._configured.pop(name, None)
         self._rules.pop(name, None)
+        self._suppressors.pop(name, None)
+        self._stop_waiting(name)
         watched = self._watched.pop(name, None)
         if watched is not None:
             self._awake[watched.step].pop(name, None)
@@ -189,6 +211,26 @@ class Monitor:
                 keep_scaling(tx, outbox, watched.name, alarm, verdict.data, now)
             else:
                 change_state(tx, outbox, watched.name, alarm, verdict.state, verdict.reason, verdict.data, now)
+
+    # ---- what holds back the actions of composite alarms
+
+    def _await_end(self, name: AlarmName, alarm: Alarm) -> None:
+        self._stop_waiting(name)
+        if alarm.suppressed_until:
+            self._suppressed[name] = self._cloud.clock.call_at(alarm.suppressed_until, partial(self._settle, [name]))
+
+    def _stop_waiting(self, name: AlarmName) -> None:
+        timer = self._suppressed.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _settle(self, names: list[AlarmName]) -> None:
+        if self._running:
+            self._cloud.clock.run(self._cloud.store.transact(partial(self._settle_all, names)), name="cloudwatch suppressed actions")
+
+    def _settle_all(self, names: list[AlarmName], tx: Transaction) -> None:
+        for name in names:
+            settle_suppression(tx, self._cloud.outbox, name, self._cloud.clock.now())
 
     # ---- composite alarms
 

@@ -143,6 +143,8 @@ def _put(name: AlarmName, kind: str, settings: Shape, tags: dict[str, str], now:
     if known is not None:
         alarm.state, alarm.reason, alarm.reason_data, alarm.tags = known.state, known.reason, known.reason_data, known.tags
         alarm.state_updated_at, alarm.transitioned_at = known.state_updated_at, known.transitioned_at
+        if name.suppressor(alarm) is not None:
+            alarm.suppressed_by, alarm.suppressed_until, alarm.held = known.suppressed_by, known.suppressed_until, known.held
     done = "Create" if known is None else "Update"
     note(tx, name, kind, now, "ConfigurationUpdate", f'Alarm "{name.name}" {done.lower()}d', {"version": "1.0", "type": done, "updatedAlarm": settings})
     save_alarm(tx, name, alarm)
