@@ -142,7 +142,7 @@ def test_a_suppressor_holds_back_a_composite_alarms_actions() -> None:
             calls.clear()
             for name, value in states.items():
                 client.set_alarm_state(AlarmName=name, StateValue=value, StateReason="test")
-                running.settle()
+            running.settle()
             (shown,) = client.describe_alarms(AlarmNames=["a"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
             assert ("ActionsSuppressedBy" in shown) == ("ActionsSuppressedReason" in shown)
             running.advance(wait)

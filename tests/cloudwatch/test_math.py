@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haneul.services.cloudwatch.mathematics.parser import MathError, Number, Operation, parse
+from haneul.services.cloudwatch.mathematics.search import parse_search
 from haneul.services.cloudwatch.mathematics.series import combine
+from haneul.services.cloudwatch.metrics import Metric
 from tests.cloudwatch.conftest import SERVICES
 from tests.cloudwatch.support import minute, put, query, refused
 from tests.support.running import Running
@@ -119,6 +121,26 @@ def test_searches_find_metrics(fresh_watch: Running) -> None:
     assert found("{Fn,FunctionName} shop") == ["shop-orders", "shop-payments"]
     assert found('FunctionName=("blog" OR payments)') == ["blog", "shop-payments"]
     assert found("{Fn,FunctionName} NOT FunctionName=shop") == ["blog"]
+
+
+def test_searches_compare_words() -> None:
+    """As the User Guide's examples: single words in any case, words put together as they are written, in their order; exact texts with their signs escaped."""
+
+    def names(text: str, *given: str) -> list[str]:
+        search = parse_search(text)
+        return [name for name in given if search.finds(Metric("", "", "Mine", name, (("Host", "x"),)))]
+
+    for term in ("count", "Count", "COUNT", "CustomCount", "Count1", "customcount1", "custom-count"):
+        assert names(term, "CustomCount1") == ["CustomCount1"], term
+    for term in ("couNT", "customcount", "count1", "Count-Custom", '"customcount1"', '"Custom"'):
+        assert names(term, "CustomCount1") == [], term
+    for term in ("network/errors", "network+errors", "Network_Errors"):
+        assert names(term, "Network-Errors-2", "NetworkErrors2", "Network-Io-Errors") == ["Network-Errors-2", "NetworkErrors2"], term
+    assert names('{Mine, Host}, "CustomCount1"', "CustomCount1", "Other") == ["CustomCount1"]
+    assert names(r'"Europe\\France Traffic\(Network\)"', r"Europe\France Traffic(Network)") == [r"Europe\France Traffic(Network)"]
+    for wrong in ("", " ", "x" * 1025):
+        with pytest.raises(MathError):
+            parse_search(wrong)
 
 
 def test_labels_are_filled(filled: Running) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from haneul.services.cloudwatch.mathematics.parser import MathError
 from haneul.services.cloudwatch.metrics import Metric
 
-_SCHEMA = re.compile(r"\s*\{([^}]*)\}")
+# A comma may follow the schema.
+_SCHEMA = re.compile(r"\s*\{([^}]*)\}\s*,?")
 _TERM = re.compile(r'\s*(\(|\)|=|"(?:[^"\\]|\\.)*"|[^\s()="]+)')
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_RUN = re.compile(r"[A-Za-z0-9]+")
+_ESCAPED = re.compile(r"\\(.)")
+_SIZE_MAX = 1024
 
 Test = Callable[[Metric], bool]
 
@@ -35,8 +40,12 @@ class Search:
 @lru_cache(maxsize=256)
 def parse_search(text: str) -> Search:
     """Compile a search; MathError for a text that is none."""
+    if len(text) > _SIZE_MAX:
+        raise MathError(f"SEARCH takes an expression of at most {_SIZE_MAX} characters")
     namespace, dimensions, at = None, None, 0
     schema = _SCHEMA.match(text)
+    if schema is None and not text.strip():
+        raise MathError("SEARCH needs a metric schema or a search term")
     if schema is not None:
         parts = [part.strip().strip('"') for part in schema[1].split(",")]
         namespace, dimensions, at = parts[0], frozenset(parts[1:]), schema.end()
@@ -45,7 +54,13 @@ def parse_search(text: str) -> Search:
 
 def words(text: str) -> list[str]:
     """The words that a partial match compares: split at changes of case, digits and signs."""
-    return [word.lower() for word in _WORD.findall(text)]
+    found: list[str] = _WORD.findall(text)
+    return found
+
+
+def _plain(text: str) -> str:
+    """A whole text as one word: in small letters, without signs."""
+    return "".join(_RUN.findall(text)).lower()
 
 
 class _Terms:
@@ -99,16 +114,36 @@ class _Terms:
         return _matcher(key, token)
 
 
+def _wanted_words(text: str) -> list[Callable[[str], bool]]:
+    """What the words that follow each other in a name must be: `CustomCount` is both words just so, `count` and `custom-count` are in any case."""
+    tests: list[Callable[[str], bool]] = []
+    for run in _RUN.findall(text):
+        parts = words(run)
+        if len(parts) == 1:
+            tests.append(partial(_same_word, parts[0].lower()))
+        else:
+            tests += [partial(operator.eq, part) for part in parts]
+    return tests
+
+
+def _same_word(small: str, word: str) -> bool:
+    return word.lower() == small
+
+
 def _matcher(key: str | None, token: str) -> Test:
     exact = token.startswith('"')
-    wanted = token[1:-1] if exact else token
-    tokens = words(wanted)
+    wanted = _ESCAPED.sub(r"\1", token[1:-1]) if exact else token
+    tokens = _wanted_words(wanted)
+    plain = _plain(wanted)
 
     def fits(text: str) -> bool:
         if exact:
             return text == wanted
+        if not tokens:
+            return False
         have = words(text)
-        return text.lower() == wanted.lower() or (bool(tokens) and all(one in have for one in tokens))
+        starts = range(len(have) - len(tokens) + 1)
+        return plain == _plain(text) or any(all(test(have[at + number]) for number, test in enumerate(tokens)) for at in starts)
 
     def test(metric: Metric) -> bool:
         return any(fits(text) for text in _texts(metric, key))
