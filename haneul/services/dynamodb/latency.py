@@ -1,8 +1,8 @@
 """What requests report of themselves: SuccessfulRequestLatency of each operation and table, and ReturnedItemCount; and what is provisioned, while a
 table is in use (DynamoDB Developer Guide, "DynamoDB metrics").
 
-Consumption and throttling are reported where they are counted (`throughput/`). What is provisioned is reported once a minute for tables that
-had successful requests in the last quarter of an hour, and what the account has every five minutes.
+Consumption and throttling are reported where they are counted (`throughput/`). What is provisioned is reported every five minutes for tables that
+had successful requests in the last quarter of an hour, and so is what the account has.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NAMESPACE: Final = "AWS/DynamoDB"
 # Operations on the items of one table; those that return pages of them.
 MEASURED: Final = frozenset(("GetItem", "PutItem", "UpdateItem", "DeleteItem"))
 _PAGES: Final = frozenset(("Query", "Scan"))
-_ACCOUNT_EVERY: Final = 5 * MINUTE
+_PROVISIONED_EVERY: Final = 5 * MINUTE
 _REPORTED_FOR: Final = 15 * MINUTE
 _SERIES_MAX: Final = 20_000
 # Latencies are told to the hundredth of a millisecond, in nanoseconds: so there are not too many different ones.
@@ -44,8 +44,9 @@ class Latencies:
         self._parsers = parsers
         self._series: dict[tuple[str, str, str, str], Series] = {}
         self._items: dict[tuple[str, str, str, str], Series] = {}
-        # When the account's numbers were reported for each account and region, in stretches of five minutes.
+        # The stretch of five minutes in which the numbers of each account and region, and of each table, were reported last.
         self._account_at: dict[tuple[str, str], int] = {}
+        self._table_at: dict[Place, int] = {}
         self._used_at: dict[Place, int] = {}
         self._timer: Timer | None = None
         self._following = False
@@ -100,6 +101,7 @@ class Latencies:
             self._timer = None
         self._used_at.clear()
         self._account_at.clear()
+        self._table_at.clear()
 
     def follow(self) -> None:
         """Another process reports what is provisioned."""
@@ -115,15 +117,18 @@ class Latencies:
 
     def _report(self) -> None:
         now = self._cloud.clock.now()
+        stretch = now // _PROVISIONED_EVERY
         for place, used_at in list(self._used_at.items()):
             table = self._find(*place)
             if table is None or now - used_at > _REPORTED_FOR:
                 del self._used_at[place]
-            else:
+                self._table_at.pop(place, None)
+            elif self._table_at.get(place, 0) != stretch:
+                self._table_at[place] = stretch
                 self._report_table(place, table)
         for account, region in {place[:2] for place in self._used_at}:
-            if self._account_at.get((account, region), 0) != now // _ACCOUNT_EVERY:
-                self._account_at[account, region] = now // _ACCOUNT_EVERY
+            if self._account_at.get((account, region), 0) != stretch:
+                self._account_at[account, region] = stretch
                 report_account(self._cloud, account, region)
         self._timer = self._cloud.clock.call_at((now // MINUTE + 2) * MINUTE - 2, self._report) if self._used_at else None
 
