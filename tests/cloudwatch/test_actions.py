@@ -162,3 +162,9 @@ def test_a_suppressor_holds_back_a_composite_alarms_actions() -> None:
         assert became("1m", quiet="OK") == ("ExtensionPeriod", [])
         assert became("1m", child="OK") == ("WaitPeriod", ["OK"])
         assert became("5m", quiet="ALARM") == ("Alarm", []) and became("5m", quiet="OK") == ("ExtensionPeriod", []) and became("1m") == (None, [])
+        # The wait outlives a restart.
+        assert became("30s", child="ALARM") == ("WaitPeriod", [])
+        running.stop()
+        running.start()
+        client = running.client("cloudwatch")
+        assert became("29s") == ("WaitPeriod", []) and became("1s") == ("WaitPeriod", ["ALARM"])

@@ -243,6 +243,7 @@ def test_a_circle_of_alarms_stands_still_until_a_rule_breaks_it(fresh_watch: Run
         ({"OKActions": ["arn:aws:sns:eu-west-1:000000000000:topic"]}, "Invalid region eu-west-1 specified. Only us-east-1 is supported."),
         ({"Threshold": None}, "Threshold"),
         ({"MetricName": None}, "MetricName"),
+        ({"AlarmName": "a\tb"}, "control characters"),
     ],
 )
 def test_alarms_that_make_no_sense_are_refused(watch: Running, change: dict[str, Any], words: str) -> None:
@@ -250,7 +251,7 @@ def test_alarms_that_make_no_sense_are_refused(watch: Running, change: dict[str,
     settings = {"MetricName": "m", "Namespace": "n", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1.0} | change
     given = {key: value for key, value in settings.items() if value is not None}
     client = watch.client("cloudwatch")
-    assert words in refused("ValidationError", client.put_metric_alarm, AlarmName="x", ComparisonOperator="GreaterThanThreshold", **given)
+    assert words in refused("ValidationError", client.put_metric_alarm, **{"AlarmName": "x", "ComparisonOperator": "GreaterThanThreshold", **given})
 
 
 def test_alarms_are_listed(fresh_watch: Running) -> None:
@@ -359,8 +360,12 @@ def test_an_alarms_expression_is_one_series_of_a_few_metrics(watch: Running, exp
     asked: dict[str, Any] = {"AlarmName": "x", "Metrics": queries, "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold"}
     if words:
         assert words in refused("ValidationError", client.put_metric_alarm, **asked)
-    else:
-        client.put_metric_alarm(**asked)
+        return
+    client.put_metric_alarm(**asked)
+    instances = "arn:aws:automate:us-east-1:ec2:stop"
+    assert refused("ValidationError", client.put_metric_alarm, **asked, AlarmActions=[instances]) == f"Invalid use of ARN: {instances}"
+    queries[0]["MetricStat"]["Period"] = 300
+    assert "same period" in refused("ValidationError", client.put_metric_alarm, **asked)
 
 
 def test_missing_data_of_dynamodb_are_always_ignored(fresh_watch: Running) -> None:
@@ -386,7 +391,8 @@ def test_constants_of_rules_may_be_written_small(fresh_watch: Running) -> None:
     """Because DeleteAlarms documents `false` as the rule that makes a composite alarm depend on nothing."""
     client = fresh_watch.client("cloudwatch")
     client.put_composite_alarm(AlarmName="never", AlarmRule="false")
-    client.put_composite_alarm(AlarmName="always", AlarmRule="NOT false AND true")
+    assert "500 elements" in refused("ValidationError", client.put_composite_alarm, AlarmName="long", AlarmRule=" OR ".join(["(TRUE)"] * 251))
+    client.put_composite_alarm(AlarmName="always", AlarmRule="NOT false AND true AND " + " AND ".join(["(TRUE)"] * 249))
     fresh_watch.settle()
     found = client.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
     assert {one["AlarmName"]: one["StateValue"] for one in found} == {"never": "OK", "always": "ALARM"}

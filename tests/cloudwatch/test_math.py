@@ -101,6 +101,8 @@ def test_what_is_not_built_says_so(filled: Running) -> None:
     """Because a band that is not computed must not look like one."""
     with pytest.raises(Exception, match=r"NotImplemented.*anomaly detection"):
         results(filled, "ANOMALY_DETECTION_BAND(a, 2)")
+    with pytest.raises(Exception, match=r"NotImplemented.*LAST_TIME_RELATIVE"):
+        results(filled, "a", Label="${LAST_TIME_RELATIVE}")
     with pytest.raises(Exception, match=r"NotImplemented.*Metrics Insights"):
         results(filled, 'SELECT AVG(Latency) FROM SCHEMA("Shop", Function) GROUP BY Function')
 

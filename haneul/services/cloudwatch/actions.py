@@ -22,8 +22,9 @@ SCALE = "application-autoscaling:alarm"
 _FUNCTION_PRINCIPAL = "lambda.alarms.cloudwatch.amazonaws.com"
 _TOPIC_PRINCIPAL = "cloudwatch.amazonaws.com"
 _SERVICES = frozenset(("sns", "lambda", "autoscaling", "automate", "ssm", "ssm-incidents", "swf", "aiops"))
-# Composite alarms neither scale nor touch instances (API Reference: PutCompositeAlarm).
-_SERVICES_OF_COMPOSITES = _SERVICES - {"autoscaling", "automate", "swf"}
+# Alarms on expressions do not touch instances (User Guide: "Alarms on math expressions"); composite alarms do not scale either (API Reference: PutCompositeAlarm).
+_SERVICES_OF_EXPRESSIONS = _SERVICES - {"automate", "swf"}
+_SERVICES_OF_COMPOSITES = _SERVICES_OF_EXPRESSIONS - {"autoscaling"}
 
 
 def action_conditions(call: Call, request: Shape) -> Shape:
@@ -35,6 +36,8 @@ def action_conditions(call: Call, request: Shape) -> Shape:
 def checked_actions(region: str, request: Shape) -> None:
     """Refuse actions that are no ARN of a kind that alarms of this sort know, or lie in another region than the alarm."""
     services = _SERVICES_OF_COMPOSITES if "AlarmRule" in request else _SERVICES
+    if any("Expression" in query for query in request.get("Metrics", ())):
+        services = _SERVICES_OF_EXPRESSIONS
     for member in ACTIONS_OF.values():
         actions = request.get(member, [])
         for action in actions:

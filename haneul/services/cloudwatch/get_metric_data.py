@@ -20,7 +20,7 @@ from haneul.services.cloudwatch.service import CloudWatch
 _DATAPOINTS_MAX = 100_800
 
 
-@operation("cloudwatch:GetMetricData", partial="Metrics Insights queries, ANOMALY_DETECTION_BAND, INSIGHT_RULE_METRIC, SERVICE_QUOTA")
+@operation("cloudwatch:GetMetricData", partial="Metrics Insights queries, ANOMALY_DETECTION_BAND, INSIGHT_RULE_METRIC, SERVICE_QUOTA, spans of time in labels")
 async def get_metric_data(call: Call, request: Shape) -> Shape:
     """Values of metrics and of expressions over them, newest first unless asked otherwise."""
     if request["StartTime"] >= request["EndTime"]:

@@ -13,6 +13,16 @@ from haneul.services.cloudwatch.mathematics.series import TimeSeries, mean
 _OFFSET = re.compile(r"([+-])(\d\d)([0-5]\d)\Z")
 _PLACE = re.compile(r"\$\{\s*([A-Z_]+)(?:\(\s*'([^']*)'\s*\))?\s*\}")
 
+# Spans of time, of which no document says how they are written.
+_NOT_BUILT = frozenset(
+    ("FIRST_LAST_TIME_RANGE", "FIRST_TIME_RELATIVE", "LAST_TIME_RELATIVE", "MAX_TIME_RELATIVE", "MIN_TIME_RELATIVE", "MIN_MAX_TIME_RANGE")
+)
+
+
+def not_built(label: str) -> str | None:
+    """A place of a label that cannot be filled, as it is written there."""
+    return next((found[0] for found in _PLACE.finditer(label) if found[1] in _NOT_BUILT), None)
+
 
 def _last(series: TimeSeries) -> float:
     return next(reversed(series.values.values()))

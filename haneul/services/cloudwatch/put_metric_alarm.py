@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from haneul.clock import SECOND
@@ -28,6 +29,7 @@ _QUERIES_OF_KIND_MAX = 10
 _DAY_SECONDS = 86_400
 _WEEK_SECONDS = 7 * _DAY_SECONDS
 _NOT_BUILT = ("ThresholdMetricId", "EvaluationWindow", "WarmUpConfiguration", "EvaluationCriteria", "EvaluationInterval", "ActionConfiguration")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SINGLE = ("MetricName", "Namespace", "Dimensions", "Period", "Unit", "Statistic", "ExtendedStatistic")
 
 
@@ -37,6 +39,8 @@ async def put_metric_alarm(call: Call, request: Shape) -> None:
     for parameter in _NOT_BUILT:
         if parameter in request:
             raise NotBuilt(f"the parameter {parameter} of cloudwatch:PutMetricAlarm")
+    if _CONTROL.search(request["AlarmName"]) is not None:
+        raise validation("AlarmName must not contain ASCII control characters.")
     _check_rule(request)
     if "Metrics" in request:
         _check_queries(call, request)
@@ -93,6 +97,8 @@ def _check_queries(call: Call, request: Shape) -> None:
     for what, count in (("MetricStat", metrics), ("Expression", len(queries) - metrics)):
         if count > _QUERIES_OF_KIND_MAX:
             raise validation(f"No more than {_QUERIES_OF_KIND_MAX} of the metric data queries may have {what}.")
+    if len({query.period for query in queries.values() if query.metric is not None}) > 1:
+        raise validation("The metrics of a metric alarm must all have the same period.")
     returned = [query for query in queries.values() if query.returned]
     if len(returned) != 1:
         raise validation("Exactly one of the metric data queries must have ReturnData set to true.")

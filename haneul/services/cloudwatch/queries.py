@@ -10,7 +10,7 @@ from typing import NamedTuple
 from haneul.core.errors import NotBuilt
 from haneul.core.ports import Shape
 from haneul.services.cloudwatch.errors import validation
-from haneul.services.cloudwatch.labels import distinguishing
+from haneul.services.cloudwatch.labels import distinguishing, not_built
 from haneul.services.cloudwatch.mathematics.evaluate import NOT_BUILT, evaluate
 from haneul.services.cloudwatch.mathematics.functions import FUNCTIONS, KEYWORDS, Grid
 from haneul.services.cloudwatch.mathematics.parser import MathError, Node, functions_in, names_in, parse
@@ -60,6 +60,9 @@ class Query:
             raise validation(f"Exactly one of MetricStat and Expression must be specified for the query {self.id}.")
         if shape.get("AccountId", place.account) != place.account:
             raise NotBuilt("the parameter AccountId of another account in a metric data query")
+        unfilled = not_built(self.label) if self.label is not None else None
+        if unfilled is not None:
+            raise NotBuilt(f"{unfilled} in labels of metric data queries")
         if "MetricStat" in shape:
             self._read_stat(place, shape["MetricStat"])
         else:

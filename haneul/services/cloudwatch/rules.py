@@ -45,7 +45,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.names: list[str] = []
         self._tokens: list[tuple[str, bool]] = []
-        self._at = self._depth = 0
+        self._at = self._depth = self._elements = 0
         at, text = 0, text.strip()
         while at < len(text):
             found = _TOKEN.match(text, at)
@@ -96,10 +96,12 @@ class _Parser:
                 inner = self._one()
                 return lambda states: not inner(states)
             if token == "(":
+                self._count()
                 inner = self.either()
                 self._expect(")")
                 return inner
             if token.upper() in ("TRUE", "FALSE"):
+                self._count()
                 return lambda states: token.upper() == "TRUE"
             if token == "AT_LEAST":
                 return self._at_least()
@@ -152,6 +154,11 @@ class _Parser:
         if name.startswith("arn:"):
             name = name.rpartition(":alarm:")[2]
         self.names.append(name)
-        if len(self.names) > _ELEMENTS_MAX:
-            raise RuleError(f"more than {_ELEMENTS_MAX} elements")
+        self._count()
         return name
+
+    def _count(self) -> None:
+        """Alarms, TRUE, FALSE and pairs of parentheses are elements (User Guide: "Create a composite alarm")."""
+        self._elements += 1
+        if self._elements > _ELEMENTS_MAX:
+            raise RuleError(f"more than {_ELEMENTS_MAX} elements")
