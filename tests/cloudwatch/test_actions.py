@@ -168,3 +168,27 @@ def test_a_suppressor_holds_back_a_composite_alarms_actions() -> None:
         running.start()
         client = running.client("cloudwatch")
         assert became("29s") == ("WaitPeriod", []) and became("1s") == ("WaitPeriod", ["ALARM"])
+
+
+def test_composite_alarms_tell_which_alarm_was_the_reason() -> None:
+    """Because whoever is called wants to know what broke: the rule and the alarm that changed, none when the state was set by hand."""
+    with Running(services=[*SERVICES, Topics]) as running:
+        client = running.client("cloudwatch")
+        for name in ("b", "c"):
+            client.put_metric_alarm(
+                AlarmName=name, Namespace="Acts", MetricName=name, Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=5, ComparisonOperator="GreaterThanThreshold"
+            )
+        rule = "ALARM(b) OR ALARM(c)"
+        client.put_composite_alarm(AlarmName="a", AlarmRule=rule, AlarmActions=[TOPIC])
+        running.settle()
+        running.advance("10s")
+        client.set_alarm_state(AlarmName="c", StateValue="ALARM", StateReason="test")
+        running.settle()
+        client.set_alarm_state(AlarmName="a", StateValue="OK", StateReason="test")
+        client.set_alarm_state(AlarmName="a", StateValue="ALARM", StateReason="test")
+        running.settle()
+        by_itself, by_hand = (json.loads(request["Message"]) for _, request in running.app.cloud.service(Topics).calls)
+        (child,) = by_itself["TriggeringChildren"]
+        assert child == {"Arn": by_itself["AlarmArn"][:-1] + "c", "State": {"Value": "ALARM", "Timestamp": by_itself["StateChangeTime"]}}
+        assert by_itself["NewStateReason"].startswith(f"{child['Arn']} transitioned to ALARM at ") and by_itself["AlarmRule"] == rule
+        assert by_hand["TriggeringChildren"] == [] and not {"Trigger", "AlarmConfigurationUpdatedTimestamp"} & by_hand.keys()

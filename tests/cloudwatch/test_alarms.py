@@ -118,10 +118,13 @@ def test_alarms_on_expressions(fresh_watch: Running) -> None:
     report(fresh_watch, "requests", 10)
     fresh_watch.advance("1m")
     assert state(fresh_watch, "rate") == "ALARM"
+    # An expression of the time has values where the metric has none, and is evaluated without them.
+    hours = [query("m", "Alarms", "silent"), {"Id": "e", "Expression": "IF(HOUR(m) >= 0, 11, 0)"}]
+    fresh_watch.client("cloudwatch").put_metric_alarm(AlarmName="hours", Metrics=hours, EvaluationPeriods=1, Threshold=10, ComparisonOperator="GreaterThanThreshold")
     report(fresh_watch, "errors", 1)
     report(fresh_watch, "requests", 11)
     fresh_watch.advance("1m")
-    assert state(fresh_watch, "rate") == "OK"
+    assert (state(fresh_watch, "rate"), state(fresh_watch, "hours")) == ("OK", "ALARM")
 
 
 def test_short_periods_are_looked_at_every_ten_seconds(fresh_watch: Running) -> None:

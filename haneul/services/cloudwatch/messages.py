@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from haneul.clock import SECOND
 from haneul.core.ports import Shape
 from haneul.services.cloudwatch.alarms import COMPOSITE, AlarmName
@@ -27,7 +29,6 @@ def notification(payload: Shape) -> Shape:
         "AlarmName": name.name,
         "AlarmDescription": settings.get("AlarmDescription"),
         "AWSAccountId": name.account,
-        "AlarmConfigurationUpdatedTimestamp": iso(payload["configured_at"] // SECOND),
         "NewStateValue": payload["state"],
         "NewStateReason": payload["reason"],
         "StateChangeTime": iso(payload["at"] // SECOND),
@@ -39,10 +40,17 @@ def notification(payload: Shape) -> Shape:
         "InsufficientDataActions": settings.get("InsufficientDataActions", []),
     }
     if payload["kind"] == COMPOSITE:
-        message["AlarmRule"] = settings["AlarmRule"]
-    else:
-        message["Trigger"] = _trigger(settings)
-    return message
+        return message | {"AlarmRule": settings["AlarmRule"], "TriggeringChildren": _triggering(payload["reason_data"])}
+    return message | {"AlarmConfigurationUpdatedTimestamp": iso(payload["configured_at"] // SECOND), "Trigger": _trigger(settings)}
+
+
+def _triggering(reason_data: str) -> list[Shape]:
+    """The alarms whose change was the reason of a composite alarm's; none for a state that was set."""
+    try:
+        given = orjson.loads(reason_data)["triggeringAlarms"]
+        return [{"Arn": one["arn"], "State": {"Value": one["state"]["value"], "Timestamp": one["state"]["timestamp"]}} for one in given]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return []
 
 
 def _trigger(settings: Shape) -> Shape:

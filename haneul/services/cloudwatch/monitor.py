@@ -281,10 +281,9 @@ def _composite_reason(name: AlarmName, children: list[Alarm], state: str, now: i
         return f"Rule evaluated to {state}", ""
     latest = max(children, key=lambda child: child.transitioned_at)
     at = datetime.fromtimestamp(latest.transitioned_at // SECOND, UTC).strftime("%A %d %B, %Y %H:%M:%S UTC")
-    triggering = [
-        {"arn": name._replace(name=child.name).arn, "state": {"value": child.state, "timestamp": iso(child.transitioned_at // SECOND)}} for child in children
-    ]
-    reason = f"{name._replace(name=latest.name).arn} transitioned to {latest.state} at {at}"
+    arn = name._replace(name=latest.name).arn
+    triggering = [{"arn": arn, "state": {"value": latest.state, "timestamp": iso(latest.transitioned_at // SECOND)}}]
+    reason = f"{arn} transitioned to {latest.state} at {at}"
     return reason, orjson.dumps({"triggeringAlarms": triggering}).decode()
 
 
