@@ -121,7 +121,7 @@ def test_alarms_notify_topics(fresh_cloud: Running) -> None:
     assert queue.notified() == ["12345"] * 4
     fresh_cloud.advance("1m")
     told = queue.told()
-    assert [one["Subject"] for one in told] == ['ALARM: "busy" in us-east-1'] * 2 and json.loads(told[0]["Message"])["NewStateValue"] == "ALARM"
+    assert [one["Subject"] for one in told] == ['ALARM: "busy" in US East (N. Virginia)'] * 2 and json.loads(told[0]["Message"])["NewStateValue"] == "ALARM"
 
     def total(metric: str, statistic: str = "Sum") -> float:
         now = datetime.fromtimestamp(fresh_cloud.clock.now() // 10**9, UTC)
