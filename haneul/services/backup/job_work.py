@@ -144,12 +144,11 @@ async def _table(cloud: Cloud, job: Job) -> None:
         await _inherit_tags(cloud, job)
         await _save_and_return(cloud, job)
         return
-    backup_arn = job.backup_arn or job.point_arn
-    details = (await ask("DescribeBackup", BackupArn=backup_arn))["BackupDescription"]["BackupDetails"]
+    details = (await ask("DescribeBackup", BackupArn=job.backup_arn))["BackupDescription"]["BackupDetails"]
     if details["BackupStatus"] == "CREATING":
         await _save_and_return(cloud, job)
     elif job.state == "ABORTING":
-        await ask("DeleteBackup", BackupArn=backup_arn)
+        await ask("DeleteBackup", BackupArn=job.backup_arn)
         await _give_up(cloud, job)
     else:
         job.size_bytes = details["BackupSizeBytes"]

@@ -98,7 +98,7 @@ async def _empty(cloud: Cloud, point: Point) -> None:
     """Remove what a recovery point holds."""
     if point.resource_type == DYNAMODB:
         try:
-            await as_role(cloud, point.role_arn, point.region, point.account, "dynamodb:DeleteBackup", {"BackupArn": point.backup_arn or point.arn})
+            await as_role(cloud, point.role_arn, point.region, point.account, "dynamodb:DeleteBackup", {"BackupArn": point.backup_arn})
         except ServiceError as problem:
             if problem.code != "BackupNotFoundException":
                 raise

@@ -156,7 +156,7 @@ class Point(msgspec.Struct):
     restored_at: int = 0
     # Restore jobs that have not ended: until they have, it cannot be deleted.
     restoring: list[str] = []
-    # The table's backup in DynamoDB; recovery points of earlier versions are named after it.
+    # The table's backup in DynamoDB, which it is made of.
     backup_arn: str = ""
 
     @property

@@ -54,15 +54,14 @@ async def _table(cloud: Cloud, job: RestoreJob) -> None:
 
     name = job.metadata["targetTableName"]
     if job.status == "PENDING":
-        backup_arn = job.backup_arn or job.point_arn
         try:
-            await ask("RestoreTableFromBackup", TargetTableName=name, BackupArn=backup_arn)
+            await ask("RestoreTableFromBackup", TargetTableName=name, BackupArn=job.backup_arn)
         except ServiceError as problem:
             # After a crash, the table may be there because this job has begun it.
             if problem.code not in ("TableInUseException", "TableAlreadyExistsException"):
                 raise
             table = await _described(cloud, job, name)
-            if table.get("RestoreSummary", {}).get("SourceBackupArn") != backup_arn or table["CreationDateTime"] < job.created_at:
+            if table.get("RestoreSummary", {}).get("SourceBackupArn") != job.backup_arn or table["CreationDateTime"] < job.created_at:
                 raise
         job.status, job.created_arn = "RUNNING", f"arn:aws:dynamodb:{job.region}:{job.account}:table/{name}"
         await _again(cloud, job)
