@@ -280,6 +280,16 @@ class Signals(Protocol):
 LINKS_CHANGED = "region-links"
 
 
+def shards_topic(stream_arn: str) -> str:
+    """The topic that is notified when a stream of a table has other shards than before."""
+    return f"stream:{stream_arn}"
+
+
+def lane_topic(mark: str) -> str:
+    """The topic that is notified of new records in a stream's shards whose ids end with `mark`: one follows the other."""
+    return f"stream-lane:{mark}"
+
+
 class Links(Protocol):
     """Which regions reach one another, for what works across regions (built by events)."""
 

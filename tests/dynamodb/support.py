@@ -45,15 +45,34 @@ def index(name: str, hash_name: str, range_name: str | None = None, projection: 
     return {"IndexName": name, "KeySchema": keys, "Projection": shown}
 
 
-def stream_records(streams: Any, arn: str) -> list[dict[str, Any]]:
-    """All records of a stream, as a consumer reads them from every shard, in the order of their sequence numbers."""
+def shards_of(streams: Any, arn: str) -> list[dict[str, Any]]:
+    """All shards of a stream, parents before their children."""
     found: list[dict[str, Any]] = []
-    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-        following = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    page: dict[str, Any] = {}
+    while True:
+        described = streams.describe_stream(StreamArn=arn, **page)["StreamDescription"]
+        found += described["Shards"]
+        if "LastEvaluatedShardId" not in described:
+            return found
+        page = {"ExclusiveStartShardId": described["LastEvaluatedShardId"]}
+
+
+def records_by_shard(streams: Any, arn: str, kind: str = "TRIM_HORIZON") -> dict[str, list[dict[str, Any]]]:
+    """What each shard holds, read as consumers do: parents before their children, a closed shard to its end, an open one as far as it is."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for shard in shards_of(streams, arn):
+        records = found[shard["ShardId"]] = []
+        following = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType=kind)["ShardIterator"]
         while following:
             page = streams.get_records(ShardIterator=following)
-            found += page["Records"]
+            records += page["Records"]
             following = page.get("NextShardIterator") if page["Records"] else None
+    return found
+
+
+def stream_records(streams: Any, arn: str) -> list[dict[str, Any]]:
+    """The records of all shards, in the order of their sequence numbers."""
+    found = [one for records in records_by_shard(streams, arn).values() for one in records]
     return sorted(found, key=lambda one: int(one["dynamodb"]["SequenceNumber"]))
 
 

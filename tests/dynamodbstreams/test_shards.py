@@ -20,7 +20,7 @@ from haneul.services.dynamodb.shards import kept_shards, named_shard, shard, sha
 from haneul.services.dynamodb.streams import Lane, StreamRecord, last_sequence, stream_key
 from haneul.services.dynamodb.tables import CHANGE_SPACE
 from haneul.store.keys import pack, prefix_range
-from tests.dynamodb.support import ONE_PARTITION, make_table, n, s, stream_records
+from tests.dynamodb.support import ONE_PARTITION, make_table, n, records_by_shard, s, shards_of, stream_records
 from tests.store.test_embedded import FailsOnce
 from tests.support.running import Running
 
@@ -34,29 +34,14 @@ def streamed(cloud: Running, **parameters: Any) -> tuple[str, str]:
     return table, str(cloud.client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"])
 
 
-def shards_of(cloud: Running, arn: str) -> list[Record]:
-    found: list[Record] = []
-    page: dict[str, Any] = {}
-    while True:
-        described = cloud.client("dynamodbstreams").describe_stream(StreamArn=arn, **page)["StreamDescription"]
-        found += described["Shards"]
-        if "LastEvaluatedShardId" not in described:
-            return found
-        page = {"ExclusiveStartShardId": described["LastEvaluatedShardId"]}
-
-
 def open_shards(cloud: Running, arn: str) -> list[str]:
-    return [one["ShardId"] for one in shards_of(cloud, arn) if "EndingSequenceNumber" not in one["SequenceNumberRange"]]
+    return [one["ShardId"] for one in shards_of(cloud.client("dynamodbstreams"), arn) if "EndingSequenceNumber" not in one["SequenceNumberRange"]]
 
 
 def held(cloud: Running, arn: str) -> dict[str, list[str]]:
     """The partition keys of the records in each shard."""
-    streams = cloud.client("dynamodbstreams")
-    found = {}
-    for one in shards_of(cloud, arn):
-        iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=one["ShardId"], ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-        found[one["ShardId"]] = [record["dynamodb"]["Keys"]["pk"]["S"] for record in streams.get_records(ShardIterator=iterator)["Records"]]
-    return found
+    found = records_by_shard(cloud.client("dynamodbstreams"), arn)
+    return {shard: [record["dynamodb"]["Keys"]["pk"]["S"] for record in records] for shard, records in found.items()}
 
 
 _values = count()
@@ -71,7 +56,7 @@ def test_a_shard_for_each_partition(cloud: Running) -> None:
     """A new table on demand has four partitions, a small provisioned one has one. All changes of an item are in the same shard."""
     for expected, parameters in ((4, {}), (1, ONE_PARTITION), (12, {"WarmThroughput": {"ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 12_000}})):
         table, arn = streamed(cloud, **parameters)
-        found = shards_of(cloud, arn)
+        found = shards_of(cloud.client("dynamodbstreams"), arn)
         assert len(found) == len(open_shards(cloud, arn)) == len({one["ShardId"] for one in found}) == expected
         assert not any("ParentShardId" in one for one in found)
         keys = [f"key {number}" for number in range(40)]
@@ -95,7 +80,7 @@ def test_a_stream_of_a_table_that_is_there(cloud: Running) -> None:
     put(cloud, table, "a", "b")
     db.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
     assert open_shards(cloud, arn) == [] and len(stream_records(cloud.client("dynamodbstreams"), arn)) == 2
-    ends = {one["SequenceNumberRange"]["EndingSequenceNumber"] for one in shards_of(cloud, arn)}
+    ends = {one["SequenceNumberRange"]["EndingSequenceNumber"] for one in shards_of(cloud.client("dynamodbstreams"), arn)}
     assert ends == {stream_records(cloud.client("dynamodbstreams"), arn)[-1]["dynamodb"]["SequenceNumber"]}
 
 
@@ -106,14 +91,14 @@ def test_shards_split_with_their_partitions(fresh_cloud: Running) -> None:
     table, arn = streamed(cloud)
     keys = [f"key {number}" for number in range(60)]
     put(cloud, table, *keys)
-    before = shards_of(cloud, arn)
+    before = shards_of(cloud.client("dynamodbstreams"), arn)
     latest = {one["ShardId"]: streams.get_shard_iterator(StreamArn=arn, ShardId=one["ShardId"], ShardIteratorType="LATEST")["ShardIterator"] for one in before}
     db.update_table(TableName=table, WarmThroughput={"ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 8_000})
     cloud.advance("1s")
     put(cloud, table, "key 0")  # The partitions are there as soon as somebody writes.
     cloud.settle()
     put(cloud, table, *keys)
-    after = shards_of(cloud, arn)
+    after = shards_of(cloud.client("dynamodbstreams"), arn)
     children = after[4:]
     assert [one["ShardId"] for one in after[:4]] == [one["ShardId"] for one in before] and open_shards(cloud, arn) == [one["ShardId"] for one in children]
     parents = [one["ParentShardId"] for one in children]
@@ -133,7 +118,7 @@ def test_shards_split_with_their_partitions(fresh_cloud: Running) -> None:
     # The parents go with their records; nothing is kept of their lanes.
     cloud.advance("26h")
     put(cloud, table, "key 0")
-    assert not set(ends) & {one["ShardId"] for one in shards_of(cloud, arn)}
+    assert not set(ends) & {one["ShardId"] for one in shards_of(cloud.client("dynamodbstreams"), arn)}
     assert [record["dynamodb"]["Keys"]["pk"]["S"] for record in stream_records(streams, arn)] == ["key 0"]
     [stored] = [value["record"] for value in cloud.app.cloud.services["dynamodb"].streams.page("000000000000", "us-east-1", table, None, 1)]  # type: ignore[attr-defined]
     assert len(stored.lanes) == 8
@@ -207,7 +192,7 @@ class Consumer:
         self.seen: dict[str, list[int]] = defaultdict(list)
 
     def read(self, cloud: Running, arn: str) -> None:
-        listed = shards_of(cloud, arn)
+        listed = shards_of(cloud.client("dynamodbstreams"), arn)
         known = {one["ShardId"] for one in listed}
         for one in listed:
             shard_id, parent = one["ShardId"], one.get("ParentShardId")
@@ -285,9 +270,9 @@ def test_lanes_are_a_tree_that_covers_everything(splits: list[tuple[list[bytes],
             shards[one.id] = (lane, one)
     assert shown <= shards.keys()
     kept = sorted((one for lane in stream.lanes for one in kept_shards(stream, lane, now, 0)), key=lambda one: one.id)
-    assert list(shards_after(stream, "", now, lambda lane: 0)) == kept
+    assert list(shards_after(stream, stream.lanes, "", now, lambda lane: 0)) == kept
     for number, one in enumerate(kept):
-        assert list(shards_after(stream, one.id, now, lambda lane: 0)) == kept[number + 1 :] and named_shard(stream, one.id, now, lambda lane: 0) == one
+        assert list(shards_after(stream, stream.lanes, one.id, now, lambda lane: 0)) == kept[number + 1 :] and named_shard(stream, one.id, now, lambda lane: 0) == one
     for lane, one in shards.values():
         if one.parent is None:
             assert lane.id == 0 and one.number == 0

@@ -12,7 +12,7 @@ from haneul.core.caller import Caller
 from haneul.services.dynamodb.streams import lane_prefix
 from haneul.services.dynamodbstreams.iterators import make_iterator
 from haneul.store.keys import pack
-from tests.dynamodb.support import ONE_PARTITION, failure, invalid, make_table, n, s
+from tests.dynamodb.support import ONE_PARTITION, failure, invalid, make_table, n, records_by_shard, s, shards_of
 from tests.support.running import Running
 
 ROOT = Caller(kind="root", account="000000000000", arn="arn:aws:iam::000000000000:root", principal_id="000000000000")
@@ -25,13 +25,9 @@ def streamed(cloud: Running, view: str = "NEW_AND_OLD_IMAGES", **parameters: Any
     return table, str(cloud.client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"])
 
 
-def shards_of(cloud: Running, arn: str) -> list[dict[str, Any]]:
-    return list(cloud.client("dynamodbstreams").describe_stream(StreamArn=arn)["StreamDescription"]["Shards"])
-
-
 def shard_of(cloud: Running, arn: str) -> dict[str, Any]:
     """The newest shard."""
-    return shards_of(cloud, arn)[-1]
+    return shards_of(cloud.client("dynamodbstreams"), arn)[-1]
 
 
 def iterator(cloud: Running, arn: str, kind: str = "TRIM_HORIZON", number: str | None = None) -> str:
@@ -45,15 +41,8 @@ def records(cloud: Running, arn: str, kind: str = "TRIM_HORIZON", number: str | 
 
 
 def all_records(cloud: Running, arn: str, kind: str = "TRIM_HORIZON") -> list[dict[str, Any]]:
-    """What all shards hold, read as consumers do: parents before their children, a closed shard to its end, an open one as far as it is."""
-    streams, found = cloud.client("dynamodbstreams"), []
-    for shard in shards_of(cloud, arn):
-        following = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType=kind)["ShardIterator"]
-        while following:
-            page = streams.get_records(ShardIterator=following)
-            found += page["Records"]
-            following = page.get("NextShardIterator") if page["Records"] else None
-    return found
+    """What all shards hold, shard by shard."""
+    return [one for records in records_by_shard(cloud.client("dynamodbstreams"), arn, kind).values() for one in records]
 
 
 def test_a_record_for_each_change_and_none_for_no_change(cloud: Running) -> None:
@@ -226,7 +215,7 @@ def test_shards_follow_one_another(fresh_cloud: Running) -> None:
     assert values(page["Records"]) == [1] and "NextShardIterator" not in page
     cloud.advance("8h")
     put(3)
-    shards = shards_of(cloud, arn)
+    shards = shards_of(cloud.client("dynamodbstreams"), arn)
     names = [one["ShardId"] for one in shards]
     assert [one.get("ParentShardId") for one in shards] == [None, *names[:-1]] and len(set(names)) == 4 and all(28 <= len(name) <= 65 for name in names)
     spans = [one["SequenceNumberRange"] for one in shards]
@@ -251,7 +240,7 @@ def test_shards_follow_one_another(fresh_cloud: Running) -> None:
     # A stream that is switched off has no further children, and its shards go as they would have gone.
     db.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
     cloud.advance("16h")
-    closed = shards_of(cloud, arn)
+    closed = shards_of(cloud.client("dynamodbstreams"), arn)
     assert [one["ShardId"] for one in closed] == names[1:] and closed[0]["ParentShardId"] == names[0]
     assert closed[-1]["SequenceNumberRange"]["EndingSequenceNumber"] == all_records(cloud, arn)[-1]["dynamodb"]["SequenceNumber"]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from haneul.store.keys import pack, prefix_range
+from tests.dynamodb.support import records_by_shard
 from tests.lambda_.build import function
 from tests.support.running import Running
 
@@ -45,11 +46,8 @@ def _put(cloud: Running, *ids: str) -> None:
 
 def _shards(cloud: Running, arn: str) -> dict[str, set[str]]:
     """The items in each shard."""
-    streams, found = cloud.client("dynamodbstreams"), {}
-    for one in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-        iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=one["ShardId"], ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-        found[one["ShardId"]] = {record["dynamodb"]["Keys"]["id"]["S"] for record in streams.get_records(ShardIterator=iterator)["Records"]}
-    return found
+    found = records_by_shard(cloud.client("dynamodbstreams"), arn)
+    return {shard: {record["dynamodb"]["Keys"]["id"]["S"] for record in records} for shard, records in found.items()}
 
 
 def _seen(cloud: Running) -> list[str]:

@@ -65,7 +65,7 @@ async def act(cloud: Cloud, payload: Shape) -> None:
     else:
         done, summary = "Succeeded", f"Successfully executed action {action}"
     data = {"actionState": done, "notificationResource": action, "stateUpdateTimestamp": payload["at"] // 1_000_000, "error": error}
-    if arn.service == "autoscaling" and payload["before"] == payload["state"]:
+    if arn.service == "autoscaling" and payload["previous"]["value"] == payload["state"]:
         return  # Told again, not anew: the history shows the first time only.
     await cloud.store.transact(partial(_note, cloud, name, payload["kind"], summary, data))
 

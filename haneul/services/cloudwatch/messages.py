@@ -34,7 +34,7 @@ def notification(payload: Shape) -> Shape:
         "StateChangeTime": iso(payload["at"] // SECOND),
         "Region": region_name(name.region),
         "AlarmArn": name.arn,
-        "OldStateValue": payload["before"],
+        "OldStateValue": payload["previous"]["value"],
         "OKActions": settings.get("OKActions", []),
         "AlarmActions": settings.get("AlarmActions", []),
         "InsufficientDataActions": settings.get("InsufficientDataActions", []),

@@ -98,7 +98,6 @@ def _act(tx: Transaction, outbox: Outbox, name: AlarmName, alarm: Alarm, actions
             "alarm": list(name),
             "kind": alarm.kind,
             "action": action,
-            "before": previous["value"],
             "previous": previous,
             "state": alarm.state,
             "reason": alarm.reason,

@@ -11,6 +11,7 @@ import orjson
 
 from haneul.clock import SECOND
 from haneul.core.cloud import Cloud
+from haneul.core.ports import lane_topic, shards_topic
 from haneul.services.dynamodb.rows import row_body
 from haneul.services.dynamodb.shards import lane_mark, split_lanes
 from haneul.services.dynamodb.streams import STORED_VERSION, StreamRecord, lane_prefix, last_sequence, sequence_text, stream_key
@@ -59,7 +60,7 @@ class ChangeLog:
         """Wake who waits for the lanes that have new records."""
         for place in {unpack(key)[1:3] for key in keys}:
             stream, lane = cast("tuple[int, int]", place)
-            self._cloud.signals.notify(f"stream-lane:{lane_mark(f'{stream:016x}', lane)}")
+            self._cloud.signals.notify(lane_topic(lane_mark(f"{stream:016x}", lane)))
 
     def write(
         self, tx: Transaction, table: Table, row: bytes, old_row: bytes | None, old: Item | None, new_row: bytes | None, new: Item | None, now: int, by: bytes | None
@@ -146,7 +147,7 @@ class ChangeLog:
             self.forget(table.stream.id)  # Whoever writes next has them split again.
             return
         if split:  # Who follows the stream finds that shards have ended, and others begin.
-            self._cloud.signals.notify(table.stream_topic)
+            self._cloud.signals.notify(shards_topic(table.record.stream_arn))
 
 
 def _place_of(table: Table) -> bytes:

@@ -95,21 +95,17 @@ def in_one_shard(lane: Lane, one: int, other: int) -> bool:
     return _number(lane, one) == _number(lane, other)
 
 
-def shards_after(stream: StreamRecord, start: str, now: int, newest: Callable[[Lane], int]) -> Iterator[Shard]:
-    """The shards that are kept with ids behind `start`, in their order, made as they are taken. `newest` tells the newest sequence number in a lane."""
-    return _merged(stream, stream.lanes, start, now, newest)
+def shards_after(stream: StreamRecord, lanes: Sequence[Lane], start: str, now: int, newest: Callable[[Lane], int]) -> Iterator[Shard]:
+    """The shards of lanes that are kept, with ids behind `start`, in their order, made as they are taken. `newest` tells the newest sequence number in a lane."""
+    since = _time_in(start)
+    shards = heapq.merge(*[kept_shards(stream, lane, now, newest(lane), since) for lane in lanes], key=attrgetter("id"))
+    return (one for one in shards if one.id > start)
 
 
 def children_after(stream: StreamRecord, parent: str, start: str, now: int, newest: Callable[[Lane], int]) -> Iterator[Shard]:
     """Those of one parent: what follows it in its lane, or what its lane was split into."""
     lanes = [lane for lane in stream.lanes if lane.parent == parent or parent.endswith(lane_mark(stream.id, lane.id))]
-    return (one for one in _merged(stream, lanes, max(start, parent), now, newest) if one.parent == parent)
-
-
-def _merged(stream: StreamRecord, lanes: Sequence[Lane], start: str, now: int, newest: Callable[[Lane], int]) -> Iterator[Shard]:
-    since = _time_in(start)
-    shards = heapq.merge(*[kept_shards(stream, lane, now, newest(lane), since) for lane in lanes], key=attrgetter("id"))
-    return (one for one in shards if one.id > start)
+    return (one for one in shards_after(stream, lanes, max(start, parent), now, newest) if one.parent == parent)
 
 
 def named_shard(stream: StreamRecord, shard_id: str, now: int, newest: Callable[[Lane], int]) -> Shard | None:

@@ -61,7 +61,7 @@ class StoredStreams:
         """The shards of a stream that was found, parents before their children, at most `limit` behind the id `start`; only those of one parent, if one is given."""
         record, now = stream["record"], self._clock.now()
         newest = self._newest_of(record, now)
-        found = shards_after(record, start, now, newest) if parent is None else children_after(record, parent, start, now, newest)
+        found = shards_after(record, record.lanes, start, now, newest) if parent is None else children_after(record, parent, start, now, newest)
         return [one._asdict() for one in islice(found, limit)]
 
     def named_shard(self, stream: dict[str, Any], shard_id: str) -> dict[str, Any] | None:

@@ -83,7 +83,6 @@ class Table:
         "region",
         "serving",
         "stream",
-        "stream_topic",
         "write_metric",
     )
 
@@ -108,7 +107,6 @@ class Table:
         local = any(not index.is_global for index in self.indexes)
         self.collections = rows_of(COLLECTION_SPACE, record.id) if local else None
         self.stream = record.stream if record.stream is not None and record.stream.enabled else None
-        self.stream_topic = f"stream:{record.stream_arn}" if self.stream is not None else ""
         self.expiry_attribute = record.expiry_attribute if record.expiry_status in ("ENABLING", "ENABLED") else ""
         # What its reads, its writes and those of its global indexes are counted as in the usage records.
         self.read_metric, self.write_metric, self.index_write_metric = consumption_metrics(

@@ -17,6 +17,7 @@ from zlib_ng.zlib_ng import crc32
 from haneul.clock import HOUR, MILLISECOND, SECOND
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
+from haneul.core.ports import lane_topic
 from haneul.services.lambda_.destinations import queue_message, s3_object
 from haneul.services.lambda_.event_sources.payloads import arrival_time, encode_event, failed_items, stream_record
 from haneul.services.lambda_.event_sources.records import Checkpoint, Mapping, checkpoint_key, mapping_key
@@ -62,7 +63,7 @@ class ShardPoller(Poller):
         on_result: Callable[[str], None],
     ) -> None:
         # The last part of a shard's id names its lane, whose topic is notified of new records.
-        self._topic = f"stream-lane:{shard_id[shard_id.rfind('-') + 1 :]}"
+        self._topic = lane_topic(shard_id.rpartition("-")[2])
         super().__init__(cloud, functions, invoker, mapping)
         self._on_done = on_done
         self._on_result = on_result

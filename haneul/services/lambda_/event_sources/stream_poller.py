@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from haneul.clock import HOUR
+from haneul.core.ports import shards_topic
 from haneul.services.lambda_.event_sources.records import checkpoint_key, checkpoints_prefix
 from haneul.services.lambda_.event_sources.shard_poller import ShardPoller
 from haneul.services.lambda_.event_sources.source import Poller
@@ -34,7 +35,7 @@ class StreamPoller(Poller):
 
     def topic(self) -> str:
         """What is notified when the stream has other shards than before."""
-        return f"stream:{self.mapping.source_arn}"
+        return shards_topic(self.mapping.source_arn)
 
     @property
     def busy(self) -> bool:
