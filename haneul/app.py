@@ -33,6 +33,7 @@ from haneul.store.embedded import EmbeddedStore
 from haneul.store.keys import pack, prefix_range
 from haneul.store.layout import LAYOUT_KEY, STORE, claim_layout
 from haneul.store.port import StoreError
+from haneul.store.seals import RowSeals
 from haneul.store.shared import SharedMemory
 from haneul.store.vault import Vault
 from haneul.workers.crew import Crew
@@ -83,6 +84,7 @@ class App:
         if saved is not None and not clock.frozen:
             clock.set_offset(int(saved))
         vault = Vault.open_or_create(data / "vault.key", Ids())
+        store.seals = RowSeals(vault)
         blobs = Blobs(store, data / "blobs", ids, vault)
         await blobs.start()
         self._outbox = StoredOutbox(store, clock, ids)

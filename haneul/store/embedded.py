@@ -22,6 +22,7 @@ from haneul.store.layers import ABSENT, Batch, CommittedRows, Layer, merged
 from haneul.store.log import Gap, Log, by_key
 from haneul.store.outcome import Outcome
 from haneul.store.port import Reader, Row, StoreError, Transaction
+from haneul.store.seals import SEALED
 from haneul.store.settling import Settler
 from haneul.store.shared import SharedMemory
 from haneul.store.sqlite import Watcher, announce, connect, pages
@@ -325,19 +326,25 @@ class _EmbeddedTransaction:
         self.saw_uncommitted = False
 
     def get(self, key: bytes) -> bytes | None:
-        if key in self.writes:
-            return self.writes[key]
         store = self._store
-        found = store._gathering.rows.get(key, ABSENT)
-        if found is ABSENT and store._committing is not None:
-            found = store._committing.rows.get(key, ABSENT)
+        found = self.writes.get(key, ABSENT)
         if found is ABSENT:
-            return store.get(key)
-        self.saw_uncommitted = True
-        return found
+            found = store._gathering.rows.get(key, ABSENT)
+            if found is ABSENT and store._committing is not None:
+                found = store._committing.rows.get(key, ABSENT)
+            if found is ABSENT:
+                return store.get(key)
+            self.saw_uncommitted = True
+        return store.opened(key, found) if found and found[0] == SEALED else found
 
     def put(self, key: bytes, value: bytes) -> None:
         self.writes[key] = value
+
+    def put_sealed(self, key: bytes, value: bytes, owner: bytes) -> None:
+        seals = self._store.seals
+        if seals is None:
+            raise StoreError("a row is to be sealed, and there is no vault to seal it with")
+        self.writes[key] = seals.seal(key, value, owner)
 
     def delete(self, key: bytes) -> None:
         self.writes[key] = None
@@ -356,7 +363,7 @@ class _EmbeddedTransaction:
                 over.append(batch)
         if not over:
             return store.range(start, end, limit, reverse)
-        return merged(over, store.range, start, end, limit, reverse)[0]
+        return store.opened_rows(merged(over, store.range, start, end, limit, reverse)[0])
 
     def values(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[bytes]:
         return [value for _, value in self.range(start, end, limit, reverse)]

@@ -8,7 +8,8 @@ from typing import Final
 
 import apsw
 
-from haneul.store.port import Row
+from haneul.store.port import Row, StoreError
+from haneul.store.seals import MARK, SEALED, RowSeals
 from haneul.store.sqlite import RecentRows, pages, read_range, read_row, read_values
 
 ABSENT: Final = bytes(bytearray(b"absent"))  # Not a row that is gone (None), but none at all: told by being this object.
@@ -192,8 +193,14 @@ class CommittedRows:
         # Starts of ranges, and the keys before which nothing is to be seen there: what is taken away at the front of a queue
         # lies in the file, hidden, until it is settled, and would be read by everybody who looks for the first row.
         self._bare: dict[bytes, bytes] = {}
+        # What opens rows that are sealed.
+        self.seals: RowSeals | None = None
 
     def get(self, key: bytes) -> bytes | None:
+        found = self._find(key)
+        return self.opened(key, found) if found and found[0] == SEALED else found
+
+    def _find(self, key: bytes) -> bytes | None:
         if self._layers:
             for layer in self._layers:
                 over = layer.rows.get(key, ABSENT)
@@ -201,6 +208,21 @@ class CommittedRows:
                     return over
         found = self._recent.young.get(key)
         return found if found is not None else self._read(key)
+
+    def opened(self, key: bytes, value: bytes) -> bytes:
+        """A value that may be sealed, as whoever put it there gave it."""
+        if not value.startswith(MARK):
+            return value
+        if self.seals is None:
+            raise StoreError("a row is sealed, and there is no vault to open it with")
+        return self.seals.open(key, value)
+
+    def opened_rows(self, rows: list[Row]) -> list[Row]:
+        """Rows of which some may be sealed."""
+        for _, value in rows:
+            if value and value[0] == SEALED:
+                return [(key, self.opened(key, one)) for key, one in rows]
+        return rows
 
     def _read(self, key: bytes) -> bytes | None:
         found = self._recent.find(key)
@@ -225,14 +247,18 @@ class CommittedRows:
                     if len(self._bare) >= _BARE_MAX:
                         del self._bare[next(iter(self._bare))]
                     self._bare[start] = rows[0][0] if rows else end
-                return rows
-        return read_range(self._reader, start, end, limit, reverse)
+                return self.opened_rows(rows)
+        return self.opened_rows(read_range(self._reader, start, end, limit, reverse))
 
     def values(self, start: bytes, end: bytes, limit: int | None = None, reverse: bool = False) -> list[bytes]:
         for layer in self._layers:
             if layer.touches(start, end):
                 return [value for _, value in self.range(start, end, limit, reverse)]
-        return read_values(self._reader, start, end, limit, reverse)
+        found = read_values(self._reader, start, end, limit, reverse)
+        for value in found:
+            if value and value[0] == SEALED:  # What a row's seal is bound to is its key.
+                return [one for _, one in self.range(start, end, limit, reverse)]
+        return found
 
     def iterate(self, start: bytes, end: bytes, reverse: bool = False, page: int = 256) -> Iterator[Row]:
         return pages(self, start, end, reverse, page)

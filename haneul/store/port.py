@@ -38,6 +38,9 @@ class Transaction(Reader, Protocol):
 
     def put(self, key: bytes, value: bytes) -> None: ...
 
+    def put_sealed(self, key: bytes, value: bytes, owner: bytes) -> None:
+        """Put a value that is to be encrypted on the disk, under a key of its owner's. Whoever reads the row gets it opened, like any other."""
+
     def delete(self, key: bytes) -> None: ...
 
 

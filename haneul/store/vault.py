@@ -5,6 +5,7 @@ Secrets are sealed with that key itself. Bodies have a key each, which is sealed
 
 from __future__ import annotations
 
+import hmac
 import os
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,7 @@ class Vault:
     """Seals and opens small secrets. `purpose` is bound into the seal: what was sealed for one purpose does not open for another."""
 
     def __init__(self, key: bytes, ids: Ids) -> None:
+        self._key = key
         self._cipher = AESGCM(key)
         self._ids = ids
 
@@ -73,6 +75,14 @@ class Vault:
     def new_key(self) -> bytes:
         """A key for one body."""
         return self._ids.bytes(KEY_BYTES)
+
+    def new_salt(self, count: int) -> bytes:
+        """Random bytes to derive a key with."""
+        return self._ids.bytes(count)
+
+    def derive_key(self, salt: bytes, purpose: str) -> bytes:
+        """A key for one purpose, always the same for the same salt."""
+        return hmac.digest(self._key, purpose.encode() + b"\x00" + salt, "sha256")
 
     def seal_body(self, plain: bytes, place: str) -> bytes:
         """A body under a key of its own, bound to the place where it is going to lie."""

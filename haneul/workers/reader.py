@@ -28,6 +28,7 @@ from haneul.store.blobs import Blobs
 from haneul.store.following import Elsewhere, FollowingStore
 from haneul.store.layout import STORE
 from haneul.store.log import Gap
+from haneul.store.seals import RowSeals
 from haneul.store.shared import SharedMemory
 from haneul.store.vault import Vault
 from haneul.workers.messages import REPORT_PATH, SECRET_HEADER, ReportedUsage, pack, packed_metrics, socket_path, unpack
@@ -109,9 +110,12 @@ class Reader:
     async def _open_store(self) -> FollowingStore:
         while True:
             try:
-                return FollowingStore(self._settings.data_dir / STORE, self._memory)
+                store = FollowingStore(self._settings.data_dir / STORE, self._memory)
             except Gap:  # The log was written over while it was read: what it said is in the file now.
                 await pause(_GAP_SECONDS)
+            else:
+                store.seals = RowSeals(self._vault)
+                return store
 
     # ---- requests
 

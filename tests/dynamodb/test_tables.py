@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.dynamodb.support import failure, index, invalid, make_table, n, s
 from tests.support.running import Running
@@ -161,16 +160,6 @@ def test_local_indexes_share_the_tables_partition_key(db: Any) -> None:
     parameters: dict[str, Any] = {"TableName": "local", "KeySchema": BOTH, "AttributeDefinitions": defined("pk", "sk", "x"), "BillingMode": "PAY_PER_REQUEST"}
     assert "does not have the same leading hash key" in invalid(db.create_table, **parameters, LocalSecondaryIndexes=[index("local", "x", "sk")])
     assert "does not have a range key for index: local" in invalid(db.create_table, **parameters, LocalSecondaryIndexes=[index("local", "pk")])
-
-
-def test_what_is_not_built_says_so(db: Any) -> None:
-    """A parameter that cannot be honoured is refused."""
-    parameters: dict[str, Any] = {"TableName": "sealed", "KeySchema": HASH, "AttributeDefinitions": defined("pk"), "BillingMode": "PAY_PER_REQUEST"}
-    with pytest.raises(ClientError) as caught:
-        db.create_table(**parameters, SSESpecification={"Enabled": True, "SSEType": "KMS"})
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    message = "One or more parameter values were invalid: SSEType AES256 is not supported"  # Of the service, too, whatever the model says.
-    assert invalid(db.create_table, **parameters, SSESpecification={"Enabled": True, "SSEType": "AES256"}) == message
 
 
 def test_capacity_changes(cloud: Running, db: Any) -> None:

@@ -55,6 +55,7 @@ class Load:
             GlobalSecondaryIndexes=[{"IndexName": "global", "KeySchema": [{**key[1], "KeyType": "HASH"}, by_n], "Projection": {"ProjectionType": "KEYS_ONLY"}}],
             BillingMode="PAY_PER_REQUEST",
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+            SSESpecification={"Enabled": True},
         )
         self.stream = made["TableDescription"]["LatestStreamArn"]
         self.dynamodb.get_waiter("table_exists").wait(TableName="table", WaiterConfig={"Delay": 1})

@@ -94,7 +94,7 @@ def test_the_second_process_answers_by_itself(cloud: Process) -> None:
 
 def test_every_read_shows_the_last_write(cloud: Process) -> None:
     """Whoever wrote it, over whichever connection: items, pages and batches."""
-    make_table(cloud, "latest")
+    make_table(cloud, "latest", SSESpecification={"Enabled": True})  # Both processes open what is sealed.
     everybody = clients(cloud)
     for number in range(36):
         item = {"k": {"S": "a"}, "v": {"N": str(number)}}

@@ -93,7 +93,7 @@ class ChangeLog:
             % (now // SECOND, orjson.dumps(keys), images, sequence_text(sequence).encode(), size, stream.view_type.encode()),
             b"" if by is None else b',"userIdentity":' + by,
         )
-        tx.put(known.prefix(row[len(table.prefix) :]) + pack((sequence,)), STORED_VERSION + now.to_bytes(8, "big") + body)
+        table.put(tx, known.prefix(row[len(table.prefix) :]) + pack((sequence,)), STORED_VERSION + now.to_bytes(8, "big") + body)
 
     def _find(self, tx: Transaction, table: Table, known: _Open | None) -> _Open:
         """The stream as the transaction sees it. What it sees may never come to the disk: until it has, each write looks again, so that none goes to a lane that is not there."""

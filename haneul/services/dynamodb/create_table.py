@@ -5,7 +5,7 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.services.dynamodb import definitions, lifecycle
+from haneul.services.dynamodb import definitions, encryption, lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import in_use, invalid
@@ -22,7 +22,7 @@ from haneul.store.records import decode
 _NOT_BUILT = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes")
 
 
-@operation("dynamodb:CreateTable", resource=table_arn, tagging="dynamodb:TagResource", partial="KMS keys for encryption at rest, vector indexes")
+@operation("dynamodb:CreateTable", resource=table_arn, tagging="dynamodb:TagResource", partial=f"{encryption.PARTIAL}; vector indexes")
 async def create_table(call: Call, request: Shape) -> Shape:
     """Make a table with its indexes. It is CREATING at first and ACTIVE soon after; until then there is nothing to read or write.
 
@@ -34,7 +34,7 @@ async def create_table(call: Call, request: Shape) -> Shape:
     for name in _NOT_BUILT:
         if name in request:
             raise NotBuilt(f"the parameter {name} of dynamodb:CreateTable")
-    definitions.refuse_encryption(request.get("SSESpecification"))
+    wanted = encryption.wanted_encryption(call, request.get("SSESpecification"))
     account, region, name = service.place(call, request["TableName"])
     record = new_record(call, request, account, region, name)
     stream = _stream_view(request)
@@ -49,6 +49,7 @@ async def create_table(call: Call, request: Shape) -> Shape:
         if stream is not None:
             made = enable_stream(tx, record, service.capacity.partition_lows(record), stream, call.now, call.cloud.ids)
             plan_trim(service, tx, made, call.now + RETENTION)
+        encryption.encrypt_new(tx, record, managed=wanted is not None and wanted.managed, ids=call.cloud.ids)
         lifecycle.write_record(tx, record)
         lifecycle.plan(service, tx, lifecycle.SETTLE, record)
         return describe_table(tx, record)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from haneul.clock import Ids
-from haneul.core.errors import NotBuilt
 from haneul.services.dynamodb.errors import invalid, limit_exceeded, validation
 from haneul.services.dynamodb.tables import IndexRecord, Throughput, new_id
 
@@ -207,14 +206,6 @@ def check_used(attributes: dict[str, str], used: set[str]) -> None:
             f"Some AttributeDefinitions are not used. AttributeDefinitions: [{', '.join(attributes)}], "
             f"keys used: [{', '.join(name for name in attributes if name in used)}]"
         )
-
-
-def refuse_encryption(given: Shape | None) -> None:
-    """Encryption at rest with the service's own key is what every table has; keys of a KMS are not there. The type AES256 is the model's only, not the service's."""
-    if given and given.get("SSEType") == "AES256":
-        raise invalid("SSEType AES256 is not supported")
-    if given and (given.get("Enabled") or given.get("SSEType") == "KMS" or given.get("KMSMasterKeyId")):
-        raise NotBuilt("SSESpecification with KMS keys")
 
 
 def check_tags(tags: Sequence[Shape], known: dict[str, str] | None = None) -> dict[str, str]:

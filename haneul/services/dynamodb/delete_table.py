@@ -7,6 +7,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.describe import describe_table
+from haneul.services.dynamodb.encryption import is_changing
 from haneul.services.dynamodb.errors import in_use, table_not_found, validation
 from haneul.services.dynamodb.history.backups import being_backed_up
 from haneul.services.dynamodb.replication.membership import Membership
@@ -28,7 +29,7 @@ def check_settled(record: TableRecord) -> None:
 def check_deletable(record: TableRecord) -> None:
     """ResourceInUseException while a table, or an index of it, is in a passing state."""
     start = "Attempt to change a resource which is still in use: "
-    if record.status == "UPDATING":
+    if record.status == "UPDATING" or is_changing(record):
         raise in_use(f"{start}Table: {record.name} is in the process of being updated.")
     check_settled(record)
     if any(index.is_global and index.status != "ACTIVE" for index in record.indexes):

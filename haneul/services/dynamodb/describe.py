@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from haneul.services.dynamodb.encryption import describe_encryption
 from haneul.services.dynamodb.replication.describe import describe_replication
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, StreamSettings, TableRecord, Throughput
@@ -49,6 +50,7 @@ def describe_table(reader: Reader, record: TableRecord, now: int = 0) -> Shape:
     if record.restore is not None:
         found["RestoreSummary"] = _describe_restore(record.restore)
     found.update(_describe_stream(record, record.stream))
+    found.update(describe_encryption(reader, record))
     found.update(_maximums(record))
     found["WarmThroughput"] = _warm(record, record, "ACTIVE" if record.status == "UPDATING" else record.status)
     return found

@@ -16,7 +16,7 @@ from haneul.core.ports import LINKS_CHANGED
 from haneul.core.quirks import Quirks
 from haneul.core.service import Service, operations_of
 from haneul.metering.prices import PriceList
-from haneul.services.dynamodb import expiry, lifecycle, retention, tokens
+from haneul.services.dynamodb import encryption, expiry, lifecycle, retention, tokens
 from haneul.services.dynamodb.billing.hours import TableHours
 from haneul.services.dynamodb.billing.prices import PRICES
 from haneul.services.dynamodb.changes import ChangeLog
@@ -80,6 +80,7 @@ class DynamoDb(Service):
             *lifecycle.HANDLERS,
             *HISTORY_HANDLERS,
             *revival.HANDLERS,
+            *encryption.HANDLERS,
             (expiry.EXPIRE, expiry.expire),
             (retention.TRIM, retention.trim),
             (tokens.FORGET, tokens.forget),

@@ -19,6 +19,7 @@ from haneul.services.dynamodb.tables import (
 )
 from haneul.services.dynamodb.values import Item
 from haneul.store.keys import pack
+from haneul.store.port import Transaction
 
 if TYPE_CHECKING:
     from haneul.services.dynamodb.throughput.meters import TableMeters
@@ -81,6 +82,7 @@ class Table:
         "read_metric",
         "record",
         "region",
+        "sealed_for",
         "serving",
         "stream",
         "write_metric",
@@ -118,6 +120,8 @@ class Table:
         self._silent: Table | None = None
         # What other regions must hear of its writes, if it is a replica.
         self.journal = Journal(record, record.replication.group, strong=record.replication.strong) if record.replication is not None else None
+        # Whose keys its rows are sealed under; nobody's (empty) where they lie in the clear.
+        self.sealed_for = record.id.encode() if record.encryption is not None and record.encryption.sealed else b""
         # Nothing hangs on the items but the items themselves: writes need not look into what they replace.
         self.plain = not (self.indexes or self.stream or self.expiry_attribute or self.journal)
 
@@ -127,6 +131,13 @@ class Table:
     @property
     def local_indexes(self) -> tuple[Index, ...]:
         return tuple(index for index in self.indexes if not index.is_global)
+
+    def put(self, tx: Transaction, place: bytes, value: bytes) -> None:
+        """Write a row that holds what items hold: one of the table, of an index, of its stream or its log, or of a backup."""
+        if self.sealed_for:
+            tx.put_sealed(place, value, self.sealed_for)
+        else:
+            tx.put(place, value)
 
     def silent(self) -> Table:
         """The same table, for writes that come from another region and need not be told there."""

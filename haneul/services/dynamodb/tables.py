@@ -106,6 +106,17 @@ class DestinationRecord(msgspec.Struct):
     changed_at: int
 
 
+class Encryption(msgspec.Struct):
+    """How a table's data is encrypted on the disk beyond what every table is: whether what is written is sealed, and whether clients see it under KMS's key for DynamoDB.
+    `wanted` is what a change under way will bring (`KMS` or `DEFAULT`), `changes` the times (nanoseconds) of those within the window that counts them.
+    """
+
+    sealed: bool = False
+    managed: bool = False
+    wanted: str = ""
+    changes: list[int] = []
+
+
 class TableRecord(msgspec.Struct):
     """A table. `id` is internal: a table that is deleted and made again has another one, so that it never sees old rows. Times in nanoseconds."""
 
@@ -150,6 +161,7 @@ class TableRecord(msgspec.Struct):
     history: HistorySettings = msgspec.field(default_factory=HistorySettings)
     restore: RestoreNote | None = None
     replication: ReplicationSettings | None = None
+    encryption: Encryption | None = None
 
     @property
     def arn(self) -> str:

@@ -9,7 +9,7 @@ from haneul.clock import MILLISECOND, SECOND
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.services.dynamodb import definitions, lifecycle
+from haneul.services.dynamodb import definitions, encryption, lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.delete_table import check_settled
 from haneul.services.dynamodb.describe import describe_table
@@ -50,7 +50,7 @@ _INDEX_CHANGES_MAX = 1
 PROTECTION_PAUSE = 15 * SECOND
 
 
-@operation("dynamodb:UpdateTable", resource=table_arn, partial="KMS keys for encryption at rest, vector indexes, global tables over several accounts")
+@operation("dynamodb:UpdateTable", resource=table_arn, partial=f"{encryption.PARTIAL}; vector indexes, global tables over several accounts")
 async def update_table(call: Call, request: Shape) -> Shape:
     """Change capacity, indexes, stream, class or protection of a table, which is UPDATING meanwhile and serves requests all the time.
 
@@ -60,6 +60,7 @@ async def update_table(call: Call, request: Shape) -> Shape:
     if changes_replicas(request):
         return await update_replicas(call, service, request)
     _check(request)
+    wanted = encryption.wanted_encryption(call, request.get("SSESpecification"))
     account, region, name = service.place(call, request["TableName"])
 
     def work(tx: Transaction) -> Shape:
@@ -67,13 +68,14 @@ async def update_table(call: Call, request: Shape) -> Shape:
         if raw is None:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
-        check_settled(record)
+        if wanted is None or record.status != "UPDATING":  # Encryption is changed also while something else is.
+            check_settled(record)
         check_operations(tx, account, region)
         if "StreamSpecification" in request:
             check_stream(record, request["StreamSpecification"])
-        _Update(service, call, tx, record, request).apply()
+        _Update(service, call, tx, record, request, wanted).apply()
         for other, change in changes_for_others(tx, record, request):
-            _Update(service, call, tx, other, change).apply()
+            _Update(service, call, tx, other, change, wanted).apply()
             lifecycle.write_record(tx, other)
         lifecycle.write_record(tx, record)
         return describe_table(tx, record)
@@ -86,7 +88,6 @@ def _check(request: Shape) -> None:
     for name in _NOT_BUILT:
         if name in request:
             raise NotBuilt(f"the parameter {name} of dynamodb:UpdateTable")
-    definitions.refuse_encryption(request.get("SSESpecification"))
     if not any(request.get(name) not in (None, []) for name in _CHANGES):
         raise validation(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification "
@@ -112,12 +113,13 @@ def _check(request: Shape) -> None:
 class _Update:
     """One UpdateTable within its transaction."""
 
-    def __init__(self, service: DynamoDb, call: Call, tx: Transaction, record: TableRecord, request: Shape) -> None:
+    def __init__(self, service: DynamoDb, call: Call, tx: Transaction, record: TableRecord, request: Shape, wanted: encryption.Wanted | None) -> None:
         self.service = service
         self.call = call
         self.tx = tx
         self.record = record
         self.request = request
+        self.wanted_encryption = wanted
 
     def apply(self) -> None:
         request, record = self.request, self.record
@@ -130,6 +132,8 @@ class _Update:
             self.stream(request["StreamSpecification"])
         if "DeletionProtectionEnabled" in request:
             self.protect(request["DeletionProtectionEnabled"])
+        if self.wanted_encryption is not None:
+            encryption.change_encryption(self.service, self.tx, record, self.wanted_encryption, limited=self.limited)
         if "TableClass" in request:
             change_class(record, request["TableClass"], self.call.now, limited=self.limited)
         set_maximums(record, request, region=record.region, on_demand=record.on_demand)
@@ -137,8 +141,8 @@ class _Update:
         if self.limited and (request.get("ProvisionedThroughput") or updates):
             check_account(self.tx, record)
         given = {name for name in request if request[name] not in (None, [])} - {"TableName", "AttributeDefinitions"}
-        if given <= {"DeletionProtectionEnabled", "OnDemandThroughput"}:
-            return  # Takes effect at once.
+        if given <= {"DeletionProtectionEnabled", "OnDemandThroughput", "SSESpecification"}:
+            return  # Takes effect at once, or shows in a state of its own.
         if not (warms or (given == {"GlobalSecondaryIndexUpdates"} and not changes_indexes)):
             record.status = "UPDATING"  # Warm throughput and updates of indexes show in their own states.
         if not changes_indexes or was_on_demand != record.on_demand or len(updates) > 1:

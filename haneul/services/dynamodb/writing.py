@@ -55,7 +55,7 @@ def write_row(
     if table.collections is not None and item is not None:
         grow_collection(tx, table, item, new_size - old_size + sum(one.new_size - one.old_size for one in changes if not one.target.is_global))
     if new_row is not None:
-        tx.put(row, new_row)
+        table.put(tx, row, new_row)
     elif old_row is not None:
         tx.delete(row)
     else:
@@ -144,7 +144,7 @@ def _write_entry(tx: Transaction, table: Table, change: _IndexChange, new_row: b
     """Bring one index's entry of an item up to date."""
     index, old_entry, new_entry, new_part = change.target, change.old_entry, change.new_entry, change.new_part
     if new_entry is not None and new_part is not None:
-        tx.put(new_entry, new_row if index.included is None and new_row is not None else encode_row(change.new_size, orjson.dumps(new_part)))
+        table.put(tx, new_entry, new_row if index.included is None and new_row is not None else encode_row(change.new_size, orjson.dumps(new_part)))
     if old_entry is not None and old_entry != new_entry:
         tx.delete(old_entry)
     add_count(tx, index_count_key(table, index), (new_entry is not None) - (old_entry is not None), change.new_size - change.old_size)
@@ -167,7 +167,7 @@ def put_index_entry(service: DynamoDb, tx: Transaction, table: Table, index: Ind
     size = _entry_size(index, row, part)
     if not service.capacity.fill(table, index, entry, write_units(size)):
         return False
-    tx.put(entry, row if index.included is None else encode_row(size, orjson.dumps(part)))
+    table.put(tx, entry, row if index.included is None else encode_row(size, orjson.dumps(part)))
     add_count(tx, index_count_key(table, index), 1, size)
     return True
 

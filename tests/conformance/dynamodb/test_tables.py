@@ -167,6 +167,26 @@ CREATIONS: list[tuple[dict[str, Any], str, str]] = [
         "StreamViewType",
         "a stream of what?",
     ),
+    (
+        {"KeySchema": key_schema("pk"), "AttributeDefinitions": attributes(pk="S"), "SSESpecification": {"Enabled": False, "SSEType": "KMS"}, **DEMAND},
+        "SSEType can not be specified if Enabled is false",
+        "a type of no encryption",
+    ),
+    (
+        {"KeySchema": key_schema("pk"), "AttributeDefinitions": attributes(pk="S"), "SSESpecification": {"Enabled": False, "KMSMasterKeyId": "alias/aws/dynamodb"}, **DEMAND},
+        "KMSMasterKeyId can not be specified if Enabled is false",
+        "a key for no encryption",
+    ),
+    (
+        {"KeySchema": key_schema("pk"), "AttributeDefinitions": attributes(pk="S"), "SSESpecification": {"Enabled": True, "SSEType": "AES256"}, **DEMAND},
+        "SSEType AES256 is not supported",
+        "a type that is the model's only",
+    ),
+    (
+        {"KeySchema": key_schema("pk"), "AttributeDefinitions": attributes(pk="S"), "SSESpecification": {"Enabled": True, "KMSMasterKeyId": "alias/aws/dynamodb"}, **DEMAND},
+        "SSEType KMS is required if KMSMasterKeyId is specified",
+        "a key without its type",
+    ),
 ]
 
 

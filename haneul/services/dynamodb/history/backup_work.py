@@ -55,15 +55,16 @@ async def copy(service: DynamoDb, payload: dict[str, Any]) -> None:
     backup = await fix_moment(service, payload)
     while backup is not None and backup.status == "CREATING":
         record = backup.table
-        past = Past(Table(record).prefix, log_prefix(record), backup.time)
+        table = Table(record)
+        past = Past(table.prefix, log_prefix(record), backup.time)
         rows, place, last = read_chunk(service.cloud.store, past, backup.cursor)
 
-        def work(tx: Transaction, rows: list[tuple[bytes, bytes]] = rows, place: bytes = place, last: bool = last) -> Backup | None:
+        def work(tx: Transaction, table: Table = table, rows: list[tuple[bytes, bytes]] = rows, place: bytes = place, last: bool = last) -> Backup | None:
             current = _read(tx, payload)
             if current is None:
                 return None
             for suffix, row in rows:
-                tx.put(current.rows + suffix, row)
+                table.put(tx, current.rows + suffix, row)
                 current.size_bytes += row_size(row)
             current.items += len(rows)
             current.cursor = place

@@ -8,6 +8,7 @@ from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import table_arn
+from haneul.services.dynamodb.encryption import key_arn
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.history.backup_work import COPY, fix_moment, payload_of, remove
 from haneul.services.dynamodb.history.continuous_backups import find_table
@@ -86,7 +87,7 @@ def _index(index: IndexRecord) -> Shape:
     return found
 
 
-def describe_backup(backup: Backup) -> Shape:
+def describe_backup(reader: Reader, backup: Backup) -> Shape:
     """A backup's BackupDescription: itself, the table as it was, and the table's indexes, stream and time to live."""
     table = backup.table
     source: Shape = {
@@ -113,6 +114,8 @@ def describe_backup(backup: Backup) -> Shape:
         features["StreamDescription"] = {"StreamEnabled": True, "StreamViewType": table.stream.view_type}
     if table.expiry_status != "DISABLED":
         features["TimeToLiveDescription"] = {"TimeToLiveStatus": table.expiry_status, "AttributeName": table.expiry_attribute}
+    if table.encryption is not None and table.encryption.managed:
+        features["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key_arn(reader, table)}
     return {"BackupDetails": describe_details(backup), "SourceTableDetails": source, "SourceTableFeatureDetails": features}
 
 
@@ -172,7 +175,7 @@ async def describe_one_backup(call: Call, request: Shape) -> Shape:
     backup = find_backup(call.cloud.store, call, request["BackupArn"])
     if backup is None:
         raise backup_not_found(request["BackupArn"])
-    return {"BackupDescription": describe_backup(backup)}
+    return {"BackupDescription": describe_backup(call.cloud.store, backup)}
 
 
 @operation("dynamodb:DeleteBackup", resource=backup_arn, authorized_inside=True)
@@ -196,7 +199,7 @@ async def delete_backup(call: Call, request: Shape) -> Shape:
 
     backup = await call.cloud.store.transact(work)
     backup.status = "DELETED"
-    return {"BackupDescription": describe_backup(backup)}
+    return {"BackupDescription": describe_backup(call.cloud.store, backup)}
 
 
 @operation("dynamodb:ListBackups")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
-from haneul.services.dynamodb import definitions, lifecycle
+from haneul.services.dynamodb import encryption, lifecycle
 from haneul.services.dynamodb.arns import named_table_arn
 from haneul.services.dynamodb.create_table import new_record
 from haneul.services.dynamodb.errors import in_use, validation
@@ -71,7 +71,7 @@ def _summary(found: Import) -> Shape:
     return shown
 
 
-@operation("dynamodb:ImportTable", resource=_table, partial="KMS keys for encryption at rest, vector indexes")
+@operation("dynamodb:ImportTable", resource=_table, partial=f"{encryption.PARTIAL}; vector indexes")
 async def import_table(call: Call, request: Shape) -> Shape:
     """Make a table and fill it with the items of a bucket's objects, in the background and with the caller's permissions.
 
@@ -80,7 +80,7 @@ async def import_table(call: Call, request: Shape) -> Shape:
     """
     service = call.service(DynamoDb)
     parameters = request["TableCreationParameters"]
-    definitions.refuse_encryption(parameters.get("SSESpecification"))
+    wanted = encryption.wanted_encryption(call, parameters.get("SSESpecification"))
     if parameters.get("VectorIndexes"):
         raise NotBuilt("the parameter VectorIndexes of dynamodb:ImportTable")
     csv = request.get("InputFormatOptions", {}).get("Csv")
@@ -101,6 +101,7 @@ async def import_table(call: Call, request: Shape) -> Shape:
         check_jobs(tx, RUNNING_SPACE, account, region, IMPORTS_MAX, "imports")
         if service.capacity.enforced:
             check_account(tx, record)
+        encryption.encrypt_new(tx, record, managed=wanted is not None and wanted.managed, ids=call.cloud.ids)
         made = Import(
             id=job_id(call.now, call.cloud.ids),
             status="IN_PROGRESS",

@@ -120,4 +120,4 @@ class Logs:
         day = stamp // DAY
         if day != log.day:
             log.day, log.day_prefix = day, day_prefix(log.prefix, day)
-        tx.put(log.day_prefix + stamped(row[len(table.prefix) :], stamp), _VERSION + (old_row or b""))
+        table.put(tx, log.day_prefix + stamped(row[len(table.prefix) :], stamp), _VERSION + (old_row or b""))

@@ -9,7 +9,7 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
-from haneul.services.dynamodb import definitions
+from haneul.services.dynamodb import definitions, encryption
 from haneul.services.dynamodb.arns import named_table_arn
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import invalid, validation
@@ -38,7 +38,7 @@ from haneul.services.dynamodb.throughput.table_counts import check_jobs, check_t
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
-_PARTIAL = "KMS keys for encryption at rest, vector indexes"
+_PARTIAL = f"{encryption.PARTIAL}; vector indexes"
 # Restores of either kind that an account may have under way in a region (API Reference: "RestoreTableFromBackup").
 RESTORES_MAX = 50
 
@@ -156,12 +156,12 @@ def _source(tx: Transaction, service: DynamoDb, call: Call, name: str) -> TableR
 def _refuse(request: Shape) -> None:
     if "VectorIndexOverride" in request:
         raise NotBuilt("the parameter VectorIndexOverride of DynamoDB's restores")
-    definitions.refuse_encryption(request.get("SSESpecificationOverride"))
     if any("WarmThroughput" in index for index in request.get("GlobalSecondaryIndexOverride", ())):
         raise invalid("WarmThroughput is not supported for GlobalSecondaryIndexOverride")
 
 
 def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, source: TableRecord, note: RestoreNote, restore: Restore) -> Shape:
+    wanted = encryption.wanted_encryption(call, request.get("SSESpecificationOverride"))
     account, region, name = service.place(call, request["TargetTableName"])
     known = tx.get(table_key(account, region, name))
     if known is not None:
@@ -171,6 +171,8 @@ def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, sourc
         raise table_exists(name)
     target = target_of(call, request, source, (account, region, name))
     target.restore = note
+    managed = source.encryption is not None and source.encryption.managed if wanted is None else wanted.managed
+    encryption.encrypt_new(tx, target, managed=managed, ids=call.cloud.ids)
     check_tables(tx, account, region, indexed=bool(target.indexes))
     check_jobs(tx, RESTORE_SPACE, account, region, RESTORES_MAX, "restores")
     if service.capacity.enforced:

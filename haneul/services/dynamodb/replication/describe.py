@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from haneul.services.dynamodb.encryption import key_arn
 from haneul.services.dynamodb.replication.records import VERSION, Member, read_group
 from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.store.port import Reader
@@ -26,7 +27,7 @@ def describe_replication(reader: Reader, record: TableRecord, warm: Callable[[Ta
             tables[member.region] = decode(raw, TableRecord)
     found: Shape = {
         "GlobalTableVersion": VERSION,
-        "Replicas": [_describe_member(member, tables, warm) for member in group.members if member.region != record.region],
+        "Replicas": [_describe_member(reader, member, tables, warm) for member in group.members if member.region != record.region],
         "GlobalTableSettingsReplicationMode": "ENABLED_WITH_OVERRIDES",
     }
     if group.strong:
@@ -39,7 +40,7 @@ def describe_replication(reader: Reader, record: TableRecord, warm: Callable[[Ta
     return found
 
 
-def _describe_member(member: Member, tables: Mapping[str, TableRecord], warm: Callable[[TableRecord], Shape]) -> Shape:
+def _describe_member(reader: Reader, member: Member, tables: Mapping[str, TableRecord], warm: Callable[[TableRecord], Shape]) -> Shape:
     table = tables.get(member.region)
     status = member.status
     if status == "ACTIVE" and table is not None and table.status == "UPDATING":
@@ -51,6 +52,9 @@ def _describe_member(member: Member, tables: Mapping[str, TableRecord], warm: Ca
     }
     if table is not None:
         found["WarmThroughput"] = warm(table)
+    arn = key_arn(reader, table) if table is not None else None
+    if arn is not None:
+        found["KMSMasterKeyId"] = arn
     if member.read_units is not None:
         found["ProvisionedThroughputOverride"] = {"ReadCapacityUnits": member.read_units}
     if member.on_demand_read_max is not None:

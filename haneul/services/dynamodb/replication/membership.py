@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import lifecycle
-from haneul.services.dynamodb.errors import in_use, validation
+from haneul.services.dynamodb.encryption import REPLICA_KEY, check_replica_key, encrypt_new, is_changing
+from haneul.services.dynamodb.errors import in_use, invalid, validation
 from haneul.services.dynamodb.replication.backfill import plan_backfill
 from haneul.services.dynamodb.replication.delivery import stored_replica
 from haneul.services.dynamodb.replication.overrides import apply_overrides, set_overrides
@@ -59,9 +60,16 @@ class Membership:
             return
         if self.group is not None and any(member.status != "ACTIVE" for member in self.group.members):
             raise in_use("The resource which you are attempting to change is in use.")
+        if is_changing(self.record):
+            raise validation(
+                "Operation cannot be performed while replica server-side encryption status is in UPDATING state. "
+                "Please retry the request after the status is updated to ENABLED."
+            )
         if changes.create:
             self._create(changes)
         for part in changes.update:
+            if part.get("KMSMasterKeyId") is not None:
+                raise invalid(REPLICA_KEY)
             self._update(part)
         if self.group is not None and self.group.strong and (changes.delete or changes.witness_delete):
             self._delete_strong(changes)
@@ -158,6 +166,7 @@ class Membership:
 
     def _add(self, group: GlobalTable, part: Shape, now: int) -> None:
         region = part["RegionName"]
+        check_replica_key(self.call, self.record, part)
         check_tables(self.tx, self.record.account, region, indexed=bool(self.record.indexes))
         member = Member(region, "CREATING", now, self.record.region)
         set_overrides(member, part, self.record, new=True)
@@ -205,6 +214,7 @@ class Membership:
             replication=ReplicationSettings(group.id, group.strong),
             expiry_changed_at=record.expiry_changed_at,
         )
+        encrypt_new(self.tx, made, managed=record.encryption is not None and record.encryption.managed, ids=ids)
         if record.expiry_status in ("ENABLED", "ENABLING"):
             made.expiry_attribute, made.expiry_status = record.expiry_attribute, "ENABLED"
         if not group.strong:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
 from haneul.services.dynamodb.errors import validation
 
 Shape = dict[str, Any]
@@ -103,8 +102,6 @@ def _by_kind(call: Call, updates: Any) -> dict[str, list[Shape]]:
             raise validation(_LOCAL)
         if kind == "Update" and set(part) == {"RegionName"}:
             raise validation(_NO_ACTION)
-        if part.get("KMSMasterKeyId") is not None:
-            raise NotBuilt("replicas with KMS keys of their own")
         if seen.get(region) == kind:
             continue
         if region in seen:

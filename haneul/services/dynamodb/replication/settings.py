@@ -48,7 +48,8 @@ def changes_for_others(tx: Transaction, record: TableRecord, request: Shape) -> 
     for member, other in other_replicas(tx, record):
         wanted = _for(member, other, shared)
         if wanted:
-            check_settled(other)
+            if "SSESpecification" not in wanted or other.status != "UPDATING":
+                check_settled(other)
             yield other, {"TableName": other.name, **wanted}
 
 
