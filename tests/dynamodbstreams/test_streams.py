@@ -460,3 +460,24 @@ def test_requests_that_are_refused(cloud: Running) -> None:
     assert "SequenceNumber is required" in invalid(streams.get_shard_iterator, **{**call, "ShardIteratorType": "AT_SEQUENCE_NUMBER"})
     assert "Invalid SequenceNumber" in invalid(streams.get_shard_iterator, **{**call, "ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": "9" * 30})
     assert "less than or equal to 1000" in invalid(streams.get_records, ShardIterator=iterator(cloud, arn), Limit=1001)
+
+
+def test_descriptions_and_lists_have_a_rate(fresh_cloud: Running) -> None:
+    """Ten descriptions of a stream and five lists in a second, as their pages in the API Reference say; a tenth of a second brings the next description."""
+    cloud, streams = fresh_cloud, fresh_cloud.client("dynamodbstreams")
+    arns = [
+        cloud.client("dynamodb").describe_table(TableName=make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}))["Table"]["LatestStreamArn"]
+        for _ in range(2)
+    ]
+    for _ in range(10):
+        streams.describe_stream(StreamArn=arns[0])
+    assert failure(streams.describe_stream, StreamArn=arns[0]) == ("ThrottlingException", "Rate exceeded")
+    streams.describe_stream(StreamArn=arns[1])
+    cloud.advance("100ms")
+    streams.describe_stream(StreamArn=arns[0])
+    assert failure(streams.describe_stream, StreamArn=arns[0])[0] == "ThrottlingException"
+    for _ in range(5):
+        assert len(streams.list_streams()["Streams"]) == 2
+    assert failure(streams.list_streams) == ("ThrottlingException", "Rate exceeded")
+    cloud.advance("200ms")
+    assert streams.list_streams(Limit=1)["Streams"][0]["StreamArn"] in arns

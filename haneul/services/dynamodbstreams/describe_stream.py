@@ -7,13 +7,20 @@ from haneul.core.operation import Shape, operation
 from haneul.services.dynamodbstreams.service import DynamoDbStreams, StreamSource, find_stream, stream_arn
 
 PAGE_MAX = 100
+# Of a stream, in a second.
+_RATE = 10
 
 
 @operation("dynamodbstreams:DescribeStream", action="dynamodb:DescribeStream", resource=stream_arn)
 async def describe_stream(call: Call, request: Shape) -> Shape:
-    """A stream's state and its shards, parents before their children, at most 100 at once. (DynamoDB Streams API Reference: "DescribeStream".)"""
+    """A stream's state and its shards, parents before their children, at most 100 at once; asked more than ten times a second, ThrottlingException.
+
+    (DynamoDB Streams API Reference: "DescribeStream".)
+    """
     stream = find_stream(call, request["StreamArn"])
-    source = call.service(DynamoDbStreams).source
+    service = call.service(DynamoDbStreams)
+    service.check_rate(call, (stream["arn"],), _RATE)
+    source = service.source
     limit = min(request.get("Limit", PAGE_MAX), PAGE_MAX)
     shards = source.shards(stream, request.get("ExclusiveStartShardId", ""), request.get("ShardFilter", {}).get("ShardId"), limit + 1)
     more = {"LastEvaluatedShardId": shards[limit - 1]["id"]} if len(shards) > limit else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Protocol, cast
 
+from haneul.clock.buckets import Buckets
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
@@ -60,6 +61,12 @@ class DynamoDbStreams(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.readers = Readers()
+        self._asked = Buckets(cloud.clock)
+
+    def check_rate(self, call: Call, whom: tuple[object, ...], rate: int) -> None:
+        """ThrottlingException when `whom` is asked after more than `rate` times a second. What the cloud itself asks is not counted."""
+        if call.http is not None and not self.cloud.settings.capacity_unlimited and not self._asked.take((call.operation.name, *whom), rate, rate):
+            raise ServiceError("ThrottlingException", "Rate exceeded", 400)
 
     def refused(self, call: Call, error: ServiceError) -> None:
         """What readers of streams do wrong counts with what is done wrong at tables (Developer Guide: "DynamoDB metrics", UserErrors)."""
