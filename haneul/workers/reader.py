@@ -8,7 +8,7 @@ import signal
 import ssl
 import sys
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from haneul.assembly import Codecs, calm_collector, endpoints, open_authority
 from haneul.clock import Clock, Ids
@@ -24,7 +24,6 @@ from haneul.front.relay import Relay, pause
 from haneul.front.server import Server
 from haneul.metering.metrics import Gathered
 from haneul.services.registry import service_classes
-from haneul.store.blobs import Blobs
 from haneul.store.following import Elsewhere, FollowingStore
 from haneul.store.layout import STORE
 from haneul.store.log import Gap
@@ -90,7 +89,7 @@ class Reader:
         """A cloud of services that read, over a store that has nothing in memory yet."""
         settings, clock, signals = self._settings, self._clock, Hub()
         store = await self._open_store()
-        nothing = cast(Blobs, None)  # No operation that only reads touches a blob.
+        nothing: Any = None  # No operation that only reads touches a blob.
         outbox = StoredOutbox(store, clock, Ids())
         cloud = Cloud(settings, clock=clock, ids=Ids(), store=store, blobs=nothing, vault=self._vault, usage=self._usage, outbox=outbox, signals=signals)
         cloud.links = RegionLinks(store, signals)
@@ -111,11 +110,11 @@ class Reader:
         while True:
             try:
                 store = FollowingStore(self._settings.data_dir / STORE, self._memory)
-            except Gap:  # The log was written over while it was read: what it said is in the file now.
-                await pause(_GAP_SECONDS)
-            else:
                 store.seals = RowSeals(self._vault)
                 return store
+            except Gap:  # The log was written over while it was read: what it said is in the file now.
+                pass
+            await pause(_GAP_SECONDS)
 
     # ---- requests
 
