@@ -77,7 +77,7 @@ async def refusal(cloud: Running, operation: str, **parameters: Any) -> tuple[st
 
 
 def test_changes_while_an_index_is_filled(cloud: Running, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its capacity may change, to make it faster; no other index comes or goes, and the table stays. What violates its key stays out, and can only be deleted."""
+    """Its capacity may change, to make it faster, and so may the table's; no other index comes or goes, and the table stays. What violates its key stays out, and can only be deleted."""
     db = cloud.client("dynamodb")
 
     async def act() -> None:
@@ -92,10 +92,11 @@ def test_changes_while_an_index_is_filled(cloud: Running, table: str, monkeypatc
         update = {"Update": {"IndexName": "by-g", "ProvisionedThroughput": MORE_UNITS}}
         made = (await call(cloud, "UpdateTable", TableName=table, GlobalSecondaryIndexUpdates=[update]))["TableDescription"]["GlobalSecondaryIndexes"][1]
         assert (made["IndexStatus"], made["Backfilling"]) == ("UPDATING", True)
+        assert (await call(cloud, "UpdateTable", TableName=table, ProvisionedThroughput=MORE_UNITS))["TableDescription"]["TableStatus"] == "UPDATING"
         assert await refusal(cloud, "Scan", TableName=table, IndexName="by-g") == ("ValidationException", "Cannot read from backfilling global secondary index: by-g")
 
-    both = {**CREATE, "Delete": {"IndexName": "by-o"}}  # Also when one update says it all.
-    assert failure(db.update_table, TableName=table, AttributeDefinitions=DEFINED, GlobalSecondaryIndexUpdates=[both])[0] == "LimitExceededException"
+    both = [CREATE, {"Delete": {"IndexName": "by-o"}}]
+    assert failure(db.update_table, TableName=table, AttributeDefinitions=DEFINED, GlobalSecondaryIndexUpdates=both)[0] == "LimitExceededException"
     db.update_table(TableName=table, AttributeDefinitions=DEFINED, GlobalSecondaryIndexUpdates=[CREATE])
     while_filling(cloud, monkeypatch, act)
     status, indexes = described(cloud, table)
@@ -117,7 +118,7 @@ def test_an_index_is_given_up_while_it_is_filled(cloud: Running, table: str, mon
 
     async def act() -> None:
         made = (await call(cloud, "UpdateTable", **delete))["TableDescription"]["GlobalSecondaryIndexes"][1]
-        assert (made["IndexStatus"], made["Backfilling"]) == ("DELETING", False)
+        assert (made["IndexStatus"], "Backfilling" in made) == ("DELETING", False)
         await call(cloud, "PutItem", TableName=table, Item={"pk": s("later"), "g": n(1)})
 
     db.update_table(**delete)

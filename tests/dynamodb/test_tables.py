@@ -17,6 +17,14 @@ def defined(*names: str) -> list[dict[str, str]]:
     return [{"AttributeName": name, "AttributeType": "S"} for name in names]
 
 
+def several(kinds: str, names: str = "abcdef") -> tuple[dict[str, Any]]:
+    """Parameters for an index whose key has several attributes, of the kinds H and R."""
+    words = {"H": "HASH", "R": "RANGE"}
+    keys = [{"AttributeName": name, "KeyType": words[kind]} for name, kind in zip(names, kinds)]
+    attributes = defined("pk", *dict.fromkeys(one["AttributeName"] for one in keys))
+    return ({"AttributeDefinitions": attributes, "GlobalSecondaryIndexes": [{**index("one", "pk"), "KeySchema": keys}]},)
+
+
 @pytest.fixture(scope="module")
 def db(cloud: Running) -> Any:
     return cloud.client("dynamodb")
@@ -145,6 +153,20 @@ PREFIX = "One or more parameter values were invalid: "
             {"GlobalSecondaryIndexes": [{**index("one", "pk"), "Projection": {"ProjectionType": "ALL", "NonKeyAttributes": ["a"]}}]},
             PREFIX + "ProjectionType is ALL, but NonKeyAttributes is specified",
         ),
+        (
+            {"GlobalSecondaryIndexes": [{**index("one", "pk"), "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["a", "b", "a"]}}]},
+            PREFIX + "Duplicate element in NonKeyAttributes: a",
+        ),
+        (
+            # What is defined without need is said first, whatever else is wrong.
+            {"AttributeDefinitions": defined("pk", "x"), "GlobalSecondaryIndexes": [{**index("one", "pk"), "Projection": {}}]},
+            PREFIX + "Some AttributeDefinitions are not used. AttributeDefinitions: [pk, x], keys used: [pk]",
+        ),
+        ({"AttributeDefinitions": defined("pk", "pk")}, "Attribute Name is duplicated: pk"),
+        (*several("HRH"), PREFIX + "All HASH key attributes must precede RANGE key attributes in the KeySchema"),
+        (*several("HHHHH"), PREFIX + "The KeySchema exceeds the maximum allowed number of HASH key attributes"),
+        (*several("HRRRRR"), PREFIX + "The KeySchema exceeds the maximum allowed number of RANGE key attributes"),
+        (*several("HHR", "aba"), "The KeySchema contains multiple key attributes with the same name"),
         ({"StreamSpecification": {"StreamEnabled": True}}, PREFIX + "StreamViewType is required when StreamEnabled is true"),
     ],
 )
@@ -159,7 +181,8 @@ def test_local_indexes_share_the_tables_partition_key(db: Any) -> None:
     """They are another order of the same partition."""
     parameters: dict[str, Any] = {"TableName": "local", "KeySchema": BOTH, "AttributeDefinitions": defined("pk", "sk", "x"), "BillingMode": "PAY_PER_REQUEST"}
     assert "does not have the same leading hash key" in invalid(db.create_table, **parameters, LocalSecondaryIndexes=[index("local", "x", "sk")])
-    assert "does not have a range key for index: local" in invalid(db.create_table, **parameters, LocalSecondaryIndexes=[index("local", "pk")])
+    both = [index("local", "pk"), index("other", "pk", "x")]
+    assert "does not have a range key for index: local" in invalid(db.create_table, **parameters, LocalSecondaryIndexes=both)
 
 
 def test_capacity_changes(cloud: Running, db: Any) -> None:
@@ -263,12 +286,13 @@ def test_a_new_index_is_defined_by_its_request(cloud: Running, db: Any) -> None:
     """Also where the table's own key is part of the index's; the rest of the table's key need not be said again."""
     table = make_table(cloud, range_type="S")
     create = {"TableName": table, "GlobalSecondaryIndexUpdates": [{"Create": index("turned", "sk", "g")}]}
+    none = "One or more parameter values were invalid: AttributeDefinitions is not specified for index: turned"
     few = "Invalid KeySchema: Some index key attribute have no definition"
     other = "One or more parameter values were invalid: Some index key attributes are not defined in AttributeDefinitions. Keys: [sk, g], AttributeDefinitions: [pk, g]"
-    for given, message in (({}, few), ({"AttributeDefinitions": defined("g")}, few), ({"AttributeDefinitions": defined("pk", "g")}, other)):
+    for given, message in (({}, none), ({"AttributeDefinitions": defined("g")}, few), ({"AttributeDefinitions": defined("pk", "g")}, other)):
         assert invalid(db.update_table, **create, **given) == message
     made = db.update_table(**create, AttributeDefinitions=defined("sk", "g"))["TableDescription"]
-    assert made["AttributeDefinitions"] == defined("pk", "sk", "g")
+    assert made["AttributeDefinitions"] == defined("g", "pk", "sk")
 
 
 def test_several_new_indexes_are_defined_at_once(cloud: Running, db: Any) -> None:
@@ -280,4 +304,4 @@ def test_several_new_indexes_are_defined_at_once(cloud: Running, db: Any) -> Non
         db.update_table(TableName=table, AttributeDefinitions=defined("pk", "g", "h"), GlobalSecondaryIndexUpdates=[create])
         cloud.advance("1s")
         shown.append(described(db, table)["AttributeDefinitions"])
-    assert shown == [defined("pk", "g"), defined("pk", "g", "h")]
+    assert shown == [defined("g", "pk"), defined("g", "h", "pk")]

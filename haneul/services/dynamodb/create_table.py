@@ -52,7 +52,10 @@ async def create_table(call: Call, request: Shape) -> Shape:
         encryption.encrypt_new(tx, record, managed=wanted is not None and wanted.managed, ids=call.cloud.ids)
         lifecycle.write_record(tx, record)
         lifecycle.plan(service, tx, lifecycle.SETTLE, record)
-        return describe_table(tx, record)
+        described = describe_table(tx, record)
+        for index in described.get("GlobalSecondaryIndexes", ()):
+            del index["WarmThroughput"]  # Which only DescribeTable tells.
+        return described
 
     return {"TableDescription": await call.cloud.store.transact(work)}
 
@@ -95,14 +98,15 @@ def new_record(call: Call, request: Shape, account: str, region: str, name: str)
         raise invalid("KeySchema must be specified")
     local, global_ = request.get("LocalSecondaryIndexes"), request.get("GlobalSecondaryIndexes")
     key = definitions.table_key_schema(schema, attributes, has_indexes=local is not None or global_ is not None)
+    # Before anything else of the indexes.
+    definitions.check_attributes(attributes, [schema, *(one["KeySchema"] for one in (*(local or ()), *(global_ or ())))])
     ids = call.cloud.ids
     indexes: list[IndexRecord] = []
     if local is not None:
-        indexes += definitions.local_indexes(local, attributes, key, ids)
+        indexes += definitions.local_indexes(local, key, ids)
     if global_ is not None:
-        indexes += definitions.global_indexes(global_, attributes, indexes, ids, on_demand=on_demand)
+        indexes += definitions.global_indexes(global_, indexes, ids, on_demand=on_demand)
     definitions.check_included(indexes)
-    definitions.check_used(attributes, {one for one in key if one} | {name for index in indexes for name in (*index.hash_names, *index.range_names)})
     record = TableRecord(
         id=new_id(ids),
         table_id=ids.uuid(),

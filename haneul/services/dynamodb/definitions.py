@@ -27,8 +27,8 @@ def attribute_definitions(given: Sequence[Shape] | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in given or ():
         name = one["AttributeName"]
-        if name in found and found[name] != one["AttributeType"]:
-            raise invalid(f"Cannot have two attributes with the same name: {name}")
+        if name in found:
+            raise validation(f"Attribute Name is duplicated: {name}")
         found[name] = one["AttributeType"]
     return found
 
@@ -48,7 +48,8 @@ def _names(schema: Sequence[Shape]) -> list[str]:
     return [one["AttributeName"] for one in schema]
 
 
-def _check_defined(schema: Sequence[Shape], attributes: dict[str, str]) -> None:
+def check_defined(schema: Sequence[Shape], attributes: dict[str, str]) -> None:
+    """Every attribute of a key is defined."""
     names = _names(schema)
     if any(name not in attributes for name in names):
         raise invalid(
@@ -87,14 +88,14 @@ def _shown(schema: Sequence[Shape]) -> str:
 def table_key_schema(schema: Sequence[Shape], attributes: dict[str, str], *, has_indexes: bool) -> tuple[str, str | None]:
     """The table's hash and range attribute."""
     check_count(schema, attributes)
-    _check_defined(schema, attributes)
+    check_defined(schema, attributes)
     _check_pair(schema)
     if not has_indexes and len(schema) != len(attributes):
         raise invalid("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
     return schema[0]["AttributeName"], schema[1]["AttributeName"] if len(schema) == 2 else None
 
 
-def local_indexes(given: Sequence[Shape], attributes: dict[str, str], table: tuple[str, str | None], ids: Ids) -> list[IndexRecord]:
+def local_indexes(given: Sequence[Shape], table: tuple[str, str | None], ids: Ids) -> list[IndexRecord]:
     """LocalSecondaryIndexes as records."""
     if not given:
         raise invalid("List of LocalSecondaryIndexes is empty")
@@ -103,7 +104,6 @@ def local_indexes(given: Sequence[Shape], attributes: dict[str, str], table: tup
     made: list[IndexRecord] = []
     for one in given:
         name, schema = one["IndexName"], one["KeySchema"]
-        _check_defined(schema, attributes)
         _check_pair(schema)
         if len(schema) != 2:
             raise invalid(f"Index KeySchema does not have a range key for index: {name}")
@@ -119,10 +119,9 @@ def local_indexes(given: Sequence[Shape], attributes: dict[str, str], table: tup
     return made
 
 
-def global_index(one: Shape, attributes: dict[str, str], ids: Ids, *, on_demand: bool) -> IndexRecord:
-    """A GlobalSecondaryIndex as a record."""
+def global_index(one: Shape, ids: Ids, *, on_demand: bool, added: bool = False) -> IndexRecord:
+    """A GlobalSecondaryIndex as a record; `added` to a table that is there already, of which the service speaks in other words."""
     schema = one["KeySchema"]
-    _check_defined(schema, attributes)
     if len(schema) > 2 or [one["KeyType"] for one in schema] == ["HASH", "HASH"]:
         _check_composite(schema)
     else:
@@ -130,8 +129,12 @@ def global_index(one: Shape, attributes: dict[str, str], ids: Ids, *, on_demand:
     index = _index(one, ids, is_global=True)
     throughput = one.get("ProvisionedThroughput")
     if on_demand and throughput:
+        if added:
+            raise invalid(f"Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: {index.name} when BillingMode is PAY_PER_REQUEST")
         raise invalid(f"ProvisionedThroughput should not be specified for index: {index.name} when BillingMode is PAY_PER_REQUEST")
     if not on_demand and not throughput:
+        if added:
+            raise invalid(f"Both ReadCapacityUnits and WriteCapacityUnits must be specified for index: {index.name}")
         raise invalid(f"ProvisionedThroughput is not specified for index: {index.name}")
     check_throughput(throughput)
     index.throughput = throughput_of(throughput)
@@ -146,20 +149,21 @@ def _check_composite(schema: Sequence[Shape]) -> None:
     if kinds[0] != "HASH":
         raise validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
     if kinds != ["HASH"] * hashes + ["RANGE"] * (len(kinds) - hashes):
-        raise validation("Invalid KeySchema: All HASH key elements must come before the RANGE key elements")
-    if max(hashes, len(kinds) - hashes) > GLOBAL_KEY_ATTRIBUTES_MAX:
-        raise validation(f"Invalid KeySchema: At most {GLOBAL_KEY_ATTRIBUTES_MAX} HASH and {GLOBAL_KEY_ATTRIBUTES_MAX} RANGE key elements are supported")
+        raise invalid("All HASH key attributes must precede RANGE key attributes in the KeySchema")
+    for kind in ("HASH", "RANGE"):
+        if kinds.count(kind) > GLOBAL_KEY_ATTRIBUTES_MAX:
+            raise invalid(f"The KeySchema exceeds the maximum allowed number of {kind} key attributes")
     if len(set(_names(schema))) != len(schema):
-        raise validation("Invalid KeySchema: An attribute is used more than once")
+        raise validation("The KeySchema contains multiple key attributes with the same name")
 
 
-def global_indexes(given: Sequence[Shape], attributes: dict[str, str], others: list[IndexRecord], ids: Ids, *, on_demand: bool) -> list[IndexRecord]:
+def global_indexes(given: Sequence[Shape], others: list[IndexRecord], ids: Ids, *, on_demand: bool) -> list[IndexRecord]:
     """GlobalSecondaryIndexes as records, with names that differ from the `others`'."""
     if not given:
         raise invalid("List of GlobalSecondaryIndexes is empty")
     made: list[IndexRecord] = []
     for one in given:
-        made.append(global_index(one, attributes, ids, on_demand=on_demand))
+        made.append(global_index(one, ids, on_demand=on_demand))
         _check_unique([*others, *made])
     if len(given) > GLOBAL_INDEXES_MAX:
         raise invalid(f"GlobalSecondaryIndex count exceeds the per-table limit of {GLOBAL_INDEXES_MAX}")
@@ -180,6 +184,9 @@ def _index(one: Shape, ids: Ids, *, is_global: bool) -> IndexRecord:
         raise invalid(f"ProjectionType is {kind}, but NonKeyAttributes is specified")
     if kind == "INCLUDE" and not included:
         raise invalid("ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
+    for at, name in enumerate(included or ()):
+        if name in included[:at]:
+            raise invalid(f"Duplicate element in NonKeyAttributes: {name}")
     schema = one["KeySchema"]
     return IndexRecord(
         id=new_id(ids),
@@ -198,8 +205,11 @@ def check_included(indexes: Sequence[IndexRecord]) -> None:
         raise limit_exceeded(f"Number of NonKeyAttributes projected into all of the secondary indexes exceeds the limit of {INCLUDED_ATTRIBUTES_MAX}")
 
 
-def check_used(attributes: dict[str, str], used: set[str]) -> None:
-    """Every attribute that is defined is part of a key."""
+def check_attributes(attributes: dict[str, str], schemas: Sequence[Sequence[Shape]]) -> None:
+    """The attributes that are defined are those of the keys: of the table's, which comes first, and of its indexes'."""
+    for schema in schemas[1:]:
+        check_defined(schema, attributes)
+    used = {name for schema in schemas for name in _names(schema)}
     unused = [name for name in attributes if name not in used]
     if unused:
         raise invalid(

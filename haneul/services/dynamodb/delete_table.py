@@ -29,11 +29,12 @@ def check_settled(record: TableRecord) -> None:
 def check_deletable(record: TableRecord) -> None:
     """ResourceInUseException while a table, or an index of it, is in a passing state."""
     start = "Attempt to change a resource which is still in use: "
-    if record.status == "UPDATING" or is_changing(record):
-        raise in_use(f"{start}Table: {record.name} is in the process of being updated.")
-    check_settled(record)
+    if record.status not in ("ACTIVE", "UPDATING"):
+        check_settled(record)
     if any(index.is_global and index.status != "ACTIVE" for index in record.indexes):
         raise in_use(f"{start}Cannot delete table while indexes are being created, updated, or deleted.")
+    if record.status == "UPDATING" or is_changing(record):
+        raise in_use(f"{start}Table: {record.name} is in the process of being updated.")
 
 
 @operation("dynamodb:DeleteTable", resource=table_arn)

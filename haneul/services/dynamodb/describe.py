@@ -21,7 +21,7 @@ def describe_table(reader: Reader, record: TableRecord, now: int = 0) -> Shape:
     counts = read_counts(reader, Table(record))
     items, size = counts.get("", (0, 0))
     found: Shape = {
-        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": kind} for name, kind in record.attributes.items()],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": kind} for name, kind in sorted(record.attributes.items())],
         "TableName": record.name,
         "KeySchema": _key_schema([record.hash_name], [record.range_name] if record.range_name else []),
         "TableStatus": record.status,
@@ -76,7 +76,7 @@ def _describe_index(record: TableRecord, index: IndexRecord, counts: dict[str, t
     items, size = counts.get(index.id, (0, 0))
     projection: Shape = {"ProjectionType": index.projection}
     if index.projection == "INCLUDE":
-        projection["NonKeyAttributes"] = index.included
+        projection["NonKeyAttributes"] = sorted(index.included)
     found: Shape = {
         "IndexName": index.name,
         "KeySchema": _key_schema(index.hash_names, index.range_names),
@@ -87,7 +87,7 @@ def _describe_index(record: TableRecord, index: IndexRecord, counts: dict[str, t
     }
     if index.is_global:
         found["IndexStatus"] = index.status
-        if index.backfilling or (index.status in ("CREATING", "DELETING") and record.status != "CREATING"):
+        if index.backfilling or (index.status == "CREATING" and record.status != "CREATING"):
             found["Backfilling"] = index.backfilling
         found["ProvisionedThroughput"] = describe_throughput(index.throughput, now)
         found.update(_maximums(index))

@@ -11,7 +11,7 @@ from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.rows import row_item
 from haneul.services.dynamodb.streams import RETENTION, disable_stream
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tables import TableRecord, table_key
+from haneul.services.dynamodb.tables import IndexRecord, TableRecord, table_key
 from haneul.services.dynamodb.throughput.changes import settle_units
 from haneul.services.dynamodb.throughput.meters import NAMESPACE
 from haneul.services.dynamodb.writing import index_count_key, put_index_entry, read_counts
@@ -58,9 +58,14 @@ def plan(service: DynamoDb, tx: Transaction, kind: str, record: TableRecord, **m
     service.cloud.outbox.put(tx, kind, payload_of(record, **more), due=service.cloud.clock.now() + TRANSITION)
 
 
+def allocates(index: IndexRecord) -> bool:
+    """Whether an index is being made, but not being filled yet."""
+    return index.status == "CREATING" and not index.backfilling
+
+
 def changes_indexes(record: TableRecord) -> bool:
-    """Whether an index keeps its table UPDATING: it is being made, but not being filled yet, or being removed."""
-    return any((index.status == "CREATING" and not index.backfilling) or index.status == "DELETING" for index in record.indexes)
+    """Whether an index keeps its table UPDATING."""
+    return any(allocates(index) or index.status == "DELETING" for index in record.indexes)
 
 
 async def settle(service: DynamoDb, payload: Payload) -> None:

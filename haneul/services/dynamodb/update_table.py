@@ -13,7 +13,8 @@ from haneul.services.dynamodb import definitions, encryption, lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.delete_table import check_settled
 from haneul.services.dynamodb.describe import describe_table
-from haneul.services.dynamodb.errors import in_use, invalid, limit_exceeded, table_not_found, validation
+from haneul.services.dynamodb.errors import invalid, limit_exceeded, table_not_found, validation
+from haneul.services.dynamodb.index_changes import check_indexes, indexes_change
 from haneul.services.dynamodb.replication.requests import changes_replicas
 from haneul.services.dynamodb.replication.settings import changes_for_others, check_stream
 from haneul.services.dynamodb.replication.updates import update_replicas
@@ -45,7 +46,6 @@ _NOT_BUILT = (
     "GlobalTableSettingsReplicationMode",
     "VectorIndexUpdates",
 )
-_INDEX_CHANGES_MAX = 1
 # Deletion protection may not be changed again before.
 PROTECTION_PAUSE = 15 * SECOND
 
@@ -68,13 +68,16 @@ async def update_table(call: Call, request: Shape) -> Shape:
         if raw is None:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
-        if wanted is None or record.status != "UPDATING":  # Encryption is changed also while something else is.
+        # Encryption is changed also while something else is; what else is while indexes change, they say themselves.
+        if not (indexes_change(record) or (wanted is not None and record.status == "UPDATING")):
             check_settled(record)
+        check_indexes(record, request)
         check_operations(tx, account, region)
         if "StreamSpecification" in request:
             check_stream(record, request["StreamSpecification"])
         _Update(service, call, tx, record, request, wanted).apply()
         for other, change in changes_for_others(tx, record, request):
+            check_indexes(other, change)
             _Update(service, call, tx, other, change, wanted).apply()
             lifecycle.write_record(tx, other)
         lifecycle.write_record(tx, record)
@@ -90,9 +93,12 @@ def _check(request: Shape) -> None:
             raise NotBuilt(f"the parameter {name} of dynamodb:UpdateTable")
     if not any(request.get(name) not in (None, []) for name in _CHANGES):
         raise validation(
-            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification "
-            "or ReplicaUpdates is required"
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, ReplicaUpdates, "
+            "MultiAccountReplicaReady, ReplicaTransitRoleArn, MultiRegionConsistency, DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput "
+            "or TableClass is required"
         )
+    if request.get("GlobalSecondaryIndexUpdates") == []:
+        raise invalid("List of GlobalSecondaryIndexUpdates is empty")
     if request.get("BillingMode") == "PROVISIONED" and not request.get("ProvisionedThroughput"):
         raise invalid("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
     definitions.check_throughput(request.get("ProvisionedThroughput"))
@@ -104,10 +110,12 @@ def _check(request: Shape) -> None:
             raise invalid(
                 "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null"
             )
-        for index in [update[kind]["IndexName"] for kind in kinds]:
-            if index in seen:
-                raise invalid(f"Only one global secondary index update per index is allowed simultaneously. Index: {index}")
-            seen.add(index)
+        if len(kinds) > 1:
+            raise invalid("Only one global secondary index action is allowed per GlobalSecondaryIndexUpdate object")
+        index = update[kinds[0]]["IndexName"]
+        if index in seen:
+            raise invalid(f"Only one global secondary index update per index is allowed simultaneously. Index: {index}")
+        seen.add(index)
 
 
 class _Update:
@@ -209,39 +217,24 @@ class _Update:
     # ---- indexes
 
     def indexes(self) -> None:
-        updates = self.request.get("GlobalSecondaryIndexUpdates", ())
-        attributes = definitions.attribute_definitions(self.request.get("AttributeDefinitions"))
-        online = [update[kind]["IndexName"] for update in updates for kind in ("Create", "Delete") if update.get(kind)]
-        being_filled = sum(index.backfilling and index.name not in online for index in self.record.indexes)
-        if online and len(online) + being_filled > _INDEX_CHANGES_MAX:
-            raise limit_exceeded("Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
-        actions: dict[str, Callable[[Shape, dict[str, str]], None]] = {
-            "Update": self.update_index,
-            "Create": self.create_index,
-            "Delete": self.delete_index,
-        }
-        for update in updates:
+        actions: dict[str, Callable[[Shape], None]] = {"Update": self.update_index, "Create": self.create_index, "Delete": self.delete_index}
+        for update in self.request.get("GlobalSecondaryIndexUpdates", ()):
             for kind, action in actions.items():
                 if update.get(kind):
-                    action(update[kind], attributes)
+                    action(update[kind])
 
-    def find_global(self, name: str, doing: str) -> IndexRecord:
-        """An index that may be updated or deleted: that is one that is ACTIVE, or being filled (Developer Guide: "Managing global secondary indexes", "Modifying an index creation")."""
+    def index(self, name: str) -> IndexRecord:
+        """An index that `check_indexes` has met."""
         index = self.record.find_index(name)
-        if index is None:
-            raise _index_not_found(self.record.name, name)
-        if not index.is_global:
-            raise validation(f"Cannot {doing} an index that is not a GlobalSecondaryIndex: {name}")
-        if index.status != "ACTIVE" and not (index.status == "CREATING" and index.backfilling):
-            raise in_use(f"Attempt to change a resource which is still in use: Index: {name} is being changed")
+        assert index is not None
         return index
 
-    def update_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
-        index = self.find_global(wanted["IndexName"], "update")
+    def update_index(self, wanted: Shape) -> None:
+        index = self.index(wanted["IndexName"])
         throughput = wanted.get("ProvisionedThroughput")
         if throughput:
             if self.record.on_demand:
-                raise invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+                raise invalid(f"The only Updates for index: {index.name} when TableThroughputMode is PAY_PER_REQUEST can be to OnDemandThroughput, WarmThroughput")
             definitions.check_throughput(throughput)
             self.provision(index, throughput)
         set_maximums(index, wanted, region=self.record.region, on_demand=self.record.on_demand)
@@ -249,22 +242,18 @@ class _Update:
         if not (warms and wanted.keys() == {"IndexName", "WarmThroughput"}):
             index.status = "UPDATING"  # Warm throughput has a state of its own.
 
-    def create_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
+    def create_index(self, wanted: Shape) -> None:
         record = self.record
-        name = wanted["IndexName"]
-        known = record.find_index(name)
-        if known is not None and known.status == "DELETING":
-            raise in_use(f"Attempt to change a resource which is still in use: Index is being deleted. Table: {record.name} Index: {name}")
-        if known is not None and not known.is_global:
-            raise validation("Attempting to create an index which already exists")
-        if known is not None:
-            raise validation(f"One or more parameter values were invalid: Duplicate index name: {name}")
+        attributes = definitions.attribute_definitions(self.request.get("AttributeDefinitions"))
+        if not attributes:
+            raise invalid(f"AttributeDefinitions is not specified for index: {wanted['IndexName']}")
         for attribute, kind in attributes.items():
             if record.attributes.get(attribute, kind) != kind:
                 raise invalid(f"Attempting to redefine the type of attribute {attribute}")
         definitions.check_count(wanted["KeySchema"], attributes)
         # The request itself has to define the index's key; what is known of the table does not count (API Reference: "UpdateTable", AttributeDefinitions).
-        index = definitions.global_index(wanted, attributes, self.call.cloud.ids, on_demand=record.on_demand)
+        definitions.check_defined(wanted["KeySchema"], attributes)
+        index = definitions.global_index(wanted, self.call.cloud.ids, on_demand=record.on_demand, added=True)
         if self.limited:
             check_units(record.region, index, index.throughput.read_units, index.throughput.write_units)
         set_maximums(index, wanted, region=record.region, on_demand=record.on_demand, made=True)
@@ -277,8 +266,8 @@ class _Update:
         definitions.check_included(record.indexes)
         lifecycle.plan(self.service, self.tx, lifecycle.FILL, record, index=index.name, index_id=index.id)
 
-    def delete_index(self, wanted: Shape, attributes: dict[str, str]) -> None:
-        index = self.find_global(wanted["IndexName"], "delete")
+    def delete_index(self, wanted: Shape) -> None:
+        index = self.index(wanted["IndexName"])
         prefixes = lifecycle.index_prefixes(Table(self.record), index.name)
         index.status, index.backfilling = "DELETING", False
         lifecycle.plan(self.service, self.tx, lifecycle.DROP, self.record, index=index.name, index_id=index.id, **prefixes)
@@ -304,8 +293,3 @@ class _Update:
         made = enable_stream(self.tx, record, self.service.capacity.partition_lows(record), wanted["StreamViewType"], now, self.call.cloud.ids)
         plan_trim(self.service, self.tx, made, now + RETENTION)
 
-
-def _index_not_found(table: str, name: str) -> Exception:
-    error = table_not_found("")
-    error.message = f"Requested resource not found: Index {name} for table {table}"
-    return error

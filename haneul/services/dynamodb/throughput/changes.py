@@ -32,11 +32,11 @@ def change_units(holder: TableRecord | IndexRecord, read: int, write: int, now: 
     """
     old = holder.throughput
     if (read, write) == (old.read_units, old.write_units):
-        what = f"index {holder.name}" if isinstance(holder, IndexRecord) else "table"
+        what, holding = (f"the index {holder.name}", f"index {holder.name}") if isinstance(holder, IndexRecord) else ("the table", "the table")
         raise validation(
-            f"The provisioned throughput for the {what} will not change. The requested value equals the current value. "
-            f"Current ReadCapacityUnits provisioned for the {what}: {old.read_units}. Requested ReadCapacityUnits: {read}. "
-            f"Current WriteCapacityUnits provisioned for the {what}: {old.write_units}. Requested WriteCapacityUnits: {write}. "
+            f"The provisioned throughput for {what} will not change. The requested value equals the current value. "
+            f"Current ReadCapacityUnits provisioned for {holding}: {old.read_units}. Requested ReadCapacityUnits: {read}. "
+            f"Current WriteCapacityUnits provisioned for {holding}: {old.write_units}. Requested WriteCapacityUnits: {write}. "
             "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
         )
     if limited and (read < old.read_units or write < old.write_units):
@@ -87,7 +87,9 @@ def switch_to_on_demand(record: TableRecord, now: int, *, limited: bool) -> None
     for holder in holders:
         keep_warm(record, holder)
         old = holder.throughput
-        holder.throughput = Throughput(increased_at=old.increased_at, decreased_at=now, decreases_today=decreases_today(old, now))
+        # For an index it counts as a decrease.
+        made = decreases_today(old, now) + isinstance(holder, IndexRecord)
+        holder.throughput = Throughput(increased_at=old.increased_at, decreased_at=now, decreases_today=made)
     record.on_demand, record.on_demand_since = True, now
     record.on_demand_switches = [*recent, now]
 

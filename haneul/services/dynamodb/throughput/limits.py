@@ -37,7 +37,7 @@ def check_units(region: str, holder: TableRecord | IndexRecord, read: int, write
         if units > TABLE_UNITS_MAX:
             what, kind = (f"{name} for index {index}", "index") if index is not None else (name, "table")
             raise limit_exceeded(
-                f"The requested {what}, {units}, is above the per {kind} maximum for the account in {region}. Per {kind} maximum: {TABLE_UNITS_MAX}. {_SEE}"
+                f"The requested {what}, {units}, is above the per {kind} maximum for the account in {region}. Per table maximum: {TABLE_UNITS_MAX}. {_SEE}"
             )
 
 
@@ -85,7 +85,7 @@ def set_maximums(holder: TableRecord | IndexRecord, given: Shape, *, region: str
             continue
         if not on_demand:
             the_table = "table BillingMode is PROVISIONED." if made else "the table BillingMode is PROVISIONED"
-            for_index = f" for index: {index}" if index is not None else ""
+            for_index = f" for index{'' if made else ' '}: {index}" if index is not None else ""
             raise invalid(f"{name} for OnDemandThroughput{for_index} cannot be specified when {the_table}")
         if value < 1 and (value != -1 or made):
             raise invalid(f"Requested {name} for OnDemandThroughput for {what} is outside of valid range")
