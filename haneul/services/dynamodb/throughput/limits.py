@@ -124,6 +124,8 @@ def set_warm(record: TableRecord, holder: TableRecord | IndexRecord, given: Shap
             raise invalid(f"{what} is lower than current WarmThroughput, decreasing WarmThroughput is not supported")
         if value > TABLE_UNITS_MAX:
             raise limit_exceeded(f"Subscriber limit exceeded: {what} exceeds {quota} of the account in region {record.region}")
+        if value == current[at] and not made:
+            continue  # It is as warm as that.
         if at == 0:
             holder.warm_wanted_read = value
         else:
