@@ -51,7 +51,7 @@ def states(table: dict[str, Any]) -> tuple[str, dict[str, tuple[str, bool | None
 
 
 def test_while_an_index_gets_its_resources(cloud: Running, db: Any) -> None:
-    """The new index is not touched, no other comes or goes, and the table's capacity and stream stay; other indexes, protection and tags may change."""
+    """The new index is not touched, no other comes or goes, and the table's capacity and stream stay; other indexes, protection, encryption and tags may change."""
     table = make_table(cloud, more={"a": "S"}, BillingMode="PROVISIONED", ProvisionedThroughput=units(5), GlobalSecondaryIndexes=[provisioned("by-a", "a")])
     made = db.update_table(TableName=table, **updates({"Create": provisioned("by-g", "g")}))["TableDescription"]
     assert states(made) == ("UPDATING", {"by-a": ("ACTIVE", None), "by-g": ("CREATING", False)})
@@ -72,7 +72,8 @@ def test_while_an_index_gets_its_resources(cloud: Running, db: Any) -> None:
     again = updates({"Create": provisioned("by-g", "g")})
     assert invalid(db.update_table, TableName=table, **again) == "Attempting to create an index which already exists"
     assert failure(db.delete_table, TableName=table) == NOT_DELETED
-    assert db.update_table(TableName=table, DeletionProtectionEnabled=True)["TableDescription"]["TableStatus"] == "UPDATING"
+    for change in ({"DeletionProtectionEnabled": True}, {"SSESpecification": {"Enabled": True}}):
+        assert db.update_table(TableName=table, **change)["TableDescription"]["TableStatus"] == "UPDATING"
     db.tag_resource(ResourceArn=made["TableArn"], Tags=[{"Key": "k", "Value": "v"}])
     changed = db.update_table(TableName=table, **updates(update("by-a", 6)))["TableDescription"]
     assert states(changed) == ("UPDATING", {"by-a": ("UPDATING", None), "by-g": ("CREATING", False)})

@@ -68,7 +68,7 @@ async def update_table(call: Call, request: Shape) -> Shape:
         if raw is None:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
-        # Encryption is changed also while something else is; what else is while indexes change, they say themselves.
+        # Encryption is changed also while something else is; what else may be while an index is, `check_indexes` knows.
         if not (indexes_change(record) or (wanted is not None and record.status == "UPDATING")):
             check_settled(record)
         check_indexes(record, request)
