@@ -52,14 +52,15 @@ def heal(cloud: Running) -> None:
 
 
 def test_replica_is_made_and_described(cloud: Running) -> None:
-    """The life cycle that deployment tools wait for: CREATING until the replica holds what the table holds, then ACTIVE on both sides."""
+    """The life cycle that deployment tools wait for: CREATING until the replica holds what the table holds, then ACTIVE on both sides. The answer that begins
+    it does not show the new replica yet."""
     name = make_table(cloud)
     made = db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])["TableDescription"]
     assert made["TableStatus"] == "UPDATING"
     assert made["GlobalTableVersion"] == "2019.11.21" and "MultiRegionConsistency" not in made
-    assert [(one["RegionName"], one["ReplicaStatus"]) for one in made["Replicas"]] == [(WEST, "CREATING")]
-    assert db(cloud, WEST).describe_table(TableName=name)["Table"]["TableStatus"] == "CREATING"
-    assert failure(db(cloud, WEST).get_item, TableName=name, Key={"pk": s("a")})[0] == "ResourceNotFoundException"
+    assert made["Replicas"] == [] and made["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
+    assert states(cloud, name) == ("UPDATING", {WEST: "CREATING"})
+    assert states(cloud, name, WEST) == ("CREATING", {HOME: "ACTIVE"})
     cloud.advance("1s")
     for region, other in ((HOME, WEST), (WEST, HOME)):
         table = db(cloud, region).describe_table(TableName=name)["Table"]
@@ -69,6 +70,28 @@ def test_replica_is_made_and_described(cloud: Running) -> None:
         assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
         assert table["GlobalTableSettingsReplicationMode"] == "ENABLED_WITH_OVERRIDES" and table["DisassociationProtectionEnabled"]
     assert failure(db(cloud, WEST).create_table, **_plain(name))[0] == "ResourceInUseException"
+
+
+def test_a_replica_that_is_being_filled(cloud: Running) -> None:
+    """It takes no change and cannot be deleted; the table that it is filled from stays."""
+    name = make_table(cloud)
+    db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])
+    west, missing = db(cloud, WEST), ("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
+    assert failure(west.get_item, TableName=name, Key={"pk": s("a")})[0] == missing[0]
+    assert failure(west.update_table, TableName=name, DeletionProtectionEnabled=True) == missing
+    assert failure(west.delete_table, TableName=name) == (
+        "ResourceInUseException",
+        f"Attempt to change a resource which is still in use: Table: {name} is being used.",
+    )
+    coming = f"Create/Update/Delete of replica is not allowed while the replica is being added to table with name: \u2018{name}\u2019 in region: \u2018{WEST}\u2019."
+    assert invalid(west.update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": EUROPE}}]) == coming
+    assert "acted as a source region" in invalid(west.update_table, TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": HOME}}])
+
+
+def states(cloud: Running, name: str, region: str = HOME) -> tuple[str, dict[str, str]]:
+    """The state of a table, and of its replicas as they look from there."""
+    table = db(cloud, region).describe_table(TableName=name)["Table"]
+    return table["TableStatus"], {one["RegionName"]: one["ReplicaStatus"] for one in table.get("Replicas", ())}
 
 
 def _plain(name: str) -> dict[str, Any]:
@@ -247,11 +270,24 @@ def test_third_replica_gets_what_the_second_owes(cloud: Running) -> None:
 
 
 def test_removing_a_replica(cloud: Running) -> None:
-    """A replica that goes hands over what it has not sent yet; the last table is an ordinary one again, and its region is free."""
+    """A replica that goes hands over what it has not sent yet; the last table is an ordinary one again, and its region is free. The others are UPDATING and show
+    it as it was, then ACTIVE while it is DELETING; until it is gone nothing else is changed, its region is taken, and the table that it was made from stays."""
     name = global_table(cloud)
     put(cloud, name, WEST, "late")
     removed = db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": WEST}}])["TableDescription"]
-    assert [one["ReplicaStatus"] for one in removed["Replicas"]] == ["DELETING"]
+    assert removed["TableStatus"] == "UPDATING" and [one["ReplicaStatus"] for one in removed["Replicas"]] == ["ACTIVE"]
+    busy = ("ResourceInUseException", "The resource which you are attempting to change is in use.")
+    for status, seen in (("UPDATING", "ACTIVE"), ("ACTIVE", "DELETING")):
+        assert states(cloud, name) == (status, {WEST: seen})
+        assert failure(db(cloud).update_table, TableName=name, DeletionProtectionEnabled=True) == busy
+        for change in ({"Create": {"RegionName": EUROPE}}, {"Delete": {"RegionName": WEST}}):
+            assert failure(db(cloud).update_table, TableName=name, ReplicaUpdates=[change]) == busy
+        assert "already existed as tables" in invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])
+        assert "acted as a source region" in invalid(db(cloud).delete_table, TableName=name)
+        assert failure(db(cloud, WEST).delete_table, TableName=name) == busy
+        cloud.advance("50ms")
+    assert states(cloud, name) == ("ACTIVE", {}) and db(cloud, WEST).describe_table(TableName=name)["Table"]["TableStatus"] == "DELETING"
+    db(cloud).update_table(TableName=name, StreamSpecification={"StreamEnabled": False})
     cloud.advance("1s")
     assert sorted(items(cloud, name, HOME)) == ["late"]
     table = db(cloud).describe_table(TableName=name)["Table"]
@@ -271,9 +307,11 @@ def test_deleting_the_table_of_one_region(cloud: Running) -> None:
     cloud.advance("25h")
     cut(cloud, HOME)
     put(cloud, name, HOME, "last words")
-    db(cloud).delete_table(TableName=name)
+    gone = db(cloud).delete_table(TableName=name)["TableDescription"]
+    assert gone["TableStatus"] == "DELETING" and [one["RegionName"] for one in gone["Replicas"]] == [WEST, EUROPE]
     cloud.advance("1m")
     assert db(cloud).describe_table(TableName=name)["Table"]["TableStatus"] == "DELETING"
+    assert states(cloud, name, WEST) == ("ACTIVE", {HOME: "DELETING", EUROPE: "ACTIVE"})
     heal(cloud)
     assert failure(db(cloud).describe_table, TableName=name)[0] == "ResourceNotFoundException"
     assert sorted(items(cloud, name, WEST)) == sorted(items(cloud, name, EUROPE)) == ["last words"]
@@ -316,12 +354,16 @@ def test_settings_are_the_same_everywhere(cloud: Running) -> None:
     cloud.advance("1s")
     db(cloud).update_table(TableName=name, OnDemandThroughput={"MaxReadRequestUnits": 80, "MaxWriteRequestUnits": 90})
     db(cloud).update_table(TableName=name, DeletionProtectionEnabled=True)
+    assert states(cloud, name)[0] == states(cloud, name, WEST)[0] == "UPDATING"  # Whatever one table decides for itself, all of them are UPDATING.
+    assert failure(db(cloud, WEST).update_table, TableName=name, DeletionProtectionEnabled=True)[0] == "ResourceInUseException"
     cloud.advance("1s")
     table = db(cloud, WEST).describe_table(TableName=name)["Table"]
     assert table["OnDemandThroughput"] == {"MaxReadRequestUnits": 70, "MaxWriteRequestUnits": 90}
     assert not table["DeletionProtectionEnabled"]
     shown = db(cloud).describe_table(TableName=name)["Table"]["Replicas"][0]
     assert shown["OnDemandThroughputOverride"] == {"MaxReadRequestUnits": 70}
+    back = db(cloud, WEST).describe_table(TableName=name)["Table"]["Replicas"][0]
+    assert back["OnDemandThroughputOverride"] == {"MaxReadRequestUnits": 80}  # Each region calls the other's its own.
     assert "Disabling Stream is not allowed for a Global Table replica." in invalid(db(cloud).update_table, TableName=name, StreamSpecification={"StreamEnabled": False})
 
 
@@ -340,6 +382,7 @@ def test_a_table_of_that_name_is_in_the_way(cloud: Running) -> None:
         ([{"Create": {"RegionName": HOME}}], "Cannot add or delete the local region through ReplicaUpdates."),
         ([{"Delete": {"RegionName": WEST}}], "Please retry the request without these replicas: [us-west-2]."),
         ([{"Update": {"RegionName": WEST, "TableClassOverride": "STANDARD"}}], "Please retry the request without these replicas: [us-west-2]."),
+        ([{"Update": {"RegionName": WEST, "GlobalSecondaryIndexes": [{"IndexName": "by-g"}]}}], "There are no actions specified in the Replica Update Action"),
         ([{"Update": {"RegionName": WEST}}], "There are no actions specified in the Replica Update Action"),
         ([{}], "There are no actions specified in the Replica Update Action"),
         ([{"Create": {"RegionName": WEST}, "Delete": {"RegionName": EUROPE}}], "more than one type of replica actions not allowed"),
@@ -376,21 +419,37 @@ def test_a_stream_that_is_there_stays_as_it_is(cloud: Running) -> None:
 
 
 def test_one_change_at_a_time(cloud: Running) -> None:
-    """Replica updates go alone, and nothing else goes while one is under way; a protected replica stays."""
+    """Replica updates go alone, and no other change of the table goes while one is under way, though what is no change of the table does; a protected replica
+    stays, whichever way it is deleted."""
     name = make_table(cloud)
     create = [{"Create": {"RegionName": WEST}}]
     assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=create, DeletionProtectionEnabled=True) == (
-        "Requests that modify replicas or witnesses must not also modify other fields"
+        "One or more parameter values were invalid: Replica modification must be the only operation in the request"
     )
     db(cloud).update_table(TableName=name, ReplicaUpdates=create)
-    assert failure(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": EUROPE}}])[0] == "ResourceInUseException"
-    assert failure(db(cloud, WEST).delete_table, TableName=name)[0] == "ResourceInUseException"
+    busy = ("ResourceInUseException", "The resource which you are attempting to change is in use.")
+    update: dict[str, Any] = {"RegionName": WEST, "TableClassOverride": "STANDARD"}
+    for change in ({"Create": {"RegionName": EUROPE}}, {"Delete": {"RegionName": WEST}}, {"Update": update}):
+        assert failure(db(cloud).update_table, TableName=name, ReplicaUpdates=[change]) == busy
+    assert failure(db(cloud).update_table, TableName=name, DeletionProtectionEnabled=True) == busy
+    assert failure(db(cloud).update_table, TableName=name, ReplicaUpdates=create) == (
+        "ResourceInUseException",
+        f"Global table with name: {name} already exists with replicas in regions: {HOME}, {WEST}.",
+    )
+    assert "[eu-west-1]" in invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": EUROPE}}])
+    off = {"TableName": name, "StreamSpecification": {"StreamEnabled": False}}
+    assert invalid(db(cloud).update_table, **off).endswith("Disabling Stream is not allowed for a Global Table replica.")
+    arn = db(cloud).describe_table(TableName=name)["Table"]["TableArn"]
+    db(cloud).tag_resource(ResourceArn=arn, Tags=[{"Key": "k", "Value": "v"}])
+    db(cloud).update_continuous_backups(TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    db(cloud).create_backup(TableName=name, BackupName="meanwhile")
     cloud.advance("1s")
     db(cloud, WEST).update_table(TableName=name, DeletionProtectionEnabled=True)
+    assert states(cloud, name)[0] == "UPDATING"
     cloud.advance("1s")
-    assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": WEST}}]) == (
-        f"Cannot delete table {name} in region {WEST} because it has deletion protection enabled. Disable deletion protection first."
-    )
+    protected = f"Cannot delete table {name} in region {WEST} because it has deletion protection enabled. Disable deletion protection first."
+    assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": WEST}}]) == protected
+    assert invalid(db(cloud, WEST).delete_table, TableName=name) == protected
     db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": EUROPE}}] * 2)
     cloud.advance("1s")
     assert [one["RegionName"] for one in db(cloud).describe_table(TableName=name)["Table"]["Replicas"]] == [WEST, EUROPE]
@@ -544,7 +603,9 @@ def test_an_index_and_its_overrides_live_and_die_everywhere(cloud: Running) -> N
     own = [{"IndexName": "by-g", "OnDemandThroughputOverride": {"MaxReadRequestUnits": 9}}]
     db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Update": {"RegionName": WEST, "GlobalSecondaryIndexes": own}}])
     cloud.advance("1s")
-    assert db(cloud).describe_table(TableName=name)["Table"]["Replicas"][0]["GlobalSecondaryIndexes"] == own
+    shown = db(cloud).describe_table(TableName=name)["Table"]["Replicas"][0]["GlobalSecondaryIndexes"]
+    assert [{key: value for key, value in one.items() if key != "WarmThroughput"} for one in shown] == own
+    assert shown[0]["WarmThroughput"]["Status"] == "ACTIVE"
     west = db(cloud, WEST).describe_table(TableName=name)["Table"]["GlobalSecondaryIndexes"][0]
     assert west["OnDemandThroughput"]["MaxReadRequestUnits"] == 9
     db(cloud, WEST).update_table(TableName=name, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-g"}}])
@@ -556,20 +617,73 @@ def test_an_index_and_its_overrides_live_and_die_everywhere(cloud: Running) -> N
 
 
 def test_capacity_mode_is_the_same_everywhere(cloud: Running) -> None:
-    """A table switched to provisioned capacity at one replica is so at all of them, with the same write capacity; table classes follow too."""
-    name = global_table(cloud)
+    """A table switched to provisioned capacity at one replica is so at all of them, with the same write capacity. A replica's own reading capacity is told where
+    it differs from the region that is asked, is not in the answer that sets it, and is no more when it is as elsewhere."""
+    name = global_table(cloud, more={"g": "S", "h": "S"}, GlobalSecondaryIndexes=[index("by-g", "g"), index("by-h", "h")])
     units = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 6}
-    db(cloud, WEST).update_table(TableName=name, BillingMode="PROVISIONED", ProvisionedThroughput=units)
+    updates = [{"Update": {"IndexName": one, "ProvisionedThroughput": units}} for one in ("by-g", "by-h")]
+    db(cloud, WEST).update_table(TableName=name, BillingMode="PROVISIONED", ProvisionedThroughput=units, GlobalSecondaryIndexUpdates=updates)
     cloud.advance("1s")
-    db(cloud).update_table(TableName=name, TableClass="STANDARD_INFREQUENT_ACCESS")
-    cloud.advance("1s")
-    for region in (HOME, WEST):
+
+    def change(**wanted: Any) -> Any:
+        answer = db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Update": {"RegionName": WEST, **wanted}}])["TableDescription"]
+        assert answer["TableStatus"] == "UPDATING"
+        cloud.advance("1s")
+        return answer["Replicas"][0].get("ProvisionedThroughputOverride")
+
+    def reads(region: str = WEST) -> tuple[int, int, Any, list[Any]]:
         table = db(cloud, region).describe_table(TableName=name)["Table"]
-        assert {unit: table["ProvisionedThroughput"][unit] for unit in units} == units
-        assert table["TableClassSummary"]["TableClass"] == "STANDARD_INFREQUENT_ACCESS"
-    db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Update": {"RegionName": WEST, "ProvisionedThroughputOverride": {"ReadCapacityUnits": 8}}}])
-    cloud.advance("1s")
+        shown = db(cloud, HOME if region == WEST else WEST).describe_table(TableName=name)["Table"]["Replicas"][0]
+        indexes = [one.get("ProvisionedThroughputOverride", {}).get("ReadCapacityUnits") for one in shown["GlobalSecondaryIndexes"]]
+        throughput = table["ProvisionedThroughput"]
+        return throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"], shown.get("ProvisionedThroughputOverride"), indexes
+
+    assert reads() == reads(HOME) == (5, 6, None, [None, None])
+    assert change(ProvisionedThroughputOverride={"ReadCapacityUnits": 8}) is None
+    assert change(ProvisionedThroughputOverride={"ReadCapacityUnits": 8}) == {"ReadCapacityUnits": 8}
+    change(GlobalSecondaryIndexes=[{"IndexName": one, "ProvisionedThroughputOverride": {"ReadCapacityUnits": 7}} for one in ("by-g", "by-h")])
+    change(GlobalSecondaryIndexes=[{"IndexName": "by-g", "ProvisionedThroughputOverride": {"ReadCapacityUnits": 5}}])
+    assert reads() == (8, 6, {"ReadCapacityUnits": 8}, [None, 7])
+    assert reads(HOME) == (5, 6, {"ReadCapacityUnits": 5}, [None, 5])
     db(cloud).update_table(TableName=name, ProvisionedThroughput={"ReadCapacityUnits": 7, "WriteCapacityUnits": 9})
     cloud.advance("1s")
-    west = db(cloud, WEST).describe_table(TableName=name)["Table"]["ProvisionedThroughput"]
-    assert (west["ReadCapacityUnits"], west["WriteCapacityUnits"]) == (8, 9)
+    assert reads() == (8, 9, {"ReadCapacityUnits": 8}, [None, 7])
+    change(ProvisionedThroughputOverride={"ReadCapacityUnits": 7})
+    assert reads()[:3] == reads(HOME)[:3] == (7, 9, None)
+    db(cloud, WEST).update_table(TableName=name, ProvisionedThroughput={"ReadCapacityUnits": 4, "WriteCapacityUnits": 9})
+    cloud.advance("1s")
+    assert reads()[:3] == reads(HOME)[:3] == (4, 9, None)
+    maximum = [{"Update": {"RegionName": WEST, "OnDemandThroughputOverride": {"MaxReadRequestUnits": 9}}}]
+    assert invalid(db(cloud).update_table, TableName=name, ReplicaUpdates=maximum) == (
+        "MaxReadRequestUnits for OnDemandThroughput cannot be specified when the table BillingMode is PROVISIONED"
+    )
+
+
+def test_table_classes(cloud: Running) -> None:
+    """A replica's class may be its own and is told once it was set; a change of the table's is made at all of them, as often as each allows."""
+    name = global_table(cloud)
+    rare = "STANDARD_INFREQUENT_ACCESS"
+
+    def shown() -> Any:
+        return db(cloud).describe_table(TableName=name)["Table"]["Replicas"][0].get("ReplicaTableClassSummary")
+
+    def override(wanted: str) -> None:
+        db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Update": {"RegionName": WEST, "TableClassOverride": wanted}}])
+        assert states(cloud, name) == ("UPDATING", {WEST: "ACTIVE"}) and states(cloud, name, WEST)[0] == "UPDATING"
+        cloud.advance("1s")
+
+    override("STANDARD")
+    assert shown() is None
+    override(rare)
+    assert shown()["TableClass"] == rare and shown()["LastUpdateDateTime"]
+    assert "TableClassSummary" not in db(cloud).describe_table(TableName=name)["Table"]
+    override("STANDARD")
+    assert shown()["TableClass"] == "STANDARD"
+    assert failure(db(cloud).update_table, TableName=name, TableClass=rare) == (
+        "LimitExceededException",
+        f"Limit exceeded for replica in {WEST}. Updates to TableClass are limited to 2 times in 30 day(s)",
+    )
+    name = global_table(cloud)
+    db(cloud).update_table(TableName=name, TableClass=rare)
+    cloud.advance("1s")
+    assert shown()["TableClass"] == db(cloud).describe_table(TableName=name)["Table"]["TableClassSummary"]["TableClass"] == rare

@@ -95,3 +95,22 @@ def test_refused_scaling(cloud: Running) -> None:
     assert "BillingMode is PayPerRequest" in invalid(update, TableName=name, ProvisionedWriteCapacityAutoScalingUpdate=writes)
     assert "at least one update parameter" in invalid(update, TableName=name)
     update(TableName=name, ProvisionedWriteCapacityAutoScalingUpdate={"AutoScalingDisabled": True})
+
+
+def test_reading_scales_in_each_region(cloud: Running) -> None:
+    """What a table reads with is scaled in one region alone: the other replica keeps its capacity, as its own from then on; what is written with is the same."""
+    name = make_table(cloud, BillingMode="PROVISIONED", ProvisionedThroughput=UNITS)
+    scale(cloud, f"table/{name}", "dynamodb:table:WriteCapacityUnits")
+    db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])
+    cloud.advance("1s")
+    place = {"ServiceNamespace": "dynamodb", "ResourceId": f"table/{name}"}
+    for dimension in ("Read", "Write"):
+        client = cloud.client("application-autoscaling")
+        client.register_scalable_target(**place, ScalableDimension=f"dynamodb:table:{dimension}CapacityUnits", MinCapacity=9, MaxCapacity=50)
+        cloud.advance("1s")
+    units = []
+    for region in (HOME, WEST):
+        table = db(cloud, region).describe_table(TableName=name)["Table"]
+        throughput = table["ProvisionedThroughput"]
+        units.append((throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"], table["Replicas"][0]["ProvisionedThroughputOverride"]))
+    assert units == [(9, 9, {"ReadCapacityUnits": 5}), (5, 9, {"ReadCapacityUnits": 9})]

@@ -51,6 +51,8 @@ async def delete_table(call: Call, request: Shape) -> Shape:
         if raw is None:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
+        membership = Membership(service, call, tx, record)
+        membership.check_deletable()
         check_deletable(record)
         if record.deletion_protection:
             raise validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
@@ -58,7 +60,7 @@ async def delete_table(call: Call, request: Shape) -> Shape:
             raise in_use(f"Attempt to change a resource which is still in use: Table is being backed up: {name}")
         check_operations(tx, account, region)
         if record.replication is not None:
-            Membership(service, call, tx, record).delete_local()
+            membership.delete_local()
         else:
             record.status = "DELETING"
             lifecycle.plan(service, tx, lifecycle.DROP, record)
@@ -68,7 +70,7 @@ async def delete_table(call: Call, request: Shape) -> Shape:
             key: value
             for key, value in described.items()
             if key in ("TableName", "TableStatus", "ProvisionedThroughput", "TableSizeBytes", "ItemCount", "TableArn", "TableId", "DeletionProtectionEnabled")
-            or key in ("BillingModeSummary", "TableClassSummary")
+            or key in ("BillingModeSummary", "TableClassSummary", "Replicas")
         }
 
     return {"TableDescription": await call.cloud.store.transact(work)}

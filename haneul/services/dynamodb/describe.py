@@ -46,7 +46,7 @@ def describe_table(reader: Reader, record: TableRecord, now: int = 0) -> Shape:
         found["TableClassSummary"] = {"TableClass": record.table_class}
         if record.table_class_changed_at:
             found["TableClassSummary"]["LastUpdateDateTime"] = record.table_class_changed_at
-    found.update(describe_replication(reader, record, lambda one: _warm(one, one, one.status)))
+    found.update(describe_replication(reader, record, lambda table, holder: _warm(table, holder, holder.status)))
     if record.restore is not None:
         found["RestoreSummary"] = _describe_restore(record.restore)
     found.update(_describe_stream(record, record.stream))

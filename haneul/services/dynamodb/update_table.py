@@ -15,8 +15,9 @@ from haneul.services.dynamodb.delete_table import check_settled
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import invalid, limit_exceeded, table_not_found, validation
 from haneul.services.dynamodb.index_changes import check_indexes, indexes_change
+from haneul.services.dynamodb.replication.admission import check_free, hold_all, limits_of_replica
 from haneul.services.dynamodb.replication.requests import changes_replicas
-from haneul.services.dynamodb.replication.settings import changes_for_others, check_stream
+from haneul.services.dynamodb.replication.settings import changes_for_others, check_stream, scales
 from haneul.services.dynamodb.replication.updates import update_replicas
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
@@ -68,18 +69,22 @@ async def update_table(call: Call, request: Shape) -> Shape:
         if raw is None:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
+        if "StreamSpecification" in request:
+            check_stream(record, request["StreamSpecification"])
         # Encryption is changed also while something else is; what else may be while an index is, `check_indexes` knows.
         if not (indexes_change(record) or (wanted is not None and record.status == "UPDATING")):
+            check_free(tx, record)
             check_settled(record)
         check_indexes(record, request)
         check_operations(tx, account, region)
-        if "StreamSpecification" in request:
-            check_stream(record, request["StreamSpecification"])
         _Update(service, call, tx, record, request, wanted).apply()
-        for other, change in changes_for_others(tx, record, request):
+        for other, change in changes_for_others(tx, record, request, scaling=scales(call)):
             check_indexes(other, change)
-            _Update(service, call, tx, other, change, wanted).apply()
+            with limits_of_replica(other.region):
+                _Update(service, call, tx, other, change, wanted).apply()
             lifecycle.write_record(tx, other)
+        if "DeletionProtectionEnabled" in request:
+            hold_all(service, tx, record)
         lifecycle.write_record(tx, record)
         return describe_table(tx, record)
 

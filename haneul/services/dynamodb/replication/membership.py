@@ -9,16 +9,18 @@ from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.encryption import REPLICA_KEY, check_replica_key, encrypt_new, is_changing
 from haneul.services.dynamodb.errors import in_use, invalid, validation
+from haneul.services.dynamodb.replication.admission import being_added, busy, check_free, check_source, hold_others, is_being_added, limits_of_replica
 from haneul.services.dynamodb.replication.backfill import plan_backfill
 from haneul.services.dynamodb.replication.delivery import stored_replica
 from haneul.services.dynamodb.replication.overrides import apply_overrides, set_overrides
-from haneul.services.dynamodb.replication.records import SOURCE_KEPT, GlobalTable, Member, group_key, read_group
+from haneul.services.dynamodb.replication.records import GlobalTable, Member, group_key, read_group
 from haneul.services.dynamodb.replication.removal import plan_removal, release
 from haneul.services.dynamodb.replication.requests import ReplicaChanges
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.streams import RETENTION, enable_stream
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import IndexRecord, ReplicationSettings, TableRecord, Throughput, new_id, table_key
+from haneul.services.dynamodb.throughput.changes import change_class
 from haneul.services.dynamodb.throughput.table_counts import check_tables
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
@@ -30,14 +32,13 @@ if TYPE_CHECKING:
 Shape = dict[str, Any]
 
 _IMAGES = "NEW_AND_OLD_IMAGES"
-# Where strongly consistent tables may have replicas and witnesses (Developer Guide: "How DynamoDB global tables work").
-# All those of one table must be of one set.
-STRONG_REGION_SETS = (
-    frozenset(("us-east-1", "us-east-2", "us-west-2")),
-    frozenset(("eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1")),
-    frozenset(("ap-northeast-1", "ap-northeast-2", "ap-northeast-3")),
-)
-STRONG_REGIONS = frozenset().union(*STRONG_REGION_SETS)
+# Where strongly consistent tables may have replicas and witnesses (Developer Guide: "How DynamoDB global tables work"). The guide says that all those of
+# one table must be on one continent; the real service takes others, too.
+# fmt: off
+STRONG_REGIONS = frozenset((
+    "us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3",
+))
+# fmt: on
 _ONE_ONLY = "Update table operation with more than one create or delete replica actions not allowed"
 _STRONG_ALONE = "Deletion of only one table replica is not supported for global tables with MultiRegionConsistency set to STRONG."
 
@@ -53,13 +54,28 @@ class Membership:
         settings = record.replication
         self.group = read_group(tx, record.account, settings.group) if settings is not None else None
 
+    def check(self, changes: ReplicaChanges) -> None:
+        """What speaks against the changes, in the real service's order: who is in the global table and who is not, then what is under way."""
+        record, group = self.record, self.group
+        if changes.protected is not None:
+            return
+        if group is not None and is_being_added(record):
+            for region in changes.delete:
+                check_source(group, region, self.call.now)
+            raise being_added(record.name, record.region)
+        for region in [*(part["RegionName"] for part in changes.update), *changes.delete]:
+            self._member(region)
+        if changes.create:
+            self._check_new(changes)
+        check_free(self.tx, record)
+        if group is not None and any(index.is_global and index.status != "ACTIVE" for index in record.indexes):
+            raise busy()
+
     def apply(self, changes: ReplicaChanges) -> None:
         """Make the changes that are asked for; the caller keeps `record` afterwards."""
         if changes.protected is not None:
             self._protect(changes.protected)
             return
-        if self.group is not None and any(member.status != "ACTIVE" for member in self.group.members):
-            raise in_use("The resource which you are attempting to change is in use.")
         if is_changing(self.record):
             raise validation(
                 "Operation cannot be performed while replica server-side encryption status is in UPDATING state. "
@@ -106,22 +122,52 @@ class Membership:
 
     # ---- new replicas
 
+    def _check_new(self, changes: ReplicaChanges) -> None:
+        record, group = self.record, self.group
+        regions = [part["RegionName"] for part in changes.create]
+        if changes.strong:
+            self._check_strong(regions, changes.witness_create)
+        if group is not None and changes.strong is not None:
+            raise validation("MultiRegionConsistency parameter is unsupported on existing global table")
+        if group is not None and group.strong:
+            raise validation("Cannot add replicas to a global table with strong MultiRegionConsistency")
+        if not changes.strong and len(regions) > 1:
+            raise validation(_ONE_ONLY)
+        for region in regions:
+            member = group.member(region) if group is not None else None
+            if group is not None and member is not None and member.status == "CREATING":
+                known = ", ".join(sorted(one.region for one in group.members))
+                raise in_use(f"Global table with name: {record.name} already exists with replicas in regions: {known}.")
+            if self.tx.get(table_key(record.account, region, record.name)) is not None:
+                raise validation(
+                    f"Failed to create a the new replica of table with name: \u2018{record.name}\u2019 because one or more replicas already existed as tables."
+                )
+
+    def _check_strong(self, regions: list[str], witness: str) -> None:
+        record = self.record
+        if len(regions) + bool(witness) != 2:
+            raise validation("Unsupported replica count for global tables with MultiRegionConsistency set to STRONG.")
+        unsupported = sorted({record.region, *regions, witness} - STRONG_REGIONS - {""})
+        if unsupported:
+            raise validation(f"Unsupported Region(s) specified for global tables with MultiRegionConsistency set to STRONG: [{', '.join(unsupported)}].")
+        if witness and witness == record.region:
+            raise validation(
+                "Cannot add a witness in the same region as an existing replica when creating a global table with MultiRegionConsistency set to STRONG."
+            )
+        if witness in regions:
+            raise validation("Cannot target multiple regions with the same action")
+        if self.group is not None:
+            return
+        if self.tx.range(*prefix_range(Table(record).prefix), 1):
+            raise validation("The table must be empty to become a global table with multi-Region strong consistency")
+        if any(not index.is_global for index in record.indexes):
+            raise validation("Local secondary indexes are not supported on global tables with multi-Region strong consistency")
+        if record.expiry_status in ("ENABLED", "ENABLING", "DISABLING"):
+            raise validation("Time to live is not supported on global tables with multi-Region strong consistency")
+
     def _create(self, changes: ReplicaChanges) -> None:
         record, group = self.record, self.group
         strong = bool(changes.strong)
-        regions = [part["RegionName"] for part in changes.create]
-        if group is not None and group.strong:
-            if changes.strong is not None:
-                raise validation("MultiRegionConsistency parameter is unsupported on existing global table")
-            raise validation("Cannot add replicas to a global table with strong MultiRegionConsistency")
-        if strong:
-            self._check_strong(regions, changes.witness_create)
-        elif len(regions) > 1:
-            raise validation(_ONE_ONLY)
-        if any(self.tx.get(table_key(record.account, region, record.name)) is not None for region in regions):
-            raise validation(
-                f"Failed to create a the new replica of table with name: \u2018{record.name}\u2019 because one or more replicas already existed as tables."
-            )
         if not strong:
             self._begin_stream()
         now = self.call.now
@@ -132,30 +178,6 @@ class Membership:
         for part in changes.create:
             self._add(group, part, now)
         self._save(group)
-
-    def _check_strong(self, regions: list[str], witness: str) -> None:
-        record = self.record
-        unsupported = sorted({record.region, *regions, witness} - STRONG_REGIONS - {""})
-        if unsupported:
-            raise validation(f"Unsupported Region(s) specified for global tables with MultiRegionConsistency set to STRONG: [{', '.join(unsupported)}].")
-        if witness and witness == record.region:
-            raise validation(
-                "Cannot add a witness in the same region as an existing replica when creating a global table with MultiRegionConsistency set to STRONG."
-            )
-        if witness in regions:
-            raise validation("Cannot target multiple regions with the same action")
-        if self.group is not None or len(regions) + bool(witness) != 2:
-            raise validation("Unsupported replica count for global tables with MultiRegionConsistency set to STRONG.")
-        wanted = {record.region, *regions, witness} - {""}
-        if not any(wanted <= one for one in STRONG_REGION_SETS):
-            message = "All Regions of a global table with MultiRegionConsistency set to STRONG must be within the same Region set"
-            raise validation(f"{message}: [{', '.join(sorted(wanted))}].")
-        if self.tx.range(*prefix_range(Table(record).prefix), 1):
-            raise validation("The table must be empty to become a global table with multi-Region strong consistency")
-        if any(not index.is_global for index in record.indexes):
-            raise validation("Local secondary indexes are not supported on global tables with multi-Region strong consistency")
-        if record.expiry_status in ("ENABLED", "ENABLING", "DISABLING"):
-            raise validation("Time to live is not supported on global tables with multi-Region strong consistency")
 
     def _begin_stream(self) -> None:
         """Eventually consistent replicas have streams; a table without one gets one with both images."""
@@ -177,8 +199,8 @@ class Membership:
                 local = other.region == self.record.region
                 at = table.journal.head(self.tx) if local else table.journal.cursor(self.tx, self.record.region)
                 table.journal.set_cursor(self.tx, region, at)
-        made = self._copy(group, region, now)
-        apply_overrides(made, member)
+        made = self._copy(group, part, now)
+        apply_overrides(made, member, self.record)
         journal = Table(made).journal
         assert journal is not None
         for other in group.members:
@@ -187,14 +209,14 @@ class Membership:
         lifecycle.write_record(self.tx, made)
         plan_backfill(self.service, self.tx, group, region, now + lifecycle.TRANSITION)
 
-    def _copy(self, group: GlobalTable, region: str, now: int) -> TableRecord:
+    def _copy(self, group: GlobalTable, part: Shape, now: int) -> TableRecord:
         """The record of a new replica: what is the same everywhere, and nothing of what belongs to one region."""
         record, ids = self.record, self.call.cloud.ids
         made = TableRecord(
             id=new_id(ids),
             table_id=ids.uuid(),
             account=record.account,
-            region=region,
+            region=part["RegionName"],
             name=record.name,
             status="CREATING",
             created_at=now,
@@ -210,7 +232,7 @@ class Membership:
             on_demand_write_max=record.on_demand_write_max,
             warm_read=record.warm_read,
             warm_write=record.warm_write,
-            table_class=record.table_class,
+            table_class=part.get("TableClassOverride") or record.table_class,
             replication=ReplicationSettings(group.id, group.strong),
             expiry_changed_at=record.expiry_changed_at,
         )
@@ -228,9 +250,12 @@ class Membership:
         group, member, table = self._member(part["RegionName"])
         other = table.record
         if other.status != "ACTIVE":
-            raise in_use(f"Attempt to change a resource which is still in use: Replica is being changed: {member.region}")
-        set_overrides(member, part, other, new=False)
-        apply_overrides(other, member)
+            raise busy()
+        set_overrides(member, part, self.record, new=False)
+        if part.get("TableClassOverride") is not None:
+            with limits_of_replica(other.region):
+                change_class(other, part["TableClassOverride"], self.call.now, limited=self.service.capacity.enforced)
+        apply_overrides(other, member, self.record)
         other.status = "UPDATING"
         lifecycle.write_record(self.tx, other)
         lifecycle.plan(self.service, self.tx, lifecycle.SETTLE, other)
@@ -239,37 +264,44 @@ class Membership:
     def _delete(self, region: str) -> None:
         group, member, table = self._member(region)
         if table.record.deletion_protection:
-            raise validation(f"Cannot delete table {group.name} in region {region} because it has deletion protection enabled. Disable deletion protection first.")
-        self.check_deletable(group, table.record)
+            raise protected(group.name, region)
+        check_source(group, region, self.call.now)
+        if table.record.status != "ACTIVE":
+            raise busy()
         self._leave(group, member, table.record)
         lifecycle.write_record(self.tx, table.record)
 
-    def check_deletable(self, group: GlobalTable, record: TableRecord) -> None:
-        """A replica goes only when it is settled, and no other one was made from it within a day that is still there."""
-        if record.status != "ACTIVE":
-            raise in_use(f"Attempt to change a resource which is still in use: Table: {record.name} is being used.")
-        since = self.call.now - SOURCE_KEPT
-        if any(member.source == record.region and member.created_at > since and not member.leaving for member in group.members):
-            raise validation(
-                "Replica cannot be deleted because it has acted as a source region for new replica(s) being added to the table in the last 24 hours."
-            )
-
     def _leave(self, group: GlobalTable, member: Member, record: TableRecord) -> None:
+        """The others are UPDATING at first, and show the replica as it was; then they are ACTIVE while it is DELETING."""
         member.status = "DELETING"
         record.status = "UPDATING" if member.kept else "DELETING"
         self._save(group)
-        plan_removal(self.service, self.tx, group, member.region, self.call.now + lifecycle.TRANSITION)
+        hold_others(self.service, self.tx, record)
+        plan_removal(self.service, self.tx, group, member.region, self.call.now + 2 * lifecycle.TRANSITION)
+
+    def check_deletable(self) -> None:
+        """Whether DeleteTable may take the replica of this region.
+
+        ValidationException for one that is protected, or that another one was made from, ResourceInUseException while something is under way.
+        """
+        record, group = self.record, self.group
+        if group is None:
+            return
+        if is_being_added(record):
+            raise in_use(f"Attempt to change a resource which is still in use: Table: {record.name} is being used.")
+        if group.strong:
+            raise validation(_STRONG_ALONE)
+        check_source(group, record.region, self.call.now)
+        check_free(self.tx, record)
+        if record.deletion_protection:
+            raise protected(group.name, record.region)
 
     def delete_local(self) -> None:
         """DeleteTable of a replica; the caller keeps the record."""
         group = self.group
         member = group.member(self.record.region) if group is not None else None
-        if group is None or member is None:
-            return
-        if group.strong:
-            raise validation(_STRONG_ALONE)
-        self.check_deletable(group, self.record)
-        self._leave(group, member, self.record)
+        if group is not None and member is not None:
+            self._leave(group, member, self.record)
 
     def _disassociate(self) -> None:
         group, settings = self.group, self.record.replication
@@ -299,13 +331,22 @@ class Membership:
         if self.tx.get(own.journal.behind) is not None:
             raise in_use("Attempt to change a resource which is still in use: the replica has not yet received all writes of the others")
         for table in tables:
-            self.check_deletable(group, table.record)
+            if table.record.deletion_protection:
+                raise protected(group.name, table.record.region)
+            check_source(group, table.record.region, self.call.now)
+            if table.record.status != "ACTIVE":
+                raise busy()
             release(self.service, self.tx, table, delete=True)
         release(self.service, self.tx, own, delete=False)
         self.record.replication = None
         self.tx.delete(group_key(group.account, group.id))
         self.record.status = "UPDATING"
         lifecycle.plan(self.service, self.tx, lifecycle.SETTLE, self.record)
+
+
+def protected(name: str, region: str) -> ServiceError:
+    """A replica that must not be deleted."""
+    return validation(f"Cannot delete table {name} in region {region} because it has deletion protection enabled. Disable deletion protection first.")
 
 
 def _not_part(what: str, regions: list[str]) -> ServiceError:

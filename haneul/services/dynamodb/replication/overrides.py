@@ -20,14 +20,12 @@ def set_overrides(member: Member, part: Shape, table: TableRecord, *, new: bool)
     maximum = _read_maximum(part, table)
     if maximum is not None:
         member.on_demand_read_max = maximum
-    if part.get("TableClassOverride") is not None:
-        member.table_class = part["TableClassOverride"]
     for one in part.get("GlobalSecondaryIndexes") or ():
         index = table.find_index(one["IndexName"])
         if index is None or not index.is_global:
             continue  # The real service takes the names of indexes that are not there.
         own = member.indexes.get(index.name, IndexOverride())
-        read, maximum = _read_units(one, table, new=new), _read_maximum(one, table)
+        read, maximum = _read_units(one, table, new=new), _read_maximum(one, table, index.name)
         own.read_units = own.read_units if read is None else read
         own.on_demand_read_max = own.on_demand_read_max if maximum is None else maximum
         member.indexes = {**member.indexes, index.name: own}
@@ -42,21 +40,20 @@ def _read_units(part: Shape, table: TableRecord, *, new: bool) -> int | None:
     return None
 
 
-def _read_maximum(part: Shape, table: TableRecord) -> int | None:
+def _read_maximum(part: Shape, table: TableRecord, index: str = "") -> int | None:
     units: int | None = (part.get("OnDemandThroughputOverride") or {}).get("MaxReadRequestUnits")
     if units is None:
         return None
     if not table.on_demand:
-        raise invalid("OnDemandThroughputOverride cannot be specified when BillingMode is PROVISIONED")
+        for_index = f" for index : {index}" if index else ""
+        raise validation(f"MaxReadRequestUnits for OnDemandThroughput{for_index} cannot be specified when the table BillingMode is PROVISIONED")
     if units != -1 and units < 1:
-        raise invalid("MaxReadRequestUnits must be at least 1, or -1 to remove the maximum")
+        raise invalid(f"Requested MaxReadRequestUnits for OnDemandThroughput for {f'index : {index}' if index else 'table'} is outside of valid range")
     return units
 
 
-def apply_overrides(record: TableRecord, member: Member) -> None:
-    """Give a replica's table what it has of its own."""
-    if member.table_class and member.table_class != (record.table_class or "STANDARD"):
-        record.table_class = member.table_class
+def apply_overrides(record: TableRecord, member: Member, base: TableRecord) -> None:
+    """Give a replica's table what it has of its own. What is as in the table `base`, where that was asked for, is no override any more."""
     holders: list[tuple[TableRecord | IndexRecord | None, int | None, int | None]] = [(record, member.read_units, member.on_demand_read_max)]
     holders += [(record.find_index(name), own.read_units, own.on_demand_read_max) for name, own in member.indexes.items()]
     for holder, read, maximum in holders:
@@ -66,3 +63,22 @@ def apply_overrides(record: TableRecord, member: Member) -> None:
             holder.throughput.read_units = read
         if maximum is not None and record.on_demand:
             holder.on_demand_read_max = None if maximum == -1 else maximum
+    drop_overrides(member, record, base)
+
+
+def drop_overrides(member: Member, record: TableRecord, base: TableRecord) -> None:
+    """Forget the overrides of a replica that say what holds in another region anyway."""
+    if record.throughput.read_units == base.throughput.read_units:
+        member.read_units = None
+    if record.on_demand_read_max == base.on_demand_read_max:
+        member.on_demand_read_max = None
+    kept: dict[str, IndexOverride] = {}
+    for name, own in member.indexes.items():
+        index, other = record.find_index(name), base.find_index(name)
+        if index is None or other is None:
+            continue
+        read = own.read_units if index.throughput.read_units != other.throughput.read_units else None
+        maximum = own.on_demand_read_max if index.on_demand_read_max != other.on_demand_read_max else None
+        if read is not None or maximum is not None:
+            kept[name] = IndexOverride(read, maximum)
+    member.indexes = kept

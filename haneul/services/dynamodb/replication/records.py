@@ -42,7 +42,6 @@ class Member(msgspec.Struct):
     kept: bool = False
     read_units: int | None = None
     on_demand_read_max: int | None = None
-    table_class: str = ""
     indexes: dict[str, IndexOverride] = {}
 
     @property

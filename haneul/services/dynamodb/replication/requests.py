@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from haneul.core.call import Call
-from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.errors import invalid, validation
 
 Shape = dict[str, Any]
 
@@ -22,7 +22,7 @@ _KINDS = ("Create", "Update", "Delete", "Disassociate")
 _LOCAL = "Cannot add or delete the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable as required."
 _NOTHING = (
     "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, ReplicaUpdates, "
-    "MultiAccountReplicaReady, ReplicaTransitRoleArn, DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or TableClass is required"
+    "MultiAccountReplicaReady, ReplicaTransitRoleArn, {}DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or TableClass is required"
 )
 _NO_ACTION = "There are no actions specified in the Replica Update Action of the request."
 # What the caller must be allowed in the other region for each kind of change.
@@ -53,15 +53,17 @@ def changes_replicas(request: Shape) -> bool:
 
 def replica_changes(call: Call, request: Shape) -> ReplicaChanges:
     """The changes that a request asks for; ValidationException when they cannot go together."""
+    wanted = request.get("MultiRegionConsistency")
     if any(name not in (*PARAMETERS, "TableName") and value not in (None, []) for name, value in request.items()):
-        raise validation("Requests that modify replicas or witnesses must not also modify other fields")
+        if wanted is None and not request.get("GlobalTableWitnessUpdates"):
+            raise invalid("Replica modification must be the only operation in the request")
+        raise invalid("Requests that modify replicas or witnesses must not also modify other fields")
     protected = request.get("DisassociationProtectionEnabled")
     updates = request.get("ReplicaUpdates") or ()
     if not updates and protected is None:
-        raise validation(_NOTHING)
+        raise validation(_NOTHING.format("MultiRegionConsistency, " if wanted is None else ""))
     found = _by_kind(call, updates)
     made, gone = _witness(request.get("GlobalTableWitnessUpdates") or ())
-    wanted = request.get("MultiRegionConsistency")
     if wanted is not None and not found["Create"]:
         raise validation("Only Replica Create actions are supported when MultiRegionConsistency parameter is provided.")
     if made and wanted != "STRONG":
@@ -100,7 +102,7 @@ def _by_kind(call: Call, updates: Any) -> dict[str, list[Shape]]:
             raise validation("Only the local replica can be disassociated from the global table.")
         if kind != "Disassociate" and region == call.region:
             raise validation(_LOCAL)
-        if kind == "Update" and set(part) == {"RegionName"}:
+        if kind == "Update" and not _changes_anything(part):
             raise validation(_NO_ACTION)
         if seen.get(region) == kind:
             continue
@@ -111,6 +113,12 @@ def _by_kind(call: Call, updates: Any) -> dict[str, list[Shape]]:
     if sum(bool(parts) for parts in found.values()) > 1:
         raise validation("Update table operation with more than one type of replica actions not allowed.")
     return found
+
+
+def _changes_anything(part: Shape) -> bool:
+    """Whether the update of a replica says more than which replica, and which indexes, it is about."""
+    indexes = part.get("GlobalSecondaryIndexes") or ()
+    return bool(part.keys() - {"RegionName", "GlobalSecondaryIndexes"}) or any(one.keys() != {"IndexName"} for one in indexes)
 
 
 def _witness(updates: Any) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from haneul.services.dynamodb.delete_table import check_settled
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import table_not_found, validation
 from haneul.services.dynamodb.replication.membership import Membership
-from haneul.services.dynamodb.replication.requests import authorize, replica_changes
+from haneul.services.dynamodb.replication.requests import ReplicaChanges, authorize, replica_changes
 from haneul.services.dynamodb.replication.scaling import scale_alike, unscaled
 from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.store.port import Transaction
@@ -39,15 +39,29 @@ async def update_replicas(call: Call, service: DynamoDb, request: Shape) -> Shap
         if raw is None:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
+        membership = Membership(service, call, tx, record)
+        membership.check(changes)
         check_settled(record)
         if changes.create and not record.on_demand and lacking:
             raise validation(f"{lacking} write capacity should either be Pay-Per-Request or AutoScaled.")
-        Membership(service, call, tx, record).apply(changes)
+        before = describe_table(tx, record)
+        membership.apply(changes)
         lifecycle.write_record(tx, record)
-        return describe_table(tx, record)
+        return _answer(changes, before, describe_table(tx, record))
 
     described = await call.cloud.store.transact(work)
     for part in changes.create if provisioned is not None else ():
         assert provisioned is not None
         await scale_alike(call, provisioned, part["RegionName"])
     return {"TableDescription": described}
+
+
+def _answer(changes: ReplicaChanges, before: Shape, after: Shape) -> Shape:
+    """What UpdateTable shows: a table that is UPDATING, whose replicas and witness are as they were. New ones are not there yet, and what is changed or removed is."""
+    if changes.protected is not None:
+        return after
+    if not changes.create:
+        return {**before, "TableStatus": after["TableStatus"]}
+    shown = {name: value for name, value in after.items() if name != "GlobalTableWitnesses"}
+    shown["Replicas"] = before.get("Replicas", [])
+    return shown
