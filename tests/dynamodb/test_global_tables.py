@@ -73,10 +73,11 @@ def test_replica_is_made_and_described(cloud: Running) -> None:
 
 
 def test_a_replica_that_is_being_filled(cloud: Running) -> None:
-    """It takes no change and cannot be deleted; the table that it is filled from stays."""
+    """Nothing but DescribeTable knows of it there, it cannot be deleted, and what all replicas share waits for it; the table that it is filled from stays."""
     name = make_table(cloud)
     db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])
     west, missing = db(cloud, WEST), ("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
+    expiry = {"TableName": name, "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "ends"}}
     assert failure(west.get_item, TableName=name, Key={"pk": s("a")})[0] == missing[0]
     assert failure(west.update_table, TableName=name, DeletionProtectionEnabled=True) == missing
     assert failure(west.delete_table, TableName=name) == (
@@ -86,6 +87,9 @@ def test_a_replica_that_is_being_filled(cloud: Running) -> None:
     coming = f"Create/Update/Delete of replica is not allowed while the replica is being added to table with name: \u2018{name}\u2019 in region: \u2018{WEST}\u2019."
     assert invalid(west.update_table, TableName=name, ReplicaUpdates=[{"Create": {"RegionName": EUROPE}}]) == coming
     assert "acted as a source region" in invalid(west.update_table, TableName=name, ReplicaUpdates=[{"Delete": {"RegionName": HOME}}])
+    assert failure(west.describe_time_to_live, TableName=name) == failure(west.update_time_to_live, **expiry) == missing
+    assert failure(west.describe_continuous_backups, TableName=name) == ("TableNotFoundException", f"Table not found: {name}")
+    assert invalid(db(cloud).update_time_to_live, **expiry) == coming
 
 
 def states(cloud: Running, name: str, region: str = HOME) -> tuple[str, dict[str, str]]:

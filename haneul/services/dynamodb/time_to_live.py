@@ -8,6 +8,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.errors import in_use, table_not_found, validation
+from haneul.services.dynamodb.replication.admission import check_nobody_comes, is_being_added
 from haneul.services.dynamodb.replication.settings import other_replicas
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.table import Table
@@ -33,6 +34,7 @@ async def update_time_to_live(call: Call, request: Shape) -> Shape:
         if raw is None:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
+        check_nobody_comes(tx, record)
         if record.status not in ("ACTIVE", "UPDATING"):
             raise in_use(f"Attempt to change a resource which is still in use: Table is not active: {name}")
         if record.replication is not None and record.replication.strong:
@@ -77,7 +79,7 @@ async def describe_time_to_live(call: Call, request: Shape) -> Shape:
     service = call.service(DynamoDb)
     account, region, name = service.place(call, request["TableName"])
     table = service.stored_table(account, region, name)
-    if table is None:
+    if table is None or is_being_added(table.record):
         raise table_not_found(name)
     record = table.record
     found: Shape = {"TimeToLiveStatus": record.expiry_status}

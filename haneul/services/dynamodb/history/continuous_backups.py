@@ -13,6 +13,7 @@ from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.history.errors import backups_unavailable, table_not_found
 from haneul.services.dynamodb.history.holding import earliest, plan_trim, start_log, stop_log
+from haneul.services.dynamodb.replication.admission import is_being_added
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.store.port import Reader, Transaction
@@ -30,9 +31,10 @@ def find_table(reader: Reader, service: DynamoDb, call: Call, name: str) -> Tabl
         raise table_not_found(name)
     account, region, table = service.place(call, name)
     raw = reader.get(table_key(account, region, table))
-    if raw is None:
+    record = decode(raw, TableRecord) if raw is not None else None
+    if record is None or is_being_added(record):
         raise table_not_found(table)
-    return decode(raw, TableRecord)
+    return record
 
 
 def restorable(record: TableRecord, now: int) -> tuple[int, int]:
