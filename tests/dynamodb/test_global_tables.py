@@ -642,6 +642,7 @@ def test_capacity_mode_is_the_same_everywhere(cloud: Running) -> None:
         throughput = table["ProvisionedThroughput"]
         return throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"], shown.get("ProvisionedThroughputOverride"), indexes
 
+    assert "BillingModeSummary" not in db(cloud).describe_table(TableName=name)["Table"]
     assert reads() == reads(HOME) == (5, 6, None, [None, None])
     assert change(ProvisionedThroughputOverride={"ReadCapacityUnits": 8}) is None
     assert change(ProvisionedThroughputOverride={"ReadCapacityUnits": 8}) == {"ReadCapacityUnits": 8}

@@ -33,7 +33,7 @@ def describe_table(reader: Reader, record: TableRecord, now: int = 0) -> Shape:
         "TableId": record.table_id,
         "DeletionProtectionEnabled": record.deletion_protection,
     }
-    if record.on_demand or record.billing_mode_given:
+    if record.on_demand or (record.billing_mode_given and record.replication is None):
         summary: Shape = {"BillingMode": "PAY_PER_REQUEST" if record.on_demand else "PROVISIONED"}
         if record.on_demand_since:
             summary["LastUpdateToPayPerRequestDateTime"] = record.on_demand_since
