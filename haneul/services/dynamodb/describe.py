@@ -64,8 +64,8 @@ def _describe_restore(restore: RestoreNote) -> Shape:
 
 
 def _describe_stream(record: TableRecord, stream: StreamSettings | None) -> Shape:
-    if stream is None:
-        return {}
+    if stream is None or (record.replication is not None and record.status == "CREATING"):
+        return {}  # A replica that is being filled does not tell of its stream yet.
     found: Shape = {"LatestStreamLabel": stream.label, "LatestStreamArn": record.stream_arn}
     if stream.enabled:
         found["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": stream.view_type}

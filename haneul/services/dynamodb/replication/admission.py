@@ -20,6 +20,8 @@ from haneul.store.port import Reader, Transaction
 if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
 
+_LIMIT = "Subscriber limit exceeded: "
+
 
 def group_of(reader: Reader, record: TableRecord) -> GlobalTable | None:
     """The global table that a table is a replica in, if any."""
@@ -62,10 +64,9 @@ def limits_of_replica(region: str) -> Iterator[None]:
     try:
         yield
     except ServiceError as error:
-        if error.code != "LimitExceededException":
+        if not error.message.startswith(_LIMIT):
             raise
-        limit = error.message.removeprefix("Subscriber limit exceeded: ").removesuffix(".")
-        raise limit_exceeded(f"Limit exceeded for replica in {region}. {limit}") from error
+        raise limit_exceeded(f"Limit exceeded for replica in {region}. {error.message.removeprefix(_LIMIT).removesuffix('.')}") from error
 
 
 def check_nobody_comes(reader: Reader, record: TableRecord) -> None:

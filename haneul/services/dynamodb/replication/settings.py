@@ -69,7 +69,7 @@ def changes_for_others(tx: Transaction, record: TableRecord, request: Shape, *, 
                 raise busy()
             found.append((table.record, {"TableName": table.record.name, **wanted}))
     if mine is not None and not scaling:
-        _share(mine, shared)
+        _share(mine, record, shared)
     tx.put(group_key(group.account, group.id), encode(group))
     return found
 
@@ -97,14 +97,16 @@ def _pin(member: Member, other: TableRecord, shared: Shape) -> None:
             member.indexes = {**member.indexes, name: IndexOverride(units, own.on_demand_read_max)}
 
 
-def _share(mine: Member, shared: Shape) -> None:
+def _share(mine: Member, record: TableRecord, shared: Shape) -> None:
     """What a replica asks for, for itself and all others, is not its own."""
-    if shared.get("ProvisionedThroughput"):
-        mine.read_units = None
-    if (shared.get("OnDemandThroughput") or {}).get("MaxReadRequestUnits") is not None:
-        mine.on_demand_read_max = None
-    changed = {update["Update"]["IndexName"] for update in shared.get("GlobalSecondaryIndexUpdates") or () if update.get("Update")}
-    mine.indexes = {name: own for name, own in mine.indexes.items() if name not in changed}
+    for name, _, part in _parts(record, shared):
+        holder = mine if not name else mine.indexes.get(name)
+        if holder is None:
+            continue
+        if part.get("ProvisionedThroughput"):
+            holder.read_units = None
+        if (part.get("OnDemandThroughput") or {}).get("MaxReadRequestUnits") is not None:
+            holder.on_demand_read_max = None
 
 
 def _for(member: Member, other: TableRecord, shared: Shape) -> Shape:
