@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 Shape = dict[str, Any]
 
 _IMAGES = "NEW_AND_OLD_IMAGES"
-# Where strongly consistent tables may have replicas and witnesses (Developer Guide: "How DynamoDB global tables work"). The guide says that all those of
-# one table must be on one continent; the real service takes others, too.
-# fmt: off
-STRONG_REGIONS = frozenset((
-    "us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3",
-))
-# fmt: on
+# Where strongly consistent tables may have replicas and witnesses (Developer Guide: "How DynamoDB global tables work").
+# All those of one table must be of one set.
+STRONG_REGION_SETS = (
+    frozenset(("us-east-1", "us-east-2", "us-west-2")),
+    frozenset(("eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1")),
+    frozenset(("ap-northeast-1", "ap-northeast-2", "ap-northeast-3")),
+)
+STRONG_REGIONS = frozenset().union(*STRONG_REGION_SETS)
 _ONE_ONLY = "Update table operation with more than one create or delete replica actions not allowed"
 _STRONG_ALONE = "Deletion of only one table replica is not supported for global tables with MultiRegionConsistency set to STRONG."
 
@@ -158,6 +159,10 @@ class Membership:
             raise validation("Cannot target multiple regions with the same action")
         if self.group is not None:
             return
+        wanted = {record.region, *regions, witness} - {""}
+        if not any(wanted <= one for one in STRONG_REGION_SETS):
+            message = "All Regions of a global table with MultiRegionConsistency set to STRONG must be within the same Region set"
+            raise validation(f"{message}: [{', '.join(sorted(wanted))}].")
         if self.tx.range(*prefix_range(Table(record).prefix), 1):
             raise validation("The table must be empty to become a global table with multi-Region strong consistency")
         if any(not index.is_global for index in record.indexes):
