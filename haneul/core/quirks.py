@@ -15,6 +15,7 @@ class Quirks:
 
     `error_namespace` is put before `#Code` in the JSON protocols' `__type`; `error_types` names other full types for single codes.
     `opaque_shapes` are passed between the JSON wire and the service as they stand (JSON values), because the service checks them itself.
+    `unchecked_shapes` are read as the model has them, but what the model demands of them (and of what they are made of) the service checks itself.
     `enum_values` are values that a shape takes besides those of the model's enumeration.
     `status` gives HTTP statuses by error code where the model is silent or wrong. `crc32`: answers carry `x-amz-crc32`.
     `validation_code` is the code of the wire's "1 validation error detected" error, `validation` False for services that check by themselves.
@@ -30,6 +31,7 @@ class Quirks:
     error_namespace: str = ""
     error_types: Mapping[str, str] = field(default_factory=dict)
     opaque_shapes: frozenset[str] = frozenset()
+    unchecked_shapes: frozenset[str] = frozenset()
     enum_values: Mapping[str, frozenset[str]] = field(default_factory=dict)
     status: Mapping[str, int] = field(default_factory=dict)
     crc32: bool = False

@@ -39,7 +39,7 @@ class Validator:
     def __init__(self, model: ServiceModel, quirks: Quirks) -> None:
         self._model = model
         self._quirks = quirks
-        self._compiler = Compiler(quirks.opaque_shapes, quirks.enum_values)
+        self._compiler = Compiler(quirks.opaque_shapes | quirks.unchecked_shapes, quirks.enum_values)
         self._checks: dict[str, Check | None] = {}
 
     def validate_operation(self, name: str, params: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ class Compiler:
         return made
 
     def _own(self, shape: Shape) -> list[Constraint]:
-        return _own_constraints(shape, self._enum_values.get(shape.name, frozenset()))
+        return [] if shape.name in self._opaque else _own_constraints(shape, self._enum_values.get(shape.name, frozenset()))
 
     def _has_constraints(self, shape: Shape) -> bool:
         """Whether a shape, or anything that it is made of, can break a constraint. Lists and maps always can: an element may be null."""
@@ -124,7 +124,7 @@ class Compiler:
 
     def _map(self, shape: Shape) -> Check:
         inner = shape.value
-        of_values = self._own(inner) if inner.type not in ("structure", "map") and inner.name not in self._opaque else []
+        of_values = self._own(inner) if inner.type not in ("structure", "map") else []
         if of_values:
             check = self._list(inner, within_map=True) if inner.type == "list" else None
         else:

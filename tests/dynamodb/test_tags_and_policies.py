@@ -10,6 +10,8 @@ import pytest
 from tests.dynamodb.support import ONE_PARTITION, failure, index, invalid, make_table, n, s
 from tests.support.running import Running
 
+HASH = [{"AttributeName": "pk", "KeyType": "HASH"}]
+
 
 @pytest.fixture(scope="module")
 def db(cloud: Running) -> Any:
@@ -21,22 +23,108 @@ def arn_of(table: str) -> str:
 
 
 def test_tags(cloud: Running, db: Any) -> None:
-    """Added, replaced, removed, listed ten at once, at most fifty."""
-    arn = arn_of(make_table(cloud))
-    db.tag_resource(ResourceArn=arn, Tags=[{"Key": f"k{number:02}", "Value": "v"} for number in range(12)])
+    """Added, replaced, removed, listed all at once, at most fifty and 10 KB, counted with those that are there; a token says nothing. Not found while the table is made."""
+    table = make_table(cloud)
+    arn, tags = arn_of(table), [{"Key": f"k{number:02}", "Value": "v"} for number in range(50)]
+    db.tag_resource(ResourceArn=arn, Tags=tags)
+    cloud.advance("1s")
     db.tag_resource(ResourceArn=arn, Tags=[{"Key": "k00", "Value": "w"}])
-    db.untag_resource(ResourceArn=arn, TagKeys=["k01", "never"])
-    first = db.list_tags_of_resource(ResourceArn=arn)
-    assert len(first["Tags"]) == 10 and first["Tags"][0] == {"Key": "k00", "Value": "w"}
-    second = db.list_tags_of_resource(ResourceArn=arn, NextToken=first["NextToken"])
-    assert [tag["Key"] for tag in second["Tags"]] == ["k11"] and "NextToken" not in second
-    message = "Number of Tags exceed the current limit for the provided ResourceArn"
-    assert failure(db.tag_resource, ResourceArn=arn, Tags=[{"Key": f"x{number}", "Value": ""} for number in range(50)]) == ("ValidationException", message)
+    cloud.advance("1s")
+    many = ("ValidationException", "Number of Tags exceed the current limit for the provided ResourceArn")
+    assert failure(db.tag_resource, ResourceArn=arn, Tags=[{"Key": "k00", "Value": "x"}, {"Key": "more", "Value": ""}]) == many
+    assert failure(db.untag_resource, ResourceArn=arn, TagKeys=[f"x{number}" for number in range(51)]) == many
+    found = db.list_tags_of_resource(ResourceArn=arn, NextToken="anything")
+    assert found["Tags"] == [{"Key": "k00", "Value": "w"}, *tags[1:]] and "NextToken" not in found
+    db.untag_resource(ResourceArn=arn, TagKeys=[tag["Key"] for tag in tags])
+    cloud.advance("1s")
+    large = [{"Key": f"{number:0128}", "Value": "v" * 256} for number in range(26)]
+    db.tag_resource(ResourceArn=arn, Tags=large)
+    cloud.advance("1s")
+    assert invalid(db.tag_resource, ResourceArn=arn, Tags=[{"Key": "é", "Value": "v" * 255}]) == "Tag set size 10241 bytes is above max size limit of 10240 bytes"
+    definition: dict[str, Any] = {"KeySchema": HASH, "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}], "BillingMode": "PAY_PER_REQUEST"}
+    db.create_table(TableName="unready-tags", Tags=tags, **definition)
+    absent = arn_of("unready-tags")
+    for call, asked in ((db.list_tags_of_resource, {}), (db.tag_resource, {"Tags": tags}), (db.untag_resource, {"TagKeys": ["k"]})):
+        assert failure(call, ResourceArn=absent, **asked) == ("ResourceNotFoundException", f"Requested resource not found: ResourceArn: {absent} not found")
+    cloud.advance("1s")
+    assert db.list_tags_of_resource(ResourceArn=absent)["Tags"] == tags
+
+
+def test_what_is_no_tag(cloud: Running) -> None:
+    """Length, absence and repetition have words of their own, whether the tags are put, taken or come with a new table, which is not made then; nothing of the request is done."""
+    db = cloud.client("dynamodb", parameter_validation=False)
+    arn = arn_of(make_table(cloud))
+    definition: dict[str, Any] = {"KeySchema": HASH, "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}], "BillingMode": "PAY_PER_REQUEST"}
+    good = {"Key": "k" * 128, "Value": "v" * 256}
+    for wrong, message in (
+        ({}, "The Tag Key provided is invalid, Key: null"),
+        ({"Value": "v"}, "The Tag Key provided is invalid, Key: null"),
+        ({"Key": "", "Value": ""}, "The Tag Key provided is invalid, Key: "),
+        ({"Key": "k" * 129, "Value": ""}, "The Tag Key provided is invalid, Key: " + "k" * 129),
+        ({"Key": "k"}, "The Tag Value provided is invalid, Value: null"),
+        ({"Key": "k", "Value": "v" * 257}, "The Tag Value provided is invalid, Value: " + "v" * 257),
+        (good, f"Duplicate Tag Keys provided as input: Duplicate Tag Key found {good['Key']}"),
+    ):
+        assert invalid(db.tag_resource, ResourceArn=arn, Tags=[good, wrong]) == message
+        assert invalid(db.create_table, TableName="wrong-tags", Tags=[good, wrong], **definition) == message
     assert invalid(db.tag_resource, ResourceArn=arn, Tags=[]) == "Atleast one Tag needs to be provided as Input."
-    assert failure(db.list_tags_of_resource, ResourceArn=arn_of("none")) == (
-        "ResourceNotFoundException",
-        f"Requested resource not found: ResourcArn: {arn_of('none')} not found",
-    )
+    assert invalid(db.untag_resource, ResourceArn=arn, TagKeys=[]) == "Atleast one Tag Key needs to be provided as Input."
+    for key in ("", "k" * 129):
+        assert invalid(db.untag_resource, ResourceArn=arn, TagKeys=[key]) == f"The Tag Key provided is invalid, Key: {key}"
+    assert db.list_tags_of_resource(ResourceArn=arn)["Tags"] == []
+    assert failure(db.describe_table, TableName="wrong-tags")[0] == "ResourceNotFoundException"
+    db.create_table(TableName="no-tags", Tags=[], **definition)
+
+
+def test_one_change_of_tags_at_a_time(cloud: Running, db: Any) -> None:
+    """While tags are being changed, a table is not deleted and takes only a request that sets the same tags, too; what changes nothing makes nobody wait. A table that is being deleted takes no change."""
+    table = make_table(cloud)
+    arn = arn_of(table)
+
+    def of(*pairs: str) -> list[dict[str, str]]:
+        return [{"Key": pair[0], "Value": pair[1:]} for pair in pairs]
+
+    waits = ("LimitExceededException", f"Subscriber limit exceeded: Table tags are being updated: {table}")
+    db.untag_resource(ResourceArn=arn, TagKeys=["a"])
+    db.tag_resource(ResourceArn=arn, Tags=of("a1"))
+    cloud.advance("1s")
+    db.tag_resource(ResourceArn=arn, Tags=of("a1"))
+    db.tag_resource(ResourceArn=arn, Tags=of("b1"))
+    db.tag_resource(ResourceArn=arn, Tags=of("b1"))
+    for other in (of("a1"), of("b2"), of("c1")):
+        assert failure(db.tag_resource, ResourceArn=arn, Tags=other) == waits
+    assert failure(db.untag_resource, ResourceArn=arn, TagKeys=["never"]) == waits
+    in_use, start = "ResourceInUseException", "Attempt to change a resource which is still in use: "
+    assert failure(db.delete_table, TableName=table) == (in_use, f"{start}Table tags are being updated: {table}")
+    db.update_table(TableName=table, DeletionProtectionEnabled=False)
+    db.tag_resource(ResourceArn=arn, Tags=of("a1", "b1", "c1"))
+    cloud.advance("1s")
+    db.untag_resource(ResourceArn=arn, TagKeys=["c"])
+    assert failure(db.tag_resource, ResourceArn=arn, Tags=of("c1")) == waits
+    cloud.advance("1s")
+    db.delete_table(TableName=table)
+    db.tag_resource(ResourceArn=arn, Tags=of("a1"))
+    for call, asked in ((db.tag_resource, {"Tags": of("a2")}), (db.untag_resource, {"TagKeys": ["a"]})):
+        assert failure(call, ResourceArn=arn, **asked) == (in_use, f"{start}Table is being deleted: {table}")
+    assert db.list_tags_of_resource(ResourceArn=arn)["Tags"] == of("a1", "b1")
+
+
+def test_what_has_tags(cloud: Running, db: Any) -> None:
+    """Tables, and streams for themselves; not indexes nor backups. What an ARN has wrong is said in the order of its parts."""
+    table = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+    arn, stream = arn_of(table), db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    db.tag_resource(ResourceArn=stream, Tags=[{"Key": "k", "Value": "v"}])
+    assert [len(db.list_tags_of_resource(ResourceArn=one)["Tags"]) for one in (arn, stream)] == [0, 1]
+    start = "One or more parameter values were invalid: "
+    for wrong, message in (
+        (table, f"{start}ARNs must start with 'arn:': {table}"),
+        (f"{arn}/backup/01", f"{start}Provided Arn is not a DynamoDB resource arn: {arn}/backup/01"),
+        (f"{arn}/index/i", f"{start}Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}/index/i"),
+        (arn.replace("us-east-1", "us-west-2"), f"Invalid TableArn: Invalid ResourceArn provided as input {arn.replace('us-east-1', 'us-west-2')}"),
+    ):
+        assert invalid(db.list_tags_of_resource, ResourceArn=wrong) == message
+    absent = f"{arn}/stream/2026-01-01T00:00:00.000"
+    assert failure(db.list_tags_of_resource, ResourceArn=absent) == ("ResourceNotFoundException", f"Requested resource not found: ResourceArn: {absent} not found")
 
 
 def user(cloud: Running, name: str, *statements: dict[str, Any]) -> Any:
@@ -389,16 +477,6 @@ def test_tags_that_belong_to_the_service(db: Any, cloud: Running) -> None:
         assert failure(db.untag_resource, ResourceArn=arn, TagKeys=[key]) == ("ValidationException", message)
     twice = [{"Key": "k", "Value": "1"}, {"Key": "k", "Value": "2"}]
     assert failure(db.tag_resource, ResourceArn=arn, Tags=twice)[1] == "Duplicate Tag Keys provided as input: Duplicate Tag Key found k"
-
-
-def test_a_table_that_is_being_made_takes_no_tags(db: Any) -> None:
-    """Tags are changed when the table is ready."""
-    key = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
-    db.create_table(TableName="unready-tags", BillingMode="PAY_PER_REQUEST", **key)
-    assert failure(db.tag_resource, ResourceArn=arn_of("unready-tags"), Tags=[{"Key": "k", "Value": "v"}]) == (
-        "ResourceInUseException",
-        "Attempt to change a resource which is still in use: Table is being created: unready-tags",
-    )
 
 
 @pytest.mark.parametrize(

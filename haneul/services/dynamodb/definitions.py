@@ -18,6 +18,9 @@ INCLUDED_ATTRIBUTES_MAX = 100
 GLOBAL_KEY_ATTRIBUTES_MAX = 4
 CAPACITY_UNITS_MAX = 1_000_000_000_000
 TAGS_MAX = 50
+TAG_KEY_MAX = 128
+TAG_VALUE_MAX = 256
+TAG_BYTES_MAX = 10 * 1024
 # Letters, digits and spaces of all scripts, and a few signs.
 _TAG_CHARACTERS = re.compile(r"[\w .:/=+\-@\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*")
 
@@ -219,26 +222,34 @@ def check_attributes(attributes: dict[str, str], schemas: Sequence[Sequence[Shap
 
 
 def check_tags(tags: Sequence[Shape], known: dict[str, str] | None = None) -> dict[str, str]:
-    """Tags by key, on top of those that are known."""
+    """Tags by key, on top of those that are known; their number and size are those of all together."""
     merged = dict(known or {})
     fresh: set[str] = set()
     for tag in tags:
-        key, value = tag["Key"], tag["Value"]
-        check_tag_key(key)
-        if not _TAG_CHARACTERS.fullmatch(value):
-            raise validation(f"The Tag Value provided is invalid, Value: {value}")
+        key, value = check_tag_key(tag.get("Key")), tag.get("Value")
+        if value is None or len(value) > TAG_VALUE_MAX or not _TAG_CHARACTERS.fullmatch(value):
+            raise validation(f"The Tag Value provided is invalid, Value: {'null' if value is None else value}")
         if key in fresh:
             raise validation(f"Duplicate Tag Keys provided as input: Duplicate Tag Key found {key}")
         fresh.add(key)
         merged[key] = value
-    if len(merged) > TAGS_MAX:
-        raise validation("Number of Tags exceed the current limit for the provided ResourceArn")
+    check_tag_count(len(merged))
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in merged.items())
+    if size > TAG_BYTES_MAX:
+        raise validation(f"Tag set size {size} bytes is above max size limit of {TAG_BYTES_MAX} bytes")
     return merged
 
 
-def check_tag_key(key: str) -> None:
+def check_tag_count(count: int) -> None:
+    """A resource has so many tags at most, and a request names no more."""
+    if count > TAGS_MAX:
+        raise validation("Number of Tags exceed the current limit for the provided ResourceArn")
+
+
+def check_tag_key(key: str | None) -> str:
     """A key that users may have, of the characters allowed (Developer Guide: "Tagging restrictions in DynamoDB")."""
-    if key.lower().startswith("aws:"):
+    if key is not None and key.lower().startswith("aws:"):
         raise validation(f"Tag Key cannot be prefixed with aws:, Key: {key}")
-    if not _TAG_CHARACTERS.fullmatch(key):
-        raise validation(f"The Tag Key provided is invalid, Key: {key}")
+    if not key or len(key) > TAG_KEY_MAX or not _TAG_CHARACTERS.fullmatch(key):
+        raise validation(f"The Tag Key provided is invalid, Key: {'null' if key is None else key}")
+    return key

@@ -1,4 +1,7 @@
-"""TagResource, UntagResource and ListTagsOfResource."""
+"""TagResource, UntagResource and ListTagsOfResource, for tables and for streams, which have tags of their own.
+
+A change of tags is under way for a moment, in which the next one has to wait, and a table does not go. What changes nothing is always taken.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,14 @@ from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
-from haneul.core.paging import make_token, read_token
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import resource_arn
-from haneul.services.dynamodb.definitions import check_tag_key, check_tags
-from haneul.services.dynamodb.errors import in_use, validation
-from haneul.services.dynamodb.tables import TableRecord, table_key
+from haneul.services.dynamodb.definitions import check_tag_count, check_tag_key, check_tags
+from haneul.services.dynamodb.errors import in_use, invalid, limit_exceeded, validation
+from haneul.services.dynamodb.streams import StreamRecord, stream_key
+from haneul.services.dynamodb.tables import TableRecord, Tagging, table_key
 from haneul.store.port import Reader, Transaction
-from haneul.store.records import decode
-
-_PAGE = 10
+from haneul.store.records import decode, encode
 
 
 def tagged_record(reader: Reader, call: Call, arn: str) -> TableRecord:
@@ -32,61 +33,85 @@ def tagged_record(reader: Reader, call: Call, arn: str) -> TableRecord:
     return decode(raw, TableRecord)
 
 
-async def change_record(call: Call, arn: str, change: Callable[[TableRecord], None]) -> None:
-    """Change the record of the table that an ARN names."""
+def _find(reader: Reader, call: Call, arn: str) -> tuple[bytes, TableRecord | StreamRecord]:
+    """The table or stream that an ARN names, and where its record lies. A table that is being made is not known here yet."""
+    if not arn.startswith("arn:"):
+        raise invalid(f"ARNs must start with 'arn:': {arn}")
+    found = parse_arn(arn)
+    parts = found.resource.split("/") if found is not None else []
+    if found is None or found.service != "dynamodb" or parts[0] != "table" or not (len(parts) == 2 or (len(parts) == 4 and parts[2] in ("index", "stream"))):
+        raise invalid(f"Provided Arn is not a DynamoDB resource arn: {arn}")
+    if parts[2:3] == ["index"]:
+        raise invalid(f"Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}")
+    if found.region != call.region:
+        raise validation(f"Invalid TableArn: Invalid ResourceArn provided as input {arn}")
+    key = stream_key(found.account, found.region, parts[1], parts[3]) if len(parts) == 4 else table_key(found.account, found.region, parts[1])
+    raw = reader.get(key)
+    record: TableRecord | StreamRecord | None = None
+    if raw is not None:
+        record = decode(raw, StreamRecord) if len(parts) == 4 else decode(raw, TableRecord)
+    if record is None or (isinstance(record, TableRecord) and record.status == "CREATING"):
+        raise ServiceError("ResourceNotFoundException", f"Requested resource not found: ResourceArn: {arn} not found", 400)
+    return key, record
+
+
+def being_tagged(record: TableRecord | StreamRecord, now: int) -> bool:
+    """Whether a change of tags is under way."""
+    return record.tagging.changed_at > 0 and now < record.tagging.changed_at + lifecycle.TRANSITION
+
+
+async def _change(call: Call, arn: str, change: Callable[[dict[str, str]], dict[str, str]], put: dict[str, str]) -> None:
+    """Change the tags of what an ARN names. `put` are those that the request sets: while some are being set, a request that sets them, too, need not wait."""
 
     def work(tx: Transaction) -> None:
-        record = tagged_record(tx, call, arn)
-        change(record)
-        lifecycle.write_record(tx, record)
+        key, record = _find(tx, call, arn)
+        name = record.name if isinstance(record, TableRecord) else record.label
+        under_way = record.tagging.put
+        if being_tagged(record, call.now) and not (under_way and under_way.items() <= put.items()):
+            raise limit_exceeded(f"Subscriber limit exceeded: Table tags are being updated: {name}")
+        changed = change(record.tags)
+        if changed == record.tags:
+            return
+        if isinstance(record, TableRecord) and record.status == "DELETING":
+            raise in_use(f"Attempt to change a resource which is still in use: Table is being deleted: {name}")
+        record.tags, record.tagging = changed, Tagging(call.now, put)
+        tx.put(key, encode(record))
 
     await call.cloud.store.transact(work)
 
 
 @operation("dynamodb:TagResource", resource=resource_arn)
 async def tag_resource(call: Call, request: Shape) -> Shape:
-    """Add tags to a table, at most 50 in all. (API Reference: "TagResource".)"""
-    if not request["Tags"]:
+    """Add tags to a table or stream, at most 50 in all. (API Reference: "TagResource".)
+
+    Raises LimitExceededException while other tags are being changed.
+    """
+    tags = request["Tags"]
+    if not tags:
         raise validation("Atleast one Tag needs to be provided as Input.")
-
-    def change(record: TableRecord) -> None:
-        if record.status in ("CREATING", "DELETING"):
-            doing = "created" if record.status == "CREATING" else "deleted"
-            raise in_use(f"Attempt to change a resource which is still in use: Table is being {doing}: {record.name}")
-        record.tags = check_tags(request["Tags"], record.tags)
-
-    await change_record(call, request["ResourceArn"], change)
+    await _change(call, request["ResourceArn"], lambda known: check_tags(tags, known), check_tags(tags))
     return {}
 
 
 @operation("dynamodb:UntagResource", resource=resource_arn)
 async def untag_resource(call: Call, request: Shape) -> Shape:
-    """Remove tags of a table. (API Reference: "UntagResource".)"""
+    """Remove tags of a table or stream; it is no error when they are not there. (API Reference: "UntagResource".)
+
+    Raises LimitExceededException while tags are being changed.
+    """
     if not request["TagKeys"]:
         raise validation("Atleast one Tag Key needs to be provided as Input.")
-    for key in request["TagKeys"]:
-        check_tag_key(key)
-    gone = set(request["TagKeys"])
-
-    def change(record: TableRecord) -> None:
-        record.tags = {key: value for key, value in record.tags.items() if key not in gone}
-
-    await change_record(call, request["ResourceArn"], change)
+    gone = {check_tag_key(key) for key in request["TagKeys"]}
+    check_tag_count(len(request["TagKeys"]))
+    await _change(call, request["ResourceArn"], lambda known: {key: value for key, value in known.items() if key not in gone}, {})
     return {}
 
 
 @operation("dynamodb:ListTagsOfResource", resource=resource_arn)
 async def list_tags_of_resource(call: Call, request: Shape) -> Shape:
-    """A table's tags, ten at once. (API Reference: "ListTagsOfResource".)"""
-    record = tagged_record(call.cloud.store, call, request["ResourceArn"])
-    tags = sorted(record.tags.items())
-    token = request.get("NextToken")
-    if token is not None:
-        position = read_token(token)
-        if position is None:
-            raise validation("Invalid NextToken")
-        tags = [tag for tag in tags if tag[0] > position.decode(errors="replace")]
-    answer: Shape = {"Tags": [{"Key": key, "Value": value} for key, value in tags[:_PAGE]]}
-    if len(tags) > _PAGE:
-        answer["NextToken"] = make_token(tags[_PAGE - 1][0].encode())
-    return answer
+    """All tags of a table or stream: there are never so many that they came in pages, and a token, whatever it is, changes nothing.
+
+    (API Reference: "ListTagsOfResource".)
+    """
+    _, record = _find(call.cloud.store, call, request["ResourceArn"])
+    return {"Tags": [{"Key": key, "Value": value} for key, value in sorted(record.tags.items())]}

@@ -15,7 +15,7 @@ import msgspec
 
 from haneul.clock import HOUR, MILLISECOND, SECOND, Ids
 from haneul.core.arn import parse_arn
-from haneul.services.dynamodb.tables import CHANGE_SPACE, STREAM_SPACE, StreamSettings, TableRecord, new_id, rows_of
+from haneul.services.dynamodb.tables import CHANGE_SPACE, STREAM_SPACE, StreamSettings, TableRecord, Tagging, new_id, rows_of
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
@@ -59,6 +59,8 @@ class StreamRecord(msgspec.Struct):
     last_sequence: int = 0
     policy: str = ""
     policy_revision: str = ""
+    tags: dict[str, str] = {}
+    tagging: Tagging = msgspec.field(default_factory=Tagging)
 
     @property
     def arn(self) -> str:

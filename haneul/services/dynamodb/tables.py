@@ -117,6 +117,13 @@ class Encryption(msgspec.Struct):
     changes: list[int] = []
 
 
+class Tagging(msgspec.Struct):
+    """The last change of tags, and which it set. `changed_at` in nanoseconds, 0 for never."""
+
+    changed_at: int = 0
+    put: dict[str, str] = {}
+
+
 class TableRecord(msgspec.Struct):
     """A table. `id` is internal: a table that is deleted and made again has another one, so that it never sees old rows. Times in nanoseconds."""
 
@@ -153,6 +160,7 @@ class TableRecord(msgspec.Struct):
     expiry_status: str = "DISABLED"
     expiry_changed_at: int = 0
     tags: dict[str, str] = {}
+    tagging: Tagging = msgspec.field(default_factory=Tagging)
     policy: str = ""
     policy_revision: str = ""
     # By the index's name, "" for the table; by the stream's ARN.
