@@ -35,7 +35,7 @@ def described(db: Any, table: str) -> dict[str, Any]:
 
 
 def test_a_table_is_creating_then_active(cloud: Running, db: Any) -> None:
-    """Waiters rely on the states, and on the answer's shape."""
+    """Waiters rely on the states, and on the answer's shape. A name that is taken is said to be so unless its table is being made, also by one that is being deleted."""
     made = db.create_table(
         TableName="life",
         KeySchema=BOTH,
@@ -47,8 +47,9 @@ def test_a_table_is_creating_then_active(cloud: Running, db: Any) -> None:
     assert made["TableStatus"] == "CREATING" and made["GlobalSecondaryIndexes"][0]["IndexStatus"] == "CREATING"
     again: dict[str, Any] = {"TableName": "life", "KeySchema": HASH, "AttributeDefinitions": defined("pk"), "BillingMode": "PAY_PER_REQUEST"}
     in_use, start = "ResourceInUseException", "Attempt to change a resource which is still in use: Table is being "
-    assert failure(db.create_table, **again) == (in_use, f"{start}created: life")  # So it is in reports of users of the real service, also while it is deleted.
-    assert failure(db.delete_table, TableName="life")[0] == "ResourceInUseException"
+    for call, asked in ((db.create_table, again), (db.delete_table, {"TableName": "life"}), (db.update_table, {"TableName": "life", "DeletionProtectionEnabled": True})):
+        assert failure(call, **asked) == (in_use, f"{start}created: life")
+    assert "The first KeySchemaElement is not a HASH" in invalid(db.create_table, **{**again, "KeySchema": [{"AttributeName": "pk", "KeyType": "RANGE"}]})
     cloud.advance("1s")
     table = described(db, "life")
     assert table["TableStatus"] == "ACTIVE" and table["GlobalSecondaryIndexes"][0]["IndexStatus"] == "ACTIVE"
@@ -58,7 +59,9 @@ def test_a_table_is_creating_then_active(cloud: Running, db: Any) -> None:
     assert db.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"] == [{"Key": "team", "Value": "sky"}]
     assert failure(db.create_table, **again) == (in_use, "Table already exists: life")
     db.delete_table(TableName="life")
-    assert failure(db.create_table, **again) == (in_use, f"{start}deleted: life")
+    assert failure(db.create_table, **again) == (in_use, "Table already exists: life")
+    for call, asked in ((db.delete_table, {}), (db.update_table, {"DeletionProtectionEnabled": True})):
+        assert failure(call, TableName="life", **asked) == (in_use, f"{start}deleted: life")
 
 
 def test_a_deleted_table_leaves_nothing(fresh_cloud: Running) -> None:
@@ -112,6 +115,30 @@ def test_lists_of_tables_come_in_pages(fresh_cloud: Running) -> None:
     assert fresh_cloud.client("dynamodb", key="111111111111").list_tables()["TableNames"] == []
 
 
+def test_tables_are_named_by_name_or_arn(cloud: Running) -> None:
+    """A name is as long and of such characters as it must be, an ARN of this region, and of a table; both are said as the service's framework says it. Answers have the name alone."""
+    db = cloud.client("dynamodb", parameter_validation=False)
+    table = make_table(cloud)
+    arn = described(db, table)["TableArn"]
+    west, tag, other, absent = (arn.replace(*change) for change in (("us-east-1", "us-west-2"), (":table", ":tag"), (":aws:", ":aws-cn:"), (table, "absent")))
+    short, letters = "Member must have length greater than or equal to 3", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+    for wrong, problems in (("", (short, letters)), ("ab", (short,)), ("a" * 256, ("Member must have length less than or equal to 255",)), ("a b", (letters,))):
+        found = "; ".join(f"Value '{wrong}' at 'tableName' failed to satisfy constraint: {problem}" for problem in problems)
+        message = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: {found}"
+        for call in (db.describe_table, db.update_table, db.describe_time_to_live, db.scan):
+            assert invalid(call, TableName=wrong) == message
+    for wrong, what in ((west, "AWS region"), (other, "AWS partition"), (tag, "resource type")):
+        for call in (db.describe_table, db.describe_contributor_insights, db.scan):
+            assert invalid(call, TableName=wrong) == f"1 validation error detected: Invalid {what} in '{wrong}'"
+    assert failure(db.describe_table, TableName=absent) == ("ResourceNotFoundException", "Requested resource not found: Table: absent not found")
+    assert "exclusiveStartTableName" in invalid(db.list_tables, ExclusiveStartTableName=arn)
+    upper = table.upper()
+    db.create_table(TableName=upper, KeySchema=HASH, AttributeDefinitions=defined("pk"), BillingMode="PAY_PER_REQUEST")
+    assert db.list_tables(ExclusiveStartTableName=upper[:-1], Limit=1)["TableNames"] == [upper]
+    assert db.update_table(TableName=arn, DeletionProtectionEnabled=False)["TableDescription"]["TableName"] == table
+    assert db.delete_table(TableName=arn)["TableDescription"]["TableName"] == table
+
+
 PREFIX = "One or more parameter values were invalid: "
 
 
@@ -123,7 +150,7 @@ PREFIX = "One or more parameter values were invalid: "
             {"ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}},
             PREFIX + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
         ),
-        ({"TableName": "ab"}, "TableName must be at least 3 characters long and at most 255 characters long"),
+        ({"TableName": "ab"}, "1 validation error detected: Value 'ab' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 3"),
         (
             {"TableName": "a/b/c"},
             "1 validation error detected: Value 'a/b/c' at 'tableName' failed to satisfy constraint: "

@@ -61,10 +61,9 @@ async def create_table(call: Call, request: Shape) -> Shape:
 
 
 def _taken(record: TableRecord) -> ServiceError:
-    """The name of a new table is another one's: who makes a table anew right after deleting it hears that it is still being deleted."""
-    doing = {"CREATING": "created", "DELETING": "deleted"}.get(record.status)
-    if doing is not None:
-        return in_use(f"Attempt to change a resource which is still in use: Table is being {doing}: {record.name}")
+    """The name of a new table is another one's, which may be on its way out."""
+    if record.status == "CREATING":
+        return in_use(f"Attempt to change a resource which is still in use: Table is being created: {record.name}")
     return in_use(f"Table already exists: {record.name}")
 
 

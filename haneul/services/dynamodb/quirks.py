@@ -23,8 +23,8 @@ DYNAMODB = Quirks(
     # The service checks attribute values itself, with messages of its own, and stores them as the JSON that they came as. The maps that hold
     # them are its own business too: looking through them twice would cost more than the rest of a request.
     opaque_shapes=frozenset({"AttributeValue", "AttributeMap", "PutItemInputAttributeMap", "Key", "ExpressionAttributeValueMap"}),
-    # Tags are refused in words of their own.
-    unchecked_shapes=frozenset({"Tag", "TagKeyString"}),
+    # Tags are refused in words of their own; what names a table is checked as a name unless it is an ARN.
+    unchecked_shapes=frozenset({"Tag", "TagKeyString", "TableArn"}),
     internal_error="InternalServerError",
     internal_message="Internal server error",
     crc32=True,

@@ -184,10 +184,11 @@ class DynamoDb(Service):
             return call.account, call.region, name
         arn = parse_arn(name)
         kind, _, table = arn.resource.partition("/") if arn is not None else ("", "", "")
-        if arn is None or arn.service != "dynamodb" or kind != "table" or not table or "/" in table:
+        if arn is None or arn.service != "dynamodb" or not table or "/" in table:
             raise validation("Invalid TableArn: Invalid ResourceArn provided as input " + name)
-        if arn.region != call.region:
-            raise not_found()
+        for what, is_right in (("AWS partition", arn.partition == "aws"), ("AWS region", arn.region == call.region), ("resource type", kind == "table")):
+            if not is_right:
+                raise validation(f"1 validation error detected: Invalid {what} in '{name}'")
         return arn.account, arn.region, table
 
     def resource_policy(self, call: Call, arn: str) -> str | None:
@@ -256,10 +257,13 @@ def _table_with_policy(arn: str) -> tuple[str, str, str] | None:
 
 def check_table_name(name: str) -> None:
     """A table's name has 3 to 255 characters, letters, digits, `_`, `-` and `.`."""
-    if not 3 <= len(name) <= 255:
-        raise validation("TableName must be at least 3 characters long and at most 255 characters long")
+    broken: list[str] = []
+    if len(name) < 3:
+        broken.append("have length greater than or equal to 3")
+    if len(name) > 255:
+        broken.append("have length less than or equal to 255")
     if not name.isascii() or not name.replace("_", "a").replace("-", "a").replace(".", "a").isalnum():
-        raise validation(
-            f"1 validation error detected: Value '{name}' at 'tableName' failed to satisfy constraint: "
-            "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
-        )
+        broken.append("satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+    if broken:
+        errors = [f"Value '{name}' at 'tableName' failed to satisfy constraint: Member must {one}" for one in broken]
+        raise validation(f"{len(errors)} validation error{'s' if len(errors) > 1 else ''} detected: {'; '.join(errors)}")

@@ -58,11 +58,11 @@ async def update_table(call: Call, request: Shape) -> Shape:
     Raises ResourceInUseException while an earlier change is under way. (API Reference: "UpdateTable".)
     """
     service = call.service(DynamoDb)
+    account, region, name = service.place(call, request["TableName"])
     if changes_replicas(request):
         return await update_replicas(call, service, request)
     _check(request)
     wanted = encryption.wanted_encryption(call, request.get("SSESpecification"))
-    account, region, name = service.place(call, request["TableName"])
 
     def work(tx: Transaction) -> Shape:
         raw = tx.get(table_key(account, region, name))
