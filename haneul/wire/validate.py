@@ -39,7 +39,7 @@ class Validator:
     def __init__(self, model: ServiceModel, quirks: Quirks) -> None:
         self._model = model
         self._quirks = quirks
-        self._compiler = Compiler(quirks.opaque_shapes | quirks.unchecked_shapes, quirks.enum_values)
+        self._compiler = Compiler(quirks.opaque_shapes | quirks.unchecked_shapes, quirks.enum_values, quirks.enum_order)
         self._checks: dict[str, Check | None] = {}
 
     def validate_operation(self, name: str, params: dict[str, Any]) -> None:
@@ -65,9 +65,15 @@ def _check(check: Check | None, params: dict[str, Any], code: str) -> None:
 class Compiler:
     """Makes, for each shape, what reports its broken constraints; None when the shape has none."""
 
-    def __init__(self, opaque: frozenset[str] = frozenset(), enum_values: Mapping[str, frozenset[str]] | None = None) -> None:
+    def __init__(
+        self,
+        opaque: frozenset[str] = frozenset(),
+        enum_values: Mapping[str, frozenset[str]] | None = None,
+        enum_order: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self._opaque = opaque
         self._enum_values = enum_values or {}
+        self._enum_order = enum_order or {}
         self._compiled: dict[Shape, Check | None] = {}
 
     def compile(self, shape: Shape) -> Check | None:
@@ -90,7 +96,9 @@ class Compiler:
         return made
 
     def _own(self, shape: Shape) -> list[Constraint]:
-        return [] if shape.name in self._opaque else _own_constraints(shape, self._enum_values.get(shape.name, frozenset()))
+        if shape.name in self._opaque:
+            return []
+        return _own_constraints(shape, self._enum_values.get(shape.name, frozenset()), self._enum_order.get(shape.name, ()))
 
     def _has_constraints(self, shape: Shape) -> bool:
         """Whether a shape, or anything that it is made of, can break a constraint. Lists and maps always can: an element may be null."""
@@ -111,7 +119,7 @@ class Compiler:
         made = self._compiled[shape] = _Structure()
         required = set(shape.required)
         for name, member in shape.members.items():
-            compiled = self.compile(member)
+            compiled = self.compile(member) if f"{shape.name}${name}" not in self._opaque else None
             if compiled is not None or name in required:
                 made.members.append(_Member(name, name[:1].lower() + name[1:], name in required, compiled))
         return made
@@ -306,16 +314,16 @@ class _Fits(Constraint):
 class _OneOf(Constraint):
     __slots__ = ("_values",)
 
-    def __init__(self, values: list[str], more: frozenset[str]) -> None:
-        super().__init__(f"Member must satisfy enum value set: [{', '.join(values)}]")
+    def __init__(self, values: list[str], more: frozenset[str], order: tuple[str, ...]) -> None:
+        super().__init__(f"Member must satisfy enum value set: [{', '.join(order or values)}]")
         self._values = more.union(values)
 
     def holds(self, value: Any) -> bool:
         return value in self._values
 
 
-def _own_constraints(shape: Shape, enum_values: frozenset[str]) -> list[Constraint]:
-    """What a shape's own traits demand. `enum_values` are allowed besides those of the model."""
+def _own_constraints(shape: Shape, enum_values: frozenset[str], enum_order: tuple[str, ...]) -> list[Constraint]:
+    """What a shape's own traits demand. `enum_values` are allowed besides those of the model, which the message lists in its order, or in `enum_order`."""
     traits = shape.traits
     found: list[Constraint] = []
     if shape.type in _NUMBERS:
@@ -331,7 +339,7 @@ def _own_constraints(shape: Shape, enum_values: frozenset[str]) -> list[Constrai
         if shape.type == "string" and "pattern" in traits:
             found.append(_Fits(traits["pattern"]))
         if shape.type == "string" and "enum" in traits:
-            found.append(_OneOf(traits["enum"], enum_values))
+            found.append(_OneOf(traits["enum"], enum_values, enum_order))
     return found
 
 

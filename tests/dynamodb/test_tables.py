@@ -194,6 +194,12 @@ PREFIX = "One or more parameter values were invalid: "
         (*several("HHHHH"), PREFIX + "The KeySchema exceeds the maximum allowed number of HASH key attributes"),
         (*several("HRRRRR"), PREFIX + "The KeySchema exceeds the maximum allowed number of RANGE key attributes"),
         (*several("HHR", "aba"), "The KeySchema contains multiple key attributes with the same name"),
+        ({"TableClass": "COLD"}, "Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS]."),
+        (
+            {"AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "X"}]},
+            "1 validation error detected: Value 'X' at 'attributeDefinitions.1.member.attributeType' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [B, N, S]",
+        ),
         ({"StreamSpecification": {"StreamEnabled": True}}, PREFIX + "StreamViewType is required when StreamEnabled is true"),
     ],
 )

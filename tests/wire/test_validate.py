@@ -98,6 +98,12 @@ def test_switched_off_and_opaque() -> None:
     with pytest.raises(ServiceError) as refused:
         opaque.validate("GetItem", {"TableName": "abc"})
     assert refused.value.code == "Odd"
+    loose = Quirks(unchecked_shapes=frozenset({"TagKeyString", "ListTablesInput$Limit"}), enum_order={"ScalarAttributeType": ("N", "B")})
+    unchecked = ServiceCodec(load_service("dynamodb"), loose)
+    unchecked.validate("ListTables", {"Limit": 0})
+    unchecked.validate("UntagResource", {"ResourceArn": "a", "TagKeys": [""]})
+    with pytest.raises(ServiceError, match=r"enum value set: \[N, B\]"):
+        unchecked.validate("UpdateTable", {"TableName": "abc", "AttributeDefinitions": [{"AttributeName": "a", "AttributeType": "X"}]})
 
 
 def test_recursive_shapes_are_checked_all_the_way() -> None:

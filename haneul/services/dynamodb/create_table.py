@@ -34,6 +34,7 @@ async def create_table(call: Call, request: Shape) -> Shape:
     for name in _NOT_BUILT:
         if name in request:
             raise NotBuilt(f"the parameter {name} of dynamodb:CreateTable")
+    definitions.check_class(request.get("TableClass"))
     wanted = encryption.wanted_encryption(call, request.get("SSESpecification"))
     account, region, name = service.place(call, request["TableName"])
     record = new_record(call, request, account, region, name)

@@ -17,6 +17,7 @@ GLOBAL_INDEXES_MAX = 20
 INCLUDED_ATTRIBUTES_MAX = 100
 GLOBAL_KEY_ATTRIBUTES_MAX = 4
 CAPACITY_UNITS_MAX = 1_000_000_000_000
+TABLE_CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
 TAGS_MAX = 50
 TAG_KEY_MAX = 128
 TAG_VALUE_MAX = 256
@@ -219,6 +220,12 @@ def check_attributes(attributes: dict[str, str], schemas: Sequence[Sequence[Shap
             f"Some AttributeDefinitions are not used. AttributeDefinitions: [{', '.join(attributes)}], "
             f"keys used: [{', '.join(name for name in attributes if name in used)}]"
         )
+
+
+def check_class(given: str | None) -> None:
+    """A class that tables can have, if any is asked for."""
+    if given is not None and given not in TABLE_CLASSES:
+        raise validation(f"Invalid table-class parameter provided. Please try again with a valid table-class value: [{', '.join(TABLE_CLASSES)}].")
 
 
 def check_tags(tags: Sequence[Shape], known: dict[str, str] | None = None) -> dict[str, str]:

@@ -23,8 +23,13 @@ DYNAMODB = Quirks(
     # The service checks attribute values itself, with messages of its own, and stores them as the JSON that they came as. The maps that hold
     # them are its own business too: looking through them twice would cost more than the rest of a request.
     opaque_shapes=frozenset({"AttributeValue", "AttributeMap", "PutItemInputAttributeMap", "Key", "ExpressionAttributeValueMap"}),
-    # Tags are refused in words of their own; what names a table is checked as a name unless it is an ARN.
-    unchecked_shapes=frozenset({"Tag", "TagKeyString", "TableArn"}),
+    # Tags and classes of tables are refused in words of their own; what names a table is checked as a name unless it is an ARN.
+    unchecked_shapes=frozenset({"Tag", "TagKeyString", "TableArn", "CreateTableInput$TableClass", "UpdateTableInput$TableClass"}),
+    enum_order={
+        "ScalarAttributeType": ("B", "N", "S"),
+        "StreamViewType": ("OLD_IMAGE", "KEYS_ONLY", "NEW_AND_OLD_IMAGES", "NEW_IMAGE"),
+        "ContributorInsightsMode": ("THROTTLED_KEYS", "ACCESSED_AND_THROTTLED_KEYS"),
+    },
     internal_error="InternalServerError",
     internal_message="Internal server error",
     crc32=True,

@@ -96,6 +96,7 @@ def _check(request: Shape) -> None:
     for name in _NOT_BUILT:
         if name in request:
             raise NotBuilt(f"the parameter {name} of dynamodb:UpdateTable")
+    definitions.check_class(request.get("TableClass"))
     if not any(request.get(name) not in (None, []) for name in _CHANGES):
         raise validation(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, ReplicaUpdates, "
