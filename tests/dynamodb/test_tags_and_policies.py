@@ -120,7 +120,7 @@ def test_what_has_tags(cloud: Running, db: Any) -> None:
         (table, f"{start}ARNs must start with 'arn:': {table}"),
         (f"{arn}/backup/01", f"{start}Provided Arn is not a DynamoDB resource arn: {arn}/backup/01"),
         (f"{arn}/index/i", f"{start}Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}/index/i"),
-        (arn.replace("us-east-1", "us-west-2"), f"Invalid TableArn: Invalid ResourceArn provided as input {arn.replace('us-east-1', 'us-west-2')}"),
+        *((one, f"Invalid TableArn: Invalid ResourceArn provided as input {one}") for one in (arn.replace("us-east-1", "us-west-2"), arn.replace(":aws:", ":aws-cn:"))),
     ):
         assert invalid(db.list_tags_of_resource, ResourceArn=wrong) == message
     absent = f"{arn}/stream/2026-01-01T00:00:00.000"

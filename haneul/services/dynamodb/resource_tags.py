@@ -43,7 +43,7 @@ def _find(reader: Reader, call: Call, arn: str) -> tuple[bytes, TableRecord | St
         raise invalid(f"Provided Arn is not a DynamoDB resource arn: {arn}")
     if parts[2:3] == ["index"]:
         raise invalid(f"Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}")
-    if found.region != call.region:
+    if found.partition != "aws" or found.region != call.region:
         raise validation(f"Invalid TableArn: Invalid ResourceArn provided as input {arn}")
     key = stream_key(found.account, found.region, parts[1], parts[3]) if len(parts) == 4 else table_key(found.account, found.region, parts[1])
     raw = reader.get(key)
