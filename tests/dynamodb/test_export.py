@@ -6,8 +6,10 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -80,7 +82,7 @@ def test_a_full_export_of_a_moment(fresh_cloud: Running) -> None:
     cloud.advance("2s")
     client.delete_item(TableName=table, Key={"pk": s("p"), "sk": n(1)})
     done = export(cloud, arn, S3Prefix="some/prefix", ExportTime=when, S3BucketOwner=ACCOUNT, S3SseAlgorithm="AES256")
-    assert (done["ExportStatus"], done["ExportFormat"], done["ExportType"]) == ("COMPLETED", "DYNAMODB_JSON", "FULL_EXPORT")
+    assert (done["ExportStatus"], done["ExportFormat"]) == ("COMPLETED", "DYNAMODB_JSON")
     assert done["ExportTime"] == when and done["ItemCount"] == 250 and done["BilledSizeBytes"] > 0
     folder = "some/prefix/AWSDynamoDB/" + done["ExportArn"].rpartition("/")[2]
     keys = {one["Key"] for one in cloud.client("s3").list_objects_v2(Bucket="exports")["Contents"]}
@@ -94,6 +96,31 @@ def test_a_full_export_of_a_moment(fresh_cloud: Running) -> None:
     assert items[0]["v"] == {"M": {"deep": {"L": [{"B": "AQ=="}, {"BOOL": True}]}}}
     summary = json.loads(body(cloud, done["ExportManifest"]))
     assert summary["tableArn"] == arn and summary["outputFormat"] == "DYNAMODB_JSON" and summary["s3Prefix"] == "some/prefix"
+
+
+def test_what_descriptions_leave_out(fresh_cloud: Running) -> None:
+    """Format and encryption are shown with their defaults, the type and the prefix as the request had them: no type where it said none, a slash where it had one.
+
+    The bucket may be anywhere. What the bucket answered is told as the service's own client of S3 says it.
+    """
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    _, arn = exportable(cloud)
+    plain = client.export_table_to_point_in_time(TableArn=arn, S3Bucket="exports")["ExportDescription"]
+    begun = {"ClientToken", "ExportArn", "ExportFormat", "ExportStatus", "ExportTime", "S3Bucket", "S3SseAlgorithm", "StartTime", "TableArn", "TableId"}
+    assert set(plain) == begun and (plain["ExportFormat"], plain["S3SseAlgorithm"]) == ("DYNAMODB_JSON", "AES256")
+    cloud.advance("1s")
+    done = client.describe_export(ExportArn=plain["ExportArn"])["ExportDescription"]
+    assert set(done) - begun == {"BilledSizeBytes", "EndTime", "ExportManifest", "ItemCount"}
+    assert client.list_exports()["ExportSummaries"] == [{"ExportArn": plain["ExportArn"], "ExportStatus": "COMPLETED", "ExportType": "FULL_EXPORT"}]
+    far = {"LocationConstraint": "eu-west-1"}
+    cloud.client("s3", region="eu-west-1").create_bucket(Bucket="exports-far", CreateBucketConfiguration=far)
+    for prefix, root in (("foo/", "foo/AWSDynamoDB/"), ("/foo", "/foo/AWSDynamoDB/"), ("foo", "foo/AWSDynamoDB/")):
+        done = export(cloud, arn, S3Prefix=prefix, S3Bucket="exports-far", ExportType="FULL_EXPORT")
+        assert (done["S3Prefix"], done["ExportType"], done["ExportManifest"].partition("AWSDynamoDB/")[0] + "AWSDynamoDB/") == (prefix, "FULL_EXPORT", root)
+    failed = export(cloud, arn, S3Bucket="Absent")
+    told = r"The specified bucket does not exist \(Service: Amazon S3; Status Code: 404; Error Code: NoSuchBucket; Request ID: [A-Z0-9]{16}; S3 Extended Request ID: \S{76}; Proxy: null\)"
+    assert failed["FailureCode"] == "S3NoSuchBucket" and re.fullmatch(told, failed["FailureMessage"])
+    assert not {"ItemCount", "BilledSizeBytes", "ExportManifest"} & set(failed)
 
 
 def test_ion_as_a_reader_of_ion_reads_it(fresh_cloud: Running) -> None:
@@ -158,6 +185,7 @@ def test_an_incremental_export_has_what_changed(fresh_cloud: Running) -> None:
     span = {"ExportFromTime": since, "ExportToTime": until, "ExportViewType": "NEW_AND_OLD_IMAGES"}
     done = export(cloud, arn, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification=span)
     assert done["ExportType"] == "INCREMENTAL_EXPORT" and done["IncrementalExportSpecification"] == span
+    assert done["BilledSizeBytes"] == 10_000_000  # Less is never billed for a span.
     found = {record["Keys"]["pk"]["S"]: record for record in map(json.loads, lines(cloud, done))}
     assert set(found) == {"first", "changed", "removed", "added"}  # What came and went leaves no trace.
     assert (found["changed"]["OldImage"]["v"], found["changed"]["NewImage"]["v"]) == (n(1), n(3))
@@ -173,6 +201,8 @@ def test_an_incremental_export_has_what_changed(fresh_cloud: Running) -> None:
     assert {record["Keys"]["pk"] for record in records} == set(found)
     cloud.advance("15m")
     done = export(cloud, arn, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification={"ExportFromTime": until})
+    ended = done["IncrementalExportSpecification"]["ExportToTime"]
+    assert ended == done["StartTime"].replace(microsecond=0) and "ExportTime" not in done
     assert {json.loads(line)["Keys"]["pk"]["S"] for line in lines(cloud, done)} == {"edge", "changed", "added", "later"}
 
 
@@ -223,6 +253,7 @@ def test_a_filtered_export(fresh_cloud: Running) -> None:
         ),
         ({"FilterExpression": "v = :x"}, "Invalid FilterExpression: An expression attribute value used in expression is not defined; attribute value: :x"),
         ({"ExpressionAttributeNames": {"#s": "sk"}}, "ExpressionAttributeNames can only be specified when using expressions"),
+        ({}, "Invalid Request: Invalid FilterSpecification: The specification can not be empty"),
     ):
         assert invalid(client.export_table_to_point_in_time, TableArn=arn, S3Bucket="exports", FilterSpecification=wrong) == message
 
@@ -241,53 +272,135 @@ def test_exports_under_way_are_counted(fresh_cloud: Running, monkeypatch: pytest
     assert export(fresh_cloud, arn)["ExportStatus"] == "COMPLETED"
 
 
-def test_times_and_tokens_that_are_refused(fresh_cloud: Running) -> None:
-    """Exports need recovery, times within it, spans of 15 minutes to a day, and a token stands for one request for eight hours. Lists begin with the last."""
+def test_times_that_are_refused(fresh_cloud: Running) -> None:
+    """A moment has to be one of the table's life, and one with recovery; a span is looked at before recovery is asked for, its beginning before its end and its length.
+
+    Messages are the service's, which speaks of the table's creation when a span begins before recovery did, and shows the time that was asked for.
+    """
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
-    plain = client.describe_table(TableName=make_table(cloud))["Table"]["TableArn"]
-    start = client.export_table_to_point_in_time
-    assert failure(start, TableArn=plain, S3Bucket="exports")[0] == "PointInTimeRecoveryUnavailableException"
-    assert failure(start, TableArn=plain + "x", S3Bucket="exports")[0] == "TableNotFoundException"
-    _, arn = exportable(cloud)
-    begun = moment(cloud)
+    table = make_table(cloud)
+    arn = client.describe_table(TableName=table)["Table"]["TableArn"]
+    start = partial(client.export_table_to_point_in_time, TableArn=arn, S3Bucket="exports")
+    made = moment(cloud).timestamp()
+
+    def span(since: float, until: float | None = None, **more: Any) -> tuple[str, str]:
+        wanted = {"ExportFromTime": since, **({"ExportToTime": until} if until is not None else {})}
+        return failure(start, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification=wanted, **more)
+
+    def shown(time: float) -> str:
+        return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    def too_early(time: float) -> tuple[str, str]:
+        return "InvalidExportTimeException", f"Incremental export period from time cannot be less than the table creation time : {shown(time)}"
+
+    off = ("PointInTimeRecoveryUnavailableException", f"Point in time recovery is not enabled for table '{table}'")
     cloud.advance("2d")
-    for time in (begun.timestamp() - 60, moment(cloud).timestamp() + 60):
-        assert failure(start, TableArn=arn, S3Bucket="exports", ExportTime=time)[0] == "InvalidExportTimeException"
+    assert failure(start) == failure(start, S3Bucket="absent") == failure(start, ExportTime=made) == span(made, made + 1800) == off
+    assert span(made - 7200) == too_early(made - 7200)
+    recover(cloud, table)
+    begun = moment(cloud).timestamp()
+    cloud.advance("2s")
+    short = ("InvalidExportTimeException", "Difference between export period from time and export period to time is less than 15 minutes")
+    assert span(begun) == span(begun, begun - 60) == short
+    cloud.advance("2d")
     now = moment(cloud).timestamp()
-    for since, until in ((now - 800, now - 10), (now - 90_000, now - 10), (now - 3600, now + 60)):
-        span = {"ExportFromTime": since, "ExportToTime": until}
-        code, _ = failure(start, TableArn=arn, S3Bucket="exports", ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification=span)
-        assert code == "InvalidExportTimeException"
-    message = invalid(start, TableArn=arn, S3Bucket="exports", ExportType="INCREMENTAL_EXPORT")
-    assert message == "Invalid Request: Incremental Export Specification expected when export type is set as Incremental Export"
-    first = start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"]
-    assert start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"] == first
-    assert failure(start, TableArn=arn, S3Bucket="other", ClientToken="token")[0] == "ExportConflictException"
+    assert {failure(start, ExportTime=time) for time in (made - 60, now + 60)} == {("InvalidExportTimeException", "Export Time is invalid")}
+    message = "Point in Time Recovery is not available for specified export time"
+    assert failure(start, ExportTime=begun - 3600) == ("InvalidExportTimeException", message)
+    assert span(begun - 3600) == span(begun - 3600, begun - 3000) == span(begun - 3600, now + 60) == too_early(begun - 3600)
+    late = "Incremental export period to time cannot be greater than the current time : "
+    assert span(now - 3600, now + 60) == ("InvalidExportTimeException", late + shown(now + 60))
+    assert span(now - 800, now - 10) == short
+    assert span(now - 90_000, now - 10)[0] == "InvalidExportTimeException"
+    assert span(begun - 3600, ExportTime=now - 60) == too_early(begun - 3600)
+    assert span(now - 3600, ExportTime=now - 60)[0] == "ValidationException"
+    for wrong, message in (
+        ({"ExportType": "INCREMENTAL_EXPORT"}, "Incremental Export Specification expected when export type is set as Incremental Export"),
+        (
+            {"IncrementalExportSpecification": {"ExportFromTime": now - 3600}},
+            "Export Type expected to be Incremental Export when incremental export specification is provided",
+        ),
+        (
+            {"ExportType": "FULL_EXPORT", "IncrementalExportSpecification": {"ExportFromTime": now - 3600}},
+            "When Export Type is Full Export , Incremental Export Specification should not be provided",
+        ),
+        ({"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": {}}, "ExportFromTime must be provided in IncrementalExportSpecification"),
+    ):
+        assert invalid(start, **wrong) == f"Invalid Request: {message}"
+
+
+def test_tokens_and_lists(fresh_cloud: Running) -> None:
+    """A token stands for one request for eight hours, however that went, and as long as its table is there. Lists begin with the last, ten at once.
+
+    A table's own list is empty once it is gone, also when another one has its name; the exports can still be described.
+    """
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    table, arn = exportable(cloud)
+    start = partial(client.export_table_to_point_in_time, TableArn=arn, ClientToken="token")
+    first = start(S3Bucket="absent")["ExportDescription"]["ExportArn"]
+    cloud.advance("1s")
+    again = start(S3Bucket="absent")["ExportDescription"]
+    assert (again["ExportArn"], again["ExportStatus"]) == (first, "FAILED")
+    conflict = ("ExportConflictException", "Export conflict: Duplicate request detected with conflicting parameters")
+    assert failure(start, S3Bucket="exports") == failure(start, S3Bucket="absent", S3Prefix="p") == failure(start, S3Bucket="absent", ExportFormat="ION") == conflict
     cloud.advance("9h")
-    second = start(TableArn=arn, S3Bucket="exports", ClientToken="token")["ExportDescription"]["ExportArn"]
-    assert second != first
-    cloud.advance("1m")
-    page = client.list_exports(TableArn=arn, MaxResults=1)
-    rest = client.list_exports(TableArn=arn, NextToken=page["NextToken"])
-    assert [(one["ExportArn"], one["ExportStatus"]) for one in (*page["ExportSummaries"], *rest["ExportSummaries"])] == [(second, "COMPLETED"), (first, "COMPLETED")]
-    assert failure(client.describe_export, ExportArn=first + "0")[0] == "ExportNotFoundException"
+    arns = [first, start(S3Bucket="exports")["ExportDescription"]["ExportArn"]]
+    assert arns[1] != first
+    for _ in range(10):
+        cloud.advance("1s")
+        arns.append(export(cloud, arn)["ExportArn"])
+    page = client.list_exports(TableArn=arn)
+    rest = client.list_exports(TableArn=arn, NextToken=page["NextToken"], MaxResults=5)
+    assert [one["ExportArn"] for one in (*page["ExportSummaries"], *rest["ExportSummaries"])] == arns[::-1] and len(rest["ExportSummaries"]) == 2
+    _, other = exportable(cloud)
+    assert client.list_exports(TableArn=other, NextToken=page["NextToken"])["ExportSummaries"] == []
+    for call in (client.list_exports, client.list_imports):
+        token = page["NextToken"] if call == client.list_imports else "abc"
+        assert invalid(call, NextToken=token) == f"Invalid Request: Provided nextToken is invalid: {token}"
+    client.delete_table(TableName=table)
+    assert failure(start, S3Bucket="exports") == ("TableNotFoundException", f"Table not found: {arn}")
+    cloud.advance("1s")
+    assert failure(start, S3Bucket="exports") == ("TableNotFoundException", f"Table not found: {arn}")
+    for made_again in (False, True):
+        if made_again:
+            types = {"AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}]}
+            client.create_table(TableName=table, BillingMode="PAY_PER_REQUEST", **types)
+            cloud.advance("1s")
+        assert client.list_exports(TableArn=arn)["ExportSummaries"] == [] and len(client.list_exports(MaxResults=25)["ExportSummaries"]) == 12
+        assert client.describe_export(ExportArn=first)["ExportDescription"]["TableArn"] == arn
     cloud.advance("91d")
-    assert client.list_exports(TableArn=arn)["ExportSummaries"] == []
+    assert client.list_exports()["ExportSummaries"] == []
 
 
 def test_arns_and_keys_that_are_refused(fresh_cloud: Running) -> None:
-    """Tables are named by ARN, in this region; keys of KMS go with that encryption only; an ARN of something else names no export."""
+    """Tables are named by ARN, in this region and account, which no policy opens; keys of KMS go with that encryption only; an ARN of something else names no export."""
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
     table, arn = exportable(cloud)
     start = client.export_table_to_point_in_time
-    assert "tableArn is not a valid ARN" in invalid(start, TableArn=table, S3Bucket="exports")
-    far = arn.replace("us-east-1", "eu-west-1")
-    assert failure(start, TableArn=far, S3Bucket="exports") == ("TableNotFoundException", f"Table not found: {far}")
+    assert invalid(start, TableArn=table, S3Bucket="exports") == "One or more parameter values were invalid: tableArn is not a valid ARN"
+    assert invalid(start, TableArn=f"{arn}/index/i", S3Bucket="exports") == "Invalid Request: Table ARN is invalid."
+    for absent in (arn.replace("us-east-1", "eu-west-1"), arn + "x"):
+        assert failure(start, TableArn=absent, S3Bucket="exports") == ("TableNotFoundException", f"Table not found: {absent}")
     for more in ({}, {"S3SseAlgorithm": "AES256"}):
         message = invalid(start, TableArn=arn, S3Bucket="exports", S3SseKmsKeyId="key", **more)
         assert message == "Invalid Request: KMS Key Id is not supported for this encryption type"
-    assert invalid(client.describe_export, ExportArn=arn) == "Invalid Export ARN"
-    assert invalid(client.describe_import, ImportArn=arn) == "Invalid Import ARN"
+    name = f"{arn}/export/01700000000000-00000000"
+    brought = f"{arn}/import/01700000000000-00000000"
+    assert failure(client.describe_export, ExportArn=name) == ("ExportNotFoundException", f"Export not found: Export not found: {name}")
+    far = name.replace("us-east-1", "eu-west-1")
+    assert failure(client.describe_export, ExportArn=far) == ("ExportNotFoundException", "Export not found: Invalid export arn")
+    assert {invalid(client.describe_export, ExportArn=one) for one in (arn, brought, "x" * 40)} == {"Invalid Export ARN"}
+    assert {invalid(client.describe_import, ImportArn=one) for one in (arn, name, "x" * 40)} == {"Invalid Import ARN"}
+    assert failure(client.describe_import, ImportArn=brought.replace("us-east-1", "eu-west-1"))[0] == "ImportNotFoundException"
+    stranger = cloud.client("dynamodb", key="222222222222")
+    for call, parameters in (
+        (stranger.export_table_to_point_in_time, {"TableArn": arn, "S3Bucket": "exports"}),
+        (stranger.describe_export, {"ExportArn": name}),
+        (stranger.list_exports, {"TableArn": arn}),
+        (stranger.describe_import, {"ImportArn": brought}),
+        (stranger.list_imports, {"TableArn": arn}),
+    ):
+        assert failure(call, **parameters) == ("AccessDeniedException", "Access is denied")
 
 
 def test_what_the_bucket_refuses_is_said(fresh_cloud: Running) -> None:

@@ -76,9 +76,19 @@ def invalid_export_time(message: str) -> ServiceError:
     return ServiceError("InvalidExportTimeException", message, 400)
 
 
-def export_not_found(arn: str) -> ServiceError:
-    """No such export."""
-    return ServiceError("ExportNotFoundException", f"Export not found: {arn}", 400)
+def span_too_early(time: int) -> ServiceError:
+    """A span that begins (nanoseconds) before what can be exported; the service speaks of the table's creation also where recovery began later."""
+    return invalid_export_time(f"Incremental export period from time cannot be less than the table creation time : {_shown(time // SECOND)}")
+
+
+def span_too_late(time: int) -> ServiceError:
+    """A span that ends (nanoseconds) in the future."""
+    return invalid_export_time(f"Incremental export period to time cannot be greater than the current time : {_shown(time // SECOND)}")
+
+
+def export_not_found(what: str) -> ServiceError:
+    """No such export. The service says so twice, except of an ARN of another region."""
+    return ServiceError("ExportNotFoundException", f"Export not found: {what}", 400)
 
 
 def export_conflict(message: str) -> ServiceError:

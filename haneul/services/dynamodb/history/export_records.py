@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import orjson
 
-from haneul.clock import DAY, HOUR
+from haneul.clock import DAY, HOUR, Ids
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.caller import Caller
-from haneul.core.errors import ServiceError
+from haneul.core.errors import AccessDenied, ServiceError
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.history.past import Past
@@ -33,6 +34,12 @@ TOKEN_SPACE = "dynamodb-job-token"
 # How long a client token is remembered, and how long what is finished is listed (API Reference: "ExportTableToPointInTime", "ListExports").
 TOKEN_LIFE = 8 * HOUR
 LISTED = 90 * DAY
+# How many are listed at once where the request does not say it; it may say 25.
+PAGE = 10
+# What an incremental export is billed for at least, however little has changed.
+BILLED_CHANGES_MIN = 10_000_000
+_TOKEN_DIGITS_MIN = 112
+_REQUEST_ID = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 Shape = dict[str, Any]
 
@@ -42,7 +49,7 @@ class Export(msgspec.Struct):
 
     `since` is the beginning of an incremental export's span, 0 for a full export; `past.time` is its end, or the moment of a full one. `filter` is the
     FilterSpecification, empty for none; its key condition holds for keys (behind the table's prefix) from `low` to before `high`, which is empty without
-    one. `items` are those written, `size_bytes` what was looked at for them.
+    one. `items` are those written, `size_bytes` what was looked at for them. `type_given` is the ExportType of the request, which descriptions repeat.
     """
 
     id: str
@@ -70,6 +77,7 @@ class Export(msgspec.Struct):
     filter: dict[str, Any] = {}
     low: bytes = b""
     high: bytes = b""
+    type_given: str = ""
 
     @property
     def arn(self) -> str:
@@ -82,7 +90,12 @@ class Export(msgspec.Struct):
 
     @property
     def root(self) -> str:
-        return f"{self.prefix}/AWSDynamoDB/" if self.prefix else "AWSDynamoDB/"
+        between = "" if not self.prefix or self.prefix.endswith("/") else "/"
+        return f"{self.prefix}{between}AWSDynamoDB/"
+
+    @property
+    def billed_bytes(self) -> int:
+        return max(self.size_bytes, BILLED_CHANGES_MIN) if self.since else self.size_bytes
 
 
 def job_key(space: str, account: str, region: str, table: str, job: str) -> bytes:
@@ -96,6 +109,17 @@ def key_of_export(export: Export) -> bytes:
 
 def running_key(export: Export) -> bytes:
     return pack((RUNNING_SPACE, export.table.account, export.table.region, export.id))
+
+
+def own(call: Call, arn: str) -> str:
+    """An ARN that is not another account's; no policy lets anybody from there come to a table's exports and imports.
+
+    (Developer Guide: "DynamoDB API operations supported by resource-based policies".)
+    """
+    found = parse_arn(arn)
+    if found is not None and found.service == "dynamodb" and found.account != call.account:
+        raise AccessDenied("Access is denied")
+    return arn
 
 
 def find_job(reader: Reader, call: Call, arn: str, kind: str, space: str) -> bytes | None:
@@ -147,6 +171,30 @@ def remember_token(service: DynamoDb, tx: Transaction, call: Call, kind: str, to
     service.cloud.outbox.put(tx, lifecycle.PURGE, {"prefixes": [key]}, due=ends_at, key=f"{kind}/{call.account}/{call.region}/{token}")
 
 
-def forget_later(service: DynamoDb, tx: Transaction, key: bytes) -> None:
+def forget_later(service: DynamoDb, tx: Transaction, *keys: bytes) -> None:
     """Drop a finished job's record once it is no longer listed."""
-    service.cloud.outbox.put(tx, lifecycle.PURGE, {"prefixes": [key]}, due=service.cloud.clock.now() + LISTED)
+    service.cloud.outbox.put(tx, lifecycle.PURGE, {"prefixes": list(keys)}, due=service.cloud.clock.now() + LISTED)
+
+
+def page_token(kind: str, table: str, job: str) -> str:
+    """Where the next page of a list of exports or imports begins, as the model wants it: hexadecimal digits, 112 or more, in sixteens."""
+    digits = f"{kind}/{table}/{job}".encode().hex()
+    return digits.ljust(max(_TOKEN_DIGITS_MIN, -(-len(digits) // 16) * 16), "0")
+
+
+def read_page_token(kind: str, token: str) -> tuple[str, str]:
+    """The table and the id of the last job of the page before; ValidationException for what is no token of this kind of list."""
+    try:
+        found, table, job = bytes.fromhex(token).rstrip(b"\x00").decode().split("/")
+    except ValueError:
+        found = table = job = ""
+    if found != kind or page_token(kind, table, job) != token:
+        raise validation(f"Invalid Request: Provided nextToken is invalid: {token}")
+    return table, job
+
+
+def bucket_failure(problem: ServiceError | AccessDenied, ids: Ids) -> tuple[str, str]:
+    """FailureCode and FailureMessage of a job that its bucket refused: the bucket's answer, as the client of S3 that the service uses tells of it."""
+    code, status = (problem.code, problem.status or 400) if isinstance(problem, ServiceError) else ("AccessDenied", 403)
+    answered = f"Request ID: {ids.text(16, _REQUEST_ID)}; S3 Extended Request ID: {b64encode(ids.bytes(56)).decode()}; Proxy: null"
+    return f"S3{code}", f"{problem.message} (Service: Amazon S3; Status Code: {status}; Error Code: {code}; {answered})"

@@ -25,6 +25,7 @@ from haneul.services.dynamodb.history.export_records import (
     EXPORT_FILE_SPACE,
     EXPORT_SPACE,
     Export,
+    bucket_failure,
     forget_later,
     job_key,
     key_of_export,
@@ -73,8 +74,8 @@ async def write(service: DynamoDb, payload: dict[str, Any]) -> None:
     except (ServiceError, AccessDenied) as problem:
         if isinstance(problem, ServiceError) and (problem.status or 400) >= _SERVER_FAULT and problem.code != "NotImplemented":
             raise  # The bucket's service is in trouble: the outbox tries again.
-        code = problem.code if isinstance(problem, ServiceError) else "AccessDenied"
-        export.status, export.failure_code, export.failure_message = "FAILED", code if code.startswith("S3") else f"S3{code}", problem.message
+        export.status = "FAILED"
+        export.failure_code, export.failure_message = bucket_failure(problem, service.cloud.ids)
     export.ended_at = service.cloud.clock.now()
     done = export
 
@@ -87,7 +88,8 @@ async def write(service: DynamoDb, payload: dict[str, Any]) -> None:
             tx.delete(place)
 
     await store.transact(finish)
-    service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", EXPORTED_CHANGES if done.since else EXPORTED, payload["name"], done.size_bytes)
+    size = done.billed_bytes if done.status == "COMPLETED" else done.size_bytes
+    service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", EXPORTED_CHANGES if done.since else EXPORTED, payload["name"], size)
 
 
 async def _put(service: DynamoDb, export: Export, key: str, body: bytes) -> str:
@@ -242,7 +244,7 @@ async def _write_manifests(service: DynamoDb, export: Export) -> None:
         s3SseAlgorithm=export.encryption or "AES256",
         s3SseKmsKeyId=None,
         manifestFilesS3Key=f"{export.folder}manifest-files.json",
-        billedSizeBytes=export.size_bytes,
+        billedSizeBytes=export.billed_bytes,
         itemCount=export.items,
         outputFormat=export.format,
         exportType="INCREMENTAL_EXPORT" if export.since else "FULL_EXPORT",
