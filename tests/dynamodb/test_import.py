@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from haneul.services.dynamodb.history import import_formats, import_work, imports, ion
 from haneul.services.dynamodb.history.ion_process import IonProcess
 from haneul.services.dynamodb.service import DynamoDb
+from haneul.services.dynamodb.throughput import table_counts
 from haneul.services.iam.service import Iam
 from haneul.services.logs.service import Logs
 from haneul.services.s3.service import S3
@@ -58,7 +59,6 @@ def bring(cloud: Running, *arguments: Any, **more: Any) -> dict[str, Any]:
     client = cloud.client("dynamodb")
     begun = client.import_table(**request(*arguments, **more))["ImportTableDescription"]
     assert begun["ImportStatus"] == "IN_PROGRESS"
-    assert client.describe_table(TableName=arguments[0])["Table"]["TableStatus"] == "CREATING"
     cloud.advance("1s")
     return dict(client.describe_import(ImportArn=begun["ImportArn"])["ImportTableDescription"])
 
@@ -210,7 +210,9 @@ def test_who_may_not_write_logs_imports_nothing(fresh_cloud: Running) -> None:
 def test_what_cannot_be_read_at_all(fresh_cloud: Running) -> None:
     """A bucket that is missing leaves no table; an object of another compression, or one that breaks off, is an error, and what could be read is there."""
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
-    assert bring(cloud, "first", bucket="absent")["FailureCode"] == "S3NoSuchBucket"
+    absent = bring(cloud, "first", bucket="absent")
+    assert (absent["FailureCode"], absent["ProcessedItemCount"], bool(absent["TableId"])) == ("S3NoSuchBucket", 0, True)
+    assert absent["FailureMessage"].startswith("The specified bucket does not exist (Service: Amazon S3; Status Code: 404; Error Code: NoSuchBucket; Request ID: ")
     assert failure(client.describe_table, TableName="first")[0] == "ResourceNotFoundException"
     empty = bring(cloud, "second", prefix="nothing/")
     assert (empty["ImportStatus"], empty["ProcessedItemCount"]) == ("COMPLETED", 0)
@@ -226,24 +228,97 @@ def test_what_cannot_be_read_at_all(fresh_cloud: Running) -> None:
     assert done["ImportStatus"] == "FAILED" and client.describe_table(TableName="fourth")["Table"]["TableStatus"] == "ACTIVE"
 
 
-def test_tokens_names_and_lists(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token stands for one import, an existing table is never written into, so many imports run at once, and lists come in pages."""
+def test_the_name_of_the_table(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer has the table's ARN at once, but there is no table until the bucket was reached; until then everybody may have the name, and the first gets it.
+
+    A table of the name counts more than a token. With one, another prefix is the same request, another table or format is not; it stands for its import also when
+    the table is gone again.
+    """
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
-    monkeypatch.setattr(imports, "IMPORTS_MAX", 1)
     put(cloud, "data", line("a", 1))
-    first = client.import_table(**request("one", ClientToken="t"))["ImportTableDescription"]["ImportArn"]
-    assert client.import_table(**request("one", ClientToken="t"))["ImportTableDescription"]["ImportArn"] == first
-    assert failure(client.import_table, **request("two", ClientToken="t"))[0] == "ImportConflictException"
-    assert failure(client.import_table, **request("one"))[0] == "ResourceInUseException"
-    busy = ("LimitExceededException", "Subscriber limit exceeded: Only 1 imports can be under way simultaneously")
-    assert failure(client.import_table, **request("two")) == busy
+    bring_in = client.import_table
+    first = bring_in(**request("one", ClientToken="t"))["ImportTableDescription"]
+    assert failure(client.describe_table, TableName="one")[0] == "ResourceNotFoundException"
+    assert first["TableArn"].endswith(":table/one") and first["TableId"]
+    for prefix in ("", "another"):
+        assert bring_in(**request("one", prefix=prefix, ClientToken="t"))["ImportTableDescription"]["ImportArn"] == first["ImportArn"]
+    conflict = ("ImportConflictException", "Import conflict: Duplicate request detected with conflicting parameters")
+    assert failure(bring_in, **request("two", ClientToken="t")) == failure(bring_in, **request("one", "ION", ClientToken="t")) == conflict
+    losers = [bring_in(**request("one", **more))["ImportTableDescription"]["ImportArn"] for more in ({}, {"ClientToken": "t2"})]
+    assert len({first["ImportArn"], *losers}) == 3
+    cloud.advance("60ms")
+    assert client.describe_table(TableName="one")["Table"]["TableStatus"] == "CREATING"
+    assert failure(client.delete_table, TableName="one")[0] == "ResourceInUseException"
+    taken = ("ResourceInUseException", "Table already exists: one")
+    assert failure(bring_in, **request("one", ClientToken="t")) == failure(bring_in, **request("one")) == taken
     cloud.advance("1s")
-    bring(cloud, "two")
-    page = client.list_imports(PageSize=1)
+    ends = [client.describe_import(ImportArn=arn)["ImportTableDescription"] for arn in (first["ImportArn"], *losers)]
+    assert [(one["ImportStatus"], one.get("FailureCode")) for one in ends] == [("COMPLETED", None)] + [("FAILED", "TableAlreadyExists")] * 2
+    described = client.describe_table(TableName="one")["Table"]
+    assert (described["TableId"], described["TableStatus"], set(everything(cloud, "one"))) == (first["TableId"], "ACTIVE", {"a1"})
+    assert failure(bring_in, **request("one", ClientToken="t")) == taken
+    client.delete_table(TableName="one")
+    assert failure(bring_in, **request("one", ClientToken="t")) == taken
+    cloud.advance("1s")
+    replayed = bring_in(**request("one", ClientToken="t"))["ImportTableDescription"]
+    assert (replayed["ImportArn"], replayed["ImportStatus"]) == (first["ImportArn"], "COMPLETED")
+    cloud.advance("1s")
+    assert failure(client.describe_table, TableName="one")[0] == "ResourceNotFoundException"
+    monkeypatch.setattr(imports, "IMPORTS_MAX", 1)
+    monkeypatch.setattr(table_counts, "TABLES_MAX", 1)
+    bring_in(**request("one"))
+    busy = ("LimitExceededException", "Subscriber limit exceeded: Only 1 imports can be under way simultaneously")
+    assert failure(bring_in, **request("two")) == busy
+    monkeypatch.setattr(imports, "IMPORTS_MAX", 2)
+    late = bring_in(**request("two"))["ImportTableDescription"]["ImportArn"]
+    cloud.advance("1s")
+    ended = client.describe_import(ImportArn=late)["ImportTableDescription"]
+    assert (ended["ImportStatus"], ended["FailureCode"]) == ("FAILED", "LimitExceeded") and client.list_tables()["TableNames"] == ["one"]
+
+
+def test_lists_of_imports(fresh_cloud: Running) -> None:
+    """Ten at once, the last one first, also over tables; what failed is listed too, and what made a table that is gone."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    put(cloud, "data", line("a", 1))
+    arns = []
+    for name, bucket in (("zed", "imports"), ("able", "absent"), ("mid", "imports"), *((f"no-{k}", "absent") for k in range(9)), ("able", "absent")):
+        arns.append(bring(cloud, name, bucket=bucket)["ImportArn"])
+    client.delete_table(TableName="zed")
+    cloud.advance("1s")
+    page = client.list_imports()
     rest = client.list_imports(NextToken=page["NextToken"])
-    assert [one["TableArn"].rpartition("/")[2] for one in page["ImportSummaryList"] + rest["ImportSummaryList"]] == ["one", "two"]
-    assert len(client.list_imports(TableArn=page["ImportSummaryList"][0]["TableArn"])["ImportSummaryList"]) == 1
-    assert failure(client.describe_import, ImportArn=first + "0")[0] == "ImportNotFoundException"
+    assert [one["ImportArn"] for one in (*page["ImportSummaryList"], *rest["ImportSummaryList"])] == arns[::-1]
+    assert len(page["ImportSummaryList"]) == 10 and "NextToken" not in rest
+    able = page["ImportSummaryList"][0]["TableArn"]
+    for table, found in ((able, [arns[12], arns[1]]), (able.replace("/able", "/zed"), arns[:1])):
+        some = client.list_imports(TableArn=table, PageSize=1)
+        more = client.list_imports(TableArn=table, NextToken=some["NextToken"])["ImportSummaryList"] if len(found) > 1 else []
+        assert [one["ImportArn"] for one in (*some["ImportSummaryList"], *more)] == found and ("NextToken" in some) == bool(more)
+    assert failure(client.describe_import, ImportArn=arns[0] + "0")[0] == "ImportNotFoundException"
+    odd = page["NextToken"][:-16] + "0123456789abcdef"
+    assert failure(client.list_imports, NextToken=odd) == ("ValidationException", f"Invalid Request: Provided nextToken is invalid: {odd}")
+    cloud.advance("91d")
+    assert client.list_imports()["ImportSummaryList"] == [] and rows(cloud, "dynamodb-import-time") == 0
+
+
+def test_objects_that_change_meanwhile(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object that is deleted after it was listed counts as an item that could not be imported; the rest is in the table."""
+    cloud, s3 = fresh_cloud, fresh_cloud.client("s3")
+    for key in ("1", "2", "3"):
+        put(cloud, key, line(key, 1))
+    listed = import_work._Reader.list_objects
+
+    async def delayed(reader: Any) -> list[str]:
+        found = await listed(reader)
+        if reader._import.made and not reader._import.done_key:
+            await reader._call("s3:DeleteObject", {"Bucket": "imports", "Key": "2"})
+        return found
+
+    monkeypatch.setattr(import_work._Reader, "list_objects", delayed)
+    done = bring(cloud, "imported")
+    assert (done["ImportStatus"], done["FailureCode"], done["ProcessedItemCount"], done["ImportedItemCount"], done["ErrorCount"]) == ("FAILED", "ItemValidationError", 3, 2, 1)
+    assert set(everything(cloud, "imported")) == {"11", "31"} and [one["itemS3Pointer"]["key"] for one in errors_logged(cloud, done)] == ["2"]
+    assert s3.list_objects_v2(Bucket="imports")["KeyCount"] == 2
 
 
 def test_a_restart_in_the_middle_of_an_import(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +338,7 @@ def test_a_restart_in_the_middle_of_an_import(fresh_cloud: Running, monkeypatch:
     with monkeypatch.context() as patched:
         patched.setattr(import_work, "take", take)
         arn = client.import_table(**request("imported"))["ImportTableDescription"]["ImportArn"]
-        cloud.advance("60ms")
+        cloud.advance("110ms")
     assert rows(cloud, "dynamodb-item") == 65
     cloud.stop()
     cloud.start()

@@ -21,12 +21,14 @@ from haneul.core.errors import AccessDenied, SerializationError, ServiceError
 from haneul.core.http import FileBody
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.billing.metrics import IMPORTED
-from haneul.services.dynamodb.history.export_records import forget_later, job_key
+from haneul.services.dynamodb.history.export_records import bucket_failure, forget_later, job_key
 from haneul.services.dynamodb.history.import_formats import Layout, Parsed, Unpacked, items_in, take
 from haneul.services.dynamodb.history.restore_work import finish
 from haneul.services.dynamodb.rows import encode_row, row_item
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tables import TableRecord
+from haneul.services.dynamodb.tables import TableRecord, table_key
+from haneul.services.dynamodb.throughput.limits import check_account
+from haneul.services.dynamodb.throughput.table_counts import check_tables
 from haneul.services.dynamodb.values import ITEM_BYTES_MAX, Item, check_item
 from haneul.store.keys import pack
 from haneul.store.port import Transaction
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
 
 IMPORT_SPACE = "dynamodb-import"
+# The keys of all of an account and region, in the order of time.
+IMPORT_TIME_SPACE = "dynamodb-import-time"
 # The imports that are under way.
 RUNNING_SPACE = "dynamodb-import-running"
 READ = "dynamodb-import"
@@ -50,7 +54,10 @@ _SERVER_FAULT = 500
 
 
 class Import(msgspec.Struct):
-    """An import, and how far it has come: the objects up to `done_key` are read, and `done_items` items of the next. Times in nanoseconds."""
+    """An import, and how far it has come: the table is there (`made`), the objects up to `done_key` are read, and `done_items` items of the next.
+
+    Times in nanoseconds.
+    """
 
     id: str
     status: str
@@ -73,6 +80,7 @@ class Import(msgspec.Struct):
     objects: int = 0
     failure_code: str = ""
     failure_message: str = ""
+    made: bool = False
 
     @property
     def arn(self) -> str:
@@ -83,36 +91,56 @@ def key_of_import(found: Import) -> bytes:
     return job_key(IMPORT_SPACE, found.table.account, found.table.region, found.table.name, found.id)
 
 
+def time_key(account: str, region: str, table: str, job: str) -> bytes:
+    return pack((IMPORT_TIME_SPACE, account, region, job, table))
+
+
 def running_key(found: Import) -> bytes:
     return pack((RUNNING_SPACE, found.table.account, found.table.region, found.id))
 
 
-def payload_of(found: Import) -> dict[str, Any]:
-    return {**lifecycle.payload_of(found.table), "import": found.id}
+def promise(service: DynamoDb, tx: Transaction, found: Import) -> None:
+    """Carry an import on, once the state that it is in has been seen; in place of what was promised of it before."""
+    payload = {**lifecycle.payload_of(found.table), "import": found.id}
+    service.cloud.outbox.put(tx, READ, payload, due=service.cloud.clock.now() + lifecycle.TRANSITION, key=found.arn)
+
+
+def check_room(service: DynamoDb, tx: Transaction, record: TableRecord) -> None:
+    """LimitExceededException when an account has no room for a further table."""
+    check_tables(tx, record.account, record.region, indexed=bool(record.indexes))
+    if service.capacity.enforced:
+        check_account(tx, record)
 
 
 async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
-    """Carry an import on to its end: COMPLETED once every item is written; FAILED when some were not, or when the bucket or the logs refuse the caller."""
+    """Carry an import on: make its table once the bucket has been reached, then go to the end.
+
+    It is COMPLETED once every item is written; FAILED when some were not, when the bucket or the logs refuse the caller, or when there is a table of its name.
+    """
     raw = service.cloud.store.get(job_key(IMPORT_SPACE, payload["account"], payload["region"], payload["name"], payload["import"]))
     found = decode(raw, Import) if raw is not None else None
     if found is None or found.status != "IN_PROGRESS":
         return
     reader = _Reader(service, found)
     try:
-        await reader.begin_log()
+        if not found.made:
+            await reader.begin_log()
+            await reader.list_objects()
+            await _make_table(service, found)
+            return
         while objects := await reader.list_objects():
             for key in objects:
                 await reader.read_object(key)
         found.status = "COMPLETED"
         if found.errors:
             found.status, found.failure_code, found.failure_message = "FAILED", "ItemValidationError", _SOME_ITEMS_FAILED
-    except _LogsRefused as problem:
-        found.status, found.failure_code, found.failure_message = "FAILED", "AccessDeniedException", str(problem)
+    except _Refused as problem:
+        found.status, found.failure_code, found.failure_message = "FAILED", problem.code, problem.message
     except (ServiceError, AccessDenied) as problem:
         if isinstance(problem, ServiceError) and (problem.status or 400) >= _SERVER_FAULT:
             raise  # The bucket's service is in trouble: the outbox tries again.
-        code = problem.code if isinstance(problem, ServiceError) else "AccessDenied"
-        found.status, found.failure_code, found.failure_message = "FAILED", f"S3{code}", problem.message
+        found.status = "FAILED"
+        found.failure_code, found.failure_message = bucket_failure(problem, service.cloud.ids)
     finally:
         await reader.close()
     found.ended_at = service.cloud.clock.now()
@@ -120,7 +148,7 @@ async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
     def end(tx: Transaction) -> None:
         tx.put(key_of_import(found), encode(found))
         tx.delete(running_key(found))
-        forget_later(service, tx, key_of_import(found))
+        forget_later(service, tx, key_of_import(found), time_key(found.table.account, found.table.region, found.table.name, found.id))
         target = lifecycle.read_record(tx, payload)
         if target is None:
             return
@@ -134,8 +162,32 @@ async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
     service.cloud.usage.add(payload["account"], payload["region"], "dynamodb", IMPORTED, payload["name"], found.bytes_read)
 
 
-class _LogsRefused(Exception):
-    """The caller may not write the log of the import."""
+async def _make_table(service: DynamoDb, found: Import) -> None:
+    """Make the table, and plan to fill it; _Refused when somebody else has made one of its name, or the account has no room for it."""
+    after = msgspec.structs.replace(found, made=True)
+
+    def work(tx: Transaction) -> None:
+        record = found.table
+        if tx.get(table_key(record.account, record.region, record.name)) is not None:
+            raise _Refused("TableAlreadyExists", f"Table already exists: {record.name}")
+        try:
+            check_room(service, tx, record)
+        except ServiceError as problem:
+            raise _Refused(problem.code.removesuffix("Exception"), problem.message) from None
+        lifecycle.write_record(tx, record)
+        tx.put(key_of_import(found), encode(after))
+        promise(service, tx, found)
+
+    await service.cloud.store.transact(work)
+
+
+class _Refused(Exception):
+    """What ends an import, besides its bucket: its code, and what is told of it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 class _Reader:
@@ -179,7 +231,17 @@ class _Reader:
 
     async def read_object(self, key: str) -> None:
         """Read one object to its end, a step of items at a time."""
-        body = (await self._call("s3:GetObject", {**self._place(), "Key": key}))["Body"]
+        gone = ""
+        try:
+            body = (await self._call("s3:GetObject", {**self._place(), "Key": key}))["Body"]
+        except ServiceError as problem:
+            if problem.code != "NoSuchKey":
+                raise
+            gone = problem.message
+        if gone:
+            # It was there when the objects were listed, and counts as an item that is none.
+            await self._write(key, 0, [ValueError(gone)], done=True, size=0)
+            return
         loop = asyncio.get_running_loop()
         file = await _file_of(body)
         content = Unpacked(file, self._import.compression)
@@ -262,7 +324,7 @@ class _Reader:
         try:
             await self._call(f"logs:{operation}", request)
         except AccessDenied as problem:
-            raise _LogsRefused(problem.message) from None
+            raise _Refused("AccessDeniedException", problem.message) from None
         except ServiceError:
             return
 

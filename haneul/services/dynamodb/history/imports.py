@@ -5,26 +5,44 @@ from __future__ import annotations
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
-from haneul.services.dynamodb import encryption, lifecycle
+from haneul.services.dynamodb import encryption
 from haneul.services.dynamodb.arns import named_table_arn
 from haneul.services.dynamodb.create_table import new_record
 from haneul.services.dynamodb.errors import in_use, validation
 from haneul.services.dynamodb.history.errors import import_conflict, import_not_found
-from haneul.services.dynamodb.history.export_records import digest_of, find_job, job_key, remember_token, repeated
-from haneul.services.dynamodb.history.import_work import IMPORT_SPACE, LOG_GROUP, READ, RUNNING_SPACE, Import, key_of_import, payload_of, running_key
+from haneul.services.dynamodb.history.export_records import (
+    PAGE,
+    digest_of,
+    find_job,
+    job_key,
+    own,
+    page_token,
+    read_page_token,
+    remember_token,
+    repeated,
+)
+from haneul.services.dynamodb.history.import_work import (
+    IMPORT_SPACE,
+    IMPORT_TIME_SPACE,
+    LOG_GROUP,
+    RUNNING_SPACE,
+    Import,
+    check_room,
+    key_of_import,
+    promise,
+    running_key,
+    time_key,
+)
 from haneul.services.dynamodb.history.records import job_id
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import table_key
-from haneul.services.dynamodb.throughput.limits import check_account
-from haneul.services.dynamodb.throughput.table_counts import check_jobs, check_tables
-from haneul.store.keys import pack, prefix_range
+from haneul.services.dynamodb.throughput.table_counts import check_jobs
+from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
-PAGE_MAX = 25
 # Imports that an account may have under way in a region (API Reference: "LimitExceededException").
 IMPORTS_MAX = 50
-_TOKEN_DIGITS_MIN = 112
 
 
 def _table(call: Call, request: Shape) -> str:
@@ -32,7 +50,7 @@ def _table(call: Call, request: Shape) -> str:
 
 
 def _import(call: Call, request: Shape) -> str:
-    return str(request["ImportArn"])
+    return own(call, request["ImportArn"])
 
 
 def describe_import(found: Import) -> Shape:
@@ -75,6 +93,7 @@ def _summary(found: Import) -> Shape:
 async def import_table(call: Call, request: Shape) -> Shape:
     """Make a table and fill it with the items of a bucket's objects, in the background and with the caller's permissions.
 
+    The table is made when the bucket has been reached: until then its name is anybody's, and the first that makes a table of it has it.
     Raises ResourceInUseException when the table exists, ImportConflictException for a token that was used for something else.
     (API Reference: "ImportTable".)
     """
@@ -87,20 +106,19 @@ async def import_table(call: Call, request: Shape) -> Shape:
     if csv is not None and request["InputFormat"] != "CSV":
         raise validation(f"Invalid Request: Unsupported InputFormatOptions for the given input format: {request['InputFormat']}.")
     account, region, name = service.place(call, parameters["TableName"])
-    digest = digest_of({key: value for key, value in request.items() if key != "ClientToken"})
+    digest = _digest(request)
     token = request.get("ClientToken") or call.cloud.ids.uuid()
 
     def work(tx: Transaction) -> Shape:
+        # A table of the name counts more than a token, also if the token's import made it.
+        if tx.get(table_key(account, region, name)) is not None:
+            raise in_use(f"Table already exists: {name}")
         known = repeated(tx, call, "import", IMPORT_SPACE, token, digest, import_conflict)
         if known is not None:
             return describe_import(decode(known, Import))
-        if tx.get(table_key(account, region, name)) is not None:
-            raise in_use(f"Table already exists: {name}")
         record = new_record(call, parameters, account, region, name)
-        check_tables(tx, account, region, indexed=bool(record.indexes))
         check_jobs(tx, RUNNING_SPACE, account, region, IMPORTS_MAX, "imports")
-        if service.capacity.enforced:
-            check_account(tx, record)
+        check_room(service, tx, record)
         encryption.encrypt_new(tx, record, managed=wanted is not None and wanted.managed, ids=call.cloud.ids)
         made = Import(
             id=job_id(call.now, call.cloud.ids),
@@ -115,14 +133,20 @@ async def import_table(call: Call, request: Shape) -> Shape:
             caller=call.caller,
             started_at=call.now,
         )
-        lifecycle.write_record(tx, record)
         tx.put(key_of_import(made), encode(made))
+        tx.put(time_key(account, region, name, made.id), key_of_import(made))
         tx.put(running_key(made), b"")
         remember_token(service, tx, call, "import", token, digest, made.arn)
-        service.cloud.outbox.put(tx, READ, payload_of(made), due=call.now + lifecycle.TRANSITION)
+        promise(service, tx, made)
         return describe_import(made)
 
     return {"ImportTableDescription": await call.cloud.store.transact(work)}
+
+
+def _digest(request: Shape) -> bytes:
+    """What two requests with one token have to have in common: everything but the prefix of the objects, which the service does not look at."""
+    source = {key: value for key, value in request["S3BucketSource"].items() if key != "S3KeyPrefix"}
+    return digest_of({**{key: value for key, value in request.items() if key != "ClientToken"}, "S3BucketSource": source})
 
 
 @operation("dynamodb:DescribeImport", resource=_import)
@@ -136,25 +160,23 @@ async def describe_one_import(call: Call, request: Shape) -> Shape:
 
 @operation("dynamodb:ListImports")
 async def list_imports(call: Call, request: Shape) -> Shape:
-    """Imports of the last 90 days, of one table or all, up to 25 at once. (API Reference: "ListImports".)"""
-    limit = request.get("PageSize", PAGE_MAX)
-    place: tuple[str, ...] = (IMPORT_SPACE, call.account, call.region)
+    """Imports of the last 90 days, of one table's ARN or all, ten at once or up to 25, the last one first. (API Reference: "ListImports".)"""
+    store, limit = call.cloud.store, request.get("PageSize", PAGE)
+    last = read_page_token("import", request["NextToken"]) if "NextToken" in request else None
     if "TableArn" in request:
-        account, region, table = call.service(DynamoDb).place(call, request["TableArn"])
-        place = (IMPORT_SPACE, account, region, table)
-    start, end = prefix_range(pack(place))
-    if "NextToken" in request:
-        table, _, job = bytes.fromhex(request["NextToken"]).rstrip(b"\x00").decode(errors="replace").partition("/")
-        start = max(start, job_key(IMPORT_SPACE, call.account, call.region, table, job) + b"\x00")
-    rows = call.cloud.store.range(start, end, limit + 1)
-    found = [decode(value, Import) for _, value in rows[:limit]]
+        account, region, table = call.service(DynamoDb).place(call, own(call, request["TableArn"]))
+        start, end = prefix_range(pack((IMPORT_SPACE, account, region, table)))
+        if last is not None:
+            end = min(end, job_key(IMPORT_SPACE, account, region, *last))
+        keys = [key for key, _ in store.range(start, end, limit + 1, reverse=True)]
+    else:
+        start, end = prefix_range(pack((IMPORT_TIME_SPACE, call.account, call.region)))
+        if last is not None:
+            end = time_key(call.account, call.region, *last)
+        keys = [value for _, value in store.range(start, end, limit + 1, reverse=True)]
+    found = [decode(raw, Import) for raw in map(store.get, keys[:limit]) if raw is not None]
     answer: Shape = {"ImportSummaryList": [_summary(one) for one in found]}
-    if len(rows) > limit:
-        answer["NextToken"] = _page_token(found[-1])
+    if len(keys) > limit:
+        _, _, _, shown, job = unpack(keys[limit - 1])
+        answer["NextToken"] = page_token("import", str(shown), str(job))
     return answer
-
-
-def _page_token(last: Import) -> str:
-    """Where the next page begins, as the model wants it: hexadecimal digits, 112 or more, in sixteens."""
-    digits = f"{last.table.name}/{last.id}".encode().hex()
-    return digits.ljust(max(_TOKEN_DIGITS_MIN, -(-len(digits) // 16) * 16), "0")
