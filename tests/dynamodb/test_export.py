@@ -93,6 +93,8 @@ def test_a_full_export_of_a_moment(fresh_cloud: Running) -> None:
         assert body(cloud, f"{folder}/manifest-{name}.md5") == base64.b64encode(hashlib.md5(content).digest())
     items = [json.loads(line)["Item"] for line in lines(cloud, done)]
     assert {item["sk"]["N"] for item in items} == held
+    # A new table on demand has four partitions: each has a file, also where it is empty ("DynamoDB table export output format").
+    assert [json.loads(line)["itemCount"] for line in body(cloud, f"{folder}/manifest-files.json").splitlines()].count(0) == 3
     assert items[0]["v"] == {"M": {"deep": {"L": [{"B": "AQ=="}, {"BOOL": True}]}}}
     summary = json.loads(body(cloud, done["ExportManifest"]))
     assert summary["tableArn"] == arn and summary["outputFormat"] == "DYNAMODB_JSON" and summary["s3Prefix"] == "some/prefix"
@@ -202,7 +204,8 @@ def test_an_incremental_export_has_what_changed(fresh_cloud: Running) -> None:
     cloud.advance("15m")
     done = export(cloud, arn, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification={"ExportFromTime": until})
     ended = done["IncrementalExportSpecification"]["ExportToTime"]
-    assert ended == done["StartTime"].replace(microsecond=0) and "ExportTime" not in done
+    assert ended == done["StartTime"] and ended.microsecond == 0 and "ExportTime" not in done  # All of its times are whole seconds.
+    assert done["ExportArn"].rpartition("/")[2].partition("-")[0] == f"{int(ended.timestamp()) * 1000:014}"
     assert {json.loads(line)["Keys"]["pk"]["S"] for line in lines(cloud, done)} == {"edge", "changed", "added", "later"}
 
 
@@ -348,7 +351,7 @@ def test_tokens_and_lists(fresh_cloud: Running) -> None:
     assert arns[1] != first
     for _ in range(10):
         cloud.advance("1s")
-        arns.append(export(cloud, arn)["ExportArn"])
+        arns.append(export(cloud, arn, S3Bucket="absent")["ExportArn"])  # What failed is listed, too.
     page = client.list_exports(TableArn=arn)
     rest = client.list_exports(TableArn=arn, NextToken=page["NextToken"], MaxResults=5)
     assert [one["ExportArn"] for one in (*page["ExportSummaries"], *rest["ExportSummaries"])] == arns[::-1] and len(rest["ExportSummaries"]) == 2

@@ -94,7 +94,10 @@ def test_lines_of_json_in_several_objects(fresh_cloud: Running, compression: str
 
 
 def test_what_is_exported_can_be_imported(fresh_cloud: Running) -> None:
-    """An export's data folder, in both formats, makes the same table again, with its index."""
+    """An export's data folder, in both formats, makes the same table again, with its index.
+
+    With the manifests, which are not compressed, or taken for uncompressed, each object is an error (an empty partition's file, too): four manifests, four files of data.
+    """
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
     table, arn = exportable(cloud, range_type="N")
     client.put_item(
@@ -102,7 +105,7 @@ def test_what_is_exported_can_be_imported(fresh_cloud: Running) -> None:
         Item={"pk": s("a"), "sk": n("1.5"), "group": s("g"), "m": {"M": {"x y": {"L": [n(1), {"NULL": True}]}}}, "b": {"B": b"\x00\xff"}, "bs": {"BS": [b"1"]}},
     )
     client.put_item(TableName=table, Item={"pk": s('"\\\n☃'), "sk": n("-12345678901234567890123456789"), "ns": {"NS": ["1", "2"]}, "ss": {"SS": ["", "x"]}})
-    for form in ("DYNAMODB_JSON", "ION"):
+    for form in ("ION", "DYNAMODB_JSON"):
         done = export(cloud, arn, ExportFormat=form)
         prefix = done["ExportManifest"].replace("manifest-summary.json", "data/")
         target = f"again-{form}"
@@ -114,6 +117,10 @@ def test_what_is_exported_can_be_imported(fresh_cloud: Running) -> None:
         assert (brought["ImportStatus"], brought["ErrorCount"]) == ("COMPLETED", 0)
         assert everything(cloud, target) == everything(cloud, table)
         assert client.scan(TableName=target, IndexName="by-group")["Items"][0]["pk"] == s("a")
+    for name, taken, compression, counts in (("root", prefix.removesuffix("data/"), "GZIP", (6, 2, 4)), ("packed", prefix, "NONE", (4, 0, 4))):
+        done = bring(cloud, name, bucket="exports", prefix=taken, InputCompressionType=compression)
+        assert (done["FailureCode"], done["ProcessedItemCount"], done["ImportedItemCount"], done["ErrorCount"]) == ("ItemValidationError", *counts)
+    assert [one["errorMessages"] for one in errors_logged(cloud, done)] == [["Unexpected token"]] * 4
 
 
 def test_csv_with_its_own_headers_and_given_ones(fresh_cloud: Running) -> None:

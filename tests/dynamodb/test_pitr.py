@@ -378,9 +378,9 @@ def break_after_steps(patched: pytest.MonkeyPatch, module: Any, steps: int) -> N
     """Make a module's work read small steps, and break after some of them, as a crash does."""
     counted = iter(range(steps))
 
-    def read(store: Any, past: Any, behind: bytes) -> Any:
+    def read(store: Any, past: Any, behind: bytes, **bounds: bytes) -> Any:
         if next(counted, None) is None:
             raise RuntimeError("the process ends here")
-        return read_chunk(store, past, behind, 10)
+        return read_chunk(store, past, behind, 10, **bounds)
 
     patched.setattr(module, "read_chunk", read)

@@ -50,6 +50,7 @@ class Export(msgspec.Struct):
     `since` is the beginning of an incremental export's span, 0 for a full export; `past.time` is its end, or the moment of a full one. `filter` is the
     FilterSpecification, empty for none; its key condition holds for keys (behind the table's prefix) from `low` to before `high`, which is empty without
     one. `items` are those written, `size_bytes` what was looked at for them. `type_given` is the ExportType of the request, which descriptions repeat.
+    `lows` are where the table's partitions began, but for the first, of a full export of all of them: each has files of its own.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Export(msgspec.Struct):
     low: bytes = b""
     high: bytes = b""
     type_given: str = ""
+    lows: list[bytes] = []
 
     @property
     def arn(self) -> str:

@@ -109,14 +109,15 @@ def _files_prefix(export: Export) -> bytes:
 
 
 async def _write_file(service: DynamoDb, export: Export, chosen: ExportFilter | None) -> None:
-    """Write the next data file and note it."""
+    """Write the next data file and note it. It has items of one partition of the table, and none where that is empty."""
     packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP_WINDOW)
     loop = asyncio.get_running_loop()
     parts: list[bytes] = []
     size = items = looked_at = 0
     cursor, last = export.cursor, False
+    end = next((low for low in export.lows if low > cursor), b"")
     while not last and size < FILE_BYTES:
-        lines, read, cursor, last = _read_lines(service.cloud.store, export, chosen, cursor)
+        lines, read, cursor, last = _read_lines(service.cloud.store, export, chosen, cursor, end)
         text = b"".join(lines)
         parts.append(await loop.run_in_executor(None, packer.compress, text))
         size += len(text)
@@ -135,7 +136,7 @@ async def _write_file(service: DynamoDb, export: Export, chosen: ExportFilter | 
         "dataFileS3Key": key,
     }
     place = _files_prefix(export) + pack((export.files,))
-    export.cursor, export.files, export.written = cursor, export.files + 1, last
+    export.cursor, export.files, export.written = cursor, export.files + 1, last and not end
     export.items, export.size_bytes = export.items + items, export.size_bytes + looked_at
 
     def note(tx: Transaction) -> None:
@@ -145,8 +146,8 @@ async def _write_file(service: DynamoDb, export: Export, chosen: ExportFilter | 
     await service.cloud.store.transact(note)
 
 
-def _read_lines(store: Store, export: Export, chosen: ExportFilter | None, place: bytes) -> tuple[list[bytes], int, bytes, bool]:
-    """The next lines of an export, the bytes of all that were looked at for them, the place behind them, and whether there are no more."""
+def _read_lines(store: Store, export: Export, chosen: ExportFilter | None, place: bytes, end: bytes) -> tuple[list[bytes], int, bytes, bool]:
+    """The next lines of an export (of a full one before `end`), the bytes of all that were looked at for them, the place behind them, and whether there are no more."""
     if export.since:
         # A span begins with its first moment and ends before its last (API Reference: "IncrementalExportSpecification").
         past = msgspec.structs.replace(export.past, time=export.past.time - 1)
@@ -156,7 +157,7 @@ def _read_lines(store: Store, export: Export, chosen: ExportFilter | None, place
         kept = [change for change in changes if change.old_row is not None or change.new_row is not None]
         lines, read = _change_lines(export, table, chosen, kept)
     else:
-        rows, place, last = read_chunk(store, export.past, place)
+        rows, place, last = read_chunk(store, export.past, place, end=end)
         lines, read = _item_lines(export, chosen, [row for _, row in rows])
     return lines, read, place, last or (chosen is not None and chosen.ends(place))
 

@@ -122,8 +122,10 @@ async def export_table_to_point_in_time(call: Call, request: Shape) -> Shape:
         table, wanted = Table(record), request.get("FilterSpecification") or {}
         low, high = _check_filter(service, table, wanted)
         check_jobs(tx, RUNNING_SPACE, record.account, record.region, EXPORTS_MAX, "exports")
+        # An incremental export begins with a whole second, as its span does.
+        started_at = call.now // SECOND * SECOND if since else call.now
         export = Export(
-            id=job_id(call.now, call.cloud.ids),
+            id=job_id(started_at, call.cloud.ids),
             status="IN_PROGRESS",
             table=record,
             past=Past(table.prefix, log_prefix(record), time),
@@ -136,12 +138,13 @@ async def export_table_to_point_in_time(call: Call, request: Shape) -> Shape:
             encryption=request.get("S3SseAlgorithm", ""),
             token=token,
             caller=call.caller,
-            started_at=call.now,
+            started_at=started_at,
             cursor=low,
             filter=wanted,
             low=low,
             high=high,
             type_given=request.get("ExportType", ""),
+            lows=[] if since or high else service.capacity.partition_lows(record),
         )
         tx.put(key_of_export(export), encode(export))
         tx.put(running_key(export), b"")

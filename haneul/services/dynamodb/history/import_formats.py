@@ -109,8 +109,8 @@ def _lines(source: IO[bytes]) -> Iterator[bytes | Malformed]:
 def _json_item(line: bytes) -> Item:
     try:
         value = orjson.loads(line)
-    except orjson.JSONDecodeError as problem:
-        raise Malformed(f"not valid JSON: {problem.msg} (character {problem.pos + 1})") from None
+    except orjson.JSONDecodeError:
+        raise Malformed("Unexpected token") from None
     if not isinstance(value, dict) or not isinstance(value.get("Item"), dict):
         raise Malformed("Expected 'Item' top level container")
     return value["Item"]  # type: ignore[no-any-return]

@@ -70,20 +70,23 @@ class Budget:
         return self._rows <= 0 or self._bytes <= 0 or self._past <= 0
 
 
-def read_chunk(store: Store, past: Past, place: bytes, rows_max: int = CHUNK_ROWS) -> tuple[list[tuple[bytes, bytes]], bytes, bool]:
-    """The next rows from a place on (empty: the first), as (key behind the table's prefix, row); the place behind them, and whether those were the last."""
+def read_chunk(store: Store, past: Past, place: bytes, rows_max: int = CHUNK_ROWS, end: bytes = b"") -> tuple[list[tuple[bytes, bytes]], bytes, bool]:
+    """The next rows from a place on (empty: the first), as (key behind the table's prefix, row); the place behind them, and whether those were the last.
+
+    Rows from `end` on, if it is given, are not looked at.
+    """
     rows: list[tuple[bytes, bytes]] = []
     budget = Budget(rows_max)
     begun = place
     with store.snapshot() as reader:
-        for suffix, row, done in rows_at(reader, past, place):
+        for suffix, row, done in rows_at(reader, past, place, end):
             if row is not None:
                 rows.append((suffix, row))
             place = behind_item(suffix) if done else suffix
             # A step that ended where it began would be taken again and again.
             if budget.spend(len(row) if row is not None else None) and place != begun:
                 return rows, place, False
-    return rows, place, True
+    return rows, end or place, True
 
 
 def read_changes(store: Store, past: Past, since: int, place: bytes) -> tuple[list[Change], bytes, bool]:
@@ -101,13 +104,13 @@ def read_changes(store: Store, past: Past, since: int, place: bytes) -> tuple[li
     return changes, place, True
 
 
-def rows_at(reader: Reader, past: Past, place: bytes) -> Iterator[tuple[bytes, bytes | None, bool]]:
+def rows_at(reader: Reader, past: Past, place: bytes, end: bytes = b"") -> Iterator[tuple[bytes, bytes | None, bool]]:
     """The rows of a table at a moment, None where there was none; and whether all is said of the item, or it is only told how far it is."""
     days = _days(reader, past)
-    streams = [_first_changes(reader, day_prefix(past.log, day), place, past.time, order) for order, day in enumerate(days)]
+    streams = [_first_changes(reader, day_prefix(past.log, day), place, past.time, order, end) for order, day in enumerate(days)]
     decided: bytes | None = None
     # Of one item, what the earliest day behind the moment says comes first, and counts.
-    for found in heapq.merge(*streams, _standing(reader, past.rows, place, len(days))):
+    for found in heapq.merge(*streams, _standing(reader, past.rows, place, len(days), end)):
         if found.suffix == decided:
             continue
         if found.stamp:
@@ -120,20 +123,20 @@ def _days(reader: Reader, past: Past) -> range:
     return range(past.time // DAY, newest + 1) if newest is not None else range(0)
 
 
-def _standing(reader: Reader, prefix: bytes, place: bytes, order: int) -> Iterator[Found]:
-    for key, row in reader.iterate(prefix + place, after(prefix)):
+def _standing(reader: Reader, prefix: bytes, place: bytes, order: int, end: bytes) -> Iterator[Found]:
+    for key, row in reader.iterate(prefix + place, prefix + end if end else after(prefix)):
         yield Found(key[len(prefix) :], order, 1, row)
 
 
-def _first_changes(reader: Reader, prefix: bytes, place: bytes, time: int, order: int) -> Iterator[Found]:
+def _first_changes(reader: Reader, prefix: bytes, place: bytes, time: int, order: int, end: bytes = b"") -> Iterator[Found]:
     """Of each item that changed on a day after `time`, what it was before the first of those changes; and signs of progress."""
-    start, end = prefix + place, after(prefix)
+    start, stop = prefix + place, prefix + end if end else after(prefix)
     current: bytes | None = None
     found = False
     read = repeats = 0
     while True:
         jump: bytes | None = None
-        for key, value in reader.iterate(start, end):
+        for key, value in reader.iterate(start, stop):
             suffix, stamp = split_stamp(key[len(prefix) :])
             if suffix != current:
                 current, found, repeats = suffix, False, 0
