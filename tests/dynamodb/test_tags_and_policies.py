@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -309,34 +310,125 @@ def test_resource_policies_let_other_accounts_in(cloud: Running, db: Any) -> Non
         }
     )
     revision = db.put_resource_policy(ResourceArn=arn, Policy=policy)["RevisionId"]
-    assert db.get_resource_policy(ResourceArn=arn) | {"ResponseMetadata": None} == {"Policy": policy, "RevisionId": revision, "ResponseMetadata": None}
+    found = db.get_resource_policy(ResourceArn=arn)
+    assert (json.loads(found["Policy"]), found["RevisionId"]) == (json.loads(policy), revision)
     db.put_item(TableName=table, Item={"pk": s("x")})
     assert other.get_item(TableName=arn, Key={"pk": s("x")})["Item"] == {"pk": s("x")}
     denied(other.put_item, TableName=arn, Item={"pk": s("y")})
     assert failure(db.put_resource_policy, ResourceArn=arn, Policy=policy, ExpectedRevisionId="1")[0] == "PolicyNotFoundException"
+    cloud.advance("15s")
     assert db.delete_resource_policy(ResourceArn=arn, ExpectedRevisionId=revision)["RevisionId"] == revision
     assert failure(db.get_resource_policy, ResourceArn=arn)[0] == "PolicyNotFoundException"
     denied(other.get_item, TableName=arn, Key={"pk": s("x")})
 
 
-def test_revisions_do_not_come_again(cloud: Running, db: Any) -> None:
-    """Who expects the policy that he saw must not replace another one, however quickly it was put: here the clock stands still. NO_POLICY expects none."""
-    arn = arn_of(make_table(cloud))
+def test_a_policy_that_was_changed_is_left_alone_for_a_while(cloud: Running, db: Any) -> None:
+    """Changes of one policy are 15 seconds apart, by its revision, which is the time of the change: so who expects what he saw replaces nothing else. The same policy again
+    changes nothing and is never refused; a removed one has a revision for as long as that, and its table goes when the removal has taken effect."""
+    table = make_table(cloud)
+    arn = arn_of(table)
 
-    def put(account: str, **more: str) -> str:
+    def policy(account: str) -> dict[str, str]:
         statement = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "dynamodb:GetItem", "Resource": arn}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        return str(db.put_resource_policy(ResourceArn=arn, Policy=policy, **more)["RevisionId"])
+        return {"ResourceArn": arn, "Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
 
-    seen = [put("222222222222", ExpectedRevisionId="NO_POLICY"), put("333333333333"), put("444444444444")]
-    assert put("444444444444", ExpectedRevisionId=seen[-1]) == seen[-1]  # The same policy is the same revision.
-    assert db.delete_resource_policy(ResourceArn=arn)["RevisionId"] == seen[-1]
-    assert not db.delete_resource_policy(ResourceArn=arn).get("RevisionId")
-    assert failure(db.delete_resource_policy, ResourceArn=arn, ExpectedRevisionId=seen[-1])[0] == "PolicyNotFoundException"
-    seen.append(put("222222222222"))
-    assert len(set(seen)) == 4
-    for wrong in (*seen[:-1], "NO_POLICY"):
-        assert failure(db.delete_resource_policy, ResourceArn=arn, ExpectedRevisionId=wrong)[0] == "PolicyNotFoundException"
+    put, delete, start = db.put_resource_policy, db.delete_resource_policy, "Resource-based policy not found for the provided ResourceArn: "
+    assert failure(db.get_resource_policy, ResourceArn=arn) == ("PolicyNotFoundException", start + arn)
+    assert "RevisionId" not in delete(ResourceArn=arn)
+    none = f"{start}Requested update for policy with revision id 1, but table {table} has no associated policy."
+    assert failure(delete, ResourceArn=arn, ExpectedRevisionId="1") == ("PolicyNotFoundException", none)
+    first = put(**policy("222222222222"), ExpectedRevisionId="NO_POLICY")["RevisionId"]
+    in_use = "Attempt to change a resource which is still in use: "
+    pending = ("ResourceInUseException", f"{in_use}Table is pending previous resource-based policy update: {table}")
+    assert failure(put, **policy("333333333333"), ExpectedRevisionId=first) == failure(delete, ResourceArn=arn) == pending
+    assert failure(db.delete_table, TableName=table) == ("ResourceInUseException", f"{in_use}Table: {table} has a pending resource-based policy update.")
+    cloud.advance("14s")
+    again = datetime.fromtimestamp(int(first) // 1000 + 15, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{int(first) % 1000:03}Z"
+    resting = f"Resource-based policy for table {table} modified within the previous 15000 milliseconds. Please try again after {again}."
+    assert failure(put, **policy("333333333333")) == failure(delete, ResourceArn=arn, ExpectedRevisionId=first) == ("ThrottlingException", resting)
+    assert put(**policy("222222222222"), ExpectedRevisionId=first)["RevisionId"] == first
+    for wrong in ("1", "NO_POLICY"):
+        code, message = failure(put, **policy("333333333333"), ExpectedRevisionId=wrong)
+        assert code == "PolicyNotFoundException" and message.startswith(f"{start}Requested update for policy with revision id {wrong}, but the policy associated to target ta")
+    cloud.advance("1s")
+    second = put(**policy("333333333333"), ExpectedRevisionId=first)["RevisionId"]
+    assert int(second) - int(first) == 15_000
+    cloud.advance("15s")
+    assert delete(ResourceArn=arn)["RevisionId"] == second
+    removed = delete(ResourceArn=arn)["RevisionId"]
+    assert int(removed) - int(second) == 15_000
+    assert failure(put, **policy("222222222222")) == pending
+    assert "but the policy associated to target ta" in failure(put, **policy("222222222222"), ExpectedRevisionId=second)[1]
+    cloud.advance("15s")
+    assert "RevisionId" not in delete(ResourceArn=arn)
+    assert failure(put, **policy("222222222222"), ExpectedRevisionId=second)[1].endswith(f"but table {table} has no associated policy.")
+    put(**policy("222222222222"))
+    cloud.advance("1s")
+    db.delete_table(TableName=table)
+    assert put(**policy("222222222222")) and db.get_resource_policy(ResourceArn=arn)
+    gone = ("ResourceInUseException", f"{in_use}Table is being deleted: {table}")
+    assert failure(put, **policy("333333333333")) == failure(delete, ResourceArn=arn) == gone
+    cloud.advance("1s")
+    missing = ("ResourceNotFoundException", f"Requested resource not found: Table: {table} not found")
+    assert failure(put, **policy("222222222222")) == failure(delete, ResourceArn=arn) == failure(db.get_resource_policy, ResourceArn=arn) == missing
+
+
+def test_which_arns_policies_are_asked_by(cloud: Running, db: Any) -> None:
+    """Those of tables and streams here; an index has its table's policy. What is another account's is not for this one, whatever it may do."""
+    table = make_table(cloud, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+    arn, invalid_values = arn_of(table), "One or more parameter values were invalid: "
+    for wrong, message in (
+        (table, f"{invalid_values}ARNs must start with 'arn:': {table}"),
+        (arn.replace("000000000000", "222222222222"), "This action is only supported by accounts that match the resource owner\u2019s account."),
+        (arn.replace("us-east-1", "us-west-2"), f"{invalid_values}Invalid resource Arn: {arn.replace('us-east-1', 'us-west-2')}"),
+        (arn.replace("arn:aws:", "arn:aws-cn:"), f"{invalid_values}Invalid resource Arn: {arn.replace('arn:aws:', 'arn:aws-cn:')}"),
+        (f"{arn}/index/x", f"{invalid_values}Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}/index/x"),
+        (f"{arn}/backup/0170", f"{invalid_values}Provided Arn is not a DynamoDB resource arn: {arn}/backup/0170"),
+    ):
+        for call in (db.get_resource_policy, db.delete_resource_policy):
+            assert failure(call, ResourceArn=wrong) == ("ValidationException", message)
+    missing = ("ResourceNotFoundException", f"Requested resource not found: Stream: 2000-01-01T00:00:00.000 not found for Table: {table}")
+    assert failure(db.get_resource_policy, ResourceArn=f"{arn}/stream/2000-01-01T00:00:00.000") == missing
+    statement = {"Effect": "Allow", "Principal": {"AWS": "222222222222"}, "Action": "dynamodb:GetItem", "Resource": "*"}
+    key = {"AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}]}
+    policy = json.dumps({"Statement": [statement]})
+    db.create_table(TableName="policy-from-the-start", BillingMode="PAY_PER_REQUEST", ResourcePolicy=policy, **key)
+    new = arn_of("policy-from-the-start")
+    assert json.loads(db.get_resource_policy(ResourceArn=new)["Policy"])["Version"] == "2008-10-17"
+    absent = ("ResourceNotFoundException", "Requested resource not found: Table: policy-from-the-start not found")
+    assert failure(db.put_resource_policy, ResourceArn=new, Policy=policy) == failure(db.delete_resource_policy, ResourceArn=new) == absent
+
+
+def test_the_form_of_policies(cloud: Running, db: Any) -> None:
+    """Whatever the spaces and the order of what is sent, one form comes back, and by it the same policy is known again; only a version that was not sent is no part of it."""
+    arn = arn_of(make_table(cloud))
+    root = f"arn:aws:iam::{'2' * 12}:root"
+    sent = {
+        "Statement": {
+            "Resource": [f"{arn}/index/*", arn],
+            "Condition": {"StringEquals": {"aws:PrincipalAccount": ["222222222222"]}},
+            "Action": ["dynamodb:query"],
+            "Principal": {"AWS": ["222222222222", root]},
+            "Effect": "allow",
+            "Sid": "Read",
+        },
+        "Version": "2012-10-17",
+    }
+    expected = (
+        f'{{"Version":"2012-10-17","Statement":[{{"Sid":"Read","Effect":"Allow","Principal":{{"AWS":"{root}"}},"Action":"dynamodb:query","Resource":["{arn}/index/*","{arn}"],'
+        '"Condition":{"StringEquals":{"aws:PrincipalAccount":"222222222222"}}}]}'
+    )
+    revision = db.put_resource_policy(ResourceArn=arn, Policy=json.dumps(sent, indent=3).replace("Read", "\\u0052ead"))["RevisionId"]
+    assert db.get_resource_policy(ResourceArn=arn)["Policy"] == expected
+    twice = sent["Statement"] | {"Action": ["dynamodb:Query", "dynamodb:Query"]}
+    assert db.put_resource_policy(ResourceArn=arn, Policy=expected)["RevisionId"] == revision
+    cloud.advance("15s")
+    unversioned = json.dumps({"Statement": [twice]})
+    third = db.put_resource_policy(ResourceArn=arn, Policy=unversioned)["RevisionId"]
+    shown = db.get_resource_policy(ResourceArn=arn)["Policy"]
+    assert shown.startswith('{"Version":"2008-10-17","Statement":[') and json.loads(shown)["Statement"][0]["Action"] == ["dynamodb:Query", "dynamodb:Query"]
+    assert db.put_resource_policy(ResourceArn=arn, Policy=unversioned)["RevisionId"] == third
+    assert failure(db.put_resource_policy, ResourceArn=arn, Policy=shown)[0] == "ResourceInUseException"
 
 
 def test_a_table_made_with_a_policy_needs_both_permissions(cloud: Running) -> None:
@@ -380,6 +472,10 @@ def test_who_may_list_tables(cloud: Running) -> None:
         ({"Foo": "bar"}, "Unknown field Foo"),
         ({"Action": ["dynamodb:GetItem", "s3:GetObject"]}, 'The following action names are invalid: "s3:GetObject"'),
         ({"Action": "dynamodb:ListTables"}, 'The following action names are invalid: "dynamodb:ListTables"'),
+        ({"Resource": None}, "Invalid policy document: Missing required field Resource"),
+        ({"Resource": f"{arn_of('x')}/stream/y"}, f'Invalid policy document: The relative-id "table/x/stream/y" is invalid for ARN "{arn_of("x")}/stream/y"'),
+        ({"Principal": {"AWS": "arn:aws:iam::000000000000:user/nobody-at-all"}}, "values were invalid: Invalid principal in policy document."),
+        ({"Sid": " " * 20480}, "One or more parameter values were invalid: Maximum policy size of 20480 bytes exceeded"),
     ],
 )
 def test_policies_that_nobody_could_judge_by(cloud: Running, db: Any, change: dict[str, Any], problem: str) -> None:
@@ -402,7 +498,9 @@ def test_root_can_mend_a_policy_that_locks_everybody_out(cloud: Running, db: Any
     denied(db.put_item, TableName=table, Item={"pk": s("a")})
     denied(everything.delete_resource_policy, ResourceArn=arn)
     assert json.loads(db.get_resource_policy(ResourceArn=arn)["Policy"]) == json.loads(deny)
+    cloud.advance("15s")
     db.delete_resource_policy(ResourceArn=arn)
+    cloud.advance("15s")
     stream = db.describe_table(TableName=table)["Table"]["LatestStreamArn"]
     db.put_resource_policy(ResourceArn=arn, Policy=deny)
     assert cloud.client("dynamodbstreams").describe_stream(StreamArn=stream)["StreamDescription"]["StreamArn"] == stream
@@ -417,7 +515,11 @@ def test_policies_of_streams(cloud: Running, db: Any) -> None:
     other = cloud.client("dynamodbstreams", key="222222222222")
     denied(other.describe_stream, StreamArn=stream)
     assert failure(db.get_resource_policy, ResourceArn=stream)[0] == "PolicyNotFoundException"
-    for change, problem in (({"Action": "dynamodb:Scan"}, 'action names are invalid: "dynamodb:Scan"'), ({"Principal": "*"}, "grants unbounded access")):
+    for change, problem in (
+        ({"Action": "dynamodb:Scan"}, 'action names are invalid: "dynamodb:Scan"'),
+        ({"Principal": "*"}, "grants unbounded access"),
+        ({"Resource": arn_of(table)}, f'The relative-id "table/{table}" is invalid for ARN "{arn_of(table)}"'),
+    ):
         assert problem in invalid(db.put_resource_policy, ResourceArn=stream, Policy=json.dumps({"Version": "2012-10-17", "Statement": [{**statement, **change}]}))
     revision = db.put_resource_policy(ResourceArn=stream, Policy=policy)["RevisionId"]
     db.put_item(TableName=table, Item={"pk": s("x")})
@@ -425,13 +527,19 @@ def test_policies_of_streams(cloud: Running, db: Any) -> None:
     iterator = other.get_shard_iterator(StreamArn=stream, ShardId=described["Shards"][0]["ShardId"], ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
     assert other.get_records(ShardIterator=iterator)["Records"][0]["dynamodb"]["NewImage"] == {"pk": s("x")}
     denied(cloud.client("dynamodb", key="222222222222").get_item, TableName=arn_of(table), Key={"pk": s("x")})
-    denied(cloud.client("dynamodb", key="222222222222").put_resource_policy, ResourceArn=stream, Policy=policy)
+    assert "accounts that match" in invalid(cloud.client("dynamodb", key="222222222222").put_resource_policy, ResourceArn=stream, Policy=policy)
+    label = stream.rpartition("/")[2]
+    assert failure(db.delete_resource_policy, ResourceArn=stream)[1].endswith(f"Stream is pending previous resource-based policy update: {label}")
+    db.put_resource_policy(ResourceArn=arn_of(table), Policy=json.dumps({"Statement": [{**statement, "Action": "dynamodb:GetItem", "Resource": arn_of(table)}]}))
+    cloud.advance("1s")
+    assert failure(db.delete_resource_policy, ResourceArn=stream)[1].startswith(f"Resource-based policy for stream {label} modified within")
     db.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
     cloud.advance("1s")
     db.delete_table(TableName=table)
     cloud.advance("1s")
     assert failure(db.put_resource_policy, ResourceArn=stream, Policy=policy, ExpectedRevisionId="NO_POLICY")[0] == "PolicyNotFoundException"
     assert db.get_resource_policy(ResourceArn=stream)["RevisionId"] == revision
+    cloud.advance("15s")
     assert other.describe_stream(StreamArn=stream)["StreamDescription"]["StreamStatus"] == "DISABLED"
     assert db.delete_resource_policy(ResourceArn=stream)["RevisionId"] == revision
     denied(other.get_records, ShardIterator=iterator)

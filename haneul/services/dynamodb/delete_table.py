@@ -11,6 +11,7 @@ from haneul.services.dynamodb.encryption import is_changing
 from haneul.services.dynamodb.errors import in_use, table_not_found, validation
 from haneul.services.dynamodb.history.backups import being_backed_up
 from haneul.services.dynamodb.replication.membership import Membership
+from haneul.services.dynamodb.resource_policies import is_policy_pending
 from haneul.services.dynamodb.resource_tags import being_tagged
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import TableRecord, table_key
@@ -57,6 +58,8 @@ async def delete_table(call: Call, request: Shape) -> Shape:
         check_deletable(record)
         if record.deletion_protection:
             raise validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+        if is_policy_pending(record, call.now):
+            raise in_use(f"Attempt to change a resource which is still in use: Table: {name} has a pending resource-based policy update.")
         if being_tagged(record, call.now):
             raise in_use(f"Attempt to change a resource which is still in use: Table tags are being updated: {name}")
         if being_backed_up(tx, record):

@@ -6,26 +6,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import orjson
 
-from haneul.clock import MILLISECOND
+from haneul.clock import MILLISECOND, SECOND
 from haneul.core.actions import names_an_action
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call, RequestContext
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb import lifecycle, policy_documents
 from haneul.services.dynamodb.actions import STREAM_ACTIONS, TABLE_ACTIONS
-from haneul.services.dynamodb.errors import invalid, validation
+from haneul.services.dynamodb.errors import in_use, invalid, table_not_found, validation
 from haneul.services.dynamodb.public_access import is_public
-from haneul.services.dynamodb.resource_tags import tagged_record
 from haneul.services.dynamodb.streams import StreamRecord, stream_key, stream_place
 from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
 POLICY_BYTES_MAX = 20 * 1024
+# A policy may not be changed again before.
+POLICY_PAUSE = 15 * SECOND
 _NO_POLICY = "NO_POLICY"
+_STILL_IN_USE = "Attempt to change a resource which is still in use: "
 
 Holder = TableRecord | StreamRecord
 
@@ -33,53 +37,88 @@ Holder = TableRecord | StreamRecord
 def checked_policy(call: Call, text: str, known_actions: Sequence[str] = TABLE_ACTIONS) -> str:
     """A policy that can be judged by, of the size allowed, as it is kept: users and roles by their unique ids."""
     if len(text.encode()) > POLICY_BYTES_MAX:
-        raise validation(f"Policy size exceeds the limit of {POLICY_BYTES_MAX} bytes")
+        raise invalid(f"Maximum policy size of {POLICY_BYTES_MAX} bytes exceeded")
     try:
-        kept = call.cloud.authority.bind_principals(text)
+        kept = call.cloud.authority.bind_principals(policy_documents.with_plain_effects(text))
     except ServiceError as problem:
+        if problem.message.startswith("Invalid principal in policy:"):
+            raise invalid("Invalid principal in policy document.") from None
         raise _invalid(problem.message) from None
-    statements = orjson.loads(text)["Statement"]
-    for statement in statements if isinstance(statements, list) else [statements]:
-        if is_public(statement):
-            raise validation(
-                "Resource-based policy grants unbounded access in one or more elements. Please revise the policy to ensure least-privilege form of access"
-            )
+    kept = policy_documents.canonical(kept)
+    statements = orjson.loads(kept)["Statement"]
+    for statement in statements:
+        if not (statement.get("Resource") or statement.get("NotResource")):
+            raise _invalid("Missing required field Resource")
         actions = statement.get("Action", statement.get("NotAction"))
         wrong = [f'"{action}"' for action in ([actions] if isinstance(actions, str) else actions) if not names_an_action(action, "dynamodb", known_actions)]
         if wrong:
             raise _invalid(f"The following action names are invalid: {', '.join(wrong)}")
+        resource = policy_documents.misplaced(statement, of_stream=known_actions is STREAM_ACTIONS)
+        if resource is not None:
+            raise _invalid(f'The relative-id "{resource.split(":", 5)[-1]}" is invalid for ARN "{resource}"')
+    if any(is_public(statement) for statement in statements):
+        raise validation(
+            "Resource-based policy grants unbounded access in one or more elements. Please revise the policy to ensure least-privilege form of access"
+        )
     return kept
+
+
+def is_policy_pending(holder: Holder, now: int) -> bool:
+    """Whether the policy was changed, or removed, only just now."""
+    return bool(holder.policy_revision) and now < _changed_at(holder) + lifecycle.TRANSITION
+
+
+def _changed_at(holder: Holder) -> int:
+    """A revision is the millisecond in which the policy was changed, or removed."""
+    return int(holder.policy_revision or 0) * MILLISECOND
 
 
 def _invalid(problem: str) -> ServiceError:
     return invalid(f"Invalid policy document: {problem}")
 
 
-def _authorize(call: Call, arn: str) -> None:
-    """The root user of the table's account can always mend a policy, whatever it says."""
+def _named(call: Call, request: Shape) -> str:
+    """The ARN of a request, if it is a table's or stream's of this account and region; ValidationException for others, also for those who may use them."""
+    arn = str(request["ResourceArn"])
+    if not arn.startswith("arn:"):
+        raise invalid(f"ARNs must start with 'arn:': {arn}")
     found = parse_arn(arn)
-    if found is None or not call.caller.is_root_of(found.account):
+    parts = found.resource.split("/") if found is not None else []
+    if found is None or found.service != "dynamodb" or parts[0] != "table" or (len(parts), *parts[2:3]) not in ((2,), (4, "stream"), (4, "index")):
+        raise invalid(f"Provided Arn is not a DynamoDB resource arn: {arn}")
+    if parts[2:3] == ["index"]:
+        raise invalid(f"Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}")
+    if found.partition != "aws" or found.region != call.region:
+        raise invalid(f"Invalid resource Arn: {arn}")
+    if found.account != call.account:
+        raise validation("This action is only supported by accounts that match the resource owner\u2019s account.")
+    # The root user of the account can always mend a policy, whatever it says.
+    if not call.caller.is_root_of(found.account):
         call.authorize(call.operation.action, arn)
+    return arn
 
 
-def _holder(reader: Reader, call: Call, arn: str) -> tuple[bytes, Holder]:
+def _holder(reader: Reader, arn: str) -> tuple[bytes, Holder]:
     """The table or stream that an ARN names, and where its record lies."""
-    place = stream_place(arn)
-    if place is None:
-        record = tagged_record(reader, call, arn)
-        return table_key(record.account, record.region, record.name), record
-    key = stream_key(*place)
-    raw = reader.get(key) if place[1] == call.region else None
+    found, place = parse_arn(arn), stream_place(arn)
+    assert found is not None
+    name = found.resource.split("/")[1]
+    key = table_key(found.account, found.region, name) if place is None else stream_key(*place)
+    raw = reader.get(key)
+    if raw is None and place is not None:
+        raise ServiceError("ResourceNotFoundException", f"Requested resource not found: Stream: {place[3]} not found for Table: {name}", 400)
     if raw is None:
-        raise ServiceError("ResourceNotFoundException", f"Requested resource not found: Stream: {arn} not found", 400)
-    return key, decode(raw, StreamRecord)
+        raise table_not_found(name)
+    return key, decode(raw, TableRecord) if place is None else decode(raw, StreamRecord)
 
 
 async def _change(call: Call, arn: str, change: Callable[[Holder], None]) -> None:
-    """Change the record of the table or stream that an ARN names."""
+    """Change the record of the table or stream that an ARN names. A table that is still being made is not there yet."""
 
     def work(tx: Transaction) -> None:
-        key, record = _holder(tx, call, arn)
+        key, record = _holder(tx, arn)
+        if isinstance(record, TableRecord) and record.status == "CREATING":
+            raise table_not_found(record.name)
         change(record)
         tx.put(key, encode(record))
 
@@ -88,33 +127,63 @@ async def _change(call: Call, arn: str, change: Callable[[Holder], None]) -> Non
 
 def _check_lockout(call: Call, arn: str, policy: str) -> None:
     """AccessDeniedException for a policy under which the caller could not change it any more. The root user always can."""
-    found = parse_arn(arn)
-    if found is None or call.caller.is_root_of(found.account):
+    if call.caller.is_root_of(call.account):
         return
     context = RequestContext(call, None, arn)
     try:
-        call.cloud.authority.authorize(call.caller, call.operation.action, (arn,), context, resource_policy=policy, resource_account=found.account)
+        call.cloud.authority.authorize(call.caller, call.operation.action, (arn,), context, resource_policy=policy, resource_account=call.account)
     except AccessDenied:
         raise ServiceError("AccessDeniedException", "The new resource policy will not allow you to update the resource policy in the future.", 400) from None
 
 
-def _policy_not_found(arn: str) -> ServiceError:
-    return ServiceError("PolicyNotFoundException", f"Resource-based policy not found for the provided ResourceArn: {arn}", 400)
+def _policy_not_found(why: str) -> ServiceError:
+    return ServiceError("PolicyNotFoundException", f"Resource-based policy not found for the provided ResourceArn: {why}", 400)
 
 
-def _check_revision(record: Holder, expected: str | None, arn: str) -> None:
-    if expected is None:
+def _kind_and_name(holder: Holder) -> tuple[str, str]:
+    return ("Table", holder.name) if isinstance(holder, TableRecord) else ("Stream", holder.label)
+
+
+def _check_revision(call: Call, holder: Holder, expected: str | None) -> None:
+    """PolicyNotFoundException where another revision is expected than there is; a policy that was removed still has one for a while."""
+    if expected is None or expected == (holder.policy_revision if holder.policy else _NO_POLICY):
         return
-    found = record.policy_revision if record.policy else _NO_POLICY
-    if expected != found:
-        raise _policy_not_found(arn)
+    kind, name = _kind_and_name(holder)
+    found = bool(holder.policy) or _is_resting(call, holder)
+    rest = f"the policy associated to target {kind.lower()} {name} did not match" if found else f"{kind.lower()} {name} has no associated policy"
+    raise _policy_not_found(f"Requested update for policy with revision id {expected}, but {rest}.")
+
+
+def _is_resting(call: Call, holder: Holder) -> bool:
+    return call.now < _changed_at(holder) + POLICY_PAUSE
+
+
+def _check_changeable(call: Call, holder: Holder) -> None:
+    """What was changed just now is in use, and after that is left alone for a while (Developer Guide: "Resource-based policy considerations")."""
+    kind, name = _kind_and_name(holder)
+    if isinstance(holder, TableRecord) and holder.status == "DELETING":
+        raise in_use(f"{_STILL_IN_USE}Table is being deleted: {name}")
+    if is_policy_pending(holder, call.now):
+        raise in_use(f"{_STILL_IN_USE}{kind} is pending previous resource-based policy update: {name}")
+    if _is_resting(call, holder):
+        again = _changed_at(holder) + POLICY_PAUSE
+        at = f"{datetime.fromtimestamp(again // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{again % SECOND // MILLISECOND:03}Z"
+        raise ServiceError(
+            "ThrottlingException",
+            f"Resource-based policy for {kind.lower()} {name} modified within the previous {POLICY_PAUSE // MILLISECOND} milliseconds. "
+            f"Please try again after {at}.",
+            400,
+        )
 
 
 @operation("dynamodb:PutResourcePolicy", authorized_inside=True)
 async def put_resource_policy(call: Call, request: Shape) -> Shape:
-    """Attach a policy to a table or stream; one that shuts the caller out only when that is confirmed. (API Reference: "PutResourcePolicy".)"""
-    arn = request["ResourceArn"]
-    _authorize(call, arn)
+    """Attach a policy to a table or stream; one that shuts the caller out only when that is confirmed. The same policy again changes nothing.
+
+    Raises PolicyNotFoundException for another revision than the expected one, ResourceInUseException and ThrottlingException after an earlier change.
+    (API Reference: "PutResourcePolicy".)
+    """
+    arn = _named(call, request)
     text = checked_policy(call, request["Policy"], TABLE_ACTIONS if stream_place(arn) is None else STREAM_ACTIONS)
     if not request.get("ConfirmRemoveSelfResourceAccess"):
         _check_lockout(call, arn, text)
@@ -122,10 +191,10 @@ async def put_resource_policy(call: Call, request: Shape) -> Shape:
 
     def change(record: Holder) -> None:
         nonlocal revision
-        _check_revision(record, request.get("ExpectedRevisionId"), arn)
+        _check_revision(call, record, request.get("ExpectedRevisionId"))
         if record.policy != text:
-            # No two policies of a resource have the same one, also where one came, went and another came within a millisecond.
-            record.policy, record.policy_revision = text, str(max(call.now // MILLISECOND, int(record.policy_revision or 0) + 1))
+            _check_changeable(call, record)
+            record.policy, record.policy_revision = text, str(call.now // MILLISECOND)
         revision = record.policy_revision
 
     await _change(call, arn, change)
@@ -135,26 +204,30 @@ async def put_resource_policy(call: Call, request: Shape) -> Shape:
 @operation("dynamodb:GetResourcePolicy", authorized_inside=True)
 async def get_resource_policy(call: Call, request: Shape) -> Shape:
     """The policy attached to a table or stream. (API Reference: "GetResourcePolicy".)"""
-    arn = request["ResourceArn"]
-    _authorize(call, arn)
-    _, record = _holder(call.cloud.store, call, arn)
+    arn = _named(call, request)
+    _, record = _holder(call.cloud.store, arn)
     if not record.policy:
         raise _policy_not_found(arn)
-    return {"Policy": call.cloud.authority.show_principals(record.policy), "RevisionId": record.policy_revision}
+    return {"Policy": policy_documents.shown(call.cloud.authority.show_principals(record.policy)), "RevisionId": record.policy_revision}
 
 
 @operation("dynamodb:DeleteResourcePolicy", authorized_inside=True)
 async def delete_resource_policy(call: Call, request: Shape) -> Shape:
-    """Remove the policy of a table or stream; it is no error when there is none. (API Reference: "DeleteResourcePolicy".)"""
-    arn = request["ResourceArn"]
-    _authorize(call, arn)
+    """Remove the policy of a table or stream; it is no error when there is none. (API Reference: "DeleteResourcePolicy".)
+
+    What is answered is the revision of what was removed; once more, and for a while, that of the removal.
+    """
+    arn = _named(call, request)
     removed = ""
 
     def change(record: Holder) -> None:
         nonlocal removed
-        _check_revision(record, request.get("ExpectedRevisionId"), arn)
-        removed = record.policy_revision if record.policy else ""
-        record.policy = ""  # The revision stays, so that none comes again.
+        _check_revision(call, record, request.get("ExpectedRevisionId"))
+        if record.policy:
+            _check_changeable(call, record)
+            removed, record.policy, record.policy_revision = record.policy_revision, "", str(call.now // MILLISECOND)
+        else:
+            removed = record.policy_revision if _is_resting(call, record) else ""
 
     await _change(call, arn, change)
     return {"RevisionId": removed} if removed else {}
