@@ -42,17 +42,41 @@ def test_insights_fail_and_say_why(cloud: Running, db: Any) -> None:
 
 
 def test_kinesis_destinations_fail_and_say_why(cloud: Running, db: Any) -> None:
-    """There is no Kinesis to deliver to."""
+    """There is no Kinesis to deliver to. One stream may be on its way at a time, those that failed pile up, the latest first, and a precision is shown only if one was given;
+    what is not ACTIVE can be neither disabled nor updated, and every refusal is about enabling, by its words."""
     table = make_table(cloud)
     assert db.describe_kinesis_streaming_destination(TableName=table)["KinesisDataStreamDestinations"] == []
     enable: dict[str, Any] = {"TableName": table, "StreamArn": STREAM}
-    assert db.enable_kinesis_streaming_destination(**enable)["DestinationStatus"] == "ENABLING"
-    assert "must be DISABLED or ENABLE_FAILED" in invalid(db.enable_kinesis_streaming_destination, **enable)
+    micro, second = {"ApproximateCreationDateTimePrecision": "MICROSECOND"}, f"{STREAM}-too"
+    answer = db.enable_kinesis_streaming_destination(**enable)
+    assert (answer["DestinationStatus"], answer["EnableKinesisStreamingConfiguration"]) == ("ENABLING", {})
+    start = "Table is not in a valid state to enable Kinesis Streaming Destination: "
+    for stream in (STREAM, second):
+        message = f"{start}EnableKinesisStreamingDestination must be DISABLED or ENABLE_FAILED to perform ENABLE operation."
+        assert invalid(db.enable_kinesis_streaming_destination, TableName=table, StreamArn=stream) == message
     cloud.advance("1s")
     (found,) = db.describe_kinesis_streaming_destination(TableName=table)["KinesisDataStreamDestinations"]
-    assert found["DestinationStatus"] == "ENABLE_FAILED" and "nothing is delivered" in found["DestinationStatusDescription"]
-    assert "must be ACTIVE to perform DISABLE" in invalid(db.disable_kinesis_streaming_destination, **enable)
-    assert "must be ACTIVE to perform UPDATE" in invalid(db.update_kinesis_streaming_destination, **enable)
+    assert found.pop("DestinationStatusDescription").startswith("Haneul has no Kinesis") and found == {"StreamArn": STREAM, "DestinationStatus": "ENABLE_FAILED"}
+    for stream in (STREAM, second, f"{second}-and-more"):
+        answer = db.enable_kinesis_streaming_destination(TableName=table, StreamArn=stream, EnableKinesisStreamingConfiguration=micro)
+        assert answer["EnableKinesisStreamingConfiguration"] == micro
+        cloud.advance("1s")
+    listed = db.describe_kinesis_streaming_destination(TableName=table)["KinesisDataStreamDestinations"]
+    assert [(one["StreamArn"], one["ApproximateCreationDateTimePrecision"]) for one in listed] == [(s, "MICROSECOND") for s in (f"{second}-and-more", second, STREAM)]
+    disable, update, change = db.disable_kinesis_streaming_destination, db.update_kinesis_streaming_destination, {"UpdateKinesisStreamingConfiguration": micro}
+    assert invalid(disable, **enable) == f"{start}KinesisStreamingDestination must be ACTIVE to perform DISABLE operation."
+    assert "cannot be disabled using EnableKinesisStreamingConfiguration parameters" in invalid(disable, **enable, EnableKinesisStreamingConfiguration=micro)
+    rest = f"Kinesis streaming is not in ACTIVE state. Updates are only allowed in ACTIVE state. TableName: {table}, kdsArn: {STREAM}"
+    assert invalid(update, **enable, **change) == start + rest
+    assert invalid(update, TableName=table, StreamArn=f"{STREAM}-never", **change).startswith(f"{start}No streaming destination with streamArn: {STREAM}-never")
+    for nothing in ({}, {"UpdateKinesisStreamingConfiguration": {}}):
+        assert "UpdateKinesisStreamingConfiguration cannot be null or contain only null values" in invalid(update, **enable, **nothing)
+    key = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
+    db.create_table(TableName="unready-streaming", BillingMode="PAY_PER_REQUEST", **key)
+    enable["TableName"] = "unready-streaming"
+    missing = ("ResourceNotFoundException", "Requested resource not found: Table: unready-streaming not found")
+    assert failure(db.enable_kinesis_streaming_destination, **enable) == failure(disable, **enable) == failure(update, **enable, **change) == missing
+    assert db.describe_kinesis_streaming_destination(TableName="unready-streaming")["KinesisDataStreamDestinations"] == []
 
 
 def test_the_mode_of_insights_is_that_of_the_request(cloud: Running, db: Any) -> None:
