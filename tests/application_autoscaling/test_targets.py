@@ -49,15 +49,13 @@ def test_targets_that_make_no_sense_are_refused(scaled: Running, change: dict[st
 @pytest.mark.parametrize(
     "settings",
     [
-        {"TargetValue": 10, **UTILIZATION},
-        {"TargetValue": 95, **UTILIZATION},
         {"TargetValue": 50},
         {"TargetValue": 50, "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBReadCapacityUtilization"}},
         {"TargetValue": 50, "CustomizedMetricSpecification": {"MetricName": "M", "Namespace": "N"}},
     ],
 )
 def test_policies_that_make_no_sense_are_refused(scaled: Running, settings: dict[str, Any]) -> None:
-    """Because a policy has one metric that fits its target, and DynamoDB's utilizations lie between 20 and 90 percent."""
+    """Because a policy has one metric that fits its target."""
     scaling = scaled.client("application-autoscaling")
     params = {**WRITES, "PolicyName": "p", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": settings}
     refused("ObjectNotFoundException", scaling.put_scaling_policy, **params)
@@ -66,11 +64,20 @@ def test_policies_that_make_no_sense_are_refused(scaled: Running, settings: dict
 
 
 def test_tables_take_no_step_scaling(scaled: Running) -> None:
-    """Because the real service refuses it for DynamoDB."""
+    """Because the real service refuses it for DynamoDB, whose utilizations lie between 10 and 90 percent (of the whole range it says so first); cool-downs may be any number."""
     scaling = scaled.client("application-autoscaling")
     scaling.register_scalable_target(**WRITES, MinCapacity=5, MaxCapacity=9)
+    params = {**WRITES, "PolicyName": "p", "PolicyType": "TargetTrackingScaling"}
+    utilization = "For predefined metric type DynamoDBWriteCapacityUtilization, target value must be between '10.0' and '90.0', but was "
+    whole = "For target tracking scaling, target value must be between '8.51592E-109' and '1.174271E108', but was "
+    for value, message in ((9.9, f"{utilization}'9.9'."), (90.1, f"{utilization}'90.1'."), (100, f"{utilization}'100.0'."), (0, f"{whole}'0.0'.")):
+        settings = {"TargetValue": value, **UTILIZATION}
+        assert refused("ValidationException", scaling.put_scaling_policy, **params, TargetTrackingScalingPolicyConfiguration=settings) == message
+    settings = {"TargetValue": 19.9, "ScaleInCooldown": -1, "ScaleOutCooldown": 10**9, **UTILIZATION}
+    scaling.put_scaling_policy(**params, TargetTrackingScalingPolicyConfiguration=settings)
+    assert scaling.describe_scaling_policies(ServiceNamespace="dynamodb")["ScalingPolicies"][0]["TargetTrackingScalingPolicyConfiguration"] == settings
     step = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]}
-    refused("ValidationException", scaling.put_scaling_policy, **WRITES, PolicyName="p", PolicyType="StepScaling", StepScalingPolicyConfiguration=step)
+    refused("AccessDeniedException", scaling.put_scaling_policy, **WRITES, PolicyName="p", PolicyType="StepScaling", StepScalingPolicyConfiguration=step)
 
 
 def at(text: str) -> int:
@@ -202,6 +209,8 @@ def test_a_target_that_is_not_there_is_said_so_in_the_real_services_words(scaled
     assert refused("ObjectNotFoundException", client.deregister_scalable_target, **WRITES) == f"No scalable target found for {where}"
     missing = {**WRITES, "ResourceId": "table/none", "MinCapacity": 1, "MaxCapacity": 5}
     assert refused("ValidationException", client.register_scalable_target, **missing) == "DynamoDB table does not exist: table/none"
+    missing |= {"ResourceId": "table/tab/index/none", "ScalableDimension": "dynamodb:index:ReadCapacityUnits"}
+    assert refused("ValidationException", client.register_scalable_target, **missing) == "DynamoDB index does not exist: table/tab/index/none"
 
 
 def test_a_target_has_its_quotas(scaled: Running) -> None:

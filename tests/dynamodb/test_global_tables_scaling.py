@@ -17,6 +17,7 @@ from tests.support.running import Running
 
 HOME, WEST = "us-east-1", "us-west-2"
 UNITS = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
+OFF = {"AutoScalingDisabled": True, "ScalingPolicies": []}
 POLICY = {"TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70.0}}
 
 
@@ -67,7 +68,8 @@ def test_write_capacity_must_scale(cloud: Running) -> None:
     assert shown["ReplicaProvisionedWriteCapacityAutoScalingSettings"]["MaximumUnits"] == 50
     assert shown["ReplicaProvisionedWriteCapacityAutoScalingSettings"]["ScalingPolicies"][0]["PolicyName"] == "writes"
     assert shown["GlobalSecondaryIndexes"][0]["ProvisionedWriteCapacityAutoScalingSettings"]["MinimumUnits"] == 5
-    assert shown["ReplicaProvisionedReadCapacityAutoScalingSettings"] == {"AutoScalingDisabled": True}
+    assert shown["ReplicaProvisionedReadCapacityAutoScalingSettings"] == OFF
+    assert "AutoScalingDisabled" not in shown["ReplicaProvisionedWriteCapacityAutoScalingSettings"]
 
     writes = {"MinimumUnits": 6, "MaximumUnits": 60, "ScalingPolicyUpdate": POLICY}
     reads = {"RegionName": WEST, "ReplicaProvisionedReadCapacityAutoScalingUpdate": {"MinimumUnits": 7, "MaximumUnits": 70, "ScalingPolicyUpdate": POLICY}}
@@ -78,8 +80,66 @@ def test_write_capacity_must_scale(cloud: Running) -> None:
         assert db(cloud, region).describe_table(TableName=name)["Table"]["ProvisionedThroughput"]["WriteCapacityUnits"] == 6
     assert settings_of(cloud, name, WEST)["ReplicaProvisionedReadCapacityAutoScalingSettings"]["MaximumUnits"] == 70
     off = {"AutoScalingDisabled": True}
+    answer = db(cloud).update_table_replica_auto_scaling(TableName=name, ProvisionedWriteCapacityAutoScalingUpdate=off)
+    (here, there) = answer["TableAutoScalingDescription"]["Replicas"]
+    assert (here["RegionName"], there["RegionName"], here["ReplicaProvisionedWriteCapacityAutoScalingSettings"]["MaximumUnits"]) == (HOME, WEST, 60)
+    assert settings_of(cloud, name, HOME)["ReplicaProvisionedWriteCapacityAutoScalingSettings"] == OFF
     db(cloud).update_table_replica_auto_scaling(TableName=name, ProvisionedWriteCapacityAutoScalingUpdate=off)
-    assert settings_of(cloud, name, HOME)["ReplicaProvisionedWriteCapacityAutoScalingSettings"] == off
+    scale(cloud, f"table/{name}", "dynamodb:table:WriteCapacityUnits", policy=False)
+    assert settings_of(cloud, name, HOME)["ReplicaProvisionedWriteCapacityAutoScalingSettings"] == OFF
+
+
+def test_settings_are_given_whole(cloud: Running) -> None:
+    """Limits and policy together, once for a region and about indexes that are made; what Application Auto Scaling refuses is passed on with where it comes from. The answer
+    shows the settings of before, and on demand they wait, marked as disabled."""
+    name = make_table(cloud, BillingMode="PROVISIONED", ProvisionedThroughput=UNITS)
+    scale(cloud, f"table/{name}", "dynamodb:table:WriteCapacityUnits")
+    db(cloud).update_table(TableName=name, ReplicaUpdates=[{"Create": {"RegionName": WEST}}])
+    cloud.advance("1s")
+    start = f"Failed to update settings for global table with name: \u2018{name}\u2019"
+    whole = {"MinimumUnits": 5, "MaximumUnits": 50, "ScalingPolicyUpdate": POLICY}
+
+    update = db(cloud).update_table_replica_auto_scaling
+
+    def writes(more: dict[str, Any]) -> str:
+        return invalid(update, TableName=name, ProvisionedWriteCapacityAutoScalingUpdate=more)
+
+    def reads(*more: dict[str, Any]) -> Any:
+        return {"TableName": name, "ReplicaUpdates": [{"RegionName": HOME, "ReplicaProvisionedReadCapacityAutoScalingUpdate": one} for one in more]}
+
+    for given, missing in (
+        ({}, "'MaximumUnits', 'ScalingPolicyUpdate', 'MinimumUnits'"),
+        ({"AutoScalingDisabled": False}, "'MaximumUnits', 'ScalingPolicyUpdate', 'MinimumUnits'"),
+        ({"MinimumUnits": 1, "MaximumUnits": 2}, "'ScalingPolicyUpdate'"),
+        ({"ScalingPolicyUpdate": POLICY}, "'MaximumUnits', 'MinimumUnits'"),
+    ):
+        assert writes(given) == f"{start}: Parameters {missing} are required unless auto scaling is being disabled."
+    blank = f"{start.replace(':', '')}: Parameters 'MaximumUnits', 'MinimumUnits' must be left blank when disabling auto scaling."
+    assert writes({"AutoScalingDisabled": True, "MinimumUnits": 1, "MaximumUnits": 2}) == blank
+    assert invalid(update, TableName=name, ReplicaUpdates=[{"RegionName": HOME}]) == f"{start} because at least one update parameter must be specified for region: \u2018{HOME}\u2019."
+    assert invalid(update, **reads(whole, whole)) == f"{start} because the regions: \u2018[{HOME}]\u2019 were specified more than once."
+    missing_index = f"{start} because the global secondary indexes with names: \u2018[nope]\u2019 do not exist."
+    of_index = [{"IndexName": "nope", "ProvisionedWriteCapacityAutoScalingUpdate": whole}]
+    assert failure(update, TableName=name, GlobalSecondaryIndexUpdates=of_index) == ("ResourceNotFoundException", missing_index)
+    origin = "(Service: AWSApplicationAutoScaling; Status Code: 400; Error Code: ValidationException; Request ID: "
+    assert writes({**whole, "MinimumUnits": 60}).startswith(f"Maximum capacity cannot be less than minimum capacity {origin}")
+    role = "arn:aws:iam::000000000000:role/aws-service-role/dynamodb.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
+    assert f"is not authorized to perform: iam:PassRole on resource: {role}s because" in writes({**whole, "AutoScalingRoleArn": f"{role}s"})
+    (before, _) = update(**reads({**whole, "AutoScalingRoleArn": role}))["TableAutoScalingDescription"]["Replicas"]
+    assert before["ReplicaProvisionedReadCapacityAutoScalingSettings"] == OFF
+    shown = settings_of(cloud, name, HOME)["ReplicaProvisionedReadCapacityAutoScalingSettings"]
+    tracking = {"PolicyName": f"DynamoDBReadCapacityUtilization:table/{name}", **POLICY}
+    assert shown == {"MinimumUnits": 5, "MaximumUnits": 50, "AutoScalingRoleArn": role, "ScalingPolicies": [tracking]}
+    db(cloud).update_table(TableName=name, BillingMode="PAY_PER_REQUEST")
+    cloud.advance("1s")
+    assert settings_of(cloud, name, HOME)["ReplicaProvisionedReadCapacityAutoScalingSettings"] == {**shown, "AutoScalingDisabled": True}
+    assert settings_of(cloud, name, WEST)["ReplicaProvisionedReadCapacityAutoScalingSettings"] == OFF
+    assert invalid(update, **reads(whole)) == (
+        f"Failed to update global table with name \u2018{name}\u2018. Replicas 'US-EAST-1', 'US-WEST-2' BillingMode is PayPerRequest. You must convert table's BillingMode "
+        "to PROVISIONED to set parameters: 'ReplicaProvisionedReadCapacityAutoScalingSettingsUpdate'."
+    )
+    update(**reads({"AutoScalingDisabled": True}))
+    assert settings_of(cloud, name, HOME)["ReplicaProvisionedReadCapacityAutoScalingSettings"] == OFF
 
 
 def test_refused_scaling(cloud: Running) -> None:

@@ -20,8 +20,10 @@ _POLICIES_MAX = 50
 _TRACKING = "TargetTrackingScaling"
 # Unlike the other operations that describe (API Reference: "DescribeScalingPolicies").
 _PAGE = 10
-# DynamoDB takes utilizations from 20 to 90 percent.
-_UTILIZATION_MIN, _UTILIZATION_MAX = 20.0, 90.0
+# DynamoDB takes utilizations from 10 to 90 percent, though its Developer Guide says 20.
+_UTILIZATION_MIN, _UTILIZATION_MAX = 10.0, 90.0
+# As messages write the limits of all targets.
+_TARGET_MIN, _TARGET_MAX = "8.51592E-109", "1.174271E108"
 
 
 @operation("application-autoscaling:PutScalingPolicy", resource=any_target, conditions=target_conditions, partial="PredictiveScaling; StepScaling, which neither DynamoDB nor Lambda take")
@@ -77,7 +79,8 @@ def _known(call: Call, place: Place, name: str) -> Policy | None:
 def _checked_settings(place: Place, request: Shape, known: Policy | None) -> Shape:
     kind = request.get("PolicyType", _TRACKING if known is not None or "TargetTrackingScalingPolicyConfiguration" in request else "StepScaling")
     if kind == "StepScaling":
-        raise invalid(f"StepScaling policies are not supported for the service namespace {place.namespace}. Use TargetTrackingScaling.")
+        problem = f"StepScaling policies are not supported for the service namespace {place.namespace}. Use TargetTrackingScaling."
+        raise ServiceError("AccessDeniedException", problem, 400) if place.namespace == "dynamodb" else invalid(problem)
     if kind != _TRACKING:
         raise NotBuilt(f"scaling policies of the type {kind}")
     refuse_given("application-autoscaling:PutScalingPolicy", request, "StepScalingPolicyConfiguration", "PredictiveScalingPolicyConfiguration")
@@ -87,12 +90,9 @@ def _checked_settings(place: Place, request: Shape, known: Policy | None) -> Sha
     predefined, customized = settings.get("PredefinedMetricSpecification"), settings.get("CustomizedMetricSpecification")
     if (predefined is None) == (customized is None):
         raise invalid("Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified.")
-    target = settings["TargetValue"]
-    if target <= 0:
-        raise invalid("TargetValue must be greater than 0.")
-    for name in ("ScaleInCooldown", "ScaleOutCooldown"):
-        if settings.get(name, 0) < 0:
-            raise invalid(f"{name} must not be negative.")
+    target = float(settings["TargetValue"])
+    if not float(_TARGET_MIN) <= target <= float(_TARGET_MAX):
+        raise invalid(f"For target tracking scaling, target value must be between '{_TARGET_MIN}' and '{_TARGET_MAX}', but was '{target}'.")
     if predefined is not None:
         _check_predefined(place, predefined, target)
     elif customized is not None and "Metrics" not in customized:
@@ -109,7 +109,7 @@ def _check_predefined(place: Place, predefined: Shape, target: float) -> None:
     if "ResourceLabel" in predefined:
         raise invalid(f"ResourceLabel must not be specified for the PredefinedMetricType {kind}.")
     if place.namespace == "dynamodb" and not _UTILIZATION_MIN <= target <= _UTILIZATION_MAX:
-        raise invalid(f"TargetValue must be between {_UTILIZATION_MIN:g} and {_UTILIZATION_MAX:g} for the PredefinedMetricType {kind}.")
+        raise invalid(f"For predefined metric type {kind}, target value must be between '{_UTILIZATION_MIN}' and '{_UTILIZATION_MAX}', but was '{target}'.")
 
 
 def _shown_alarms(place: Place, policy: Policy) -> list[Shape]:

@@ -102,7 +102,7 @@ async def _check_resource(call: Call, adapter: Adapter, place: Place, role: str)
     except ServiceError as problem:
         if problem.code != "ResourceNotFoundException":
             raise
-        kind = place.resource.replace(":", "/").partition("/")[0]
+        kind = "index" if place.dimension.startswith("dynamodb:index:") else place.resource.replace(":", "/").partition("/")[0]
         raise invalid(f"{'DynamoDB' if place.namespace == 'dynamodb' else 'Lambda'} {kind} does not exist: {place.resource}") from None
 
 

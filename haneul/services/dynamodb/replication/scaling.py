@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from haneul.core.call import Call
-from haneul.core.errors import NotBuilt
+from haneul.core.errors import ServiceError
+from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.tables import TableRecord
 
 Shape = dict[str, Any]
@@ -13,6 +14,7 @@ Shape = dict[str, Any]
 _SERVICE = "application-autoscaling"
 _TRACKING = "TargetTrackingScalingPolicyConfiguration"
 _FIELDS = ("DisableScaleIn", "ScaleInCooldown", "ScaleOutCooldown", "TargetValue")
+_ROLE = "aws-service-role/dynamodb.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
 
 
 class Scaled:
@@ -47,37 +49,48 @@ class Scaled:
             found += answer["ScalingPolicies"]
         return found
 
-    async def describe(self) -> Shape:
-        """An AutoScalingSettingsDescription; a target without a policy does not scale."""
+    async def describe(self, *, on_demand: bool) -> Shape:
+        """An AutoScalingSettingsDescription; a target without a policy looks like none, though it keeps its limits. On demand nothing scales, and settings wait."""
         target = await self.target()
-        if target is None:
-            return {"AutoScalingDisabled": True}
-        policies = await self.policies()
-        shown = [{"PolicyName": one["PolicyName"], _TRACKING: _settings(one[_TRACKING])} for one in policies]
-        return {
+        policies = await self.policies() if target is not None else []
+        if target is None or not policies:
+            return {"AutoScalingDisabled": True, "ScalingPolicies": []}
+        shown: Shape = {
             "MinimumUnits": target["MinCapacity"],
             "MaximumUnits": target["MaxCapacity"],
-            "AutoScalingDisabled": not policies,
             "AutoScalingRoleArn": target["RoleARN"],
-            "ScalingPolicies": shown,
+            "ScalingPolicies": [{"PolicyName": one["PolicyName"], _TRACKING: _settings(one[_TRACKING])} for one in policies],
         }
+        return {**shown, "AutoScalingDisabled": True} if on_demand else shown
 
     async def update(self, wanted: Shape) -> None:
-        """Carry out an AutoScalingSettingsUpdate."""
+        """Carry out an AutoScalingSettingsUpdate. What Application Auto Scaling refuses is told as it says it, with where it comes from."""
+        try:
+            await self._update(wanted)
+        except ServiceError as problem:
+            if problem.code != "ValidationException":
+                raise
+            origin = f"Service: AWSApplicationAutoScaling; Status Code: 400; Error Code: ValidationException; Request ID: {self.call.cloud.ids.uuid()}; Proxy: null"
+            raise validation(f"{problem.message} ({origin})") from None
+
+    async def _update(self, wanted: Shape) -> None:
         if wanted.get("AutoScalingDisabled"):
             if await self.target() is not None:
                 await self._ask("DeregisterScalableTarget", {})
             return
-        if wanted.get("AutoScalingRoleArn") is not None:
-            raise NotBuilt("the parameter AutoScalingRoleArn of dynamodb:UpdateTableReplicaAutoScaling")
+        account, role = self.call.account, wanted.get("AutoScalingRoleArn")
+        if role is not None and role != f"arn:aws:iam::{account}:role/{_ROLE}":
+            raise validation(
+                f"User: arn:aws:sts::{account}:assumed-role/AWSServiceRoleForDynamoDBReplication is not authorized to perform: iam:PassRole on resource: {role} "
+                "because no identity-based policy allows the iam:PassRole action"
+            )
         await self._ask("RegisterScalableTarget", {"MinCapacity": wanted["MinimumUnits"], "MaxCapacity": wanted["MaximumUnits"]})
-        policy = wanted.get("ScalingPolicyUpdate")
-        if policy is not None:
-            name = policy.get("PolicyName", f"DynamoDB{self.kind}CapacityUtilization:{self.resource}")
-            for old in await self.policies():
-                if old["PolicyName"] != name:
-                    await self._ask("DeleteScalingPolicy", {"PolicyName": old["PolicyName"]})
-            await self.track(name, policy[_TRACKING])
+        policy = wanted["ScalingPolicyUpdate"]
+        name = policy.get("PolicyName", f"DynamoDB{self.kind}CapacityUtilization:{self.resource}")
+        for old in await self.policies():
+            if old["PolicyName"] != name:
+                await self._ask("DeleteScalingPolicy", {"PolicyName": old["PolicyName"]})
+        await self.track(name, policy[_TRACKING])
 
     async def track(self, name: str, settings: Shape) -> None:
         """Keep the utilization at a target."""
@@ -106,6 +119,11 @@ def scaling_is_there(call: Call) -> bool:
 
 def global_indexes(record: TableRecord) -> list[str]:
     return [index.name for index in record.indexes if index.is_global]
+
+
+def ready_indexes(record: TableRecord) -> list[str]:
+    """The global indexes that scaling can be asked of: those that are made."""
+    return [index.name for index in record.indexes if index.is_global and index.status not in ("CREATING", "DELETING")]
 
 
 async def unscaled(call: Call, record: TableRecord) -> str:
