@@ -79,9 +79,10 @@ def _changes(call: Call, group: GlobalTable, record: TableRecord, request: Shape
     """What is to be changed: where, by which parameter, and how."""
     regions = [member.region for member in group.members]
     known = ready_indexes(record)
-    table = request.get(f"{_WRITES}Update")
-    for region in regions if table is not None else ():
-        yield Scaled(call, region, record.name, "Write"), f"{_WRITES}SettingsUpdate", table
+    wanted: Shape | None = request.get(f"{_WRITES}Update")
+    if wanted is not None:
+        for region in regions:
+            yield Scaled(call, region, record.name, "Write"), f"{_WRITES}SettingsUpdate", wanted
     updates = request.get("GlobalSecondaryIndexUpdates", ())
     missing = [name for update in updates if (name := update.get("IndexName", "")) not in known]
     if missing:
@@ -89,8 +90,9 @@ def _changes(call: Call, group: GlobalTable, record: TableRecord, request: Shape
         raise _refused(group, why, code="ResourceNotFoundException")
     for update in updates:
         wanted = update.get(f"{_WRITES}Update")
-        for region in regions if wanted is not None else ():
-            yield Scaled(call, region, record.name, "Write", update["IndexName"]), f"{_WRITES}SettingsUpdate", wanted
+        if wanted is not None:
+            for region in regions:
+                yield Scaled(call, region, record.name, "Write", update["IndexName"]), f"{_WRITES}SettingsUpdate", wanted
     for replica in request.get("ReplicaUpdates", ()):
         region = replica["RegionName"]
         wanted = replica.get(f"Replica{_READS}Update")
