@@ -46,7 +46,8 @@ def settings_of(cloud: Running, name: str, region: str) -> Any:
 
 
 def test_write_capacity_must_scale(cloud: Running) -> None:
-    """A target alone is not enough, and every global index needs its own; then the new replica scales alike, and reads may differ."""
+    """A target alone is not enough, and every global index needs its own; then the new replica scales alike, and reads may differ. The writes of an index that is added later
+    scale by themselves, in all regions, and it is not there for settings before it is made."""
     name = make_table(
         cloud,
         more={"g": "S"},
@@ -87,6 +88,31 @@ def test_write_capacity_must_scale(cloud: Running) -> None:
     db(cloud).update_table_replica_auto_scaling(TableName=name, ProvisionedWriteCapacityAutoScalingUpdate=off)
     scale(cloud, f"table/{name}", "dynamodb:table:WriteCapacityUnits", policy=False)
     assert settings_of(cloud, name, HOME)["ReplicaProvisionedWriteCapacityAutoScalingSettings"] == OFF
+
+    added = {
+        "TableName": name,
+        "AttributeDefinitions": [{"AttributeName": "h", "AttributeType": "S"}],
+        "GlobalSecondaryIndexUpdates": [{"Create": {**index("by-h", "h"), "ProvisionedThroughput": UNITS}}],
+    }
+    whole = {"MinimumUnits": 1, "MaximumUnits": 20, "ScalingPolicyUpdate": POLICY}
+    changed = {"TableName": name, "GlobalSecondaryIndexUpdates": [{"IndexName": "by-g", "ProvisionedWriteCapacityAutoScalingUpdate": off}]}
+    db(cloud).update_table_replica_auto_scaling(**changed)
+    assert invalid(db(cloud).update_table, **added) == "GSI write capacity should either be Pay-Per-Request or AutoScaled."
+    changed["GlobalSecondaryIndexUpdates"] = [{"IndexName": "by-g", "ProvisionedWriteCapacityAutoScalingUpdate": whole}]
+    db(cloud).update_table_replica_auto_scaling(**changed)
+    cloud.advance("1s")
+    db(cloud).update_table(**added)
+    assert [one["IndexName"] for one in settings_of(cloud, name, WEST)["GlobalSecondaryIndexes"]] == ["by-g"]
+    reads = [{"IndexName": "by-h", "ProvisionedReadCapacityAutoScalingUpdate": whole}]
+    update = {"TableName": name, "ReplicaUpdates": [{"RegionName": WEST, "ReplicaGlobalSecondaryIndexUpdates": reads}]}
+    unready = f"for global table with name: \u2018{name}\u2019 because a global secondary index with name: \u2018by-h\u2019 does not exist in region: \u2018{WEST}\u2019."
+    assert failure(db(cloud).update_table_replica_auto_scaling, **update) == ("ResourceNotFoundException", f"Failed to update settings {unready}")
+    cloud.advance("10s")
+    for region in (HOME, WEST):
+        (_, made) = settings_of(cloud, name, region)["GlobalSecondaryIndexes"]
+        shown = made["ProvisionedWriteCapacityAutoScalingSettings"]
+        assert (shown["MinimumUnits"], shown["MaximumUnits"], made["ProvisionedReadCapacityAutoScalingSettings"]) == (1, 10, OFF)
+        assert shown["ScalingPolicies"] == [{"PolicyName": f"DynamoDBWriteCapacityUtilization:table/{name}/index/by-h", **POLICY}]
 
 
 def test_settings_are_given_whole(cloud: Running) -> None:

@@ -17,6 +17,7 @@ from haneul.services.dynamodb.errors import invalid, limit_exceeded, table_not_f
 from haneul.services.dynamodb.index_changes import check_indexes, indexes_change
 from haneul.services.dynamodb.replication.admission import check_free, hold_all, limits_of_replica
 from haneul.services.dynamodb.replication.requests import changes_replicas
+from haneul.services.dynamodb.replication.scaling import indexes_to_scale, scale_new_index
 from haneul.services.dynamodb.replication.settings import changes_for_others, check_stream, scales
 from haneul.services.dynamodb.replication.updates import update_replicas
 from haneul.services.dynamodb.retention import plan_trim
@@ -63,6 +64,9 @@ async def update_table(call: Call, request: Shape) -> Shape:
         return await update_replicas(call, service, request)
     _check(request)
     wanted = encryption.wanted_encryption(call, request.get("SSESpecification"))
+    stored = service.stored_table(account, region, name)
+    regions: list[str] = []
+    scaling = await indexes_to_scale(call, stored.record if stored is not None else None, request)
 
     def work(tx: Transaction) -> Shape:
         raw = tx.get(table_key(account, region, name))
@@ -78,7 +82,9 @@ async def update_table(call: Call, request: Shape) -> Shape:
         check_indexes(record, request)
         check_operations(tx, account, region)
         _Update(service, call, tx, record, request, wanted).apply()
+        regions[:] = [region]
         for other, change in changes_for_others(tx, record, request, scaling=scales(call)):
+            regions.append(other.region)
             check_indexes(other, change)
             with limits_of_replica(other.region):
                 _Update(service, call, tx, other, change, wanted).apply()
@@ -88,7 +94,10 @@ async def update_table(call: Call, request: Shape) -> Shape:
         lifecycle.write_record(tx, record)
         return describe_table(tx, record)
 
-    return {"TableDescription": await call.cloud.store.transact(work)}
+    described = await call.cloud.store.transact(work)
+    for index in scaling:
+        await scale_new_index(call, name, regions, index)
+    return {"TableDescription": described}
 
 
 def _check(request: Shape) -> None:

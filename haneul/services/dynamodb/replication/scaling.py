@@ -15,6 +15,8 @@ _SERVICE = "application-autoscaling"
 _TRACKING = "TargetTrackingScalingPolicyConfiguration"
 _FIELDS = ("DisableScaleIn", "ScaleInCooldown", "ScaleOutCooldown", "TargetValue")
 _ROLE = "aws-service-role/dynamodb.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
+# What the writes of an index get that is added to a global table.
+_OF_NEW_INDEXES: Shape = {"MinimumUnits": 1, "MaximumUnits": 10, "ScalingPolicyUpdate": {_TRACKING: {"TargetValue": 70.0}}}
 
 
 class Scaled:
@@ -128,11 +130,37 @@ def ready_indexes(record: TableRecord) -> list[str]:
 
 async def unscaled(call: Call, record: TableRecord) -> str:
     """What of a provisioned table's write capacity does not scale by itself: `Table`, `GSI`, or nothing."""
-    for index in ("", *global_indexes(record)):
-        one = Scaled(call, record.region, record.name, "Write", index)
-        if not scaling_is_there(call) or await one.target() is None or not await one.policies():
-            return "GSI" if index else "Table"
-    return ""
+    if not await _writes_scale(call, record, ""):
+        return "Table"
+    return "" if await _writes_of_indexes_scale(call, record) else "GSI"
+
+
+async def _writes_scale(call: Call, record: TableRecord, index: str) -> bool:
+    one = Scaled(call, record.region, record.name, "Write", index)
+    return scaling_is_there(call) and await one.target() is not None and bool(await one.policies())
+
+
+async def _writes_of_indexes_scale(call: Call, record: TableRecord) -> bool:
+    for index in global_indexes(record):
+        if not await _writes_scale(call, record, index):
+            return False
+    return True
+
+
+async def indexes_to_scale(call: Call, record: TableRecord | None, request: Shape) -> list[str]:
+    """The indexes that an UpdateTable adds to a global table of provisioned capacity: their writes scale too. ValidationException while those of another index do not."""
+    if record is None or record.replication is None or record.on_demand or request.get("BillingMode") == "PAY_PER_REQUEST" or not scaling_is_there(call):
+        return []
+    made = [update["Create"]["IndexName"] for update in request.get("GlobalSecondaryIndexUpdates", ()) if update.get("Create")]
+    if made and not await _writes_of_indexes_scale(call, record):
+        raise validation("GSI write capacity should either be Pay-Per-Request or AutoScaled.")
+    return made
+
+
+async def scale_new_index(call: Call, table: str, regions: list[str], index: str) -> None:
+    """Let the writes of an index that was just added scale as DynamoDB does it by itself, in all regions."""
+    for region in regions:
+        await Scaled(call, region, table, "Write", index).update(_OF_NEW_INDEXES)
 
 
 async def scale_alike(call: Call, record: TableRecord, region: str) -> None:
