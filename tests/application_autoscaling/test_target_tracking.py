@@ -100,6 +100,12 @@ def test_limits_are_kept_at_once(scaled: Running) -> None:
     """Because a capacity outside a target's limits is brought between them when they are set."""
     scaling = scaled.client("application-autoscaling")
     scaling.register_scalable_target(**WRITES, MinCapacity=8, MaxCapacity=20)
+    scaled.advance("100ms")
+    (activity,) = activities(scaled)
+    assert (activity["StatusCode"], activity["StatusMessage"]) == (
+        "InProgress",
+        "Successfully set write capacity units to 8. Waiting for change to be fulfilled by dynamodb.",
+    )
     scaled.advance("10s")
     assert units(scaled) == 8
     scaling.register_scalable_target(**WRITES, MinCapacity=1, MaxCapacity=3)

@@ -53,6 +53,17 @@ async def set_capacity(cloud: Cloud, place: Place, current: int, desired: int, c
         await adapter.change(cloud, place, target.role, desired)
     except (ServiceError, AccessDenied) as problem:
         await cloud.store.transact(partial(_end, cloud, place, activity, "Failed", f"Failed to set {adapter.unit} to {desired}. Reason: {problem}"))
+        return
+    asked = f"Successfully set {adapter.unit} to {desired}. Waiting for change to be fulfilled by {place.namespace}."
+    await cloud.store.transact(partial(_say, place, activity, asked))
+
+
+def _say(place: Place, activity: Activity, message: str, tx: Transaction) -> None:
+    """What an activity says of itself while it is under way."""
+    known = find_activity(tx, place, activity.started_at, activity.id)
+    if known is not None and known.status == "InProgress":
+        known.message = message
+        save_activity(tx, place, known)
 
 
 def _confirmation(place: Place, activity: Activity, tries: int) -> Shape:
