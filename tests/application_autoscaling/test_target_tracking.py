@@ -89,11 +89,20 @@ def test_scaling_in_can_be_switched_off(scaled: Running) -> None:
     assert minutes(scaled, 20, 1)[-1] == 15
 
 
-def test_no_consumption_scales_nothing(scaled: Running) -> None:
-    """Because without any consumption there is no metric: the real service does not scale in then either."""
+def test_what_is_not_used_is_scaled_in(scaled: Running) -> None:
+    """Because no consumption is little consumption: an idle table goes to its minimum, and what somebody raises by hand there comes back within minutes; below the minimum
+    it is left alone."""
     follow(scaled)
     minutes(scaled, 3, 10)
-    assert minutes(scaled, 40, 0)[-1] == 15
+    later = minutes(scaled, 20, 0)
+    assert later[12] == 15 and later[-1] == 5
+    tables = scaled.client("dynamodb")
+    for by_hand, then in ((12, 5), (3, 3)):
+        tables.update_table(TableName="tab", ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": by_hand})
+        assert minutes(scaled, 3, 0)[-1] == then
+    assert minutes(scaled, 10, 0)[-1] == 3
+    states = {one["AlarmName"].split("-")[2]: one["StateValue"] for one in scaled.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+    assert (states["AlarmHigh"], states["AlarmLow"]) == ("OK", "ALARM")
 
 
 def test_limits_are_kept_at_once(scaled: Running) -> None:

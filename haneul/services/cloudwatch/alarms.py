@@ -49,7 +49,7 @@ class AlarmName(NamedTuple):
 class Alarm(msgspec.Struct):
     """An alarm. `settings` are the members of the request that made it, in the model's names; times in nanoseconds.
 
-    `suppressed_by` is what holds back a composite alarm's actions, until `suppressed_until` (0: for as long as its suppressor is in ALARM); `held`
+    `made_at` is when it was made, whatever was changed since. `suppressed_by` is what holds back a composite alarm's actions, until `suppressed_until` (0: for as long as its suppressor is in ALARM); `held`
     whether there is something to make up for then.
     """
 
@@ -66,6 +66,7 @@ class Alarm(msgspec.Struct):
     suppressed_by: str = ""
     suppressed_until: int = 0
     held: bool = False
+    made_at: int = 0
 
     @property
     def actions_enabled(self) -> bool:

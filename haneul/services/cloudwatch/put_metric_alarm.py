@@ -145,10 +145,10 @@ def _put(name: AlarmName, kind: str, settings: Shape, tags: dict[str, str], now:
         raise validation(f"An alarm of the name {name.name} exists already; it is a {other} alarm.")
     # The time of its settings tells one version of an alarm from the next.
     at = now if known is None else max(now, known.configured_at + 1)
-    alarm = Alarm(name.name, kind, settings, at, tags=tags, state_updated_at=now, transitioned_at=now)
+    alarm = Alarm(name.name, kind, settings, at, tags=tags, state_updated_at=now, transitioned_at=now, made_at=now)
     if known is not None:
         alarm.state, alarm.reason, alarm.reason_data, alarm.tags = known.state, known.reason, known.reason_data, known.tags
-        alarm.state_updated_at, alarm.transitioned_at = known.state_updated_at, known.transitioned_at
+        alarm.state_updated_at, alarm.transitioned_at, alarm.made_at = known.state_updated_at, known.transitioned_at, known.made_at
         if name.suppressor(alarm) is not None:
             alarm.suppressed_by, alarm.suppressed_until, alarm.held = known.suppressed_by, known.suppressed_until, known.held
     done = "Create" if known is None else "Update"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haneul.clock import SECOND
 from haneul.core.ports import Shape
 from haneul.services.cloudwatch.alarms import Alarm, AlarmName
 from haneul.services.cloudwatch.judging import SPARE_PERIODS, Datapoint, Rule
@@ -11,16 +12,22 @@ from haneul.services.cloudwatch.mathematics.series import TimeSeries
 from haneul.services.cloudwatch.points import samples_needed
 from haneul.services.cloudwatch.queries import Evaluation, Place, checked_queries, finest_period
 from haneul.services.cloudwatch.rows import read_series
+from haneul.services.cloudwatch.transitions import SCALING_PREFIX
 from haneul.store.port import Reader
 
 # Missing data of these leave an alarm as it is, whatever it says (API Reference: PutMetricAlarm, "TreatMissingData").
 _ALWAYS_IGNORED = frozenset(("AWS/DynamoDB",))
+# To those who scale provisioned capacity no consumption is a consumption of 0.
+_CONSUMED = frozenset(("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"))
 
 
 class Watched:
-    """A metric alarm's parsed settings: what it reads, and how often (`step`, seconds)."""
+    """A metric alarm's parsed settings: what it reads, and how often (`step`, seconds).
 
-    __slots__ = ("configured_at", "metric_ids", "name", "queries", "restless", "result", "rule", "samples_needed", "step")
+    `zero_since` (seconds) is from when on a period without data counts as 0; None where that is no datapoint.
+    """
+
+    __slots__ = ("configured_at", "metric_ids", "name", "queries", "restless", "result", "rule", "samples_needed", "step", "zero_since")
 
     def __init__(self, name: AlarmName, alarm: Alarm) -> None:
         settings = alarm.settings
@@ -45,6 +52,10 @@ class Watched:
         self.metric_ids = frozenset(query.metric.id for query in self.queries.values() if query.metric is not None)
         # With functions that have values where the metrics have none, an alarm is never at rest.
         self.restless = any(query.tree is not None and functions_in(query.tree) & WITHOUT_DATA for query in self.queries.values())
+        metric = self.result.metric
+        scales = any(action.startswith(SCALING_PREFIX) for action in settings.get("AlarmActions", ()))
+        counted = scales and metric is not None and metric.namespace == "AWS/DynamoDB" and metric.name in _CONSUMED
+        self.zero_since = alarm.made_at // SECOND if counted else None
         # Long periods are looked at every five minutes, as their rows then are.
         self.step = 10 if period < 60 else 300 if period >= 3600 else 60
 
@@ -69,7 +80,12 @@ class Watched:
         except MathError:
             series = TimeSeries({}, period)
         values = series.values if isinstance(series, TimeSeries) else {}
-        return [Datapoint(second, values[second]) if second in values else None for second in range(start, end, period)]
+        return [self._datapoint(second, values) for second in range(start, end, period)]
+
+    def _datapoint(self, second: int, values: dict[int, float]) -> Datapoint | None:
+        if second in values:
+            return Datapoint(second, values[second])
+        return Datapoint(second, 0.0) if self.zero_since is not None and second >= self.zero_since else None
 
 
 def query_shapes(settings: Shape) -> list[Shape]:
