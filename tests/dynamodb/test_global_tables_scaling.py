@@ -149,6 +149,11 @@ def test_settings_are_given_whole(cloud: Running) -> None:
     assert failure(update, TableName=name, GlobalSecondaryIndexUpdates=of_index) == ("ResourceNotFoundException", missing_index)
     origin = "(Service: AWSApplicationAutoScaling; Status Code: 400; Error Code: ValidationException; Request ID: "
     assert writes({**whole, "MinimumUnits": 60}).startswith(f"Maximum capacity cannot be less than minimum capacity {origin}")
+    too_high = {"TargetTrackingScalingPolicyConfiguration": {"TargetValue": 90.1}}
+    utilization = "For predefined metric type DynamoDBWriteCapacityUtilization, target value must be between '10.0' and '90.0', but was '90.1'."
+    assert writes({**whole, "ScalingPolicyUpdate": too_high}).startswith(f"{utilization} {origin}")
+    (kept,) = settings_of(cloud, name, HOME)["ReplicaProvisionedWriteCapacityAutoScalingSettings"]["ScalingPolicies"]
+    assert kept["PolicyName"] == "writes"
     role = "arn:aws:iam::000000000000:role/aws-service-role/dynamodb.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
     assert f"is not authorized to perform: iam:PassRole on resource: {role}s because" in writes({**whole, "AutoScalingRoleArn": f"{role}s"})
     (before, _) = update(**reads({**whole, "AutoScalingRoleArn": role}))["TableAutoScalingDescription"]["Replicas"]

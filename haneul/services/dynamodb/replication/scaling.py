@@ -91,6 +91,7 @@ class Scaled:
         name = policy.get("PolicyName", f"DynamoDB{self.kind}CapacityUtilization:{self.resource}")
         for old in await self.policies():
             if old["PolicyName"] != name:
+                await self.track(old["PolicyName"], policy[_TRACKING])  # What is refused must not cost the policy that there is.
                 await self._ask("DeleteScalingPolicy", {"PolicyName": old["PolicyName"]})
         await self.track(name, policy[_TRACKING])
 
