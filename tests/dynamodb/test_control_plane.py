@@ -31,7 +31,10 @@ def test_insights_fail_and_say_why(cloud: Running, db: Any) -> None:
     second = db.list_contributor_insights(TableName=table, NextToken=first["NextToken"])
     assert [one.get("IndexName") for page in (first, second) for one in page["ContributorInsightsSummaries"]] == [None, "by-g"]
     assert db.update_contributor_insights(TableName=table, ContributorInsightsAction="DISABLE")["ContributorInsightsStatus"] == "DISABLING"
+    assert "FailureException" in db.describe_contributor_insights(TableName=table)  # Until it is switched off.
     cloud.advance("1s")
+    shown = db.describe_contributor_insights(TableName=table)
+    assert {*shown} - {"ResponseMetadata"} == {"TableName", "ContributorInsightsStatus", "LastUpdateDateTime", "ContributorInsightsMode"}
     assert db.update_contributor_insights(TableName=table, ContributorInsightsAction="DISABLE")["ContributorInsightsStatus"] == "DISABLED"
     assert len(db.list_contributor_insights()["ContributorInsightsSummaries"]) == 1
     assert failure(db.describe_contributor_insights, TableName=table, IndexName="ghost") == (
@@ -39,6 +42,18 @@ def test_insights_fail_and_say_why(cloud: Running, db: Any) -> None:
         f"Requested resource not found: Index: ghost not found for table: {table}",
     )
     assert failure(db.update_contributor_insights, TableName="no-table", ContributorInsightsAction="ENABLE")[0] == "ResourceNotFoundException"
+    # It goes with its index, and an update of the table is no reason to refuse it.
+    db.update_table(TableName=table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-g"}}])
+    assert db.update_contributor_insights(TableName=table, ContributorInsightsAction="ENABLE")["ContributorInsightsStatus"] == "ENABLING"
+    cloud.advance("1s")
+    assert [one.get("IndexName") for one in db.list_contributor_insights(TableName=table)["ContributorInsightsSummaries"]] == [None]
+    assert failure(db.describe_contributor_insights, TableName=table, IndexName="by-g")[0] == "ResourceNotFoundException"
+    again = {"Create": {**index("by-g", "g")}}
+    db.update_table(TableName=table, AttributeDefinitions=[{"AttributeName": "g", "AttributeType": "S"}], GlobalSecondaryIndexUpdates=[again])
+    assert invalid(db.update_contributor_insights, TableName=table, IndexName="by-g", ContributorInsightsAction="ENABLE") == (
+        "Table or Index is not in a valid state to update Key Access Insights: IndexStatus must be ACTIVE to enable ContributorInsights."
+    )
+    assert db.describe_contributor_insights(TableName=table, IndexName="by-g")["ContributorInsightsStatus"] == "DISABLED"
 
 
 def test_kinesis_destinations_fail_and_say_why(cloud: Running, db: Any) -> None:

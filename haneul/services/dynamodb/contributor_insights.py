@@ -29,9 +29,9 @@ _FAILURE: Shape = {
 
 def _find(reader: Reader, place: tuple[str, str, str], index: str | None) -> TableRecord:
     raw = reader.get(table_key(*place))
-    if raw is None:
+    record = decode(raw, TableRecord) if raw is not None else None
+    if record is None or record.being_restored:
         raise table_not_found(place[2])
-    record = decode(raw, TableRecord)
     found = record.find_index(index) if index is not None else None
     if index is not None and (found is None or not found.is_global):
         raise ServiceError("ResourceNotFoundException", f"Requested resource not found: Index: {index} not found for table: {record.name}", 400)
@@ -58,9 +58,10 @@ async def describe_contributor_insights(call: Call, request: Shape) -> Shape:
     if index is not None:
         answer["IndexName"] = index
     if known is not None:
-        answer["LastUpdateDateTime"] = known.changed_at
+        # What failed says when it did.
+        answer["LastUpdateDateTime"] = known.changed_at + lifecycle.TRANSITION if status == "FAILED" else known.changed_at
         answer["ContributorInsightsMode"] = known.mode
-    if status == "FAILED":
+    if status in ("FAILED", "DISABLING"):  # It is told of until it is switched off.
         answer["FailureException"] = _FAILURE
     return answer
 
@@ -75,8 +76,8 @@ async def update_contributor_insights(call: Call, request: Shape) -> Shape:
     def work(tx: Transaction) -> Shape:
         record = _find(tx, place, index)
         found = record.find_index(index) if index is not None else None
-        for what, status in (("TableStatus", record.status), ("IndexStatus", found.status if found is not None else "ACTIVE")):
-            if wanted and status != "ACTIVE":
+        for what, made in (("TableStatus", record.status != "CREATING"), ("IndexStatus", found is None or found.status == "ACTIVE")):
+            if wanted and not made:
                 raise validation(f"Table or Index is not in a valid state to update Key Access Insights: {what} must be ACTIVE to enable ContributorInsights.")
         known = record.insights.get(index or "")
         mode = request.get("ContributorInsightsMode") or (known.mode if known is not None and not wanted else _MODE)

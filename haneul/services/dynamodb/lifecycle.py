@@ -176,6 +176,7 @@ async def drop(service: DynamoDb, payload: Payload) -> None:
             return
         purge_later(service, tx, record, [payload["prefix"], payload["counts"]])
         record.indexes = [one for one in record.indexes if one.id != entry.id]
+        record.insights.pop(entry.name, None)
         used = {record.hash_name, record.range_name, *(name for one in record.indexes for name in (*one.hash_names, *one.range_names))}
         record.attributes = {name: kind for name, kind in record.attributes.items() if name in used}
         if record.status == "UPDATING" and not changes_indexes(record):

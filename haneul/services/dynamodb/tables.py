@@ -181,6 +181,11 @@ class TableRecord(msgspec.Struct):
         assert self.stream is not None
         return f"{self.arn}/stream/{self.stream.label}"
 
+    @property
+    def being_restored(self) -> bool:
+        """Whether a restore is still filling the table. Until it is done, DescribeTable shows it, and for most other operations it is not there."""
+        return self.restore is not None and self.restore.in_progress
+
     def find_index(self, name: str) -> IndexRecord | None:
         return next((index for index in self.indexes if index.name == name), None)
 
