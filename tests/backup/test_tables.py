@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from haneul.clock import HOUR, MINUTE
-from haneul.services.backup import job_work
+from haneul.services.backup import job_work, restore_work
 from haneul.services.sts.service import Sts
 from tests.backup.support import SERVICES, back_up, failure, make_bucket, make_role, make_table, restore
 from tests.support.running import ACCOUNT, Running
@@ -262,7 +262,7 @@ def test_a_restart_in_the_middle(cloud: Running) -> None:
 
 
 def test_the_managed_policies_suffice(cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A role with nothing but the policies that AWS has for roles of AWS Backup can back up and restore, also when a job was cut off behind CreateBackup."""
+    """A role with nothing but the policies that AWS has for roles of AWS Backup can back up and restore, also when a job was cut off behind CreateBackup or the restore."""
     role, iam = make_role(cloud, allowed=["sts:GetCallerIdentity"]), cloud.client("iam")
     for name in ("service-role/AWSBackupServiceRolePolicyForBackup", "service-role/AWSBackupServiceRolePolicyForRestores"):
         iam.attach_role_policy(RoleName="keeper", PolicyArn=f"arn:aws:iam::aws:policy/{name}")
@@ -283,7 +283,17 @@ def test_the_managed_policies_suffice(cloud: Running, monkeypatch: pytest.Monkey
     done = cloud.client("backup").describe_backup_job(BackupJobId=job)
     assert (done["State"], done.get("StatusMessage")) == ("COMPLETED", None)
     assert len(cloud.client("dynamodb").list_backups(BackupType="AWS_BACKUP")["BackupSummaries"]) == 1
-    assert restore(cloud, done["RecoveryPointArn"], role, {"targetTableName": "new"})["Status"] == "COMPLETED"
+    again = {"RecoveryPointArn": done["RecoveryPointArn"], "IamRoleArn": role, "Metadata": {"targetTableName": "new"}}
+    with monkeypatch.context() as patched:
+        patched.setattr(restore_work, "_again", broken)
+        job = cloud.client("backup").start_restore_job(**again)["RestoreJobId"]
+        cloud.advance("1s")
+    cloud.stop()
+    cloud.start()
+    cloud.advance("10s")  # The table is ready by now, and no longer says where it comes from.
+    assert cloud.client("backup").describe_restore_job(RestoreJobId=job)["Status"] == "COMPLETED"
+    failed = restore(cloud, done["RecoveryPointArn"], role, {"targetTableName": "new"})
+    assert (failed["Status"], "Table already exists: new" in failed["StatusMessage"]) == ("FAILED", True)
     bucket = make_bucket(cloud, "source")
     cloud.client("s3").put_object(Bucket="source", Key="k", Body=b"v", Tagging="a=b")
     point = back_up(cloud, "vault", bucket, role)["RecoveryPointArn"]

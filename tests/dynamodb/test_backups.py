@@ -119,13 +119,34 @@ def test_a_table_that_is_being_made_has_no_backups_yet(cloud: Running) -> None:
 
 
 def test_arns_and_spans_that_are_none(cloud: Running) -> None:
-    """An ARN of something else names no backup, and a span does not end before it begins."""
-    client = cloud.client("dynamodb")
-    table = client.describe_table(TableName=make_table(cloud))["Table"]["TableArn"]
-    for call, more in ((client.describe_backup, {}), (client.delete_backup, {}), (client.restore_table_from_backup, {"TargetTableName": "restored"})):
-        assert failure(call, BackupArn=table, **more) == ("ValidationException", "Invalid Backup ARN")
-    message = "Time range lower bound must be less than or equal to upper bound"
+    """An ARN of something else, of another account or of no region names no backup, and a span does not end before it begins."""
+    client, name = cloud.client("dynamodb"), make_table(cloud)
+    table, backup = client.describe_table(TableName=name)["Table"]["TableArn"], back_up(cloud, name)
+    wrong = ("ValidationException", "Invalid Request: BackupArn is not valid")
+    foreign = ("AccessDeniedException", "Access is denied")
+    for arn, answer in (
+        (table, ("ValidationException", "Invalid Backup ARN")),
+        ("x" * 48, ("ValidationException", "Invalid Backup ARN")),
+        (backup.replace("us-east-1", "xx-fake-1"), wrong),
+        (backup.replace("arn:aws:", "arn:aws-cn:"), wrong),
+        (backup.replace(":dynamodb:", ":sqs:"), wrong),
+        (backup.replace(ACCOUNT, "111111111111"), foreign),
+        (backup.replace("us-east-1", ""), foreign),
+        (backup[:-8] + "12345678", ("BackupNotFoundException", f"Backup not found: {backup[:-8]}12345678")),
+    ):
+        for call, more in ((client.describe_backup, {}), (client.delete_backup, {}), (client.restore_table_from_backup, {"TargetTableName": "restored"})):
+            assert failure(call, BackupArn=arn, **more) == answer
+    message = "One or more parameter values were invalid: Time range lower bound must be less than or equal to upper bound"
     assert failure(client.list_backups, TimeRangeLowerBound=200, TimeRangeUpperBound=100) == ("ValidationException", message)
+    swapped = backup.replace("us-east-1", "eu-west-1")
+    message = "Invalid Request: The supplied ExclusiveStartBackupArn does not match the region"
+    assert failure(client.list_backups, ExclusiveStartBackupArn=swapped) == ("ValidationException", message)
+    assert client.list_backups(TableName=name, ExclusiveStartBackupArn=f"{table}/backup/00000000000001-12345678")["BackupSummaries"][0]["BackupArn"] == backup
+    # Where an operation is called, not what the ARN says, decides on the region, and the ARN comes back as it was given.
+    cloud.advance("1s")
+    assert client.describe_backup(BackupArn=swapped)["BackupDescription"]["BackupDetails"]["BackupArn"] == swapped
+    assert client.delete_backup(BackupArn=swapped)["BackupDescription"]["BackupDetails"]["BackupStatus"] == "DELETED"
+    assert failure(client.describe_backup, BackupArn=backup)[0] == "BackupNotFoundException"
 
 
 def test_lists_by_table_time_and_page(fresh_cloud: Running) -> None:

@@ -529,7 +529,7 @@ def test_tables_are_counted(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatc
     db.restore_table_from_backup(TargetTableName="ddd", BackupArn=backup)
     assert failure(db.restore_table_to_point_in_time, **{**now, "TargetTableName": "eee"}) == (
         "LimitExceededException",
-        "Subscriber limit exceeded: Only 1 restores can be under way simultaneously",
+        "Subscriber limit exceeded: Only 1 restore operations can be done simultaneously",
     )
     fresh_cloud.advance("1s")
     db.restore_table_to_point_in_time(**{**now, "TargetTableName": "eee"})

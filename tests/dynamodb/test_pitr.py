@@ -82,12 +82,16 @@ def test_restoring_needs_recovery_and_a_free_name(cloud: Running) -> None:
 
 
 def test_moments_outside_of_what_is_restorable(fresh_cloud: Running) -> None:
-    """The latest moment lies five minutes back, the earliest is when recovery began or the period's beginning."""
+    """The latest moment lies five minutes back, the earliest is when recovery began (the only one for five minutes, as a whole second) or the period's beginning."""
     cloud = fresh_cloud
     client, table = cloud.client("dynamodb"), make_table(cloud)
     begun = moment(cloud)
-    recover(cloud, table, RecoveryPeriodInDays=1)
-    cloud.advance("1h")
+    found = recover(cloud, table, RecoveryPeriodInDays=1)
+    assert (begun - found["EarliestRestorableDateTime"]).total_seconds() == 1 and found["EarliestRestorableDateTime"] == found["LatestRestorableDateTime"]
+    cloud.advance("3m")
+    assert recover(cloud, table, RecoveryPeriodInDays=1) == found
+    restore(cloud, table, "at-the-beginning", RestoreDateTime=found["EarliestRestorableDateTime"])
+    cloud.advance("57m")
     found = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
     assert abs((found["EarliestRestorableDateTime"] - begun).total_seconds()) <= 1
     assert 300 <= (moment(cloud) - found["LatestRestorableDateTime"]).total_seconds() <= 301
@@ -96,7 +100,7 @@ def test_moments_outside_of_what_is_restorable(fresh_cloud: Running) -> None:
         assert code == "InvalidRestoreTimeException"
     cloud.advance("3d")
     found = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
-    assert 86_399 <= (moment(cloud) - found["EarliestRestorableDateTime"]).total_seconds() <= 86_400
+    assert 86_400 <= (moment(cloud) - found["EarliestRestorableDateTime"]).total_seconds() <= 86_401
 
 
 def play(cloud: Running, table: str, chance: random.Random, steps: int, model: dict[str, Any]) -> list[tuple[datetime, dict[str, Any]]]:
@@ -138,7 +142,7 @@ def test_any_second_comes_back_exactly_while_writes_go_on(fresh_cloud: Running) 
         assert everything(cloud, target) == held
         described = client.describe_table(TableName=target)["Table"]
         assert (described["TableStatus"], described["ItemCount"]) == ("ACTIVE", len(held))
-        assert described["RestoreSummary"]["RestoreInProgress"] is False
+        assert "RestoreSummary" not in described  # Nothing says any more where the table came from.
         found = client.query(
             TableName=target, IndexName="by-group", KeyConditionExpression="#g = :g", ExpressionAttributeNames={"#g": "group"},
             ExpressionAttributeValues={":g": s("g1")},
@@ -259,9 +263,9 @@ def test_settings_that_come_back_and_those_that_do_not(fresh_cloud: Running) -> 
     assert found["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST" and "GlobalSecondaryIndexes" not in found
     message = invalid(
         client.restore_table_to_point_in_time, SourceTableName=table, TargetTableName="third", UseLatestRestorableTime=True,
-        LocalSecondaryIndexOverride=[index("unknown", "pk", "third")],
+        LocalSecondaryIndexOverride=[index("unknown", "pk", "third", "KEYS_ONLY")],
     )
-    assert message == "Index unknown does not match a secondary index that existed in the source table and cannot be created during the restore operation"
+    assert message == "Invalid Request: Index unknown does not match a secondary index that existed in the source table and cannot be created during the restore operation"
 
 
 def test_the_table_class_is_not_restored(fresh_cloud: Running) -> None:
@@ -280,8 +284,16 @@ def test_restores_that_say_too_much_or_too_little(fresh_cloud: Running) -> None:
     call = {"TargetTableName": "restored", "UseLatestRestorableTime": True}
     again = client.restore_table_to_point_in_time
     assert failure(again, SourceTableName=table, SourceTableArn=arn, **call)[1] == "Must provide exactly one of: sourceTableArn, sourceTableName"
-    assert failure(again, **call) == ("ValidationException", "The parameter 'TableName' is required")
-    assert "sourceTableArn is not a valid ARN" in failure(again, SourceTableArn="nonsense", **call)[1]
+    assert failure(again, **call) == ("ValidationException", "The parameter 'TableName' is required but was not present in the request")
+    assert invalid(again, SourceTableArn="nonsense", **call) == "One or more parameter values were invalid: ARNs must start with 'arn:': nonsense"
+    assert invalid(again, SourceTableArn="arn:aws:dynamodb", **call) == "sourceTableArn is not a valid ARN"
+    assert failure(again, SourceTableArn=arn + "-absent", **call) == ("TableNotFoundException", "Table not found")
+    foreign = invalid(again, SourceTableArn=arn.replace("000000000000", "111111111111"), **call)
+    assert foreign == "This action is only supported by accounts that match the resource owner\u2019s account."
+    # That it names one moment is looked at first, and its target's name last.
+    assert "must be specified, but not both" in invalid(again, TargetTableName=table, UseLatestRestorableTime=False)
+    assert "Both RestoreDateTime and" in invalid(again, SourceTableName="absent", RestoreDateTime=1, **call)
+    assert failure(again, SourceTableName=table, TargetTableName=table, RestoreDateTime=1)[0] == "InvalidRestoreTimeException"
     warm = {**index("by-g", "g"), "WarmThroughput": {"ReadUnitsPerSecond": 13_000}}  # It is in the shape, and not in restores (API Reference).
     assert "WarmThroughput is not supported" in invalid(again, SourceTableName=table, GlobalSecondaryIndexOverride=[warm], **call)
     code, message = failure(again, SourceTableName=table, TargetTableName="restored", RestoreDateTime=1_000_000)
@@ -295,10 +307,97 @@ def test_a_restore_into_a_table_that_goes(fresh_cloud: Running) -> None:
     recover(cloud, table)
     call = {"SourceTableName": table, "TargetTableName": other, "UseLatestRestorableTime": True}
     client.delete_table(TableName=other)
-    assert failure(client.restore_table_to_point_in_time, **call)[0] == "TableAlreadyExistsException"
+    assert failure(client.restore_table_to_point_in_time, **call) == ("TableAlreadyExistsException", f"Table already exists: {other}")
     cloud.advance("1s")
     client.restore_table_to_point_in_time(**call)
     assert failure(client.restore_table_to_point_in_time, **call)[0] == "TableInUseException"
+
+
+def test_a_table_that_is_being_restored_is_not_there_yet(fresh_cloud: Running) -> None:
+    """Until it is filled DescribeTable alone shows it, with where it comes from and with indexes of no status; its name is taken all the same."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    source = make_table(cloud, more={"g": "S"}, GlobalSecondaryIndexes=[index("by-g", "g")])
+    backup = client.create_backup(TableName=source, BackupName="one")["BackupDetails"]["BackupArn"]
+    cloud.advance("1s")
+    again = {"TargetTableName": "target", "BackupArn": backup}
+    arn = client.restore_table_from_backup(**again)["TableDescription"]["TableArn"]
+    shown = client.describe_table(TableName="target")["Table"]
+    assert shown["TableStatus"] == "CREATING" and shown["RestoreSummary"]["RestoreInProgress"] is True
+    assert "IndexStatus" not in shown["GlobalSecondaryIndexes"][0]
+    tags, by_name = {"Tags": [{"Key": "a", "Value": "b"}]}, {"TableName": "target"}
+    policy = f'{{"Statement": [{{"Effect": "Allow", "Principal": {{"AWS": "000000000000"}}, "Action": "dynamodb:GetItem", "Resource": "{arn}"}}]}}'
+    expiry = {"TimeToLiveSpecification": {"Enabled": True, "AttributeName": "ends"}}
+    stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}}
+    absent = ("ResourceNotFoundException", "Requested resource not found: Table: target not found")
+    for call, more in (
+        (client.update_table, stream),
+        (client.update_table, {"DeletionProtectionEnabled": True}),
+        (client.update_table, {"ReplicaUpdates": [{"Create": {"RegionName": "eu-west-1"}}]}),
+        (client.update_time_to_live, expiry),
+        (client.describe_time_to_live, {}),
+        (client.describe_contributor_insights, {}),
+    ):
+        assert failure(call, **by_name, **more) == absent
+    for call, more in (
+        (client.tag_resource, tags), (client.list_tags_of_resource, {}), (client.get_resource_policy, {}), (client.put_resource_policy, {"Policy": policy}),
+    ):
+        assert failure(call, ResourceArn=arn, **more)[0] == "ResourceNotFoundException"
+    recovery = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+    for call, more in ((client.describe_continuous_backups, {}), (client.update_continuous_backups, recovery), (client.create_backup, {"BackupName": "two"})):
+        assert failure(call, **by_name, **more) == ("TableNotFoundException", "Table not found: target")
+    key = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
+    used = ("ResourceInUseException", "Attempt to change a resource which is still in use: Table is being used: target")
+    assert failure(client.create_table, **by_name, BillingMode="PAY_PER_REQUEST", **key) == used
+    assert failure(client.delete_table, **by_name)[0] == "ResourceInUseException"
+    # The name is looked at before the backup, which is in use as well.
+    taken = ("TableInUseException", f"Table: target is already being restored from backup: {backup}")
+    assert failure(client.restore_table_from_backup, **again) == taken
+    assert failure(client.delete_backup, BackupArn=backup) == ("BackupInUseException", f"Backup is being used to restore table: {backup}")
+    cloud.advance("1s")
+    client.tag_resource(ResourceArn=arn, **tags)
+    client.update_time_to_live(**by_name, **expiry)
+    client.update_continuous_backups(**by_name, **recovery)
+    shown = client.update_table(**by_name, **stream)["TableDescription"]
+    assert "RestoreSummary" not in shown and shown["GlobalSecondaryIndexes"][0]["IndexStatus"] == "ACTIVE"
+
+
+def test_overrides_that_do_not_fit(fresh_cloud: Running) -> None:
+    """Capacity goes with the mode that the table will have; indexes are told by keys and projection, so that they can be renamed, and each lists its capacity."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    units = {"ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}}
+    by_g, local = index("by-g", "g"), index("local", "pk", "l")
+    table = make_table(
+        cloud, range_type="S", more={"g": "S", "l": "S"}, BillingMode="PROVISIONED", **units,
+        GlobalSecondaryIndexes=[{**by_g, **units}], LocalSecondaryIndexes=[local],
+    )
+    sources = [client.create_backup(TableName=one, BackupName="one")["BackupDetails"]["BackupArn"] for one in (table, make_table(cloud))]
+    cloud.advance("1s")
+    more, on_demand, one = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 7}, {"BillingModeOverride": "PAY_PER_REQUEST"}, {"MaxReadRequestUnits": 1}
+    unlike = "Index {} does not match a secondary index that existed in the source table and cannot be created during the restore operation"
+    wrong: list[tuple[int, dict[str, Any], str]] = [
+        (0, {**on_demand, "ProvisionedThroughputOverride": more}, "Cannot override ProvisionedThroughput if BillingMode is overridden to PAY_PER_REQUEST"),
+        (1, {"ProvisionedThroughputOverride": more}, "Cannot override ProvisionedThroughput unless BillingMode is PROVISIONED"),
+        (1, {"BillingModeOverride": "PROVISIONED"}, "Must override ProvisionedThroughput if BillingMode is overridden to PROVISIONED"),
+        (0, {"OnDemandThroughputOverride": one}, "Cannot override MaxReadRequestUnits for OnDemandThroughput unless BillingModeOverride is PAY_PER_REQUEST"),
+        (1, {"OnDemandThroughputOverride": {"MaxWriteRequestUnits": 0}}, "Requested MaxWriteRequestUnits for OnDemandThroughput is outside of valid range"),
+        (0, {"GlobalSecondaryIndexOverride": [by_g]}, "Must specify provisioned throughput for index by-g"),
+        (0, {**on_demand, "GlobalSecondaryIndexOverride": [{**by_g, **units}]},
+         "Cannot override ProvisionedThroughput if BillingMode is overridden to PAY_PER_REQUEST for index by-g"),
+        (0, {"GlobalSecondaryIndexOverride": [{**index("by-g", "l"), **units}]}, unlike.format("by-g")),
+        (0, {"GlobalSecondaryIndexOverride": [{**by_g, **units}, {**index("twice", "g"), **units}]}, unlike.format("twice")),
+        (0, {"LocalSecondaryIndexOverride": [index("local", "pk", "l", "KEYS_ONLY")]}, unlike.format("local")),
+    ]
+    for source, overrides, message in wrong:
+        assert invalid(client.restore_table_from_backup, TargetTableName="wrong", BackupArn=sources[source], **overrides) == f"Invalid Request: {message}"
+    eights = {"ProvisionedThroughput": {"ReadCapacityUnits": 8, "WriteCapacityUnits": 8}}
+    renamed = {"GlobalSecondaryIndexOverride": [{**by_g, **eights, "IndexName": "new"}], "LocalSecondaryIndexOverride": [{**local, "IndexName": "own"}]}
+    for name, overrides, reads in (("with-new", renamed, [5, 8]), ("with-more", {"ProvisionedThroughputOverride": more}, [7, 5]), ("on-demand", on_demand, [0, 0])):
+        client.restore_table_from_backup(TargetTableName=name, BackupArn=sources[0], **overrides)
+        cloud.advance("1s")
+        found = client.describe_table(TableName=name)["Table"]
+        assert [holder["ProvisionedThroughput"]["ReadCapacityUnits"] for holder in (found, *found["GlobalSecondaryIndexes"])] == reads
+        names = [one["IndexName"] for title in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes") for one in found[title]]
+        assert names == (["new", "own"] if name == "with-new" else ["by-g", "local"])
 
 
 def test_no_period_for_what_is_switched_off(cloud: Running) -> None:
@@ -320,6 +419,7 @@ def test_a_deleted_table_leaves_a_system_backup(fresh_cloud: Running) -> None:
     assert client.list_backups(TableName=table)["BackupSummaries"] == []
     (summary,) = client.list_backups(TableName=table, BackupType="SYSTEM")["BackupSummaries"]
     assert summary["BackupName"] == f"{table}$DeletedTableBackup" and summary["BackupType"] == "SYSTEM"
+    assert summary["BackupArn"].endswith("-00000000")
     assert (summary["BackupExpiryDateTime"] - summary["BackupCreationDateTime"]).days == 35
     assert "It will automatically expire on 20" in invalid(client.delete_backup, BackupArn=summary["BackupArn"])
     client.restore_table_from_backup(TargetTableName=table, BackupArn=summary["BackupArn"])
@@ -330,6 +430,51 @@ def test_a_deleted_table_leaves_a_system_backup(fresh_cloud: Running) -> None:
     assert client.list_backups(BackupType="ALL")["BackupSummaries"] == []
     assert rows(cloud, "dynamodb-item") == 1
     assert rows(cloud, "dynamodb-log") == 0
+
+
+def test_what_is_asked_of_a_table_while_it_is_deleted(fresh_cloud: Running) -> None:
+    """Until it is gone it can be backed up and restored; recovery switched on then leaves a system backup, and none when it is switched off; names do not inherit."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    on, off, never = make_table(cloud), make_table(cloud), make_table(cloud)
+    for table in (on, off):
+        recover(cloud, table)
+    for table in (on, off, never):
+        client.put_item(TableName=table, Item={"pk": s(table)})
+    cloud.advance("10m")
+    for table in (on, off, never):
+        client.delete_table(TableName=table)
+        client.create_backup(TableName=table, BackupName="last")
+    client.restore_table_to_point_in_time(SourceTableName=on, TargetTableName="restored", UseLatestRestorableTime=True)
+    client.update_continuous_backups(TableName=off, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False})
+    assert recover(cloud, never)["PointInTimeRecoveryStatus"] == "ENABLED"
+    expiry = {"TableName": never, "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "ends"}}
+    client.update_time_to_live(**expiry)
+    assert invalid(client.update_time_to_live, **expiry) == "TimeToLive is already enabled"
+    assert invalid(client.describe_time_to_live, TableName=never) == "Cannot describe time to live while table is in DELETING state: Current table state is DELETING"
+    assert client.update_contributor_insights(TableName=never, ContributorInsightsAction="ENABLE")["ContributorInsightsStatus"] == "ENABLING"
+    cloud.advance("2s")
+    kept = {table: [one["BackupArn"] for one in client.list_backups(TableName=table, BackupType="SYSTEM")["BackupSummaries"]] for table in (on, off, never)}
+    assert [len(kept[table]) for table in (on, off, never)] == [1, 0, 1]
+    assert list(everything(cloud, "restored")) == [on]
+    for table in (on, off, never):
+        (made,) = client.list_backups(TableName=table)["BackupSummaries"]
+        assert made["BackupStatus"] == "AVAILABLE"
+        for at, backup in enumerate((made["BackupArn"], *kept[table])):
+            client.restore_table_from_backup(TargetTableName=f"{table}-{at}", BackupArn=backup)
+            cloud.advance("1s")
+            assert list(everything(cloud, f"{table}-{at}")) == [table]
+    assert rows(cloud, "dynamodb-log") == rows(cloud, "dynamodb-orphan") == rows(cloud, "dynamodb-hold") == rows(cloud, "dynamodb-expiry") == 0
+    key = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
+    client.create_table(TableName=never, BillingMode="PAY_PER_REQUEST", **key)
+    found = client.describe_continuous_backups(TableName=never)["ContinuousBackupsDescription"]
+    assert found == {"ContinuousBackupsStatus": "DISABLED", "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"}}
+    assert failure(client.update_time_to_live, **expiry) == (
+        "ResourceInUseException", f"Attempt to change a resource which is still in use: Table {never} is being created"
+    )
+    assert "while table is in CREATING state: Current table state is CREATING" in invalid(client.describe_time_to_live, TableName=never)
+    cloud.advance("1s")
+    assert client.describe_time_to_live(TableName=never)["TimeToLiveDescription"] == {"TimeToLiveStatus": "DISABLED"}
+    assert client.describe_contributor_insights(TableName=never)["ContributorInsightsStatus"] == "DISABLED"
 
 
 def test_a_restore_outlives_its_source(fresh_cloud: Running) -> None:

@@ -54,15 +54,10 @@ async def _table(cloud: Cloud, job: RestoreJob) -> None:
 
     name = job.metadata["targetTableName"]
     if job.status == "PENDING":
-        try:
-            await ask("RestoreTableFromBackup", TargetTableName=name, BackupArn=job.backup_arn)
-        except ServiceError as problem:
-            # After a crash, the table may be there because this job has begun it.
-            if problem.code not in ("TableInUseException", "TableAlreadyExistsException"):
-                raise
-            table = await _described(cloud, job, name)
-            if table.get("RestoreSummary", {}).get("SourceBackupArn") != job.backup_arn or table["CreationDateTime"] < job.created_at:
-                raise
+        made = await ask("RestoreTableFromBackup", TargetTableName=name, BackupArn=job.backup_arn)
+        # After a crash the table may be there because this job has begun it; an older one is another job's.
+        if made["TableDescription"]["CreationDateTime"] < job.created_at:
+            raise ServiceError("TableAlreadyExistsException", f"Table already exists: {name}", 400)
         job.status, job.created_arn = "RUNNING", f"arn:aws:dynamodb:{job.region}:{job.account}:table/{name}"
         await _again(cloud, job)
         return

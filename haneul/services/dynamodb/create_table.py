@@ -63,6 +63,8 @@ async def create_table(call: Call, request: Shape) -> Shape:
 
 def _taken(record: TableRecord) -> ServiceError:
     """The name of a new table is another one's, which may be on its way out."""
+    if record.being_restored:
+        return in_use(f"Attempt to change a resource which is still in use: Table is being used: {record.name}")
     if record.status == "CREATING":
         return in_use(f"Attempt to change a resource which is still in use: Table is being created: {record.name}")
     return in_use(f"Table already exists: {record.name}")

@@ -47,7 +47,7 @@ def describe_table(reader: Reader, record: TableRecord, now: int = 0) -> Shape:
         if record.table_class_changed_at:
             found["TableClassSummary"]["LastUpdateDateTime"] = record.table_class_changed_at
     found.update(describe_replication(reader, record, lambda table, holder: _warm(table, holder, holder.status)))
-    if record.restore is not None:
+    if record.restore is not None and record.being_restored:
         found["RestoreSummary"] = _describe_restore(record.restore)
     found.update(_describe_stream(record, record.stream))
     found.update(describe_encryption(reader, record))
@@ -86,7 +86,8 @@ def _describe_index(record: TableRecord, index: IndexRecord, counts: dict[str, t
         "IndexArn": f"{record.arn}/index/{index.name}",
     }
     if index.is_global:
-        found["IndexStatus"] = index.status
+        if not record.being_restored:
+            found["IndexStatus"] = index.status
         if index.backfilling or (index.status == "CREATING" and record.status != "CREATING"):
             found["Backfilling"] = index.backfilling
         found["ProvisionedThroughput"] = describe_throughput(index.throughput, now)

@@ -28,9 +28,10 @@ def tagged_record(reader: Reader, call: Call, arn: str) -> TableRecord:
     if found is None or found.service != "dynamodb" or kind != "table" or len(name) < 3 or "/" in name:
         raise validation(f"Invalid TableArn: Invalid ResourceArn provided as input {arn}")
     raw = reader.get(table_key(found.account, found.region, name)) if found.region == call.region else None
-    if raw is None:
+    record = decode(raw, TableRecord) if raw is not None else None
+    if record is None or record.being_restored:
         raise ServiceError("ResourceNotFoundException", f"Requested resource not found: ResourcArn: {arn} not found", 400)
-    return decode(raw, TableRecord)
+    return record
 
 
 def _find(reader: Reader, call: Call, arn: str) -> tuple[bytes, TableRecord | StreamRecord]:

@@ -73,6 +73,8 @@ async def update_table(call: Call, request: Shape) -> Shape:
         if raw is None:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
+        if record.being_restored:
+            raise table_not_found(name)
         if "StreamSpecification" in request:
             check_stream(record, request["StreamSpecification"])
         # Encryption is changed also while something else is; what else may be while an index is, `check_indexes` knows.

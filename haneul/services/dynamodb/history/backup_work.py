@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from haneul.clock import DAY
+from haneul.clock import DAY, MILLISECOND
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.history.holding import hold, holds, release, rows_to_purge
 from haneul.services.dynamodb.history.log import log_prefix
 from haneul.services.dynamodb.history.past import Past, read_chunk
-from haneul.services.dynamodb.history.records import SYSTEM, Backup, backup_key, job_id, key_of_backup, owner_of
+from haneul.services.dynamodb.history.records import SYSTEM, Backup, backup_key, key_of_backup, owner_of
 from haneul.services.dynamodb.rows import row_size
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import TableRecord
@@ -90,7 +90,7 @@ def drop_table(service: DynamoDb, tx: Transaction, record: TableRecord, prefixes
     now = service.cloud.clock.now()
     items, size = read_counts(tx, Table(record)).get("", (0, 0))
     backup = Backup(
-        id=job_id(now, service.cloud.ids),
+        id=f"{now // MILLISECOND:014}-00000000",
         name=f"{record.name}$DeletedTableBackup",
         kind=SYSTEM,
         status="AVAILABLE",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from haneul.core.arn import Arn, parse_arn
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.encryption import key_arn
-from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.errors import invalid, validation
 from haneul.services.dynamodb.history.backup_work import COPY, fix_moment, payload_of, remove
 from haneul.services.dynamodb.history.continuous_backups import find_table
-from haneul.services.dynamodb.history.errors import backup_in_use, backup_not_found, system_backup, table_in_use, table_not_found
+from haneul.services.dynamodb.history.errors import backup_in_use, backup_not_found, being_restored, invalid_request, system_backup, table_not_found
 from haneul.services.dynamodb.history.holding import hold, holds, start_log
 from haneul.services.dynamodb.history.records import (
     AWS_BACKUP,
@@ -22,6 +23,7 @@ from haneul.services.dynamodb.history.records import (
     Backup,
     backup_key,
     backup_rows,
+    checked_backup_arn,
     find_backup,
     job_id,
     key_of_backup,
@@ -47,10 +49,15 @@ def by_aws_backup(call: Call) -> bool:
     return call.http is None and call.caller.kind == "role" and call.caller.session_name == _BACKUP_SERVICE
 
 
-def _authorize(call: Call, request: Shape) -> None:
-    """AccessDenied unless the caller may do this with the backup. AWS Backup has asked for its own permissions, on the recovery point."""
+def _meant(call: Call, request: Shape) -> Arn:
+    """The backup that is meant: one of the region of the call, whichever region its ARN says.
+
+    AccessDenied unless the caller may do this with it. AWS Backup has asked for its own permissions, on the recovery point.
+    """
+    arn = checked_backup_arn(call, backup_arn(call, request))._replace(region=call.region)
     if not by_aws_backup(call):
-        call.authorize(call.operation.action, backup_arn(call, request))
+        call.authorize(call.operation.action, str(arn))
+    return arn
 
 
 def describe_details(backup: Backup) -> Shape:
@@ -140,7 +147,8 @@ def being_backed_up(reader: Reader, record: TableRecord) -> bool:
 async def create_backup(call: Call, request: Shape) -> Shape:
     """Begin a backup of a table as it is now. The rows are copied in the background, while the table is written on; nothing of that shows in the backup.
 
-    Several may be under way at a time, under one name too. Raises TableNotFoundException, TableInUseException. (API Reference: "CreateBackup".)
+    Several may be under way at a time, under one name too, and a table that is being deleted can be backed up until it is gone. Raises
+    TableNotFoundException. (API Reference: "CreateBackup".)
     """
     # AWS Backup is asked for a permission of its own (Developer Guide: "Using IAM with DynamoDB backup and restore", example 8).
     call.authorize("dynamodb:StartAwsBackupJob" if by_aws_backup(call) else call.operation.action, table_arn(call, request))
@@ -150,8 +158,6 @@ async def create_backup(call: Call, request: Shape) -> Shape:
         record = find_table(tx, service, call, request["TableName"])
         if record.status == "CREATING":
             raise table_not_found(record.name)  # Backups hear of a table only when it is ready.
-        if record.status == "DELETING":
-            raise table_in_use(record.name, "deleted")
         start_log(service, tx, record)
         lifecycle.write_record(tx, record)
         backup_id = job_id(call.now, call.cloud.ids)
@@ -170,30 +176,32 @@ async def create_backup(call: Call, request: Shape) -> Shape:
 
 @operation("dynamodb:DescribeBackup", resource=backup_arn, authorized_inside=True)
 async def describe_one_backup(call: Call, request: Shape) -> Shape:
-    """A backup and what its table was. (API Reference: "DescribeBackup".)"""
-    _authorize(call, request)
-    backup = find_backup(call.cloud.store, call, request["BackupArn"])
+    """A backup, under the ARN that it was asked for by, and what its table was. (API Reference: "DescribeBackup".)"""
+    backup = find_backup(call.cloud.store, _meant(call, request))
     if backup is None:
         raise backup_not_found(request["BackupArn"])
-    return {"BackupDescription": describe_backup(call.cloud.store, backup)}
+    found = describe_backup(call.cloud.store, backup)
+    found["BackupDetails"]["BackupArn"] = request["BackupArn"]
+    return {"BackupDescription": found}
 
 
 @operation("dynamodb:DeleteBackup", resource=backup_arn, authorized_inside=True)
 async def delete_backup(call: Call, request: Shape) -> Shape:
     """Delete a backup. Raises BackupInUseException while it is being made or a table is being restored from it. (API Reference: "DeleteBackup".)"""
-    _authorize(call, request)
-    service = call.service(DynamoDb)
+    arn, service = _meant(call, request), call.service(DynamoDb)
 
     def work(tx: Transaction) -> Backup:
-        backup = find_backup(tx, call, request["BackupArn"])
+        backup = find_backup(tx, arn)
         if backup is None:
             raise backup_not_found(request["BackupArn"])
         if backup.kind == AWS_BACKUP and not by_aws_backup(call):
             raise validation(f"Backup is managed by AWS Backup and can only be deleted there: {backup.arn}")
         if backup.kind == SYSTEM:
             raise system_backup(backup.arn, backup.expires_at)
-        if backup.status == "CREATING" or holds(tx, owner_of(backup)):
+        if backup.status == "CREATING":
             raise backup_in_use(backup.arn)
+        if holds(tx, owner_of(backup)):
+            raise being_restored(backup.arn)
         remove(service, tx, backup)
         return backup
 
@@ -209,7 +217,7 @@ async def list_backups(call: Call, request: Shape) -> Shape:
     limit, wanted = request.get("Limit", PAGE_MAX), request.get("BackupType", USER)
     lower, upper = request.get("TimeRangeLowerBound", 0), request.get("TimeRangeUpperBound")
     if upper is not None and lower > upper:
-        raise validation("Time range lower bound must be less than or equal to upper bound")
+        raise invalid("Time range lower bound must be less than or equal to upper bound")
     account, region, table = (call.account, call.region, None)
     if "TableName" in request:
         account, region, table = service.place(call, request["TableName"])
@@ -218,6 +226,9 @@ async def list_backups(call: Call, request: Shape) -> Shape:
         parts = request["ExclusiveStartBackupArn"].split("/")
         if len(parts) != 4:
             raise validation("Invalid ExclusiveStartBackupArn")
+        arn = parse_arn(request["ExclusiveStartBackupArn"])
+        if arn is not None and arn.region != region:
+            raise invalid_request("The supplied ExclusiveStartBackupArn does not match the region")
         behind = backup_key(account, region, parts[1], parts[3])
     found: list[Backup] = []
     for _, backup in backups_of(call.cloud.store, account, region, table, behind):

@@ -32,7 +32,7 @@ def find_table(reader: Reader, service: DynamoDb, call: Call, name: str) -> Tabl
     account, region, table = service.place(call, name)
     raw = reader.get(table_key(account, region, table))
     record = decode(raw, TableRecord) if raw is not None else None
-    if record is None or is_being_added(record):
+    if record is None or is_being_added(record) or record.being_restored:
         raise table_not_found(table)
     return record
 
@@ -46,16 +46,15 @@ def restorable(record: TableRecord, now: int) -> tuple[int, int]:
 def _describe(record: TableRecord, now: int) -> Shape:
     recovery: Shape = {"PointInTimeRecoveryStatus": "DISABLED"}
     if record.history.recovery:
-        first, last = restorable(record, now)
-        # Whole seconds, within what can be restored.
-        first = -(-first // SECOND) * SECOND
+        first, last = restorable(record, now)  # In whole seconds; that of the first moment stands for it.
         recovery = {
             "PointInTimeRecoveryStatus": "ENABLED",
             "RecoveryPeriodInDays": record.history.recovery_days,
-            "EarliestRestorableDateTime": first,
-            "LatestRestorableDateTime": max(first, last // SECOND * SECOND),
+            "EarliestRestorableDateTime": first // SECOND * SECOND,
+            "LatestRestorableDateTime": last // SECOND * SECOND,
         }
-    return {"ContinuousBackupsDescription": {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery}}
+    status = "DISABLED" if record.status == "CREATING" else "ENABLED"
+    return {"ContinuousBackupsDescription": {"ContinuousBackupsStatus": status, "PointInTimeRecoveryDescription": recovery}}
 
 
 @operation("dynamodb:DescribeContinuousBackups", resource=table_arn)
@@ -69,7 +68,8 @@ async def describe_continuous_backups(call: Call, request: Shape) -> Shape:
 async def update_continuous_backups(call: Call, request: Shape) -> Shape:
     """Switch point-in-time recovery of a table on (for 1 to 35 days, 35 unless the request says it, also where it is on already) or off, which forgets the past.
 
-    Raises TableNotFoundException, and ContinuousBackupsUnavailableException for a table that is still being made.
+    A table that is being deleted takes it too: what it says last decides whether a system backup is left. Raises TableNotFoundException, and
+    ContinuousBackupsUnavailableException for a table that is still being made.
     (API Reference: "UpdateContinuousBackups".)
     """
     service = call.service(DynamoDb)
@@ -81,7 +81,7 @@ async def update_continuous_backups(call: Call, request: Shape) -> Shape:
     def change(apply: Callable[[Transaction, TableRecord], None]) -> Callable[[Transaction], TableRecord]:
         def work(tx: Transaction) -> TableRecord:
             record = find_table(tx, service, call, request["TableName"])
-            if record.status in ("CREATING", "DELETING"):
+            if record.status == "CREATING":
                 raise backups_unavailable(record.name)
             apply(tx, record)
             lifecycle.write_record(tx, record)

@@ -18,9 +18,29 @@ def table_in_use(name: str, doing: str) -> ServiceError:
     return ServiceError("TableInUseException", f"Table is being {doing}: {name}", 400)
 
 
+def source_not_found() -> ServiceError:
+    """The table to restore from, which is named by its ARN, is not there."""
+    return ServiceError("TableNotFoundException", "Table not found", 400)
+
+
+def foreign_source() -> ServiceError:
+    """The table to restore from is another account's."""
+    return ServiceError("ValidationException", "This action is only supported by accounts that match the resource owner\u2019s account.", 400)
+
+
+def invalid_request(message: str) -> ServiceError:
+    """A request whose parameters do not fit together, or do not fit what it is about."""
+    return ServiceError("ValidationException", f"Invalid Request: {message}", 400)
+
+
 def table_exists(name: str) -> ServiceError:
     """The name of a table to be restored is taken."""
     return ServiceError("TableAlreadyExistsException", f"Table already exists: {name}", 400)
+
+
+def already_restored(name: str, backup_arn: str) -> ServiceError:
+    """The table is still being filled, from the backup that is named if it is one."""
+    return ServiceError("TableInUseException", f"Table: {name} is already being restored{f' from backup: {backup_arn}' if backup_arn else ''}", 400)
 
 
 def backups_unavailable(name: str) -> ServiceError:
@@ -53,22 +73,28 @@ def backup_not_found(arn: str) -> ServiceError:
 
 
 def backup_in_use(arn: str) -> ServiceError:
-    """The backup is being made, or a table is being restored from it."""
+    """The backup is being made."""
     return ServiceError("BackupInUseException", f"Backup is being used by another operation: {arn}", 400)
 
 
-def being_restored(arn: str) -> ServiceError:
-    """A table is being restored from the backup, from which only one is at a time."""
-    return ServiceError("BackupInUseException", f"Backup is being used to restore another table: {arn}", 400)
+def being_restored(arn: str, which: str = "table") -> ServiceError:
+    """A table is being restored from the backup: it cannot be deleted, nor (`which` is "another table") be restored from a second time."""
+    return ServiceError("BackupInUseException", f"Backup is being used to restore {which}: {arn}", 400)
+
+
+def invalid_backup_arn() -> ServiceError:
+    """The ARN of something else, or none."""
+    return ServiceError("ValidationException", "Invalid Backup ARN", 400)
+
+
+def foreign_backup() -> ServiceError:
+    """The backup of another account."""
+    return ServiceError("AccessDeniedException", "Access is denied", 400)
 
 
 def system_backup(arn: str, expires_at: int) -> ServiceError:
     """A backup that the service made when a table was deleted; it ends by itself (nanoseconds)."""
-    return ServiceError(
-        "ValidationException",
-        f"Invalid Request: User is not allowed to delete the system backup with arn {arn}. It will automatically expire on {_shown(expires_at // SECOND)}",
-        400,
-    )
+    return invalid_request(f"User is not allowed to delete the system backup with arn {arn}. It will automatically expire on {_shown(expires_at // SECOND)}")
 
 
 def invalid_export_time(message: str) -> ServiceError:

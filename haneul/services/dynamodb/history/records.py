@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from haneul.clock import MILLISECOND, Ids
-from haneul.core.arn import parse_arn
+from haneul.core.arn import Arn, parse_arn
 from haneul.core.call import Call
-from haneul.services.dynamodb.errors import validation
+from haneul.services.dynamodb.history.errors import foreign_backup, invalid_backup_arn, invalid_request
 from haneul.services.dynamodb.history.past import Past
+from haneul.services.dynamodb.replication.requests import REGIONS
 from haneul.services.dynamodb.tables import TableRecord
 from haneul.store.keys import pack
 from haneul.store.port import Reader
@@ -81,13 +82,21 @@ def restore_key(target: TableRecord) -> bytes:
     return pack((RESTORE_SPACE, target.account, target.region, target.id))
 
 
-def find_backup(reader: Reader, call: Call, arn: str, *, any_region: bool = False) -> Backup | None:
-    """The backup that an ARN names; one of another region only for those who may restore from there. ValidationException for an ARN of something else."""
-    found = parse_arn(arn)
-    parts = found.resource.split("/") if found is not None else []
-    if found is None or found.service != "dynamodb" or len(parts) != 4 or parts[0] != "table" or parts[2] != "backup":
-        raise validation("Invalid Backup ARN")
-    if found.region != call.region and not any_region:
-        return None
-    raw = reader.get(backup_key(found.account, found.region, parts[1], parts[3]))
+def checked_backup_arn(call: Call, text: str) -> Arn:
+    """A backup's ARN. ValidationException when it is none, AccessDeniedException when it is another account's."""
+    arn = parse_arn(text)
+    parts = arn.resource.split("/") if arn is not None else []
+    if arn is None or len(parts) != 4 or parts[0] != "table" or parts[2] != "backup":
+        raise invalid_backup_arn()
+    if arn.account != call.account or not arn.region:
+        raise foreign_backup()
+    if arn.partition != "aws" or arn.service != "dynamodb" or (arn.region not in REGIONS and arn.region != call.region):
+        raise invalid_request("BackupArn is not valid")
+    return arn
+
+
+def find_backup(reader: Reader, arn: Arn) -> Backup | None:
+    """The backup that an ARN names (`checked_backup_arn`)."""
+    _, table, _, backup_id = arn.resource.split("/")
+    raw = reader.get(backup_key(arn.account, arn.region, table, backup_id))
     return decode(raw, Backup) if raw is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from haneul.clock import SECOND
-from haneul.core.arn import parse_arn
+from haneul.core.arn import Arn, parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.core.operation import Shape, operation
@@ -16,19 +16,21 @@ from haneul.services.dynamodb.errors import invalid, validation
 from haneul.services.dynamodb.history.backups import backup_arn, by_aws_backup
 from haneul.services.dynamodb.history.continuous_backups import find_table, restorable
 from haneul.services.dynamodb.history.errors import (
+    already_restored,
     backup_in_use,
     backup_not_found,
     being_restored,
+    foreign_source,
+    invalid_request,
     invalid_restore_time,
     recovery_unavailable,
+    source_not_found,
     table_exists,
-    table_in_use,
-    table_not_found,
 )
 from haneul.services.dynamodb.history.holding import holds
 from haneul.services.dynamodb.history.log import log_prefix
 from haneul.services.dynamodb.history.past import Past
-from haneul.services.dynamodb.history.records import RESTORE_SPACE, Restore, find_backup, owner_of
+from haneul.services.dynamodb.history.records import RESTORE_SPACE, Restore, checked_backup_arn, find_backup, owner_of
 from haneul.services.dynamodb.history.restore_work import begin
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.table import Table
@@ -58,35 +60,36 @@ def _authorize_target(call: Call, request: Shape) -> None:
         call.authorize(f"dynamodb:{name}", target)
 
 
-@operation("dynamodb:RestoreTableToPointInTime", resource=_source_arn, partial=_PARTIAL)
+@operation("dynamodb:RestoreTableToPointInTime", resource=_source_arn, authorized_inside=True, partial=_PARTIAL)
 async def restore_table_to_point_in_time(call: Call, request: Shape) -> Shape:
-    """Make a new table with what another one held at a moment. The source is written on meanwhile.
+    """Make a new table with what another one held at a moment. The source is written on meanwhile; one that is being deleted serves until it is gone.
 
     Raises PointInTimeRecoveryUnavailableException, InvalidRestoreTimeException, TableAlreadyExistsException. Time to live, tags, stream, policies,
     deletion protection and recovery itself are not restored. (API Reference: "RestoreTableToPointInTime"; Developer Guide: "Point-in-time recovery".)
     """
     service = call.service(DynamoDb)
-    _authorize_target(call, request)
-    _refuse(request)
-    name = _source_name(request)
     latest, moment = request.get("UseLatestRestorableTime", False), request.get("RestoreDateTime")
     if latest and moment is not None:
-        raise validation("Invalid Request: Both RestoreDateTime and UseLatestRestorableTime cannot be set for point-in-time restore request")
+        raise invalid_request("Both RestoreDateTime and UseLatestRestorableTime cannot be set for point-in-time restore request")
     if not latest and moment is None:
-        raise validation("Invalid Request: Either one of RestoreDateTime or UseLatestRestorableTime must be specified, but not both")
-    if name.startswith("arn:"):
-        _check_regions(call, request, name)
+        raise invalid_request("Either one of RestoreDateTime or UseLatestRestorableTime must be specified, but not both")
+    name, arn = _named_source(call, request)
+    call.authorize(call.operation.action, _source_arn(call, request))
+    _authorize_target(call, request)
+    _refuse(request)
+    if arn is not None:
+        _check_regions(call, request, arn)
 
     def work(tx: Transaction) -> Shape:
-        source = _source(tx, service, call, name)
-        if source.status in ("CREATING", "DELETING"):
-            raise table_in_use(source.name, "created" if source.status == "CREATING" else "deleted")
+        source = find_table(tx, service, call, name) if arn is None else _find_source(tx, arn)
         if not source.history.recovery:
             raise recovery_unavailable(source.name)
         first, last = restorable(source, call.now)
         time = last if moment is None else moment
-        if not first <= time <= last:
-            raise invalid_restore_time(time, -(-first // SECOND), last // SECOND)
+        if not first // SECOND * SECOND <= time <= last:
+            raise invalid_restore_time(time, first // SECOND, last // SECOND)
+        _check_target(_target(tx, service, call, request))
+        time = max(time, first)  # The whole second that is shown as the first moment stands for it.
         past = Past(Table(source).prefix, log_prefix(source), time)
         return _begin(service, call, tx, request, source, RestoreNote(source.arn, "", time), Restore(past, source))
 
@@ -100,57 +103,65 @@ async def restore_table_from_backup(call: Call, request: Shape) -> Shape:
     (API Reference: "RestoreTableFromBackup".)
     """
     service = call.service(DynamoDb)
+    arn = checked_backup_arn(call, request["BackupArn"])
     if by_aws_backup(call):
         call.authorize("dynamodb:RestoreTableFromAwsBackup", named_table_arn(call, request["TargetTableName"]))
     else:
         call.authorize(call.operation.action, backup_arn(call, request))
         _authorize_target(call, request)
     _refuse(request)
-    _check_regions(call, request, request["BackupArn"])
+    _check_regions(call, request, arn)
 
     def work(tx: Transaction) -> Shape:
-        backup = find_backup(tx, call, request["BackupArn"], any_region=True)
+        backup = find_backup(tx, arn)
         if backup is None:
             raise backup_not_found(request["BackupArn"])
+        there = _target(tx, service, call, request)
+        if there is not None and by_aws_backup(call) and there.restore is not None and there.restore.backup_arn == backup.arn:
+            return describe_table(tx, there)  # It asks again after a crash, and tells by the table's age whether it has made it itself.
+        _check_target(there)
         if backup.status != "AVAILABLE":
             raise backup_in_use(backup.arn)
         if holds(tx, owner_of(backup)):
-            raise being_restored(backup.arn)
+            raise being_restored(backup.arn, "another table")
         note = RestoreNote(backup.table.arn, backup.arn, backup.created_at)
         return _begin(service, call, tx, request, backup.table, note, Restore(Past(backup.rows), owner_of(backup)))
 
     return {"TableDescription": await call.cloud.store.transact(work)}
 
 
-def _source_name(request: Shape) -> str:
-    """The name or ARN of the table to restore, of which a request gives one."""
-    name, arn = request.get("SourceTableName"), request.get("SourceTableArn")
-    if name and arn:
+def _named_source(call: Call, request: Shape) -> tuple[str, Arn | None]:
+    """The table to restore, of which a request gives the name or the ARN, which may be in another region."""
+    name, text = request.get("SourceTableName", ""), request.get("SourceTableArn", "")
+    if name and text:
         raise validation("Must provide exactly one of: sourceTableArn, sourceTableName")
-    if arn and parse_arn(arn) is None:
-        raise invalid("sourceTableArn is not a valid ARN")
-    if not (name or arn):
-        raise validation("The parameter 'TableName' is required")
-    return str(name or arn)
+    if not (name or text):
+        raise validation("The parameter 'TableName' is required but was not present in the request")
+    if name:
+        return name, None
+    if not text.startswith("arn:"):
+        raise invalid(f"ARNs must start with 'arn:': {text}")
+    arn = parse_arn(text)
+    if arn is None or arn.service != "dynamodb" or not arn.resource.startswith("table/"):
+        raise validation("sourceTableArn is not a valid ARN")
+    if arn.account != call.account:
+        raise foreign_source()
+    return arn.resource.removeprefix("table/"), arn
 
 
-def _check_regions(call: Call, request: Shape, arn: str) -> None:
+def _check_regions(call: Call, request: Shape, arn: Arn) -> None:
     """ValidationException for what lies in another region, unless the request says how it is to be encrypted here."""
-    found = parse_arn(arn)
-    if found is not None and found.region != call.region and not request.get("SSESpecificationOverride"):
-        raise validation("Invalid Request: sseSpecificationOverride must be provided for cross-region restores")
+    if arn.region != call.region and not request.get("SSESpecificationOverride"):
+        raise invalid_request("sseSpecificationOverride must be provided for cross-region restores")
 
 
-def _source(tx: Transaction, service: DynamoDb, call: Call, name: str) -> TableRecord:
-    """The table to restore from, which an ARN may name in another region."""
-    arn = parse_arn(name)
-    if arn is None or arn.service != "dynamodb" or arn.region == call.region:
-        return find_table(tx, service, call, name)
-    table = arn.resource.removeprefix("table/")
-    raw = tx.get(table_key(arn.account, arn.region, table))
-    if raw is None:
-        raise table_not_found(table)
-    return decode(raw, TableRecord)
+def _find_source(tx: Transaction, arn: Arn) -> TableRecord:
+    """The table that an ARN names."""
+    raw = tx.get(table_key(arn.account, arn.region, arn.resource.removeprefix("table/")))
+    record = decode(raw, TableRecord) if raw is not None else None
+    if record is None or record.being_restored:
+        raise source_not_found()
+    return record
 
 
 def _refuse(request: Shape) -> None:
@@ -160,21 +171,30 @@ def _refuse(request: Shape) -> None:
         raise invalid("WarmThroughput is not supported for GlobalSecondaryIndexOverride")
 
 
+def _target(tx: Transaction, service: DynamoDb, call: Call, request: Shape) -> TableRecord | None:
+    """The table that has the new one's name."""
+    raw = tx.get(table_key(*service.place(call, request["TargetTableName"])))
+    return decode(raw, TableRecord) if raw is not None else None
+
+
+def _check_target(there: TableRecord | None) -> None:
+    """TableAlreadyExistsException when the new table's name is taken, TableInUseException when that is by another restore."""
+    if there is None:
+        return
+    if there.being_restored:
+        raise already_restored(there.name, there.restore.backup_arn if there.restore is not None else "")
+    raise table_exists(there.name)
+
+
 def _begin(service: DynamoDb, call: Call, tx: Transaction, request: Shape, source: TableRecord, note: RestoreNote, restore: Restore) -> Shape:
     wanted = encryption.wanted_encryption(call, request.get("SSESpecificationOverride"))
     account, region, name = service.place(call, request["TargetTableName"])
-    known = tx.get(table_key(account, region, name))
-    if known is not None:
-        there = decode(known, TableRecord)
-        if there.status == "CREATING" and there.restore is not None:
-            raise table_in_use(name, "created")
-        raise table_exists(name)
     target = target_of(call, request, source, (account, region, name))
     target.restore = note
     managed = source.encryption is not None and source.encryption.managed if wanted is None else wanted.managed
     encryption.encrypt_new(tx, target, managed=managed, ids=call.cloud.ids)
     check_tables(tx, account, region, indexed=bool(target.indexes))
-    check_jobs(tx, RESTORE_SPACE, account, region, RESTORES_MAX, "restores")
+    check_jobs(tx, RESTORE_SPACE, account, region, RESTORES_MAX, "restore operations", "done")
     if service.capacity.enforced:
         holders: list[TableRecord | IndexRecord] = [target, *(index for index in target.indexes if index.is_global)]
         for holder in holders:
@@ -222,9 +242,12 @@ def _override_capacity(call: Call, request: Shape, target: TableRecord) -> None:
     mode, throughput = request.get("BillingModeOverride"), request.get("ProvisionedThroughputOverride")
     on_demand = mode == "PAY_PER_REQUEST" if mode else target.on_demand
     if on_demand and throughput:
-        raise validation("Cannot override ProvisionedThroughput unless BillingMode is PROVISIONED")
+        raise invalid_request(
+            "Cannot override ProvisionedThroughput "
+            + ("if BillingMode is overridden to PAY_PER_REQUEST" if mode else "unless BillingMode is PROVISIONED")
+        )
     if not on_demand and target.on_demand and not throughput:
-        raise validation("Must override ProvisionedThroughput if BillingMode is overridden to PROVISIONED")
+        raise invalid_request("Must override ProvisionedThroughput if BillingMode is overridden to PROVISIONED")
     definitions.check_throughput(throughput)
     if on_demand != target.on_demand:
         target.on_demand_since = call.now if on_demand else 0
@@ -239,35 +262,45 @@ def _override_capacity(call: Call, request: Shape, target: TableRecord) -> None:
             {"ReadCapacityUnits": target.throughput.read_units, "WriteCapacityUnits": target.throughput.write_units}
         )
     if "OnDemandThroughputOverride" in request:
+        for name in ("MaxReadRequestUnits", "MaxWriteRequestUnits"):
+            value = request["OnDemandThroughputOverride"].get(name)
+            if value is not None and not on_demand:
+                raise invalid_request(f"Cannot override {name} for OnDemandThroughput unless BillingModeOverride is PAY_PER_REQUEST")
+            if value is not None and value < 1:
+                raise invalid_request(f"Requested {name} for OnDemandThroughput is outside of valid range")
         set_maximums(target, {"OnDemandThroughput": request["OnDemandThroughputOverride"]}, region=target.region, on_demand=on_demand, made=True)
 
 
 def _indexes(request: Shape, source: TableRecord, target: TableRecord) -> list[IndexRecord]:
-    """The indexes of a restored table: the source's, or those of them that the request lists."""
+    """The indexes of a restored table: the source's, or those of them that the request lists by their keys and projections, under the names that it gives them."""
     kept: list[IndexRecord] = []
     for parameter, is_global in (("LocalSecondaryIndexOverride", False), ("GlobalSecondaryIndexOverride", True)):
-        known = {index.name: index for index in target.indexes if index.is_global == is_global}
+        known = [index for index in target.indexes if index.is_global == is_global]
         if parameter not in request:
-            kept += known.values()
+            kept += known
             continue
         for wanted in request[parameter]:
-            index = known.get(wanted["IndexName"])
-            if index is None or not _same(wanted, index):
-                raise validation(
-                    f"Index {wanted['IndexName']} does not match a secondary index that existed in the source table and cannot be created "
-                    "during the restore operation"
+            name = wanted["IndexName"]
+            alike = [index for index in known if _same(wanted, index)]
+            if not alike:
+                raise invalid_request(
+                    f"Index {name} does not match a secondary index that existed in the source table and cannot be created during the restore operation"
                 )
-            index = msgspec.structs.replace(index)
+            index = next((one for one in alike if one.name == name), alike[0])
+            known.remove(index)
+            index = msgspec.structs.replace(index, name=name)
             throughput = wanted.get("ProvisionedThroughput")
             if target.on_demand and throughput:
-                raise invalid(f"ProvisionedThroughput should not be specified for index: {index.name} when BillingMode is PAY_PER_REQUEST")
-            if throughput:
+                raise invalid_request(f"Cannot override ProvisionedThroughput if BillingMode is overridden to PAY_PER_REQUEST for index {name}")
+            if is_global:
                 index.throughput = definitions.throughput_of(throughput)
             set_maximums(index, wanted, region=target.region, on_demand=target.on_demand, made=True)
             kept.append(index)
-    for index in kept:
+    for at, index in enumerate(kept):
+        if any(other.name == index.name for other in kept[:at]):
+            raise invalid(f"Duplicate index name: {index.name}")
         if index.is_global and not target.on_demand and not index.throughput.read_units:
-            raise invalid(f"ProvisionedThroughput must be specified for index: {index.name}")
+            raise invalid_request(f"Must specify provisioned throughput for index {index.name}")
     return kept
 
 

@@ -39,6 +39,8 @@ async def update_replicas(call: Call, service: DynamoDb, request: Shape) -> Shap
         if raw is None:
             raise table_not_found(name)
         record = decode(raw, TableRecord)
+        if record.being_restored:
+            raise table_not_found(name)
         membership = Membership(service, call, tx, record)
         membership.check(changes)
         check_settled(record)

@@ -45,10 +45,10 @@ def _tables(reader: Reader, account: str, region: str) -> Iterator[TableRecord]:
     return (decode(value, TableRecord) for _, value in reader.iterate(*prefix_range(pack((TABLE_SPACE, account, region)))))
 
 
-def check_jobs(reader: Reader, space: str, account: str, region: str, most: int, what: str) -> None:
+def check_jobs(reader: Reader, space: str, account: str, region: str, most: int, what: str, doing: str = "under way") -> None:
     """LimitExceededException when as many jobs as may be are under way; `space` has a row for each of them, `what` is what they are called."""
     if _count(reader, account, region, most, space) >= most:
-        raise too_many(f"Only {most} {what} can be under way simultaneously")
+        raise too_many(f"Only {most} {what} can be {doing} simultaneously")
 
 
 def _count(reader: Reader, account: str, region: str, limit: int, space: str = TABLE_SPACE) -> int:
