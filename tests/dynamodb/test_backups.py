@@ -174,6 +174,23 @@ def test_lists_by_table_time_and_page(fresh_cloud: Running) -> None:
     assert cloud.client("dynamodb", region="eu-west-1").list_backups()["BackupSummaries"] == []
 
 
+def test_questions_after_backups_have_a_rate(fresh_cloud: Running) -> None:
+    """Ten a second for a backup's description or end, five for lists, each operation of an account for itself, as the API Reference says and measurements show."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    arn = back_up(cloud, make_table(cloud))
+    absent = arn[:-8] + "12345678"
+    for call, rate, request, answer in (
+        (client.list_backups, 5, {}, ""),
+        (client.describe_backup, 10, {"BackupArn": arn}, ""),
+        (client.delete_backup, 10, {"BackupArn": absent}, "BackupNotFoundException"),
+    ):
+        for _ in range(rate):
+            assert failure(call, **request)[0] == answer if answer else call(**request)
+        assert failure(call, **request) == ("ThrottlingException", "Rate exceeded")
+    cloud.advance("1s")
+    assert [one["BackupArn"] for one in client.list_backups()["BackupSummaries"]] == [arn]
+
+
 def test_restoring_in_another_region(fresh_cloud: Running) -> None:
     """A backup, and a table's past, can be restored where the call is made, wherever they lie."""
     cloud, client, far = fresh_cloud, fresh_cloud.client("dynamodb"), fresh_cloud.client("dynamodb", region="eu-west-1")

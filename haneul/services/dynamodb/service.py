@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, ClassVar, TypeVar
 
+from haneul.clock.buckets import Buckets
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
@@ -72,6 +73,7 @@ class DynamoDb(Service):
         # What the service of the streams' own API reads from.
         self.streams = StoredStreams(cloud, self.changes)
         self.logs = Logs(cloud.clock)
+        self._asked = Buckets(cloud.clock)
         self.log_positions = LogPositions()
         self._tables: dict[tuple[str, str, str], Table] = {}
         self.hours = TableHours(self)
@@ -146,6 +148,12 @@ class DynamoDb(Service):
             # Whoever writes with what was known until now must at once write to the log too, if that was just switched on.
             if known is not None and self.stored_table(*place) is None:
                 self.logs.forget(known.record.id)
+
+    def check_rate(self, call: Call, rate: int) -> None:
+        """ThrottlingException when an account asks for an operation more than `rate` times a second. What the cloud itself asks is not counted."""
+        whom = (call.operation.name, call.account, call.region)
+        if call.http is not None and not self.cloud.settings.capacity_unlimited and not self._asked.take(whom, rate, rate):
+            raise ServiceError("ThrottlingException", "Rate exceeded", 400)
 
     # ---- tables
 
