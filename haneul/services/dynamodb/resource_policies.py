@@ -109,7 +109,12 @@ def _holder(reader: Reader, arn: str) -> tuple[bytes, Holder]:
         raise ServiceError("ResourceNotFoundException", f"Requested resource not found: Stream: {place[3]} not found for Table: {name}", 400)
     if raw is None:
         raise table_not_found(name)
-    return key, decode(raw, TableRecord) if place is None else decode(raw, StreamRecord)
+    if place is not None:
+        return key, decode(raw, StreamRecord)
+    record = decode(raw, TableRecord)
+    if record.being_restored:
+        raise table_not_found(name)
+    return key, record
 
 
 async def _change(call: Call, arn: str, change: Callable[[Holder], None]) -> None:

@@ -21,19 +21,6 @@ from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
 
-def tagged_record(reader: Reader, call: Call, arn: str) -> TableRecord:
-    """The table that an ARN names."""
-    found = parse_arn(arn)
-    kind, _, name = found.resource.partition("/") if found is not None else ("", "", "")
-    if found is None or found.service != "dynamodb" or kind != "table" or len(name) < 3 or "/" in name:
-        raise validation(f"Invalid TableArn: Invalid ResourceArn provided as input {arn}")
-    raw = reader.get(table_key(found.account, found.region, name)) if found.region == call.region else None
-    record = decode(raw, TableRecord) if raw is not None else None
-    if record is None or record.being_restored:
-        raise ServiceError("ResourceNotFoundException", f"Requested resource not found: ResourcArn: {arn} not found", 400)
-    return record
-
-
 def _find(reader: Reader, call: Call, arn: str) -> tuple[bytes, TableRecord | StreamRecord]:
     """The table or stream that an ARN names, and where its record lies. A table that is being made is not known here yet."""
     if not arn.startswith("arn:"):
