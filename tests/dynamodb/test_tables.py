@@ -200,12 +200,19 @@ PREFIX = "One or more parameter values were invalid: "
             "1 validation error detected: Value 'X' at 'attributeDefinitions.1.member.attributeType' failed to satisfy constraint: "
             "Member must satisfy enum value set: [B, N, S]",
         ),
-        ({"StreamSpecification": {"StreamEnabled": True}}, PREFIX + "StreamViewType is required when StreamEnabled is true"),
+        ({"StreamSpecification": {"StreamEnabled": True}}, PREFIX + "Table is being created with a stream enabled, UpdateViewType is required"),
+        (
+            {"StreamSpecification": {"StreamEnabled": False, "StreamViewType": "KEYS_ONLY"}},
+            PREFIX + "Table is being created with a stream disabled, UpdateViewType should not be specified",
+        ),
+        ({"KeySchema": None}, "1 validation error detected: Value null at 'keySchema' failed to satisfy constraint: Member must not be null"),
+        ({"AttributeDefinitions": None}, "1 validation error detected: Value null at 'attributeDefinitions' failed to satisfy constraint: Member must not be null"),
     ],
 )
 def test_tables_that_are_refused(db: Any, changes: dict[str, Any], message: str) -> None:
     """What is wrong is said before anything is made."""
-    parameters = {"TableName": "refused", "KeySchema": HASH, "AttributeDefinitions": defined("pk"), "BillingMode": "PAY_PER_REQUEST", **changes}
+    wanted = {"TableName": "refused", "KeySchema": HASH, "AttributeDefinitions": defined("pk"), "BillingMode": "PAY_PER_REQUEST", **changes}
+    parameters = {name: value for name, value in wanted.items() if value is not None}
     assert invalid(db.create_table, **parameters) == message
     assert failure(db.describe_table, TableName="refused")[0] == "ResourceNotFoundException"
 

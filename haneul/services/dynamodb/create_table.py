@@ -56,6 +56,8 @@ async def create_table(call: Call, request: Shape) -> Shape:
         described = describe_table(tx, record)
         for index in described.get("GlobalSecondaryIndexes", ()):
             del index["WarmThroughput"]  # Which only DescribeTable tells.
+        if not request.get("WarmThroughput"):
+            del described["WarmThroughput"]  # What nobody asked for shows later.
         return described
 
     return {"TableDescription": await call.cloud.store.transact(work)}
@@ -78,15 +80,16 @@ def _stream_view(request: Shape) -> str | None:
     view = given.get("StreamViewType")
     if not given["StreamEnabled"]:
         if view is not None:
-            raise invalid("Table is being created without stream enabled, but StreamViewType is specified")
+            raise invalid("Table is being created with a stream disabled, UpdateViewType should not be specified")
         return None
     if view is None:
-        raise invalid("StreamViewType is required when StreamEnabled is true")
+        raise invalid("Table is being created with a stream enabled, UpdateViewType is required")
     return str(view)
 
 
 def new_record(call: Call, request: Shape, account: str, region: str, name: str) -> TableRecord:
     """The record of a table that a request describes, checked in the real service's order."""
+    definitions.check_key_given(request)
     on_demand = request.get("BillingMode") == "PAY_PER_REQUEST"
     throughput = request.get("ProvisionedThroughput")
     if on_demand and throughput:
@@ -95,9 +98,7 @@ def new_record(call: Call, request: Shape, account: str, region: str, name: str)
         raise invalid("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
     definitions.check_throughput(throughput)
     attributes = definitions.attribute_definitions(request.get("AttributeDefinitions"))
-    schema = request.get("KeySchema")
-    if not schema:
-        raise invalid("KeySchema must be specified")
+    schema = request["KeySchema"]
     local, global_ = request.get("LocalSecondaryIndexes"), request.get("GlobalSecondaryIndexes")
     key = definitions.table_key_schema(schema, attributes, has_indexes=local is not None or global_ is not None)
     # Before anything else of the indexes.

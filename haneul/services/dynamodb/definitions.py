@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from haneul.clock import Ids
+from haneul.core.errors import ServiceError
 from haneul.services.dynamodb.errors import invalid, limit_exceeded, validation
 from haneul.services.dynamodb.tables import IndexRecord, Throughput, new_id
 
@@ -35,6 +36,18 @@ def attribute_definitions(given: Sequence[Shape] | None) -> dict[str, str]:
             raise validation(f"Attribute Name is duplicated: {name}")
         found[name] = one["AttributeType"]
     return found
+
+
+def check_key_given(request: Shape) -> None:
+    """A table of one's own has a key, though the model knows of tables that have another one's."""
+    missing = [name for name in ("attributeDefinitions", "keySchema") if request.get(name[:1].upper() + name[1:]) is None]
+    if missing:
+        plural = "s" if len(missing) > 1 else ""
+        null = "; ".join(f"Value null at '{name}' failed to satisfy constraint: Member must not be null" for name in missing)
+        raise validation(f"{len(missing)} validation error{plural} detected: {null}")
+    schema = request["KeySchema"]
+    if len(schema) > 2:  # Only keys of global indexes may have more.
+        raise _too_long(schema)
 
 
 def check_throughput(given: Shape | None) -> None:
@@ -72,10 +85,7 @@ def _check_pair(schema: Sequence[Shape]) -> None:
     """A schema of one or two elements: HASH, then RANGE."""
     names = _names(schema)
     if len(schema) > 2:
-        raise validation(
-            f"1 validation error detected: Value '{_shown(schema)}' at 'keySchema' failed to satisfy constraint: "
-            "Member must have length less than or equal to 2"
-        )
+        raise _too_long(schema)
     if len(names) == 2 and names[0] == names[1]:
         raise validation("Both the Hash Key and the Range Key element in the KeySchema have the same name")
     if schema[0]["KeyType"] != "HASH":
@@ -84,9 +94,11 @@ def _check_pair(schema: Sequence[Shape]) -> None:
         raise validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
 
 
-def _shown(schema: Sequence[Shape]) -> str:
+def _too_long(schema: Sequence[Shape]) -> ServiceError:
     elements = [f"KeySchemaElement(attributeName={one['AttributeName']}, keyType={one['KeyType']})" for one in schema]
-    return f"[{', '.join(elements)}]"
+    return validation(
+        f"1 validation error detected: Value '[{', '.join(elements)}]' at 'keySchema' failed to satisfy constraint: Member must have length less than or equal to 2"
+    )
 
 
 def table_key_schema(schema: Sequence[Shape], attributes: dict[str, str], *, has_indexes: bool) -> tuple[str, str | None]:

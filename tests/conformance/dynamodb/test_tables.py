@@ -164,7 +164,7 @@ CREATIONS: list[tuple[dict[str, Any], str, str]] = [
     ),
     (
         {"KeySchema": key_schema("pk"), "AttributeDefinitions": attributes(pk="S"), "StreamSpecification": {"StreamEnabled": True}, **DEMAND},
-        "StreamViewType",
+        INVALID + "Table is being created with a stream enabled, UpdateViewType is required",
         "a stream of what?",
     ),
     (
