@@ -140,7 +140,7 @@ def test_throughput_changes_when_the_update_is_done(cloud: Running, db: Any) -> 
     """Until then the table shows and has what it had."""
     table = provisioned(cloud, 5, 5)
     answer = db.update_table(TableName=table, ProvisionedThroughput=units(4, 9))["TableDescription"]
-    assert answer["TableStatus"] == "UPDATING" and answer["ProvisionedThroughput"] == {"NumberOfDecreasesToday": 0, **units(5, 5)}
+    assert answer["TableStatus"] == "UPDATING" and answer["ProvisionedThroughput"].items() >= {"NumberOfDecreasesToday": 0, **units(5, 5)}.items()
     code, message = failure(db.delete_table, TableName=table)
     assert (code, message) == (
         "ResourceInUseException",
@@ -433,7 +433,11 @@ def test_maximums_of_indexes(cloud: Running, db: Any) -> None:
     [
         ({"DeletionProtectionEnabled": True, "TableClass": "STANDARD"}, "TableClass modification must be the only operation in the request"),
         ({"DeletionProtectionEnabled": True, "BillingMode": "PAY_PER_REQUEST"}, "DeletionProtection modification must be the only operation in the request"),
-        ({"WarmThroughput": {"ReadUnitsPerSecond": 9}, "OnDemandThroughput": {"MaxReadRequestUnits": 9}}, "WarmThroughput must be the only operation in the request"),
+        ({"WarmThroughput": {"ReadUnitsPerSecond": 9}, "BillingMode": "PAY_PER_REQUEST"}, "WarmThroughput must be the only operation in the request"),
+        (
+            {"WarmThroughput": {"ReadUnitsPerSecond": 9}, "OnDemandThroughput": {"MaxReadRequestUnits": 9}},
+            "OnDemandThroughput can only be combined with BillingMode in an UpdateTable request",
+        ),
         (
             {"StreamSpecification": {"StreamEnabled": False}, "OnDemandThroughput": {"MaxReadRequestUnits": 9}},
             "OnDemandThroughput can only be combined with BillingMode in an UpdateTable request",

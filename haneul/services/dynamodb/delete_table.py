@@ -29,13 +29,15 @@ def check_settled(record: TableRecord) -> None:
 
 
 def check_deletable(record: TableRecord) -> None:
-    """ResourceInUseException while a table, or an index of it, is in a passing state."""
+    """ResourceInUseException while a table, its warm throughput, or an index of it is in a passing state."""
     start = "Attempt to change a resource which is still in use: "
     if record.status not in ("ACTIVE", "UPDATING"):
         check_settled(record)
+    if record.status == "UPDATING" and record.stream is not None and record.stream.changing:
+        raise in_use(f"{start}Cannot delete table while stream is being enabled/disabled.")
     if any(index.is_global and index.status != "ACTIVE" for index in record.indexes):
         raise in_use(f"{start}Cannot delete table while indexes are being created, updated, or deleted.")
-    if record.status == "UPDATING" or is_changing(record):
+    if record.status == "UPDATING" or is_changing(record) or record.warm_wanted_read or record.warm_wanted_write:
         raise in_use(f"{start}Table: {record.name} is in the process of being updated.")
 
 

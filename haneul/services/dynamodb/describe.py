@@ -33,9 +33,9 @@ def describe_table(reader: Reader, record: TableRecord, now: int = 0) -> Shape:
         "TableId": record.table_id,
         "DeletionProtectionEnabled": record.deletion_protection,
     }
-    if record.on_demand or (record.billing_mode_given and record.replication is None):
+    if record.on_demand or (record.on_demand_since and record.replication is None):  # Tables that have always been provisioned say nothing of it.
         summary: Shape = {"BillingMode": "PAY_PER_REQUEST" if record.on_demand else "PROVISIONED"}
-        if record.on_demand_since:
+        if record.on_demand_since and record.status != "CREATING":
             summary["LastUpdateToPayPerRequestDateTime"] = record.on_demand_since
         found["BillingModeSummary"] = summary
     for title, is_global in (("LocalSecondaryIndexes", False), ("GlobalSecondaryIndexes", True)):
@@ -117,16 +117,21 @@ def _warm(record: TableRecord, holder: TableRecord | IndexRecord, status: str) -
 
 
 def describe_throughput(throughput: Throughput, now: int) -> Shape:
-    """A ProvisionedThroughputDescription."""
+    """A ProvisionedThroughputDescription. While units are being changed they are the old ones, with the date of the request; on the way to on demand they are gone already."""
     found: Shape = {
         "NumberOfDecreasesToday": decreases_today(throughput, now or throughput.decreased_at),
         "ReadCapacityUnits": throughput.read_units,
         "WriteCapacityUnits": throughput.write_units,
     }
-    if throughput.increased_at:
-        found["LastIncreaseDateTime"] = throughput.increased_at
-    if throughput.decreased_at:
-        found["LastDecreaseDateTime"] = throughput.decreased_at
+    asked_at = throughput.asked_at
+    rises = throughput.wanted_read > throughput.read_units or throughput.wanted_write > throughput.write_units
+    falls = throughput.wanted_read < throughput.read_units or throughput.wanted_write < throughput.write_units or not throughput.wanted_read
+    for name, time in (
+        ("LastIncreaseDateTime", asked_at if asked_at and rises else throughput.increased_at),
+        ("LastDecreaseDateTime", asked_at if asked_at and falls else throughput.decreased_at),
+    ):
+        if time:
+            found[name] = time
     return found
 
 

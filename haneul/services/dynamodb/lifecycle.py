@@ -12,7 +12,7 @@ from haneul.services.dynamodb.rows import row_item
 from haneul.services.dynamodb.streams import RETENTION, disable_stream
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import IndexRecord, TableRecord, table_key
-from haneul.services.dynamodb.throughput.changes import settle_units
+from haneul.services.dynamodb.throughput.changes import settle_mode, settle_units
 from haneul.services.dynamodb.throughput.meters import NAMESPACE
 from haneul.services.dynamodb.writing import index_count_key, put_index_entry, read_counts
 from haneul.store.keys import prefix_range
@@ -80,11 +80,14 @@ async def settle(service: DynamoDb, payload: Payload) -> None:
                 if index.is_global and index.status == "CREATING":
                     index.status = "ACTIVE"
         now = service.cloud.clock.now()
+        settle_mode(record, now)
         settle_units(record, record, now)
         for index in record.indexes:
             settle_units(record, index, now)
             if index.status == "UPDATING":
                 index.status = "CREATING" if index.backfilling else "ACTIVE"
+        if record.stream is not None:
+            record.stream.changing = False
         if not changes_indexes(record):
             record.status = "ACTIVE"
         write_record(tx, record)

@@ -30,6 +30,8 @@ class Throughput(msgspec.Struct):
     # Units that an update under way will bring; 0 for none.
     wanted_read: int = 0
     wanted_write: int = 0
+    # When the update under way was asked for, 0 for none.
+    asked_at: int = 0
 
 
 class IndexRecord(msgspec.Struct):
@@ -54,12 +56,13 @@ class IndexRecord(msgspec.Struct):
 
 
 class StreamSettings(msgspec.Struct):
-    """The stream that a table writes to, or wrote to last (`enabled` False)."""
+    """The stream that a table writes to, or wrote to last (`enabled` False). `changing` while the table is UPDATING because of that."""
 
     id: str
     label: str
     view_type: str
     enabled: bool = True
+    changing: bool = False
 
 
 class ReplicationSettings(msgspec.Struct):
@@ -140,7 +143,8 @@ class TableRecord(msgspec.Struct):
     indexes: list[IndexRecord] = []
     on_demand: bool = False
     on_demand_since: int = 0
-    billing_mode_given: bool = False
+    # While the mode is being changed, to the one that `on_demand` says.
+    switching: bool = False
     throughput: Throughput = msgspec.field(default_factory=Throughput)
     on_demand_read_max: int | None = None
     on_demand_write_max: int | None = None
@@ -150,6 +154,8 @@ class TableRecord(msgspec.Struct):
     warm_wanted_write: int = 0
     table_class: str = ""
     table_class_changed_at: int = 0
+    # The class that an update under way will bring; nothing for none.
+    class_wanted: str = ""
     # When the mode and the class were changed lately.
     on_demand_switches: list[int] = []
     class_changes: list[int] = []

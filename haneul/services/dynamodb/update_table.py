@@ -10,8 +10,8 @@ from haneul.core.call import Call
 from haneul.core.errors import NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import definitions, encryption, lifecycle
+from haneul.services.dynamodb.admission import check_admitted, says_on_demand_again
 from haneul.services.dynamodb.arns import table_arn
-from haneul.services.dynamodb.delete_table import check_settled
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.errors import invalid, limit_exceeded, table_not_found, validation
 from haneul.services.dynamodb.index_changes import check_indexes, indexes_change
@@ -24,26 +24,14 @@ from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, disable_stream, enable_stream
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tables import IndexRecord, TableRecord, table_key
-from haneul.services.dynamodb.throughput.changes import change_class, change_units, settle_units, switch_to_on_demand
-from haneul.services.dynamodb.throughput.combinations import check_combination
+from haneul.services.dynamodb.tables import IndexRecord, TableRecord, Throughput, table_key
+from haneul.services.dynamodb.throughput.changes import change_class, change_units, switch_to_on_demand, switch_to_provisioned
+from haneul.services.dynamodb.throughput.combinations import changes_of, check_combination
 from haneul.services.dynamodb.throughput.limits import check_account, check_units, set_maximums, set_warm
 from haneul.services.dynamodb.throughput.table_counts import check_operations
-from haneul.services.dynamodb.throughput.warm import keep_warm
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
-_CHANGES = (
-    "ProvisionedThroughput",
-    "BillingMode",
-    "StreamSpecification",
-    "GlobalSecondaryIndexUpdates",
-    "SSESpecification",
-    "DeletionProtectionEnabled",
-    "TableClass",
-    "OnDemandThroughput",
-    "WarmThroughput",
-)
 _NOT_BUILT = (
     "GlobalTableSettingsReplicationMode",
     "VectorIndexUpdates",
@@ -80,10 +68,12 @@ async def update_table(call: Call, request: Shape) -> Shape:
         # Encryption is changed also while something else is; what else may be while an index is, `check_indexes` knows.
         if not (indexes_change(record) or (wanted is not None and record.status == "UPDATING")):
             check_free(tx, record)
-            check_settled(record)
+            check_admitted(record, request)
         check_indexes(record, request)
         check_operations(tx, account, region)
-        _Update(service, call, tx, record, request, wanted).apply()
+        if record.switching and says_on_demand_again(record, request):
+            return _still_on_demand(describe_table(tx, record, call.now))
+        updates = _Update(service, call, tx, record, request, wanted).apply()
         regions[:] = [region]
         for other, change in changes_for_others(tx, record, request, scaling=scales(call)):
             regions.append(other.region)
@@ -94,12 +84,29 @@ async def update_table(call: Call, request: Shape) -> Shape:
         if "DeletionProtectionEnabled" in request:
             hold_all(service, tx, record)
         lifecycle.write_record(tx, record)
-        return describe_table(tx, record)
+        return _answered(describe_table(tx, record, call.now), request, updates=updates)
 
     described = await call.cloud.store.transact(work)
     for index in scaling:
         await scale_new_index(call, name, regions, index)
     return {"TableDescription": described}
+
+
+def _still_on_demand(described: Shape) -> Shape:
+    """A table that is leaving the mode on demand as it is shown to who asks to stay, which is answered but does not happen."""
+    units = {**described["ProvisionedThroughput"], "ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+    return {**described, "BillingModeSummary": {**described["BillingModeSummary"], "BillingMode": "PAY_PER_REQUEST"}, "ProvisionedThroughput": units}
+
+
+def _answered(described: Shape, request: Shape, *, updates: bool) -> Shape:
+    """The description that an update is answered with: maximums that were taken away are told of once more, and a mode or class that the table has already is answered as an update."""
+    maximums = request.get("OnDemandThroughput") or {}
+    if -1 in maximums.values():
+        gone = {name: value for name, value in maximums.items() if value == -1}
+        described["OnDemandThroughput"] = {**described.get("OnDemandThroughput", {}), **gone}
+    if updates:
+        described["TableStatus"] = "UPDATING"
+    return described
 
 
 def _check(request: Shape) -> None:
@@ -108,7 +115,7 @@ def _check(request: Shape) -> None:
         if name in request:
             raise NotBuilt(f"the parameter {name} of dynamodb:UpdateTable")
     definitions.check_class(request.get("TableClass"))
-    if not any(request.get(name) not in (None, []) for name in _CHANGES):
+    if not changes_of(request):
         raise validation(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, ReplicaUpdates, "
             "MultiAccountReplicaReady, ReplicaTransitRoleArn, MultiRegionConsistency, DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput "
@@ -118,6 +125,9 @@ def _check(request: Shape) -> None:
         raise invalid("List of GlobalSecondaryIndexUpdates is empty")
     if request.get("BillingMode") == "PROVISIONED" and not request.get("ProvisionedThroughput"):
         raise invalid("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
+    if request.get("BillingMode") == "PAY_PER_REQUEST" and request.get("ProvisionedThroughput"):
+        raise invalid("ProvisionedThroughput cannot be specified when BillingMode is PAY_PER_REQUEST")
+    _check_stream_view(request.get("StreamSpecification"))
     definitions.check_throughput(request.get("ProvisionedThroughput"))
     check_combination(request)
     seen: set[str] = set()
@@ -135,6 +145,13 @@ def _check(request: Shape) -> None:
         seen.add(index)
 
 
+def _check_stream_view(given: Shape | None) -> None:
+    if given is not None and given["StreamEnabled"] != bool(given.get("StreamViewType")):
+        if given["StreamEnabled"]:
+            raise invalid("If stream is being enabled then UpdateViewType is required")
+        raise invalid("If stream is being disabled, then UpdateViewType must not be specified")
+
+
 class _Update:
     """One UpdateTable within its transaction."""
 
@@ -146,12 +163,13 @@ class _Update:
         self.request = request
         self.wanted_encryption = wanted
 
-    def apply(self) -> None:
+    def apply(self) -> bool:
+        """Make or begin the changes; False when all of them are there at once and have no state of their own, True for all others, also for the mode or class that the table has."""
         request, record = self.request, self.record
         was_on_demand = record.on_demand
         updates = request.get("GlobalSecondaryIndexUpdates", ())
         changes_indexes = any("Create" in update or "Delete" in update for update in updates)
-        self.billing()
+        changed = self.billing()
         self.indexes()
         if "StreamSpecification" in request:
             self.stream(request["StreamSpecification"])
@@ -160,18 +178,22 @@ class _Update:
         if self.wanted_encryption is not None:
             encryption.change_encryption(self.service, self.tx, record, self.wanted_encryption, limited=self.limited)
         if "TableClass" in request:
-            change_class(record, request["TableClass"], self.call.now, limited=self.limited)
+            changed |= change_class(record, request["TableClass"], self.call.now, limited=self.limited)
         set_maximums(record, request, region=record.region, on_demand=record.on_demand)
         warms = set_warm(record, record, request, made=False)
         if self.limited and (request.get("ProvisionedThroughput") or updates):
             check_account(self.tx, record)
-        given = {name for name in request if request[name] not in (None, [])} - {"TableName", "AttributeDefinitions"}
+        given = changes_of(request)
         if given <= {"DeletionProtectionEnabled", "OnDemandThroughput", "SSESpecification"}:
-            return  # Takes effect at once, or shows in a state of its own.
-        if not (warms or (given == {"GlobalSecondaryIndexUpdates"} and not changes_indexes)):
+            return False
+        if given <= {"BillingMode", "TableClass", "OnDemandThroughput"} and not changed:
+            return True
+        shows = not (warms or (given == {"GlobalSecondaryIndexUpdates"} and not changes_indexes))
+        if shows:
             record.status = "UPDATING"  # Warm throughput and updates of indexes show in their own states.
         if not changes_indexes or was_on_demand != record.on_demand or len(updates) > 1:
             lifecycle.plan(self.service, self.tx, lifecycle.SETTLE, record)
+        return shows
 
     def protect(self, wanted: bool) -> None:
         record, now = self.record, self.call.now
@@ -181,9 +203,11 @@ class _Update:
             raise ServiceError(
                 "ThrottlingException",
                 f"Deletion protection setting for table {record.name} modified within the previous {PROTECTION_PAUSE // MILLISECOND} milliseconds. "
-                f"Please try again after {at:%Y-%m-%dT%H:%M:%S}.{again % SECOND // MILLISECOND:03}",
+                f"Please try again after {at:%Y-%m-%dT%H:%M:%S}.{again % SECOND // MILLISECOND:03}Z",
                 400,
             )
+        if wanted == record.deletion_protection:
+            return  # Who says it again may still change it.
         record.deletion_protection, record.protection_changed_at = wanted, now
 
     # ---- capacity
@@ -193,43 +217,39 @@ class _Update:
         """Whether quotas of capacity hold."""
         return self.service.capacity.enforced
 
-    def billing(self) -> None:
+    def billing(self) -> bool:
+        """The table's mode and units; whether either changes."""
         request, record = self.request, self.record
         mode = request.get("BillingMode")
         will_be_on_demand = mode == "PAY_PER_REQUEST" if mode else record.on_demand
         throughput = request.get("ProvisionedThroughput")
         if throughput and will_be_on_demand:
             raise invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
-        if mode:
-            record.billing_mode_given = True
         if will_be_on_demand and not record.on_demand:
             switch_to_on_demand(record, self.call.now, limited=self.limited)
-            return
+            return True
         if not will_be_on_demand and record.on_demand:
             updates = [update["Update"] for update in request.get("GlobalSecondaryIndexUpdates", ()) if update.get("Update")]
             updated = {update["IndexName"] for update in updates if update.get("ProvisionedThroughput")}
             left = [index.name for index in record.indexes if index.is_global and index.name not in updated]
             if left:
                 raise invalid(f"ProvisionedThroughput must be specified for index: {','.join(left)}")
-            keep_warm(record, record)
-            for index in record.indexes:
-                if index.is_global:
-                    keep_warm(record, index)
-                    index.on_demand_read_max = index.on_demand_write_max = None
-            record.on_demand = False
-            record.on_demand_read_max = record.on_demand_write_max = None
+            switch_to_provisioned(record)
             self.provision(record, throughput or {}, switched=True)
-        elif throughput:
+            return True
+        if throughput:
             self.provision(record, throughput)
+        return bool(throughput)
 
     def provision(self, holder: TableRecord | IndexRecord, wanted: Shape, *, switched: bool = False) -> None:
         """New capacity for the table or an index. A table that was on demand has it at once."""
         read, write = wanted["ReadCapacityUnits"], wanted["WriteCapacityUnits"]
         if self.limited:
             check_units(self.record.region, holder, read, write)
-        change_units(holder, read, write, self.call.now, limited=self.limited)
         if switched or not holder.throughput.read_units:
-            settle_units(self.record, holder, self.call.now)
+            holder.throughput = Throughput(read, write, holder.throughput.increased_at, holder.throughput.decreased_at, holder.throughput.decreases_today)
+        else:
+            change_units(holder, read, write, self.call.now, limited=self.limited)
 
     # ---- indexes
 
@@ -295,18 +315,18 @@ class _Update:
         record, now = self.record, self.call.now
         enabled = record.stream is not None and record.stream.enabled
         if not wanted["StreamEnabled"]:
-            if wanted.get("StreamViewType"):
-                raise invalid("Table is being updated to disable the stream, but StreamViewType is specified")
             if not enabled:
                 raise validation(f"Table has no stream to disable: TableName: {record.name}")
             closed = disable_stream(self.tx, record, now)
             if closed is not None:
                 plan_trim(self.service, self.tx, closed, now + RETENTION)
+            assert record.stream is not None
+            record.stream.changing = True
             return
         if enabled:
             raise validation(f"Table already has an enabled stream: TableName: {record.name}")
-        if not wanted.get("StreamViewType"):
-            raise invalid("StreamViewType is required when StreamEnabled is true")
         made = enable_stream(self.tx, record, self.service.capacity.partition_lows(record), wanted["StreamViewType"], now, self.call.cloud.ids)
         plan_trim(self.service, self.tx, made, now + RETENTION)
+        assert record.stream is not None
+        record.stream.changing = True
 

@@ -222,7 +222,6 @@ def target_of(call: Call, request: Shape, source: TableRecord, place: tuple[str,
         indexes=[decode(encode(index), IndexRecord) for index in source.indexes if index.status != "DELETING"],
         on_demand=source.on_demand,
         on_demand_since=call.now if source.on_demand else 0,
-        billing_mode_given=source.billing_mode_given,
         throughput=source.throughput,
         on_demand_read_max=source.on_demand_read_max,
         on_demand_write_max=source.on_demand_write_max,
@@ -254,7 +253,6 @@ def _override_capacity(call: Call, request: Shape, target: TableRecord) -> None:
         for index in target.indexes:
             index.throughput = definitions.throughput_of(None)
     target.on_demand = on_demand
-    target.billing_mode_given = target.billing_mode_given or mode is not None
     if throughput or on_demand:
         target.throughput = definitions.throughput_of(throughput)
     else:

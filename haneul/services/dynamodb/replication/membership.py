@@ -231,7 +231,6 @@ class Membership:
             indexes=[_copy_index(index, new_id(ids)) for index in record.indexes if index.status != "DELETING"],
             on_demand=record.on_demand,
             on_demand_since=now if record.on_demand else 0,
-            billing_mode_given=record.billing_mode_given,
             throughput=Throughput(record.throughput.read_units, record.throughput.write_units),
             on_demand_read_max=record.on_demand_read_max,
             on_demand_write_max=record.on_demand_write_max,

@@ -41,7 +41,7 @@ def change_units(holder: TableRecord | IndexRecord, read: int, write: int, now: 
         )
     if limited and (read < old.read_units or write < old.write_units):
         _check_decrease(old, now)
-    old.wanted_read, old.wanted_write = read, write
+    old.wanted_read, old.wanted_write, old.asked_at = read, write, now
 
 
 def _check_decrease(old: Throughput, now: int) -> None:
@@ -75,7 +75,17 @@ def settle_units(record: TableRecord, holder: TableRecord | IndexRecord, now: in
             keep_warm(record, holder)
         throughput.read_units, throughput.write_units = read, write
         throughput.wanted_read = throughput.wanted_write = 0
+    throughput.asked_at = 0
     settle_warm(holder)
+
+
+def settle_mode(record: TableRecord, now: int) -> None:
+    """The mode and the class that were asked for are there."""
+    if record.switching and record.on_demand:
+        record.on_demand_since = now
+    record.switching = False
+    if record.class_wanted:
+        record.table_class, record.table_class_changed_at, record.class_wanted = record.class_wanted, now, ""
 
 
 def switch_to_on_demand(record: TableRecord, now: int, *, limited: bool) -> None:
@@ -87,20 +97,33 @@ def switch_to_on_demand(record: TableRecord, now: int, *, limited: bool) -> None
     for holder in holders:
         keep_warm(record, holder)
         old = holder.throughput
-        # For an index it counts as a decrease.
-        made = decreases_today(old, now) + isinstance(holder, IndexRecord)
-        holder.throughput = Throughput(increased_at=old.increased_at, decreased_at=now, decreases_today=made)
-    record.on_demand, record.on_demand_since = True, now
+        changed = Throughput(increased_at=old.increased_at, decreased_at=old.decreased_at, decreases_today=old.decreases_today, asked_at=now)
+        if isinstance(holder, IndexRecord):  # For an index it counts as a decrease.
+            changed.decreased_at, changed.decreases_today = now, decreases_today(old, now) + 1
+        holder.throughput = changed
+    record.on_demand = record.switching = True
     record.on_demand_switches = [*recent, now]
 
 
+def switch_to_provisioned(record: TableRecord) -> None:
+    """From on demand to provisioned mode, at any time; units are given afterwards. What was warm stays so, maximums on demand go."""
+    holders: list[TableRecord | IndexRecord] = [record, *(index for index in record.indexes if index.is_global)]
+    for holder in holders:
+        keep_warm(record, holder)
+        holder.on_demand_read_max = holder.on_demand_write_max = None
+    record.on_demand, record.switching = False, True
+
+
 def change_class(record: TableRecord, wanted: str, now: int, *, limited: bool) -> bool:
-    """Another table class, which may be had twice in 30 days; False when it is the class already."""
-    if wanted == (record.table_class or "STANDARD"):
-        return False
+    """Ask for another table class, which takes effect when the update is done and may be had twice in 30 days; False when it is the class already.
+
+    Who has changed it twice may not even say it again.
+    """
     recent = [time for time in record.class_changes if time > now - CLASS_CHANGES_WITHIN]
     if limited and len(recent) >= CLASS_CHANGES_MAX:
         raise limit_exceeded(f"Subscriber limit exceeded: Updates to TableClass are limited to {CLASS_CHANGES_MAX} times in 30 day(s).")
+    if wanted == (record.table_class or "STANDARD"):
+        return False
     record.class_changes = [*recent, now]
-    record.table_class, record.table_class_changed_at = wanted, now
+    record.class_wanted = wanted
     return True

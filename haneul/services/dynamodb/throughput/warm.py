@@ -14,7 +14,10 @@ WARM_WRITE_UNITS = 4_000
 
 def warm_units(record: TableRecord, holder: TableRecord | IndexRecord) -> tuple[int, int]:
     """Reads and writes a second that a table or index is ready for."""
-    least_read, least_write = (WARM_READ_UNITS, WARM_WRITE_UNITS) if record.on_demand else (holder.throughput.read_units, holder.throughput.write_units)
+    if record.on_demand and not record.switching:
+        least_read, least_write = WARM_READ_UNITS, WARM_WRITE_UNITS
+    else:
+        least_read, least_write = holder.throughput.read_units, holder.throughput.write_units
     return max(holder.warm_read or 0, least_read), max(holder.warm_write or 0, least_write)
 
 
