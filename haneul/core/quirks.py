@@ -18,6 +18,7 @@ class Quirks:
     `unchecked_shapes` are read as the model has them, but what the model demands of them (and of what they are made of) the service checks itself;
     `Structure$Member` is one member's shape there.
     `enum_values` are values that a shape takes besides those of the model's enumeration. `enum_order` is the order in which messages list the latter.
+    `member_order` is the order in which the validation error goes through a structure's members, where it is not the model's.
     `status` gives HTTP statuses by error code where the model is silent or wrong. `crc32`: answers carry `x-amz-crc32`.
     `validation_code` is the code of the wire's "1 validation error detected" error, `validation` False for services that check by themselves.
     `serialization_code` is the code for bytes that cannot be read. `access_denied` is the code (and `access_denied_status` the status) of a refused permission.
@@ -35,6 +36,7 @@ class Quirks:
     unchecked_shapes: frozenset[str] = frozenset()
     enum_values: Mapping[str, frozenset[str]] = field(default_factory=dict)
     enum_order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    member_order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     status: Mapping[str, int] = field(default_factory=dict)
     crc32: bool = False
     validation: bool = True

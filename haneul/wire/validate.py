@@ -39,7 +39,7 @@ class Validator:
     def __init__(self, model: ServiceModel, quirks: Quirks) -> None:
         self._model = model
         self._quirks = quirks
-        self._compiler = Compiler(quirks.opaque_shapes | quirks.unchecked_shapes, quirks.enum_values, quirks.enum_order)
+        self._compiler = Compiler(quirks.opaque_shapes | quirks.unchecked_shapes, quirks.enum_values, quirks.enum_order, quirks.member_order)
         self._checks: dict[str, Check | None] = {}
 
     def validate_operation(self, name: str, params: dict[str, Any]) -> None:
@@ -70,10 +70,12 @@ class Compiler:
         opaque: frozenset[str] = frozenset(),
         enum_values: Mapping[str, frozenset[str]] | None = None,
         enum_order: Mapping[str, tuple[str, ...]] | None = None,
+        member_order: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._opaque = opaque
         self._enum_values = enum_values or {}
         self._enum_order = enum_order or {}
+        self._member_order = member_order or {}
         self._compiled: dict[Shape, Check | None] = {}
 
     def compile(self, shape: Shape) -> Check | None:
@@ -118,8 +120,8 @@ class Compiler:
     def _structure(self, shape: Shape) -> Check:
         made = self._compiled[shape] = _Structure()
         required = set(shape.required)
-        for name, member in shape.members.items():
-            compiled = self.compile(member) if f"{shape.name}${name}" not in self._opaque else None
+        for name in self._member_order.get(shape.name) or shape.members:
+            compiled = self.compile(shape.members[name]) if f"{shape.name}${name}" not in self._opaque else None
             if compiled is not None or name in required:
                 made.members.append(_Member(name, name[:1].lower() + name[1:], name in required, compiled))
         return made

@@ -106,6 +106,17 @@ def test_switched_off_and_opaque() -> None:
         unchecked.validate("UpdateTable", {"TableName": "abc", "AttributeDefinitions": [{"AttributeName": "a", "AttributeType": "X"}]})
 
 
+def test_members_are_told_of_in_the_services_order() -> None:
+    """Because some services go through them in another order than their model has them."""
+    service = ServiceCodec(load_service("dynamodb"), Quirks(member_order={"ProvisionedThroughput": ("WriteCapacityUnits", "ReadCapacityUnits")}))
+    with pytest.raises(ServiceError) as refused:
+        service.validate("UpdateTable", {"TableName": "abc", "ProvisionedThroughput": {"ReadCapacityUnits": 0}})
+    assert refused.value.message == (
+        "2 validation errors detected: Value null at 'provisionedThroughput.writeCapacityUnits' failed to satisfy constraint: Member must not be null; "
+        "Value '0' at 'provisionedThroughput.readCapacityUnits' failed to satisfy constraint: Member must have value greater than or equal to 1"
+    )
+
+
 def test_recursive_shapes_are_checked_all_the_way() -> None:
     """Because a constraint may lie behind a shape that contains itself."""
     shape = load_service("dynamodb").operations["PutItem"].input

@@ -30,6 +30,7 @@ DYNAMODB = Quirks(
         "StreamViewType": ("OLD_IMAGE", "KEYS_ONLY", "NEW_AND_OLD_IMAGES", "NEW_IMAGE"),
         "ContributorInsightsMode": ("THROTTLED_KEYS", "ACCESSED_AND_THROTTLED_KEYS"),
     },
+    member_order={"ProvisionedThroughput": ("WriteCapacityUnits", "ReadCapacityUnits")},
     internal_error="InternalServerError",
     internal_message="Internal server error",
     crc32=True,
