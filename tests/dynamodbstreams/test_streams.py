@@ -263,11 +263,12 @@ def test_a_shard_has_not_ended_while_a_record_is_on_its_way(cloud: Running) -> N
 
 
 def test_a_stream_outlives_its_table_by_a_day(fresh_cloud: Running) -> None:
-    """What was not read yet can still be read."""
+    """It is DISABLING as soon as the table is DELETING, and what was not read yet can still be read."""
     table, arn = streamed(fresh_cloud)
     db, streams = fresh_cloud.client("dynamodb"), fresh_cloud.client("dynamodbstreams")
     db.put_item(TableName=table, Item={"pk": s("a")})
     db.delete_table(TableName=table)
+    assert streams.describe_stream(StreamArn=arn)["StreamDescription"]["StreamStatus"] == "DISABLING"
     fresh_cloud.advance("1h")
     assert len(records(fresh_cloud, arn)) == 1
     fresh_cloud.advance("24h")

@@ -71,6 +71,7 @@ async def delete_table(call: Call, request: Shape) -> Shape:
             membership.delete_local()
         else:
             record.status = "DELETING"
+            lifecycle.end_stream(service, tx, record)
             lifecycle.plan(service, tx, lifecycle.DROP, record)
         lifecycle.write_record(tx, record)
         described = describe_table(tx, record)

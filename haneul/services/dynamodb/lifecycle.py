@@ -189,10 +189,15 @@ async def drop(service: DynamoDb, payload: Payload) -> None:
     await service.cloud.store.transact(work)
 
 
-def _drop_table(service: DynamoDb, tx: Transaction, record: TableRecord) -> None:
+def end_stream(service: DynamoDb, tx: Transaction, record: TableRecord) -> None:
+    """Close the stream of a table that is being deleted, if it writes to one. Its records are kept as long as any."""
     stream = disable_stream(tx, record, service.cloud.clock.now())
     if stream is not None:
         plan_trim(service, tx, stream, stream.disabled_at + RETENTION)
+
+
+def _drop_table(service: DynamoDb, tx: Transaction, record: TableRecord) -> None:
+    end_stream(service, tx, record)
     table = Table(record)
     prefixes = [table.prefix, table.count_prefix, table.expiry_space, *(index.prefix for index in table.indexes)]
     purge_later(service, tx, record, [*service.leave_table(tx, record, prefixes), *([table.collections] if table.collections is not None else [])])
