@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from haneul.core.arn import Arn, parse_arn
 from haneul.core.call import Call
+from haneul.services.dynamodb.errors import invalid
 
 Shape = dict[str, Any]
 
@@ -35,6 +37,19 @@ def index_or_table_arn(call: Call, request: Shape) -> str:
 def resource_arn(call: Call, request: Shape) -> str:
     """The resource of a request with a ResourceArn."""
     return str(request["ResourceArn"])
+
+
+def table_or_stream(arn: str) -> tuple[Arn, list[str]]:
+    """An ARN of a table or stream and the parts of its resource; ValidationException for another one."""
+    if not arn.startswith("arn:"):
+        raise invalid(f"ARNs must start with 'arn:': {arn}")
+    found = parse_arn(arn)
+    parts = found.resource.split("/") if found is not None else []
+    if found is None or found.service != "dynamodb" or parts[0] != "table" or not (len(parts) == 2 or (len(parts) == 4 and parts[2] in ("index", "stream"))):
+        raise invalid(f"Provided Arn is not a DynamoDB resource arn: {arn}")
+    if parts[2:3] == ["index"]:
+        raise invalid(f"Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}")
+    return found, parts
 
 
 class Conditions(Mapping[str, Any]):

@@ -18,6 +18,7 @@ from haneul.core.errors import AccessDenied, ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle, policy_documents
 from haneul.services.dynamodb.actions import STREAM_ACTIONS, TABLE_ACTIONS
+from haneul.services.dynamodb.arns import table_or_stream
 from haneul.services.dynamodb.errors import in_use, invalid, table_not_found, validation
 from haneul.services.dynamodb.public_access import is_public
 from haneul.services.dynamodb.streams import StreamRecord, stream_key, stream_place
@@ -80,14 +81,7 @@ def _invalid(problem: str) -> ServiceError:
 def _named(call: Call, request: Shape) -> str:
     """The ARN of a request, if it is a table's or stream's of this account and region; ValidationException for others, also for those who may use them."""
     arn = str(request["ResourceArn"])
-    if not arn.startswith("arn:"):
-        raise invalid(f"ARNs must start with 'arn:': {arn}")
-    found = parse_arn(arn)
-    parts = found.resource.split("/") if found is not None else []
-    if found is None or found.service != "dynamodb" or parts[0] != "table" or (len(parts), *parts[2:3]) not in ((2,), (4, "stream"), (4, "index")):
-        raise invalid(f"Provided Arn is not a DynamoDB resource arn: {arn}")
-    if parts[2:3] == ["index"]:
-        raise invalid(f"Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}")
+    found, _ = table_or_stream(arn)
     if found.partition != "aws" or found.region != call.region:
         raise invalid(f"Invalid resource Arn: {arn}")
     if found.account != call.account:

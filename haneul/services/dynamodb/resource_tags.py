@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle
-from haneul.services.dynamodb.arns import resource_arn
+from haneul.services.dynamodb.arns import resource_arn, table_or_stream
 from haneul.services.dynamodb.definitions import check_tag_count, check_tag_key, check_tags
-from haneul.services.dynamodb.errors import in_use, invalid, limit_exceeded, validation
+from haneul.services.dynamodb.errors import in_use, limit_exceeded, validation
 from haneul.services.dynamodb.streams import StreamRecord, stream_key
 from haneul.services.dynamodb.tables import TableRecord, Tagging, table_key
 from haneul.store.port import Reader, Transaction
@@ -23,14 +22,7 @@ from haneul.store.records import decode, encode
 
 def _find(reader: Reader, call: Call, arn: str) -> tuple[bytes, TableRecord | StreamRecord]:
     """The table or stream that an ARN names, and where its record lies. A table that is being made is not known here yet."""
-    if not arn.startswith("arn:"):
-        raise invalid(f"ARNs must start with 'arn:': {arn}")
-    found = parse_arn(arn)
-    parts = found.resource.split("/") if found is not None else []
-    if found is None or found.service != "dynamodb" or parts[0] != "table" or not (len(parts) == 2 or (len(parts) == 4 and parts[2] in ("index", "stream"))):
-        raise invalid(f"Provided Arn is not a DynamoDB resource arn: {arn}")
-    if parts[2:3] == ["index"]:
-        raise invalid(f"Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}")
+    found, parts = table_or_stream(arn)
     if found.partition != "aws" or found.region != call.region:
         raise validation(f"Invalid TableArn: Invalid ResourceArn provided as input {arn}")
     key = stream_key(found.account, found.region, parts[1], parts[3]) if len(parts) == 4 else table_key(found.account, found.region, parts[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from haneul.clock import MINUTE
+from haneul.clock import HOUR
 from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle
@@ -17,8 +17,8 @@ from haneul.services.dynamodb.throughput.table_counts import check_operations
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
-# After a change the service takes no other one for this long. (The API Reference says that it may be an hour; it is half of one and a little.)
-CHANGE_PAUSE = 31 * MINUTE
+# After a change the service takes no other one for this long.
+CHANGE_PAUSE = HOUR
 
 
 @operation("dynamodb:UpdateTimeToLive", resource=table_arn)
