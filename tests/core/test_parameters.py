@@ -27,7 +27,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "ProvisionedWriteCapacityAutoScalingUpdate": "its name is put together, for reading and for writing",
         "ReplicaSettingsUpdate": "there are no global tables of version 2017.11.29 to change",
         "ReplicationGroup": "CreateGlobalTable is refused",
-        "UpdateKinesisStreamingConfiguration": "no destination is ever ACTIVE, so that the update is refused",
     },
     "logs": {
         "interleaved": "AWS ignores it since 2019: events are always interleaved",
