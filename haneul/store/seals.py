@@ -66,9 +66,7 @@ class RowSeals:
         return sealing.head + count + sealing.cipher.encrypt(_NONCE_REST + count, value, place)
 
     def open(self, place: bytes, value: bytes) -> bytes:
-        """What `seal` sealed for the same place; anything else as it is. Raises Damaged."""
-        if not value.startswith(MARK):
-            return value
+        """What `seal` sealed for the same place, which begins with the mark. Raises Damaged."""
         cipher = self._cipher(value[_SALT_AT:_COUNT_AT])
         try:
             return cipher.decrypt(_NONCE_REST + value[_COUNT_AT:_VALUE_AT], value[_VALUE_AT:], place)

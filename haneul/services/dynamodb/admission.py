@@ -10,13 +10,12 @@ from typing import Any
 
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb.delete_table import check_settled
-from haneul.services.dynamodb.errors import in_use, invalid
+from haneul.services.dynamodb.errors import invalid, still_in_use
 from haneul.services.dynamodb.tables import TableRecord
 from haneul.services.dynamodb.throughput.combinations import changes_of
 
 Shape = dict[str, Any]
 
-_START = "Attempt to change a resource which is still in use: "
 
 
 def check_admitted(record: TableRecord, request: Shape) -> None:
@@ -65,32 +64,32 @@ def _check_mode(record: TableRecord, wanted: Shape) -> None:
 def _refused_by_units(record: TableRecord, given: set[str]) -> ServiceError:
     table = f"Table: {record.name}"
     if "BillingMode" in given or "ProvisionedThroughput" in given:
-        return in_use(f"{_START}Table IOPS are currently being updated. {table}")
+        return still_in_use(f"Table IOPS are currently being updated. {table}")
     if "OnDemandThroughput" in given:
-        return in_use(f"{_START}OnDemandThroughput cannot be updated while BillingMode update is in progress")
+        return still_in_use("OnDemandThroughput cannot be updated while BillingMode update is in progress")
     if "StreamSpecification" in given:
-        return in_use(f"{_START}Can't enable or disable stream while table IOPS are being updated. {table}")
+        return still_in_use(f"Can't enable or disable stream while table IOPS are being updated. {table}")
     if "TableClass" in given:
-        return in_use(f"{_START}Can't update table class while table IOPS are being updated. {table}")
-    return in_use(f"{_START}Can't create or delete indexes while table IOPS are being updated. {table}")
+        return still_in_use(f"Can't update table class while table IOPS are being updated. {table}")
+    return still_in_use(f"Can't create or delete indexes while table IOPS are being updated. {table}")
 
 
 def _refused_by_stream(record: TableRecord, given: set[str]) -> ServiceError:
     assert record.stream is not None
     place = f"Table: {record.name} Stream: {record.stream.label} Operation: {'ENABLE' if record.stream.enabled else 'DISABLE'}"
     if "StreamSpecification" in given:
-        return in_use(f"{_START}A stream status change is currently in progress. {place}")
+        return still_in_use(f"A stream status change is currently in progress. {place}")
     if "OnDemandThroughput" in given:
-        return in_use(f"{_START}OnDemandThroughput cannot be updated while stream status update is in progress")
-    return in_use(f"{_START}Can't {_what(given)} when stream status is being updated. {place}")
+        return still_in_use("OnDemandThroughput cannot be updated while stream status update is in progress")
+    return still_in_use(f"Can't {_what(given)} when stream status is being updated. {place}")
 
 
 def _refused_by_class(record: TableRecord, given: set[str]) -> ServiceError:
     wanted = f"TableClassUpdateInProgress: {record.class_wanted}"
     if "OnDemandThroughput" in given:
-        return in_use(f"{_START}OnDemandThroughput cannot be updated while TableClass update is in progress. {wanted}")
+        return still_in_use(f"OnDemandThroughput cannot be updated while TableClass update is in progress. {wanted}")
     what = "change stream status" if "StreamSpecification" in given else _what(given)
-    return in_use(f"{_START}Can't {what} when a table class update is in progress. Table: {record.name} {wanted}")
+    return still_in_use(f"Can't {what} when a table class update is in progress. Table: {record.name} {wanted}")
 
 
 def _what(given: set[str]) -> str:

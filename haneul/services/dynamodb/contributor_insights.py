@@ -13,7 +13,7 @@ from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import index_or_table_arn, table_arn
 from haneul.services.dynamodb.errors import table_not_found, validation
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import TABLE_SPACE, InsightsRecord, TableRecord, table_key
+from haneul.services.dynamodb.tables import TABLE_SPACE, InsightsRecord, TableRecord, find_record
 from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode
@@ -28,9 +28,8 @@ _FAILURE: Shape = {
 
 
 def _find(reader: Reader, place: tuple[str, str, str], index: str | None) -> TableRecord:
-    raw = reader.get(table_key(*place))
-    record = decode(raw, TableRecord) if raw is not None else None
-    if record is None or record.being_restored:
+    record = find_record(reader, *place)
+    if record is None:
         raise table_not_found(place[2])
     found = record.find_index(index) if index is not None else None
     if index is not None and (found is None or not found.is_global):

@@ -8,14 +8,14 @@ from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import definitions, encryption, lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.describe import describe_table
-from haneul.services.dynamodb.errors import in_use, invalid
+from haneul.services.dynamodb.errors import in_use, invalid, still_in_use
 from haneul.services.dynamodb.resource_policies import checked_policy
 from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, enable_stream
 from haneul.services.dynamodb.tables import IndexRecord, TableRecord, new_id, table_key
 from haneul.services.dynamodb.throughput import limits
-from haneul.services.dynamodb.throughput.table_counts import check_tables
+from haneul.services.dynamodb.throughput.table_counts import check_room
 from haneul.store.port import Transaction
 from haneul.store.records import decode
 
@@ -44,9 +44,7 @@ async def create_table(call: Call, request: Shape) -> Shape:
         known = tx.get(table_key(account, region, name))
         if known is not None:
             raise _taken(decode(known, TableRecord))
-        check_tables(tx, account, region, indexed=bool(record.indexes))
-        if service.capacity.enforced:
-            limits.check_account(tx, record)
+        check_room(service, tx, record)
         if stream is not None:
             made = enable_stream(tx, record, service.capacity.partition_lows(record), stream, call.now, call.cloud.ids)
             plan_trim(service, tx, made, call.now + RETENTION)
@@ -66,9 +64,9 @@ async def create_table(call: Call, request: Shape) -> Shape:
 def _taken(record: TableRecord) -> ServiceError:
     """The name of a new table is another one's, which may be on its way out."""
     if record.being_restored:
-        return in_use(f"Attempt to change a resource which is still in use: Table is being used: {record.name}")
+        return still_in_use(f"Table is being used: {record.name}")
     if record.status == "CREATING":
-        return in_use(f"Attempt to change a resource which is still in use: Table is being created: {record.name}")
+        return still_in_use(f"Table is being created: {record.name}")
     return in_use(f"Table already exists: {record.name}")
 
 

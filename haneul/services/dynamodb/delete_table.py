@@ -8,7 +8,7 @@ from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.describe import describe_table
 from haneul.services.dynamodb.encryption import is_changing
-from haneul.services.dynamodb.errors import in_use, table_not_found, validation
+from haneul.services.dynamodb.errors import still_in_use, table_not_found, validation
 from haneul.services.dynamodb.history.backups import being_backed_up
 from haneul.services.dynamodb.replication.membership import Membership
 from haneul.services.dynamodb.resource_policies import is_policy_pending
@@ -25,20 +25,19 @@ _PASSING = {"CREATING": "created", "DELETING": "deleted", "UPDATING": "updated"}
 def check_settled(record: TableRecord) -> None:
     """ResourceInUseException while a table is in a passing state."""
     if record.status in _PASSING:
-        raise in_use(f"Attempt to change a resource which is still in use: Table is being {_PASSING[record.status]}: {record.name}")
+        raise still_in_use(f"Table is being {_PASSING[record.status]}: {record.name}")
 
 
 def check_deletable(record: TableRecord) -> None:
     """ResourceInUseException while a table, its warm throughput, or an index of it is in a passing state."""
-    start = "Attempt to change a resource which is still in use: "
     if record.status not in ("ACTIVE", "UPDATING"):
         check_settled(record)
     if record.status == "UPDATING" and record.stream is not None and record.stream.changing:
-        raise in_use(f"{start}Cannot delete table while stream is being enabled/disabled.")
+        raise still_in_use("Cannot delete table while stream is being enabled/disabled.")
     if any(index.is_global and index.status != "ACTIVE" for index in record.indexes):
-        raise in_use(f"{start}Cannot delete table while indexes are being created, updated, or deleted.")
+        raise still_in_use("Cannot delete table while indexes are being created, updated, or deleted.")
     if record.status == "UPDATING" or is_changing(record) or record.warm_wanted_read or record.warm_wanted_write:
-        raise in_use(f"{start}Table: {record.name} is in the process of being updated.")
+        raise still_in_use(f"Table: {record.name} is in the process of being updated.")
 
 
 @operation("dynamodb:DeleteTable", resource=table_arn)
@@ -61,11 +60,11 @@ async def delete_table(call: Call, request: Shape) -> Shape:
         if record.deletion_protection:
             raise validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
         if is_policy_pending(record, call.now):
-            raise in_use(f"Attempt to change a resource which is still in use: Table: {name} has a pending resource-based policy update.")
+            raise still_in_use(f"Table: {name} has a pending resource-based policy update.")
         if being_tagged(record, call.now):
-            raise in_use(f"Attempt to change a resource which is still in use: Table tags are being updated: {name}")
+            raise still_in_use(f"Table tags are being updated: {name}")
         if being_backed_up(tx, record):
-            raise in_use(f"Attempt to change a resource which is still in use: Table is being backed up: {name}")
+            raise still_in_use(f"Table is being backed up: {name}")
         check_operations(tx, account, region)
         if record.replication is not None:
             membership.delete_local()

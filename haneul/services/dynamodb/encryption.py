@@ -8,14 +8,13 @@ readable there, since rows lie in their order. A table that is given another enc
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from haneul.clock import DAY, HOUR, MILLISECOND, SECOND, Ids
+from haneul.clock import DAY, HOUR, SECOND, Ids
 from haneul.core.call import Call
 from haneul.core.errors import NotBuilt
 from haneul.services.dynamodb import lifecycle
-from haneul.services.dynamodb.errors import in_use, invalid, limit_exceeded
+from haneul.services.dynamodb.errors import invalid, limit_exceeded, still_in_use, timestamp
 from haneul.services.dynamodb.history.log import log_prefix
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import CHANGE_SPACE, Encryption, TableRecord, rows_of
@@ -151,7 +150,7 @@ def change_encryption(service: DynamoDb, tx: Transaction, record: TableRecord, w
     if state.wanted:
         if state.wanted == wanted.name:
             return
-        raise in_use("Attempt to change a resource which is still in use: Server-Side Encryption is still being updated")
+        raise still_in_use("Server-Side Encryption is still being updated")
     if not wanted.managed and not state.managed:
         raise invalid("Table is already encrypted by default")
     if wanted.by_arn and state.managed:
@@ -172,14 +171,10 @@ def _check_changes(changes: list[int], now: int) -> None:
     """Four changes within the day that begins with the first of them, then one each six hours."""
     if len(changes) >= _CHANGES_MAX and now < changes[-1] + _FURTHER_AFTER:
         raise limit_exceeded(
-            f"Subscriber limit exceeded: Encryption mode changes are limited in the 24h window ending at {_in_words(changes[0] + _CHANGES_WITHIN)}. "
+            f"Subscriber limit exceeded: Encryption mode changes are limited in the 24h window ending at {timestamp(changes[0] + _CHANGES_WITHIN)}Z. "
             f"After the first {_CHANGES_MAX} change, each subsequent change in the same window can be performed at most once every {_FURTHER_AFTER // SECOND} seconds. "
-            f"Number of updates today: {len(changes)}. Last change at {_in_words(changes[-1])}"
+            f"Number of updates today: {len(changes)}. Last change at {timestamp(changes[-1])}Z"
         )
-
-
-def _in_words(time: int) -> str:
-    return f"{datetime.fromtimestamp(time // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{time % SECOND // MILLISECOND:03}Z"
 
 
 async def encrypt(service: DynamoDb, payload: Shape) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from haneul.clock import MILLISECOND, SECOND
 from haneul.core.errors import ServiceError
 
 INVALID = "One or more parameter values were invalid: "
+
+
+def timestamp(time: int) -> str:
+    """A time (nanoseconds) as messages, labels and manifests show it, to the millisecond."""
+    return f"{datetime.fromtimestamp(time // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{time % SECOND // MILLISECOND:03}"
 
 
 def validation(message: str) -> ServiceError:
@@ -41,9 +48,19 @@ def table_not_found(name: str) -> ServiceError:
     return ServiceError("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found", 400)
 
 
+def foreign_owner() -> ServiceError:
+    """What only a table's own account may do, also where a policy would let others."""
+    return validation("This action is only supported by accounts that match the resource owner\u2019s account.")
+
+
 def in_use(message: str) -> ServiceError:
     """The table is in a state that does not allow the change."""
     return ServiceError("ResourceInUseException", message, 400)
+
+
+def still_in_use(message: str) -> ServiceError:
+    """`in_use` with the introduction that most of these messages have."""
+    return in_use(f"Attempt to change a resource which is still in use: {message}")
 
 
 def limit_exceeded(message: str) -> ServiceError:

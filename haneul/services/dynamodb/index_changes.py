@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from haneul.core.errors import ServiceError
-from haneul.services.dynamodb.errors import in_use, limit_exceeded, validation
+from haneul.services.dynamodb.errors import limit_exceeded, still_in_use, validation
 from haneul.services.dynamodb.lifecycle import allocates, changes_indexes
 from haneul.services.dynamodb.tables import IndexRecord, TableRecord
 
 Shape = dict[str, Any]
 
-_START = "Attempt to change a resource which is still in use: "
 _INDEX_CHANGES_MAX = 1
 
 
@@ -42,14 +41,14 @@ def _check_table(record: TableRecord, request: Shape, doing: str, names: str) ->
     """What may not be changed of the table itself while the indexes `names` are being `created` or `deleted`."""
     mode = request.get("BillingMode")
     if request.get("ProvisionedThroughput") or (mode and (mode == "PAY_PER_REQUEST") != record.on_demand):
-        raise in_use(f"{_START}Can't change table IOPS when an index is being {doing}. Table: {record.name} Indexes: {names}")
+        raise still_in_use(f"Can't change table IOPS when an index is being {doing}. Table: {record.name} Indexes: {names}")
     if request.get("StreamSpecification"):
-        raise in_use(f"{_START}Can't change stream status when an index is being {doing}. Table: {record.name} Indexes: {names}")
+        raise still_in_use(f"Can't change stream status when an index is being {doing}. Table: {record.name} Indexes: {names}")
     if request.get("OnDemandThroughput") and record.on_demand:
         what = "creation" if doing == "created" else "deletion"
-        raise in_use(f"{_START}OnDemandThroughput cannot be updated while index {what} is in progress for indexes: {names}")
+        raise still_in_use(f"OnDemandThroughput cannot be updated while index {what} is in progress for indexes: {names}")
     if request.get("TableClass") or (request.get("WarmThroughput") and doing == "created"):
-        raise in_use(f"{_START}Table is being updated: {record.name}")
+        raise still_in_use(f"Table is being updated: {record.name}")
 
 
 def _check_updates(record: TableRecord, updates: Any) -> None:
@@ -85,10 +84,10 @@ def _check_index(record: TableRecord, index: IndexRecord, kind: str) -> None:
     """An index may be changed or removed when it is ACTIVE, or being filled."""
     where = f"Table: {record.name} Index: {index.name}"
     if index.status == "DELETING":
-        raise in_use(f"{_START}Index is being deleted. {where}")
+        raise still_in_use(f"Index is being deleted. {where}")
     if allocates(index) and kind == "Delete":
-        raise in_use(f"{_START}Index creation is in resource allocation phase. Retry deletion during backfilling phase or when the index is active. {where}")
+        raise still_in_use(f"Index creation is in resource allocation phase. Retry deletion during backfilling phase or when the index is active. {where}")
     if allocates(index):
-        raise in_use(f"{_START}Index is being created but is not backfilling yet. {where}")
+        raise still_in_use(f"Index is being created but is not backfilling yet. {where}")
     if index.status == "UPDATING":
-        raise in_use(f"{_START}Index is being updated. {where}")
+        raise still_in_use(f"Index is being updated. {where}")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 import orjson
 
@@ -19,7 +18,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle, policy_documents
 from haneul.services.dynamodb.actions import STREAM_ACTIONS, TABLE_ACTIONS
 from haneul.services.dynamodb.arns import table_or_stream
-from haneul.services.dynamodb.errors import in_use, invalid, table_not_found, validation
+from haneul.services.dynamodb.errors import foreign_owner, invalid, still_in_use, table_not_found, timestamp, validation
 from haneul.services.dynamodb.public_access import is_public
 from haneul.services.dynamodb.streams import StreamRecord, stream_key, stream_place
 from haneul.services.dynamodb.tables import TableRecord, table_key
@@ -30,7 +29,6 @@ POLICY_BYTES_MAX = 20 * 1024
 # A policy may not be changed again before.
 POLICY_PAUSE = 15 * SECOND
 _NO_POLICY = "NO_POLICY"
-_STILL_IN_USE = "Attempt to change a resource which is still in use: "
 
 Holder = TableRecord | StreamRecord
 
@@ -85,7 +83,7 @@ def _named(call: Call, request: Shape) -> str:
     if found.partition != "aws" or found.region != call.region:
         raise invalid(f"Invalid resource Arn: {arn}")
     if found.account != call.account:
-        raise validation("This action is only supported by accounts that match the resource owner\u2019s account.")
+        raise foreign_owner()
     # The root user of the account can always mend a policy, whatever it says.
     if not call.caller.is_root_of(found.account):
         call.authorize(call.operation.action, arn)
@@ -161,16 +159,14 @@ def _check_changeable(call: Call, holder: Holder) -> None:
     """What was changed just now is in use, and after that is left alone for a while (Developer Guide: "Resource-based policy considerations")."""
     kind, name = _kind_and_name(holder)
     if isinstance(holder, TableRecord) and holder.status == "DELETING":
-        raise in_use(f"{_STILL_IN_USE}Table is being deleted: {name}")
+        raise still_in_use(f"Table is being deleted: {name}")
     if is_policy_pending(holder, call.now):
-        raise in_use(f"{_STILL_IN_USE}{kind} is pending previous resource-based policy update: {name}")
+        raise still_in_use(f"{kind} is pending previous resource-based policy update: {name}")
     if _is_resting(call, holder):
-        again = _changed_at(holder) + POLICY_PAUSE
-        at = f"{datetime.fromtimestamp(again // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{again % SECOND // MILLISECOND:03}Z"
         raise ServiceError(
             "ThrottlingException",
             f"Resource-based policy for {kind.lower()} {name} modified within the previous {POLICY_PAUSE // MILLISECOND} milliseconds. "
-            f"Please try again after {at}.",
+            f"Please try again after {timestamp(_changed_at(holder) + POLICY_PAUSE)}Z.",
             400,
         )
 

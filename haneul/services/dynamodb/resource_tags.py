@@ -13,7 +13,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import resource_arn, table_or_stream
 from haneul.services.dynamodb.definitions import check_tag_count, check_tag_key, check_tags
-from haneul.services.dynamodb.errors import in_use, limit_exceeded, validation
+from haneul.services.dynamodb.errors import limit_exceeded, still_in_use, validation
 from haneul.services.dynamodb.streams import StreamRecord, stream_key
 from haneul.services.dynamodb.tables import TableRecord, Tagging, table_key
 from haneul.store.port import Reader, Transaction
@@ -53,7 +53,7 @@ async def _change(call: Call, arn: str, change: Callable[[dict[str, str]], dict[
         if changed == record.tags:
             return
         if isinstance(record, TableRecord) and record.status == "DELETING":
-            raise in_use(f"Attempt to change a resource which is still in use: Table is being deleted: {name}")
+            raise still_in_use(f"Table is being deleted: {name}")
         record.tags, record.tagging = changed, Tagging(call.now, put)
         tx.put(key, encode(record))
 

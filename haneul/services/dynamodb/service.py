@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, ClassVar, TypeVar
 
-from haneul.clock.buckets import Buckets
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
@@ -15,6 +14,7 @@ from haneul.core.http import HttpRequest, HttpResponse
 from haneul.core.operation import Operation
 from haneul.core.ports import LINKS_CHANGED
 from haneul.core.quirks import Quirks
+from haneul.core.rates import RequestRates
 from haneul.core.service import Service, operations_of
 from haneul.metering.prices import PriceList
 from haneul.services.dynamodb import encryption, expiry, lifecycle, retention, tokens
@@ -73,7 +73,7 @@ class DynamoDb(Service):
         # What the service of the streams' own API reads from.
         self.streams = StoredStreams(cloud, self.changes)
         self.logs = Logs(cloud.clock)
-        self._asked = Buckets(cloud.clock)
+        self.rates = RequestRates(cloud)
         self.log_positions = LogPositions()
         self._tables: dict[tuple[str, str, str], Table] = {}
         self.hours = TableHours(self)
@@ -148,12 +148,6 @@ class DynamoDb(Service):
             # Whoever writes with what was known until now must at once write to the log too, if that was just switched on.
             if known is not None and self.stored_table(*place) is None:
                 self.logs.forget(known.record.id)
-
-    def check_rate(self, call: Call, rate: int) -> None:
-        """ThrottlingException when an account asks for an operation more than `rate` times a second. What the cloud itself asks is not counted."""
-        whom = (call.operation.name, call.account, call.region)
-        if call.http is not None and not self.cloud.settings.capacity_unlimited and not self._asked.take(whom, rate, rate):
-            raise ServiceError("ThrottlingException", "Rate exceeded", 400)
 
     # ---- tables
 

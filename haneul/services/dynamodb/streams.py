@@ -8,13 +8,13 @@ transaction of the change that they tell of. The shards that clients see are mad
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
 
-from haneul.clock import HOUR, MILLISECOND, SECOND, Ids
+from haneul.clock import HOUR, MILLISECOND, Ids
 from haneul.core.arn import parse_arn
+from haneul.services.dynamodb.errors import timestamp
 from haneul.services.dynamodb.tables import CHANGE_SPACE, STREAM_SPACE, StreamSettings, TableRecord, Tagging, new_id, rows_of
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Reader, Transaction
@@ -118,10 +118,10 @@ def last_sequence(reader: Reader, stream_id: str, lane: int) -> int:
 
 def enable_stream(tx: Transaction, record: TableRecord, lows: Sequence[bytes], view_type: str, now: int, ids: Ids) -> StreamRecord:
     """Begin a new stream of a table, whose partitions but the first begin at the hashes `lows`."""
-    label = _label(now)
+    label = timestamp(now)  # A stream's label is the time when it began.
     while tx.get(stream_key(record.account, record.region, record.name, label)) is not None:  # Streams of one table differ in their label only.
         now += MILLISECOND
-        label = _label(now)
+        label = timestamp(now)
     stream = StreamRecord(
         id=new_id(ids),
         label=label,
@@ -137,11 +137,6 @@ def enable_stream(tx: Transaction, record: TableRecord, lows: Sequence[bytes], v
     tx.put(stream_key(record.account, record.region, record.name, label), encode(stream))
     record.stream = StreamSettings(stream.id, label, view_type)
     return stream
-
-
-def _label(now: int) -> str:
-    """A stream's label is the time when it began."""
-    return f"{datetime.fromtimestamp(now // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{now % SECOND // MILLISECOND:03}"
 
 
 def disable_stream(tx: Transaction, record: TableRecord, now: int) -> StreamRecord | None:

@@ -6,6 +6,8 @@ import msgspec
 
 from haneul.clock import Ids
 from haneul.store.keys import pack
+from haneul.store.port import Reader
+from haneul.store.records import decode
 
 TABLE_SPACE = "dynamodb-table"
 ITEM_SPACE = "dynamodb-item"
@@ -209,3 +211,10 @@ def rows_of(space: str, owner: str) -> bytes:
 def table_key(account: str, region: str, name: str) -> bytes:
     """Where a table's record lies."""
     return pack((TABLE_SPACE, account, region, name))
+
+
+def find_record(reader: Reader, account: str, region: str, name: str) -> TableRecord | None:
+    """The record of a table; None where there is none, and while a restore is still filling it."""
+    raw = reader.get(table_key(account, region, name))
+    record = decode(raw, TableRecord) if raw is not None else None
+    return record if record is not None and not record.being_restored else None

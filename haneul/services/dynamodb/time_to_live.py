@@ -7,15 +7,14 @@ from haneul.core.call import Call
 from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.arns import table_arn
-from haneul.services.dynamodb.errors import in_use, table_not_found, validation
+from haneul.services.dynamodb.errors import in_use, still_in_use, table_not_found, validation
 from haneul.services.dynamodb.replication.admission import check_nobody_comes, is_being_added
 from haneul.services.dynamodb.replication.settings import other_replicas
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tables import TableRecord, table_key
+from haneul.services.dynamodb.tables import TableRecord, find_record
 from haneul.services.dynamodb.throughput.table_counts import check_operations
 from haneul.store.port import Transaction
-from haneul.store.records import decode
 
 # After a change the service takes no other one for this long.
 CHANGE_PAUSE = HOUR
@@ -30,13 +29,12 @@ async def update_time_to_live(call: Call, request: Shape) -> Shape:
     attribute, enabled = wanted["AttributeName"], wanted["Enabled"]
 
     def work(tx: Transaction) -> None:
-        raw = tx.get(table_key(account, region, name))
-        record = decode(raw, TableRecord) if raw is not None else None
-        if record is None or record.being_restored:
+        record = find_record(tx, account, region, name)
+        if record is None:
             raise table_not_found(name)
         check_nobody_comes(tx, record)
         if record.status == "CREATING":
-            raise in_use(f"Attempt to change a resource which is still in use: Table {name} is being created")
+            raise still_in_use(f"Table {name} is being created")
         if record.status == "DELETING" and record.replication is not None:
             raise in_use("The resource which you are attempting to change is in use.")
         if record.replication is not None and record.replication.strong:

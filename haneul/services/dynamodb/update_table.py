@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from haneul.clock import MILLISECOND, SECOND
 from haneul.core.call import Call
@@ -13,7 +12,7 @@ from haneul.services.dynamodb import definitions, encryption, lifecycle
 from haneul.services.dynamodb.admission import check_admitted, says_on_demand_again
 from haneul.services.dynamodb.arns import table_arn
 from haneul.services.dynamodb.describe import describe_table
-from haneul.services.dynamodb.errors import invalid, limit_exceeded, table_not_found, validation
+from haneul.services.dynamodb.errors import invalid, limit_exceeded, table_not_found, timestamp, validation
 from haneul.services.dynamodb.index_changes import check_indexes, indexes_change
 from haneul.services.dynamodb.replication.admission import check_free, hold_all, limits_of_replica
 from haneul.services.dynamodb.replication.requests import changes_replicas
@@ -24,13 +23,12 @@ from haneul.services.dynamodb.retention import plan_trim
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.streams import RETENTION, disable_stream, enable_stream
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tables import IndexRecord, TableRecord, Throughput, table_key
+from haneul.services.dynamodb.tables import IndexRecord, TableRecord, Throughput, find_record
 from haneul.services.dynamodb.throughput.changes import change_class, change_units, switch_to_on_demand, switch_to_provisioned
 from haneul.services.dynamodb.throughput.combinations import changes_of, check_combination
 from haneul.services.dynamodb.throughput.limits import check_account, check_units, set_maximums, set_warm
 from haneul.services.dynamodb.throughput.table_counts import check_operations
 from haneul.store.port import Transaction
-from haneul.store.records import decode
 
 _NOT_BUILT = (
     "GlobalTableSettingsReplicationMode",
@@ -57,11 +55,8 @@ async def update_table(call: Call, request: Shape) -> Shape:
     scaling = await indexes_to_scale(call, stored.record if stored is not None else None, request)
 
     def work(tx: Transaction) -> Shape:
-        raw = tx.get(table_key(account, region, name))
-        if raw is None:
-            raise table_not_found(name)
-        record = decode(raw, TableRecord)
-        if record.being_restored:
+        record = find_record(tx, account, region, name)
+        if record is None:
             raise table_not_found(name)
         if "StreamSpecification" in request:
             check_stream(record, request["StreamSpecification"])
@@ -199,11 +194,10 @@ class _Update:
         record, now = self.record, self.call.now
         again = record.protection_changed_at + PROTECTION_PAUSE
         if record.protection_changed_at and now < again:
-            at = datetime.fromtimestamp(again // SECOND, UTC)
             raise ServiceError(
                 "ThrottlingException",
                 f"Deletion protection setting for table {record.name} modified within the previous {PROTECTION_PAUSE // MILLISECOND} milliseconds. "
-                f"Please try again after {at:%Y-%m-%dT%H:%M:%S}.{again % SECOND // MILLISECOND:03}Z",
+                f"Please try again after {timestamp(again)}Z",
                 400,
             )
         if wanted == record.deletion_protection:

@@ -19,7 +19,7 @@ async def describe_stream(call: Call, request: Shape) -> Shape:
     """
     stream = find_stream(call, request["StreamArn"])
     service = call.service(DynamoDbStreams)
-    service.check_rate(call, (stream["arn"],), _RATE)
+    service.rates.check(call, _RATE, stream["arn"])
     source = service.source
     limit = min(request.get("Limit", PAGE_MAX), PAGE_MAX)
     shards = source.shards(stream, request.get("ExclusiveStartShardId", ""), request.get("ShardFilter", {}).get("ShardId"), limit + 1)

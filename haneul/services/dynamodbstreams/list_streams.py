@@ -22,7 +22,7 @@ async def list_streams(call: Call, request: Shape) -> Shape:
     first = request.get("ExclusiveStartStreamArn")
     after = place_of(call, first)[2:] if first is not None else None
     service = call.service(DynamoDbStreams)
-    service.check_rate(call, (call.account, call.region), _RATE)
+    service.rates.check(call, _RATE)
     source = service.source
     found = source.page(call.account, call.region, request.get("TableName"), after, limit + 1)
     shown = found[:limit]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Protocol, cast
 
-from haneul.clock.buckets import Buckets
 from haneul.core.arn import parse_arn
 from haneul.core.call import Call
 from haneul.core.cloud import Cloud
 from haneul.core.errors import ServiceError
 from haneul.core.quirks import Quirks
+from haneul.core.rates import RequestRates
 from haneul.core.service import Service
 from haneul.metering.prices import PriceList
 from haneul.services.dynamodbstreams.quirks import STREAMS
@@ -61,12 +61,7 @@ class DynamoDbStreams(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.readers = Readers()
-        self._asked = Buckets(cloud.clock)
-
-    def check_rate(self, call: Call, whom: tuple[object, ...], rate: int) -> None:
-        """ThrottlingException when `whom` is asked after more than `rate` times a second. What the cloud itself asks is not counted."""
-        if call.http is not None and not self.cloud.settings.capacity_unlimited and not self._asked.take((call.operation.name, *whom), rate, rate):
-            raise ServiceError("ThrottlingException", "Rate exceeded", 400)
+        self.rates = RequestRates(cloud)
 
     def refused(self, call: Call, error: ServiceError) -> None:
         """What readers of streams do wrong counts with what is done wrong at tables (Developer Guide: "DynamoDB metrics", UserErrors)."""

@@ -60,7 +60,7 @@ def _meant(call: Call, request: Shape) -> Arn:
     arn = checked_backup_arn(call, backup_arn(call, request))._replace(region=call.region)
     if not by_aws_backup(call):
         call.authorize(call.operation.action, str(arn))
-    call.service(DynamoDb).check_rate(call, _RATE)
+    call.service(DynamoDb).rates.check(call, _RATE)
     return arn
 
 
@@ -218,7 +218,7 @@ async def delete_backup(call: Call, request: Shape) -> Shape:
 async def list_backups(call: Call, request: Shape) -> Shape:
     """Backups, those that users made unless BackupType says otherwise, up to 100 at once. (API Reference: "ListBackups".)"""
     service = call.service(DynamoDb)
-    service.check_rate(call, _LIST_RATE)
+    service.rates.check(call, _LIST_RATE)
     limit, wanted = request.get("Limit", PAGE_MAX), request.get("BackupType", USER)
     lower, upper = request.get("TimeRangeLowerBound", 0), request.get("TimeRangeUpperBound")
     if upper is not None and lower > upper:

@@ -15,9 +15,8 @@ from haneul.services.dynamodb.history.errors import backups_unavailable, table_n
 from haneul.services.dynamodb.history.holding import earliest, plan_trim, start_log, stop_log
 from haneul.services.dynamodb.replication.admission import is_being_added
 from haneul.services.dynamodb.service import DynamoDb
-from haneul.services.dynamodb.tables import TableRecord, table_key
+from haneul.services.dynamodb.tables import TableRecord, find_record
 from haneul.store.port import Reader, Transaction
-from haneul.store.records import decode
 
 RECOVERY_DAYS_MAX = 35
 # The newest moment that can be restored lies this far back (Developer Guide: "Point-in-time recovery").
@@ -30,9 +29,8 @@ def find_table(reader: Reader, service: DynamoDb, call: Call, name: str) -> Tabl
     if arn is not None and arn.service == "dynamodb" and arn.region != call.region:
         raise table_not_found(name)
     account, region, table = service.place(call, name)
-    raw = reader.get(table_key(account, region, table))
-    record = decode(raw, TableRecord) if raw is not None else None
-    if record is None or is_being_added(record) or record.being_restored:
+    record = find_record(reader, account, region, table)
+    if record is None or is_being_added(record):
         raise table_not_found(table)
     return record
 

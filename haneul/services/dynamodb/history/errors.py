@@ -23,11 +23,6 @@ def source_not_found() -> ServiceError:
     return ServiceError("TableNotFoundException", "Table not found", 400)
 
 
-def foreign_source() -> ServiceError:
-    """The table to restore from is another account's."""
-    return ServiceError("ValidationException", "This action is only supported by accounts that match the resource owner\u2019s account.", 400)
-
-
 def invalid_request(message: str) -> ServiceError:
     """A request whose parameters do not fit together, or do not fit what it is about."""
     return ServiceError("ValidationException", f"Invalid Request: {message}", 400)

@@ -8,17 +8,16 @@ from __future__ import annotations
 import asyncio
 import zlib
 from base64 import b32encode, b64encode
-from datetime import UTC, datetime
 from hashlib import blake2b, md5
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
 
-from haneul.clock import MILLISECOND, SECOND
 from haneul.core.call import call_as
 from haneul.core.errors import AccessDenied, ServiceError
 from haneul.services.dynamodb.billing.metrics import EXPORTED, EXPORTED_CHANGES
+from haneul.services.dynamodb.errors import timestamp
 from haneul.services.dynamodb.history import ion
 from haneul.services.dynamodb.history.export_filters import ExportFilter
 from haneul.services.dynamodb.history.export_records import (
@@ -221,7 +220,7 @@ def _change_line(export: Export, table: Table, change: Change, old: Item | None,
 
 
 def _moment(time: int) -> str:
-    return f"{datetime.fromtimestamp(time // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{time % SECOND // MILLISECOND:03}Z"
+    return f"{timestamp(time)}Z"
 
 
 async def _write_manifests(service: DynamoDb, export: Export) -> None:

@@ -27,8 +27,7 @@ from haneul.services.dynamodb.history.restore_work import finish
 from haneul.services.dynamodb.rows import encode_row, row_item
 from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import TableRecord, table_key
-from haneul.services.dynamodb.throughput.limits import check_account
-from haneul.services.dynamodb.throughput.table_counts import check_tables
+from haneul.services.dynamodb.throughput.table_counts import check_room
 from haneul.services.dynamodb.values import ITEM_BYTES_MAX, Item, check_item
 from haneul.store.keys import pack
 from haneul.store.port import Transaction
@@ -103,13 +102,6 @@ def promise(service: DynamoDb, tx: Transaction, found: Import) -> None:
     """Carry an import on, once the state that it is in has been seen; in place of what was promised of it before."""
     payload = {**lifecycle.payload_of(found.table), "import": found.id}
     service.cloud.outbox.put(tx, READ, payload, due=service.cloud.clock.now() + lifecycle.TRANSITION, key=found.arn)
-
-
-def check_room(service: DynamoDb, tx: Transaction, record: TableRecord) -> None:
-    """LimitExceededException when an account has no room for a further table."""
-    check_tables(tx, record.account, record.region, indexed=bool(record.indexes))
-    if service.capacity.enforced:
-        check_account(tx, record)
 
 
 async def read(service: DynamoDb, payload: dict[str, Any]) -> None:

@@ -27,7 +27,6 @@ from haneul.services.dynamodb.history.import_work import (
     LOG_GROUP,
     RUNNING_SPACE,
     Import,
-    check_room,
     key_of_import,
     promise,
     running_key,
@@ -36,7 +35,7 @@ from haneul.services.dynamodb.history.import_work import (
 from haneul.services.dynamodb.history.records import job_id
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.tables import table_key
-from haneul.services.dynamodb.throughput.table_counts import check_jobs
+from haneul.services.dynamodb.throughput.table_counts import check_jobs, check_room
 from haneul.store.keys import pack, prefix_range, unpack
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode

@@ -12,7 +12,7 @@ from haneul.core.operation import Shape, operation
 from haneul.services.dynamodb import definitions, encryption
 from haneul.services.dynamodb.arns import named_table_arn
 from haneul.services.dynamodb.describe import describe_table
-from haneul.services.dynamodb.errors import invalid, validation
+from haneul.services.dynamodb.errors import foreign_owner, invalid, validation
 from haneul.services.dynamodb.history.backups import backup_arn, by_aws_backup
 from haneul.services.dynamodb.history.continuous_backups import find_table, restorable
 from haneul.services.dynamodb.history.errors import (
@@ -20,7 +20,6 @@ from haneul.services.dynamodb.history.errors import (
     backup_in_use,
     backup_not_found,
     being_restored,
-    foreign_source,
     invalid_request,
     invalid_restore_time,
     recovery_unavailable,
@@ -34,7 +33,7 @@ from haneul.services.dynamodb.history.records import RESTORE_SPACE, Restore, che
 from haneul.services.dynamodb.history.restore_work import begin
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.table import Table
-from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, TableRecord, new_id, table_key
+from haneul.services.dynamodb.tables import IndexRecord, RestoreNote, TableRecord, find_record, new_id, table_key
 from haneul.services.dynamodb.throughput.limits import check_account, check_units, set_maximums
 from haneul.services.dynamodb.throughput.table_counts import check_jobs, check_tables
 from haneul.store.port import Transaction
@@ -145,7 +144,7 @@ def _named_source(call: Call, request: Shape) -> tuple[str, Arn | None]:
     if arn is None or arn.service != "dynamodb" or not arn.resource.startswith("table/"):
         raise validation("sourceTableArn is not a valid ARN")
     if arn.account != call.account:
-        raise foreign_source()
+        raise foreign_owner()
     return arn.resource.removeprefix("table/"), arn
 
 
@@ -157,9 +156,8 @@ def _check_regions(call: Call, request: Shape, arn: Arn) -> None:
 
 def _find_source(tx: Transaction, arn: Arn) -> TableRecord:
     """The table that an ARN names."""
-    raw = tx.get(table_key(arn.account, arn.region, arn.resource.removeprefix("table/")))
-    record = decode(raw, TableRecord) if raw is not None else None
-    if record is None or record.being_restored:
+    record = find_record(tx, arn.account, arn.region, arn.resource.removeprefix("table/"))
+    if record is None:
         raise source_not_found()
     return record
 

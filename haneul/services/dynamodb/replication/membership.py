@@ -8,7 +8,7 @@ from haneul.core.call import Call
 from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import lifecycle
 from haneul.services.dynamodb.encryption import REPLICA_KEY, check_replica_key, encrypt_new, is_changing
-from haneul.services.dynamodb.errors import in_use, invalid, validation
+from haneul.services.dynamodb.errors import in_use, invalid, still_in_use, validation
 from haneul.services.dynamodb.replication.admission import being_added, busy, check_free, check_source, hold_others, is_being_added, limits_of_replica
 from haneul.services.dynamodb.replication.backfill import plan_backfill
 from haneul.services.dynamodb.replication.delivery import stored_replica
@@ -265,13 +265,17 @@ class Membership:
         lifecycle.plan(self.service, self.tx, lifecycle.SETTLE, other)
         self._save(group)
 
+    def _check_removable(self, group: GlobalTable, record: TableRecord) -> None:
+        """Whether the replica of another region can go."""
+        if record.deletion_protection:
+            raise protected(group.name, record.region)
+        check_source(group, record.region, self.call.now)
+        if record.status != "ACTIVE":
+            raise busy()
+
     def _delete(self, region: str) -> None:
         group, member, table = self._member(region)
-        if table.record.deletion_protection:
-            raise protected(group.name, region)
-        check_source(group, region, self.call.now)
-        if table.record.status != "ACTIVE":
-            raise busy()
+        self._check_removable(group, table.record)
         self._leave(group, member, table.record)
         lifecycle.write_record(self.tx, table.record)
 
@@ -292,7 +296,7 @@ class Membership:
         if group is None:
             return
         if is_being_added(record):
-            raise in_use(f"Attempt to change a resource which is still in use: Table: {record.name} is being used.")
+            raise still_in_use(f"Table: {record.name} is being used.")
         if group.strong:
             raise validation(_STRONG_ALONE)
         check_source(group, record.region, self.call.now)
@@ -333,13 +337,9 @@ class Membership:
         own = Table(self.record)
         assert own.journal is not None
         if self.tx.get(own.journal.behind) is not None:
-            raise in_use("Attempt to change a resource which is still in use: the replica has not yet received all writes of the others")
+            raise still_in_use("the replica has not yet received all writes of the others")
         for table in tables:
-            if table.record.deletion_protection:
-                raise protected(group.name, table.record.region)
-            check_source(group, table.record.region, self.call.now)
-            if table.record.status != "ACTIVE":
-                raise busy()
+            self._check_removable(group, table.record)
             release(self.service, self.tx, table, delete=True)
         release(self.service, self.tx, own, delete=False)
         self.record.replication = None

@@ -12,9 +12,8 @@ from haneul.services.dynamodb.errors import table_not_found, validation
 from haneul.services.dynamodb.replication.membership import Membership
 from haneul.services.dynamodb.replication.requests import ReplicaChanges, authorize, replica_changes
 from haneul.services.dynamodb.replication.scaling import scale_alike, unscaled
-from haneul.services.dynamodb.tables import TableRecord, table_key
+from haneul.services.dynamodb.tables import find_record
 from haneul.store.port import Transaction
-from haneul.store.records import decode
 
 if TYPE_CHECKING:
     from haneul.services.dynamodb.service import DynamoDb
@@ -35,11 +34,8 @@ async def update_replicas(call: Call, service: DynamoDb, request: Shape) -> Shap
     lacking = await unscaled(call, provisioned) if provisioned is not None else "Table"
 
     def work(tx: Transaction) -> Shape:
-        raw = tx.get(table_key(account, region, name))
-        if raw is None:
-            raise table_not_found(name)
-        record = decode(raw, TableRecord)
-        if record.being_restored:
+        record = find_record(tx, account, region, name)
+        if record is None:
             raise table_not_found(name)
         membership = Membership(service, call, tx, record)
         membership.check(changes)

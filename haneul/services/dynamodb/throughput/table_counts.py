@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from haneul.services.dynamodb.tables import TABLE_SPACE, TableRecord
-from haneul.services.dynamodb.throughput.limits import too_many
+from haneul.services.dynamodb.throughput.limits import check_account, too_many
 from haneul.store.keys import pack, prefix_range
-from haneul.store.port import Reader
+from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode
+
+if TYPE_CHECKING:
+    from haneul.services.dynamodb.service import DynamoDb
 
 TABLES_MAX = 2_500
 OPERATIONS_MAX = 500
@@ -43,6 +47,13 @@ def check_operations(reader: Reader, account: str, region: str) -> None:
 
 def _tables(reader: Reader, account: str, region: str) -> Iterator[TableRecord]:
     return (decode(value, TableRecord) for _, value in reader.iterate(*prefix_range(pack((TABLE_SPACE, account, region)))))
+
+
+def check_room(service: DynamoDb, tx: Transaction, record: TableRecord) -> None:
+    """LimitExceededException when an account has no room for a further table."""
+    check_tables(tx, record.account, record.region, indexed=bool(record.indexes))
+    if service.capacity.enforced:
+        check_account(tx, record)
 
 
 def check_jobs(reader: Reader, space: str, account: str, region: str, most: int, what: str, doing: str = "under way") -> None:
