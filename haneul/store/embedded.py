@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 import apsw
 
 from haneul.store.layers import ABSENT, Batch, CommittedRows, Layer, merged
-from haneul.store.log import Gap, Log, by_key
+from haneul.store.log import Gap, Log, by_key, is_empty
 from haneul.store.outcome import Outcome
 from haneul.store.port import Reader, Row, StoreError, Transaction
 from haneul.store.seals import SEALED
@@ -35,8 +35,9 @@ _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS settled (position INTEGER NOT NULL);
     INSERT INTO settled SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM settled);
 """
-# Of the file, and of the keys of its rows: 3 since rows of tables have short ones.
-_FORMAT_VERSION: Final = 4
+# Of the file, of the keys of its rows, and of the log: 4 since a stream has lanes, 5 since the log's records are whole blocks.
+_FORMAT_VERSION: Final = 5
+_LOG_ALONE_DIFFERS: Final = 4
 _SETTLE_SECONDS = 1.0
 _log = logging.getLogger("haneul")
 
@@ -59,17 +60,7 @@ class EmbeddedStore(CommittedRows):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             writer = connect(str(path))
-            [(version,)] = writer.execute("PRAGMA user_version")
-            if not isinstance(version, int) or version > _FORMAT_VERSION:
-                raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {_FORMAT_VERSION}")
-            if 0 < version < _FORMAT_VERSION:
-                raise StoreError(
-                    f"{path} was written by an older Haneul (format {version}), whose rows this one (format {_FORMAT_VERSION}) cannot read: "
-                    "start that one to use it, or name another data directory"
-                )
-            if version == 0:
-                writer.execute(_SCHEMA)
-                writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
+            _admit(path, writer)
             super().__init__(connect(str(path)))
             self._log = Log(path)
             self._recover(writer)
@@ -168,11 +159,11 @@ class EmbeddedStore(CommittedRows):
             content.append(key)
             content.append(rows[key])
         try:
-            batch.size = self._log.write(content)
+            record = self._log.record(content)
+            batch.size = len(record)
+            self._syncer.write(self._log, record, self._synced)
         except Exception as problem:  # Whatever it was, those who wait must hear of it, and the next batch have its turn.
             self._loop.call_soon(self._committed, batch, problem)
-        else:
-            self._syncer.sync(self._log.file, self._synced)
 
     def _synced(self, error: OSError | None) -> None:
         batch = self._committing
@@ -211,6 +202,7 @@ class EmbeddedStore(CommittedRows):
     def share(self, memory: SharedMemory) -> None:
         """Say in this memory from now on what is committed."""
         self._shared = memory
+        self._log.write_to_pages()  # They read them there; from the disk it would take them a hundred times as long.
         memory.commit(self._committed_to)
         memory.settle(self._settled_to)
 
@@ -313,6 +305,23 @@ class EmbeddedStore(CommittedRows):
             if not waiter.done():
                 waiter.set_result(None)
         self._settle_waiters.clear()
+
+
+def _admit(path: Path, writer: apsw.Connection) -> None:
+    """Make a new file, or see that this Haneul can read the one that is there."""
+    [(version,)] = writer.execute("PRAGMA user_version")
+    if not isinstance(version, int) or version > _FORMAT_VERSION:
+        raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {_FORMAT_VERSION}")
+    if version == _LOG_ALONE_DIFFERS and not is_empty(path):
+        raise StoreError(f"{path} was written by an older Haneul (format {version}), which was not stopped: start and stop that one once, and this one (format {_FORMAT_VERSION}) can read it")
+    if 0 < version < _LOG_ALONE_DIFFERS:
+        raise StoreError(
+            f"{path} was written by an older Haneul (format {version}), whose rows this one (format {_FORMAT_VERSION}) cannot read: "
+            "start that one to use it, or name another data directory"
+        )
+    if version < _FORMAT_VERSION:
+        writer.execute(_SCHEMA)
+        writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
 
 
 class _EmbeddedTransaction:

@@ -1,7 +1,7 @@
 """The store's log: what is committed and not yet in its SQLite file, in two files that are written in turn.
 
 A batch of rows is one record: a header (position, length, checksum) and the rows in MessagePack: key, value, key, value … with nil for
-a deletion. Positions count the bytes of all records ever written, so that a record left over from an earlier turn of the same file
+a deletion, filled up to whole blocks of the disk. Positions count the bytes of all records ever written, so that a record left over from an earlier turn of the same file
 never has the position that is expected behind the newest one. While one file is written, the rows of the other one are brought into
 SQLite; only then does it begin anew. One record at a time is written and not yet durable.
 """
@@ -21,6 +21,7 @@ from zlib_ng.zlib_ng import crc32
 _HEADER: Final = Struct("<QII")  # Position, length of the rows, checksum of both and of the rows.
 _MARKED: Final = Struct("<QI")
 _BLANK: Final = bytes(_HEADER.size)
+_BLOCK_BYTES: Final = 512
 _GROWTH_BYTES: Final = 1 << 20
 _BYTES_MAX = 64 << 20
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -42,6 +43,16 @@ class Gap(Exception):
 def log_files(path: Path) -> tuple[Path, Path]:
     """The two files beside the SQLite file at `path`."""
     return path.with_name(path.name + "-log0"), path.with_name(path.name + "-log1")
+
+
+def is_empty(path: Path) -> bool:
+    """Whether the log has nothing, of whichever format: the store was stopped."""
+    for one in log_files(path):
+        if one.exists():
+            with one.open("rb") as file:
+                if file.read(_HEADER.size).strip(b"\0"):
+                    return False
+    return True
 
 
 class LogReader:
@@ -132,7 +143,12 @@ class Log(LogReader):
         self.position = 0
         self.used = 0
         self._sizes = [os.fstat(one).st_size for one in self.files]
+        self._direct = [_open_direct(one) for one in log_files(path)]
         self._broken = ""
+
+    def close(self) -> None:
+        self.write_to_pages()
+        super().close()
 
     @property
     def file(self) -> int:
@@ -150,20 +166,34 @@ class Log(LogReader):
         if keep:
             self.used = _BYTES_MAX
 
-    def write(self, rows: Rows) -> int:
-        """Write a batch, and say how many bytes it takes. When the file is synced it counts by `keep`; when it cannot be, `take_back` it. OSError when it could not be written."""
+    def record(self, rows: Rows) -> bytes:
+        """A batch as it is written next. It counts by `keep` when it is on the disk; when it could not be brought there, `take_back` it. OSError when nothing can be written any more."""
         if self._broken:
             raise OSError(errno.EIO, f"{self._broken}; nothing can be written until Haneul is started again")
         content = _encode(rows)
         position, length = self.position, len(content)
-        record = _HEADER.pack(position, length, crc32(content, crc32(_MARKED.pack(position, length)))) + content
+        content += bytes(_whole(length) - _HEADER.size - length)
+        return _HEADER.pack(position, length, crc32(content, crc32(_MARKED.pack(position, length)))) + content
+
+    def write(self, record: bytes) -> None:
+        """Give a record to the kernel; the file has to be synced then. OSError when it could not be written."""
         self._make_room(self.file, self.used + len(record))
         try:
             _write(self.file, record, self.used)
         except OSError:
             self.take_back()
             raise
-        return len(record)
+
+    def direct(self, record: bytes) -> int:
+        """The file for a writer who goes past the kernel's pages and takes this record to `used`; -1 when it has to be given to `write`."""
+        return self._direct[self._turn] if self.used + len(record) <= self._sizes[self._turn] else -1
+
+    def write_to_pages(self) -> None:
+        """Have all records given to `write` from now on: others read them from the kernel's pages, or the disk has blocks of another size."""
+        for file in self._direct:
+            if file >= 0:
+                os.close(file)
+        self._direct = [-1, -1]
 
     def keep(self, size: int) -> None:
         """The record of `size` bytes that was written is durable."""
@@ -197,6 +227,14 @@ class Log(LogReader):
             self._sizes[self._turn] = size + os.pwrite(file, bytes(_GROWTH_BYTES), size)
 
 
+def _open_direct(path: Path) -> int:
+    """The file at `path`, for writes that go past the kernel's pages; -1 where the file system has none."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
+    except (OSError, AttributeError):  # Only Linux has them at all.
+        return -1
+
+
 def _position(head: bytes) -> int:
     """Of the record that begins so; -1 when there is none."""
     return int(_HEADER.unpack(head)[0]) if len(head) == _HEADER.size and head != _BLANK else -1
@@ -207,12 +245,18 @@ def _record(data: bytes, offset: int, position: int) -> tuple[bytes, int] | None
     if offset + _HEADER.size > len(data):
         return None
     at, length, checksum = _HEADER.unpack_from(data, offset)
-    if at != position or offset + _HEADER.size + length > len(data):
+    end = offset + _whole(length)
+    if at != position or end > len(data):
         return None
-    content = data[offset + _HEADER.size : offset + _HEADER.size + length]
+    content = data[offset + _HEADER.size : end]
     if crc32(content, crc32(_MARKED.pack(at, length))) != checksum:
         return None
-    return content, _HEADER.size + length
+    return content[:length], end - offset
+
+
+def _whole(length: int) -> int:
+    """The bytes that a record with `length` bytes of rows takes."""
+    return -(-(_HEADER.size + length) // _BLOCK_BYTES) * _BLOCK_BYTES
 
 
 def _write(file: int, data: bytes, offset: int) -> None:

@@ -1,35 +1,43 @@
-"""Syncs a file without holding up the event loop: the kernel does it and says when it is done, or a thread where the kernel cannot.
+"""Brings records to the disk without holding up the event loop: the kernel does it and says when it is done, or a thread where the kernel cannot.
 
 A thread would have to take the interpreter's lock from the requests that are answered meanwhile, twice a sync (docs/decisions/0011-synced-by-the-kernel.md).
+A record goes straight from memory to the disk where that can be, past the kernel's pages (docs/decisions/0013-past-the-pages.md).
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
+import mmap
 import os
 import platform
 from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final, Protocol
 
+from haneul.store.log import Log
+
 # The numbers of io_setup, io_getevents and io_submit (64 bits, the lowest byte first). Elsewhere the same numbers are other calls.
 _CALLS: Final = {("Linux", "x86_64"): (206, 208, 209), ("Linux", "aarch64"): (0, 4, 2)}
 # struct iocb and struct io_event of linux/aio_abi.h.
 _REQUEST: Final = Struct("<QIIHhIQQqQII")
 _EVENT: Final = Struct("<QQqq")
+_PWRITE: Final = 1
 _FDSYNC: Final = 3
+_DSYNC: Final = 2  # RWF_DSYNC: a write is over when its bytes are on the disk.
 _TELL_BY_EVENT: Final = 1
+_BUFFER_BYTES: Final = 1 << 20
 _spare: list[_Context] = []  # Giving one back to the kernel takes tens of milliseconds: the next store has it.
 
 Done = Callable[[OSError | None], None]
-"""Called on the loop: all that the file held when the sync began is on the disk, or why that is not known."""
+"""Called on the loop: the record is on the disk, or why that is not known."""
 
 
 class Syncer(Protocol):
-    """One file at a time: `sync` is called again only after `done` was."""
+    """One record at a time: `write` is called again only after `done` was. OSError when it could not even begin."""
 
-    def sync(self, file: int, done: Done) -> None: ...
+    def write(self, log: Log, record: bytes, done: Done) -> None: ...
 
     def close(self) -> None: ...
 
@@ -45,7 +53,7 @@ def syncer(loop: asyncio.AbstractEventLoop) -> Syncer:
 class _Context:
     """A context of Linux's asynchronous I/O, for one request at a time. OSError when there is none to be had, KeyError where the calls are not known."""
 
-    __slots__ = ("_calls", "_found", "_list", "_number", "_request", "_system", "event")
+    __slots__ = ("_address", "_buffer", "_calls", "_found", "_list", "_number", "_request", "_system", "event")
 
     def __init__(self) -> None:
         self._calls = _CALLS[platform.system(), platform.machine()]
@@ -56,6 +64,8 @@ class _Context:
         self._found: Any = ctypes.create_string_buffer(_EVENT.size)
         self._call(self._calls[0], ctypes.c_long(1), ctypes.byref(self._number))
         self.event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._buffer = mmap.mmap(-1, _BUFFER_BYTES)  # At the edge of a page, as the disk wants it.
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer))
 
     def _call(self, number: int, *arguments: Any) -> int:
         found: int = self._system(ctypes.c_long(number), *arguments)
@@ -63,44 +73,72 @@ class _Context:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         return found
 
-    def begin(self, file: int) -> None:
-        """Have a file synced."""
-        _REQUEST.pack_into(self._request, 0, 0, 0, 0, _FDSYNC, 0, file, 0, 0, 0, 0, _TELL_BY_EVENT, self.event)
+    def sync(self, file: int) -> None:
+        """Have all that was written to a file brought to the disk."""
+        self._submit(_FDSYNC, 0, file, 0, 0, 0)
+
+    def write(self, file: int, record: bytes, offset: int) -> None:
+        """Have a record of at most _BUFFER_BYTES brought to the disk."""
+        self._buffer[: len(record)] = record
+        self._submit(_PWRITE, _DSYNC, file, self._address, len(record), offset)
+
+    def _submit(self, what: int, how: int, file: int, address: int, size: int, offset: int) -> None:
+        _REQUEST.pack_into(self._request, 0, 0, 0, how, what, 0, file, address, size, offset, 0, _TELL_BY_EVENT, self.event)
         self._call(self._calls[2], self._number, ctypes.c_long(1), self._list)
 
     def result(self) -> int | None:
-        """0, or minus the number of an error; None as long as the sync goes on."""
+        """How many bytes were written (0 of a sync), or minus the number of an error; None as long as it goes on."""
         if not self._call(self._calls[1], self._number, ctypes.c_long(0), ctypes.c_long(1), self._found, None):
             return None
         return int(_EVENT.unpack(self._found)[2])
 
 
 class KernelSyncer:
-    """Linux's asynchronous I/O. It takes a sync in a microsecond or two, and tells of its end by an event that the loop waits for like for any other."""
+    """Linux's asynchronous I/O. It takes a record in a few microseconds, and tells of its end by an event that the loop waits for like for any other."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._context = _spare.pop() if _spare else _Context()
-        self._done: Done | None = None
+        self._under_way: tuple[Log, bytes, Done] | None = None
+        self._expected = 0
         loop.add_reader(self._context.event, self._finished)
 
-    def sync(self, file: int, done: Done) -> None:
-        self._done = done
+    def write(self, log: Log, record: bytes, done: Done) -> None:
+        file = log.direct(record) if len(record) <= _BUFFER_BYTES else -1
+        if file < 0:
+            log.write(record)
+        self._under_way = log, record, done
+        self._expected = len(record) if file >= 0 else 0
         try:
-            self._context.begin(file)
+            if file >= 0:
+                self._context.write(file, record, log.used)
+            else:
+                self._context.sync(log.file)
         except OSError as problem:
-            self._loop.call_soon(self._tell, problem)
+            self._loop.call_soon(self._over, -(problem.errno or errno.EIO))
 
     def _finished(self) -> None:
         os.eventfd_read(self._context.event)
         result = self._context.result()
         if result is not None:
-            self._tell(OSError(-result, os.strerror(-result)) if result else None)
+            self._over(result)
 
-    def _tell(self, error: OSError | None) -> None:
-        done, self._done = self._done, None
-        if done is not None:
-            done(error)
+    def _over(self, result: int) -> None:
+        if self._under_way is None:
+            return
+        (log, record, done), self._under_way = self._under_way, None
+        if result == self._expected:
+            done(None)
+        elif result == -errno.EINVAL and self._expected:
+            # The file system opens files for it, and does not do it, or not with blocks of this size.
+            log.write_to_pages()
+            try:
+                self.write(log, record, done)
+            except OSError as problem:
+                done(problem)
+        else:
+            number = -result if result < 0 else errno.EIO
+            done(OSError(number, os.strerror(number)))
 
     def close(self) -> None:
         """Nothing is under way."""
@@ -114,11 +152,13 @@ class ThreadSyncer:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def sync(self, file: int, done: Done) -> None:
+    def write(self, log: Log, record: bytes, done: Done) -> None:
+        log.write(record)
+
         def finished(future: asyncio.Future[None]) -> None:
             error = future.exception()
             done(error if error is None or isinstance(error, OSError) else OSError(str(error)))
 
-        self._loop.run_in_executor(None, os.fdatasync, file).add_done_callback(finished)
+        self._loop.run_in_executor(None, os.fdatasync, log.file).add_done_callback(finished)
 
     def close(self) -> None: ...

@@ -163,7 +163,7 @@ def test_cancelled_transactions_hold_nothing(cloud: Running, table: str) -> None
 def test_transactions_that_fail_hold_nothing(cloud: Running, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk refuses; afterwards the items are free."""
     with monkeypatch.context() as broken:
-        broken.setattr(KernelSyncer, "sync", lambda self, file, done: self._loop.call_soon(done, OSError(5, "broken")))
+        broken.setattr(KernelSyncer, "write", lambda self, log, record, done: self._loop.call_soon(done, OSError(5, "broken")))
         [failed] = at_once(cloud, ("TransactWriteItems", {"TransactItems": [put(table, "a", 1)]}))
         assert isinstance(failed, Exception)
     assert at_once(cloud, ("PutItem", {"TableName": table, "Item": {"pk": s("a"), "v": n(2)}})) == [{}]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from haneul.store import embedded, log
 from haneul.store.embedded import EmbeddedStore
-from haneul.store.log import log_files
+from haneul.store.log import Log, log_files
 from haneul.store.port import StoreError
 from tests.store.crashed import copy_as_crashed
 
@@ -161,15 +161,15 @@ async def test_a_file_that_has_no_room(store: EmbeddedStore, tmp_path: Path, mon
 
 
 class FailsOnce:
-    """A syncer whose first sync fails, after a while."""
+    """A syncer whose first record fails, after a while."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
         self.close = inner.close
         self.failures = iter((OSError(errno.EIO, "Input/output error"),))
 
-    def sync(self, file: int, done: Any) -> None:
-        self.inner.sync(file, lambda error: done(error or next(self.failures, None)))
+    def write(self, log: Log, record: bytes, done: Any) -> None:
+        self.inner.write(log, record, lambda error: done(error or next(self.failures, None)))
 
 
 async def test_a_sync_that_fails(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ async def test_a_log_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         EmbeddedStore(tmp_path / "c" / "rows.db")
 
 
-@pytest.mark.parametrize(("version", "whose"), [(1, "an older Haneul"), (3, "an older Haneul"), (5, "a newer Haneul")])
+@pytest.mark.parametrize(("version", "whose"), [(1, "an older Haneul"), (3, "an older Haneul"), (6, "a newer Haneul")])
 async def test_a_file_of_another_format(tmp_path: Path, version: int, whose: str) -> None:
     """It is left as it is, and the refusal says whose it is."""
     other = apsw.Connection(str(tmp_path / "rows.db"))
@@ -244,3 +244,21 @@ async def test_a_file_of_another_format(tmp_path: Path, version: int, whose: str
         EmbeddedStore(tmp_path / "rows.db")
     assert (other.pragma("user_version"), list(other.execute("SELECT k, v FROM kv"))) == (version, [(b"a", b"1")])
     other.close()
+
+
+async def test_a_file_whose_log_was_of_another_format(tmp_path: Path) -> None:
+    """Format 4 differs in its log only: after a stop there is none, and it is read; after a crash the older Haneul has to read it once."""
+    path = tmp_path / "rows.db"
+    store = EmbeddedStore(path)
+    await put(store, {b"a": b"1"})
+    copy_as_crashed(path, tmp_path / "c" / "rows.db")
+    await store.close()
+    for one in (path, tmp_path / "c" / "rows.db"):
+        with apsw.Connection(str(one)) as older:
+            older.pragma("user_version", 4)
+        older.close()
+    with pytest.raises(StoreError, match="format 4\\), which was not stopped: start and stop that one once"):
+        EmbeddedStore(tmp_path / "c" / "rows.db")
+    again = EmbeddedStore(path)
+    assert again.range(b"", b"z") == [(b"a", b"1")]
+    await again.close()

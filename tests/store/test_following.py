@@ -102,7 +102,9 @@ async def test_what_is_not_committed_is_not_shown(pair: Pair) -> None:
     await pair.put(a=b"old")
     pair.follower.follow()
     log = pair.leader._log
-    log.keep(log.write([b"a", b"new"]))
+    record = log.record([b"a", b"new"])
+    log.write(record)
+    log.keep(len(record))
     pair.follower.follow()
     assert pair.follower.get(b"a") == b"old"
     late = pair.another()

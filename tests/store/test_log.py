@@ -19,13 +19,14 @@ def batch(number: int, size: int = 20) -> list[Any]:
 
 def append(log: Log, rows: list[Any]) -> None:
     """As the store does it."""
-    size = log.write(rows)
+    record = log.record(rows)
+    log.write(record)
     try:
         os.fdatasync(log.file)
     except OSError:
         log.take_back()
         raise
-    log.keep(size)
+    log.keep(len(record))
 
 
 def newest(path: Path, position: int = 0) -> tuple[list[list[Any]], int]:
