@@ -283,6 +283,33 @@ def test_the_name_of_the_table(fresh_cloud: Running, monkeypatch: pytest.MonkeyP
     assert (ended["ImportStatus"], ended["FailureCode"]) == ("FAILED", "LimitExceeded") and client.list_tables()["TableNames"] == ["one"]
 
 
+def test_how_much_may_be_imported(fresh_cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many objects an import, and so many bytes in all imports of a region that run at a time, as S3 holds them. What is refused leaves no table."""
+    cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")
+    assert import_work.OBJECTS_MAX == 50_000
+    monkeypatch.setattr(import_work, "OBJECTS_MAX", 5)
+    monkeypatch.setattr(import_work, "_LISTED_AT_ONCE", 2)
+    size = len(line("p", 0))
+    for part in range(5):
+        put(cloud, f"data/part-{part}", line("p", part))
+    assert bring(cloud, "five", prefix="data/")["ImportedItemCount"] == 5
+    put(cloud, "data/part-5", line("p", 5))
+    done = bring(cloud, "six", prefix="data/")
+    assert (done["ImportStatus"], done["FailureCode"], done["ProcessedItemCount"]) == ("FAILED", "LimitExceeded", 0)
+    assert done["FailureMessage"].startswith("An import is limited to 5 objects")
+    # Two at a time have room for one.
+    monkeypatch.setattr(import_work, "OBJECTS_MAX", 6)
+    monkeypatch.setattr(import_work, "_TERABYTE", size * 7 / 15)
+    begun = [client.import_table(**request(name, prefix="data/"))["ImportTableDescription"]["ImportArn"] for name in ("one", "other")]
+    cloud.advance("1s")
+    one, other = sorted((client.describe_import(ImportArn=arn)["ImportTableDescription"] for arn in begun), key=lambda found: str(found["ImportStatus"]))
+    assert (one["ImportStatus"], one["ImportedItemCount"]) == ("COMPLETED", 6)
+    assert (other["ImportStatus"], other["FailureCode"]) == ("FAILED", "LimitExceeded")
+    assert f"limited to 15 TB in us-east-1; with this import it would be {12 * size} bytes" in other["FailureMessage"]
+    assert bring(cloud, "later", prefix="data/")["ImportStatus"] == "COMPLETED"
+    assert sorted(client.list_tables()["TableNames"]) == sorted(["five", "later", one["TableArn"].rpartition("/")[2]])
+
+
 def test_lists_of_imports(fresh_cloud: Running) -> None:
     """Ten at once, the last one first, also over tables; what failed is listed too, and what made a table that is gone."""
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")

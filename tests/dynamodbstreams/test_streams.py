@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from haneul.core.caller import Caller
 from haneul.services.dynamodb.streams import lane_prefix
@@ -295,6 +296,43 @@ def test_records_are_kept_for_a_day(fresh_cloud: Running) -> None:
     assert failure(streams.get_shard_iterator, **call) == ("ResourceNotFoundException", "Requested resource not found: Shard does not exist")
     db.put_item(TableName=table, Item={"pk": s("newest")})
     assert len(records(fresh_cloud, arn)) == 1
+
+
+def test_an_iterator_whose_records_were_trimmed_meanwhile(fresh_cloud: Running) -> None:
+    """Who has one may not believe that there was nothing: he is told, until he asks for another. What was trimmed before the iterator was made is none of its business."""
+    cloud = fresh_cloud
+    table, arn = streamed(cloud, "KEYS_ONLY")
+    db, streams = cloud.client("dynamodb"), cloud.client("dynamodbstreams")
+    shard = shard_of(cloud, arn)["ShardId"]
+    for name in "ab":
+        db.put_item(TableName=table, Item={"pk": s(name)})
+        cloud.advance("10m")
+    db.put_item(TableName=table, Item={"pk": s("c")})
+    first = records(cloud, arn)[0]["dynamodb"]["SequenceNumber"]
+
+    def made(kind: str, **place: str) -> str:
+        return str(streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType=kind, **place)["ShardIterator"])
+
+    cloud.advance("23h35m")
+    early = {"at a": made("AT_SEQUENCE_NUMBER", SequenceNumber=first), "beginning": made("TRIM_HORIZON")}
+    early["behind a"] = streams.get_records(ShardIterator=early["beginning"], Limit=1)["NextShardIterator"]
+    end = made("LATEST")
+    cloud.advance("6m")
+
+    def seen(iterator: str) -> Any:
+        """The keys of the records that it leads to, or the error's code."""
+        try:
+            return [one["dynamodb"]["Keys"]["pk"]["S"] for one in streams.get_records(ShardIterator=iterator)["Records"]]
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+
+    gone = "TrimmedDataAccessException"
+    assert {name: seen(one) for name, one in early.items()} == {"at a": gone, "beginning": gone, "behind a": ["b", "c"]}
+    assert seen(end) == []
+    assert seen(made("TRIM_HORIZON")) == ["b", "c"]
+    cloud.advance("8m")  # The timer comes, and what iterators of before may still come to stays.
+    assert {name: seen(one) for name, one in early.items()} == {"at a": gone, "beginning": gone, "behind a": ["b", "c"]}
+    assert seen(end) == []
 
 
 def test_iterators_begin_at_a_time(fresh_cloud: Running) -> None:

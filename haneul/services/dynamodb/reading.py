@@ -219,7 +219,8 @@ class Page:
         store = self.call.cloud.store
         wanted = _ROWS_FIRST if self.limit is None else min(self.limit, _ROWS_FIRST)
         while start < end:
-            rows = store.values(start, end, wanted, reverse)
+            # What opens a sealed row is its key: both are read at once.
+            rows = [row for _, row in store.range(start, end, wanted, reverse)] if self.source.table.sealed_for else store.values(start, end, wanted, reverse)
             yield rows
             if len(rows) < wanted or self.last is not None:
                 return

@@ -1,4 +1,4 @@
-"""The end of stream records: 24 hours after the change they tell of.
+"""The end of stream records: 24 hours after the change they tell of nobody is shown them any more, and once no iterator can lead to them they are removed.
 
 A stream has one durable timer. It comes once an hour while there is something to remove soon, and removes what is due.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from haneul.clock import HOUR
 from haneul.services.dynamodb.shards import is_over
-from haneul.services.dynamodb.streams import RETENTION, StreamRecord, change_time, lane_prefix, stream_key
+from haneul.services.dynamodb.streams import LYING, RETENTION, StreamRecord, change_time, lane_prefix, stream_key
 from haneul.store.keys import prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
@@ -40,10 +40,12 @@ async def trim(service: DynamoDb, payload: dict[str, Any]) -> None:
             return None
         stream = decode(state, StreamRecord)
         left, first, oldest = _CHUNK, *reached
+        over = 0 < stream.disabled_at <= now - RETENTION
+        horizon = now - (RETENTION if over else LYING)
         for number, lane in enumerate(stream.lanes[first:], first):
             for key, value in tx.iterate(*prefix_range(lane_prefix(stream.id, lane.id))):
                 made = change_time(value)
-                if made > now - RETENTION:
+                if made > horizon:
                     oldest = min(oldest or made, made)
                     break
                 if not left:
@@ -51,14 +53,16 @@ async def trim(service: DynamoDb, payload: dict[str, Any]) -> None:
                 left -= 1
                 tx.delete(key)
         kept = [lane for lane in stream.lanes if not is_over(lane, now)]
-        if not oldest and 0 < stream.disabled_at <= now - RETENTION:
+        if not oldest and over:
             tx.delete(place)
             service.changes.forget(stream.id)
             return None
         if len(kept) < len(stream.lanes):
             stream.lanes = kept
             tx.put(place, encode(stream))
-        due = max(oldest + RETENTION, now + HOUR) if oldest else (stream.disabled_at or now) + RETENTION
+        due = max(oldest + LYING, now + HOUR) if oldest else now + RETENTION
+        if stream.disabled_at and not over:
+            due = min(due, stream.disabled_at + RETENTION)
         plan_trim(service, tx, stream, due)
         return None
 

@@ -104,6 +104,17 @@ class StoredStreams:
         """Whether a record with this number is no longer kept. A record's number is never below its time."""
         return sequence <= self._clock.now() - RETENTION
 
+    def lost(self, stream: dict[str, Any], shard: dict[str, Any], sequence: int, since: int) -> bool:
+        """Whether a record of a shard from a sequence number on was still kept at a time (nanoseconds, at most `ITERATOR_LIFE` ago) and is not any more."""
+        horizon = self._clock.now() - RETENTION
+        if sequence > horizon:
+            return False
+        for _, value in self._store.iterate(*_rows(stream, shard, max(sequence, since - RETENTION))):
+            made = change_time(value)
+            if made > since - RETENTION:
+                return made <= horizon
+        return False
+
     def since(self, stream: dict[str, Any], shard: dict[str, Any], time: int) -> int | None:
         """The number of a shard's first record whose ApproximateCreationDateTime, which has whole seconds, is at or after `time` (nanoseconds); None where there is none."""
         first_second = -(-time // SECOND) * SECOND

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
-from haneul.clock import HOUR, MILLISECOND, Ids
+from haneul.clock import HOUR, MILLISECOND, MINUTE, Ids
 from haneul.core.arn import parse_arn
 from haneul.services.dynamodb.errors import timestamp
 from haneul.services.dynamodb.tables import CHANGE_SPACE, STREAM_SPACE, StreamSettings, TableRecord, Tagging, new_id, rows_of
@@ -21,6 +21,8 @@ from haneul.store.port import Reader, Transaction
 from haneul.store.records import decode, encode
 
 RETENTION = 24 * HOUR
+# A record that nobody is shown any more lies there as long as an iterator may come to it, so that who has one is told.
+LYING = RETENTION + 15 * MINUTE
 # Sequence numbers have 21 digits: this and the internal number, which grows with the time in nanoseconds.
 _SEQUENCE_BASE = 10**20
 STORED_VERSION = b"\x01"

@@ -22,7 +22,8 @@ def _iterated_arn(call: Call, request: Shape) -> str:
 async def get_records(call: Call, request: Shape) -> Shape:
     """Records from an iterator on, up to 1,000 or 1 MB, and the iterator behind them (none at the end of a closed shard).
 
-    Raises ExpiredIteratorException 15 minutes after the iterator was made, LimitExceededException for a third reader at the same time. (DynamoDB Streams API Reference: "GetRecords".)
+    Raises ExpiredIteratorException 15 minutes after the iterator was made, TrimmedDataAccessException when a record was trimmed meanwhile that it would have come to,
+    LimitExceededException for a third reader at the same time. (DynamoDB Streams API Reference: "GetRecords".)
     """
     started = Clock.machine_now()
     iterator = read_iterator(request["ShardIterator"])
@@ -44,6 +45,8 @@ async def get_records(call: Call, request: Shape) -> Shape:
         raise trimmed()
     if shard is None or not shard["first"] <= iterator.sequence <= shard["end"]:
         raise no_iterator()
+    if source.lost(stream, shard, iterator.sequence, iterator.made_at):
+        raise trimmed()
     if iterator.reader:
         service.readers.let_in(shard["id"], iterator.reader, call.now, refusable=call.http is not None)
     found = source.records(stream, shard, iterator.sequence, limit, BYTES_MAX)

@@ -29,7 +29,7 @@ from haneul.services.dynamodb.table import Table
 from haneul.services.dynamodb.tables import TableRecord, table_key
 from haneul.services.dynamodb.throughput.table_counts import check_room
 from haneul.services.dynamodb.values import ITEM_BYTES_MAX, Item, check_item
-from haneul.store.keys import pack
+from haneul.store.keys import pack, prefix_range
 from haneul.store.port import Transaction
 from haneul.store.records import decode, encode
 
@@ -46,6 +46,9 @@ LOG_GROUP = "/aws-dynamodb/imports"
 STEP_ITEMS = 200
 # Errors beyond these are counted, not logged.
 LOGGED_MAX = 10_000
+OBJECTS_MAX = 50_000
+_TERABYTE = 10**12
+_LARGE_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 _LISTED_AT_ONCE = 1000
 _SOME_ITEMS_FAILED = "Some of the items failed validation checks and were not imported. Please check CloudWatch error logs for more details."
 _IN_MEMORY_BYTES = 8 << 20
@@ -80,6 +83,8 @@ class Import(msgspec.Struct):
     failure_code: str = ""
     failure_message: str = ""
     made: bool = False
+    # All objects together, once they have been counted.
+    source_bytes: int = 0
 
     @property
     def arn(self) -> str:
@@ -117,7 +122,7 @@ async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
     try:
         if not found.made:
             await reader.begin_log()
-            await reader.list_objects()
+            found.source_bytes = await reader.survey()
             await _make_table(service, found)
             return
         while objects := await reader.list_objects():
@@ -155,7 +160,7 @@ async def read(service: DynamoDb, payload: dict[str, Any]) -> None:
 
 
 async def _make_table(service: DynamoDb, found: Import) -> None:
-    """Make the table, and plan to fill it; _Refused when somebody else has made one of its name, or the account has no room for it."""
+    """Make the table, and plan to fill it; _Refused when somebody else has made one of its name, or the account has no room for it or for so much data at a time."""
     after = msgspec.structs.replace(found, made=True)
 
     def work(tx: Transaction) -> None:
@@ -166,11 +171,25 @@ async def _make_table(service: DynamoDb, found: Import) -> None:
             check_room(service, tx, record)
         except ServiceError as problem:
             raise _Refused(problem.code.removesuffix("Exception"), problem.message) from None
+        _check_bytes(tx, found)
         lifecycle.write_record(tx, record)
         tx.put(key_of_import(found), encode(after))
         promise(service, tx, found)
 
     await service.cloud.store.transact(work)
+
+
+def _check_bytes(tx: Transaction, found: Import) -> None:
+    """_Refused when the imports of the region have more to read together than they may. (Developer Guide: "Import format quotas and validation".)"""
+    account, region = found.table.account, found.table.region
+    terabytes = 15 if region in _LARGE_REGIONS else 1
+    total = found.source_bytes
+    for key, place in tx.range(*prefix_range(pack((RUNNING_SPACE, account, region)))):
+        other = tx.get(place) if key != running_key(found) else None
+        if other is not None:
+            total += decode(other, Import).source_bytes
+    if total > terabytes * _TERABYTE:
+        raise _Refused("LimitExceeded", f"The size of all objects that are imported at a time is limited to {terabytes} TB in {region}; with this import it would be {total} bytes.")
 
 
 class _Refused(Exception):
@@ -208,16 +227,32 @@ class _Reader:
             place["ExpectedBucketOwner"] = source["S3BucketOwner"]
         return place
 
+    async def _list(self, after: str) -> tuple[list[dict[str, Any]], bool]:
+        """Objects under the prefix, behind a key, and whether there are more."""
+        request = {**self._place(), "Prefix": self._import.source.get("S3KeyPrefix", ""), "MaxKeys": _LISTED_AT_ONCE}
+        if after:
+            request["StartAfter"] = after
+        answer = await self._call("s3:ListObjectsV2", request)
+        return answer.get("Contents") or [], answer.get("IsTruncated", False)
+
+    async def survey(self) -> int:
+        """The bytes of all objects; _Refused when there are more objects than one import may have."""
+        count, size, last, more = 0, 0, "", True
+        while more:
+            listed, more = await self._list(last)
+            count += len(listed)
+            size += sum(one["Size"] for one in listed)
+            last = listed[-1]["Key"] if listed else ""
+            if count > OBJECTS_MAX:
+                raise _Refused("LimitExceeded", f"An import is limited to {OBJECTS_MAX} objects, and there are more under this prefix: put their items into fewer, larger objects.")
+        return size
+
     async def list_objects(self) -> list[str]:
         """The next objects under the prefix; empty ones (folders, marks) hold no items."""
-        request = {**self._place(), "Prefix": self._import.source.get("S3KeyPrefix", ""), "MaxKeys": _LISTED_AT_ONCE}
         while True:
-            if self._import.done_key:
-                request["StartAfter"] = self._import.done_key
-            answer = await self._call("s3:ListObjectsV2", request)
-            listed = answer.get("Contents") or []
+            listed, more = await self._list(self._import.done_key)
             some = [one["Key"] for one in listed if one["Size"]]
-            if some or not answer.get("IsTruncated"):
+            if some or not more:
                 return some
             self._import.done_key = listed[-1]["Key"]
 

@@ -134,7 +134,7 @@ async def import_table(call: Call, request: Shape) -> Shape:
         )
         tx.put(key_of_import(made), encode(made))
         tx.put(time_key(account, region, name, made.id), key_of_import(made))
-        tx.put(running_key(made), b"")
+        tx.put(running_key(made), key_of_import(made))
         remember_token(service, tx, call, "import", token, digest, made.arn)
         promise(service, tx, made)
         return describe_import(made)

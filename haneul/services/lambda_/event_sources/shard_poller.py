@@ -35,8 +35,8 @@ _RECORDS_AT_ONCE = 1000
 _PAUSE_FIRST = 1 * SECOND
 _PAUSE_MAX = 60 * SECOND
 _STREAM_KEEPS = 24 * HOUR
-# Said of a shard whose records are all older than a stream keeps them.
-_GONE = ("ResourceNotFoundException", "TrimmedDataAccessException")
+# Said of an iterator that has to be asked for anew.
+_ITERATOR_IS_OLD = ("ExpiredIteratorException", "TrimmedDataAccessException")
 
 
 @dataclass(slots=True)
@@ -135,10 +135,10 @@ class ShardPoller(Poller):
                 iterator = self.shard.iterator or await self._position()
                 answer = await self.call("dynamodbstreams:GetRecords", {"ShardIterator": iterator, "Limit": limit})
             except ServiceError as error:
-                if error.code in _GONE:
+                if error.code == "ResourceNotFoundException":
                     self.shard.ended = True
                     return []
-                if error.code != "ExpiredIteratorException":
+                if error.code not in _ITERATOR_IS_OLD:
                     raise
                 # What was gathered is read again from the checkpoint on.
                 self.shard.iterator, self.shard.gathered = "", []
