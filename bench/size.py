@@ -47,7 +47,6 @@ def run(table: Table, seconds: float, items: int) -> None:
                 _compare(table, operation, (large, items), (small, _SMALL), seconds)
             memory = tree_pss(large.pid, "Pss_Anon") / 1024
             table.add_limit(f"memory of its own with {items:,} items", f"{memory:.0f} MB", f"<= {_MEMORY_MB_MAX} MB", memory <= _MEMORY_MB_MAX)
-            table.add("pages of the store that are mapped", f"{tree_pss(large.pid, 'Pss_File') / 1024:.0f} MB (the kernel takes them back)")
         size = sum(file.stat().st_size for file in (root / "large").rglob("*") if file.is_file())
         table.add("data directory", f"{size / 1e6:,.0f} MB, {size / items:.0f} bytes an item")
         begun, ended = (min(start_once(root / name) for _ in range(_STARTS)) for name in ("small", "large"))

@@ -16,7 +16,6 @@ _BUSY_TIMEOUT_MS: Final = 10_000
 _CACHE_BYTES = 8 << 20
 _CACHED_ROW_BYTES_MAX: Final = 1 << 16
 _ROW_OVERHEAD_BYTES: Final = 150
-_MAPPED_BYTES: Final = 1 << 30
 _RANGE: Final = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
 _RANGE_DOWN: Final = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
 _VALUES: Final = _RANGE.replace("k, v", "v", 1)
@@ -35,8 +34,8 @@ def connect(path: str) -> apsw.Connection:
     connection.execute("PRAGMA cache_size = -16000")
     # What large statements keep to take themselves back: a file would be made and removed for each of them.
     connection.execute("PRAGMA temp_store = MEMORY")
-    # Not more: of ten million items (4 GB) a Query was slower with all of them mapped (0.61 of one of 10,000 items, against 0.72).
-    connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
+    # Read, not mapped: in a file of 3.5 GB, whose pages are everywhere in memory, a Query of 20 items takes 57.7 us of processor time so, and 60.5 with a gigabyte mapped.
+    connection.execute("PRAGMA mmap_size = 0")
     return connection
 
 
