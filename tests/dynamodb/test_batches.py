@@ -86,6 +86,9 @@ def test_batches_that_are_refused(db: Any, table: str) -> None:
     assert invalid(db.batch_get_item, RequestItems={table: {"Keys": [{"pk": s("x")}, {"pk": s("x")}]}}) == "Provided list of item keys contains duplicates"
     assert "more than one datatypes" in invalid(db.batch_write_item, RequestItems={table: [{}]})
     assert invalid(db.batch_write_item, RequestItems={table: [{"PutRequest": {"Item": {"a": n(1)}}}]}) == "The provided key element does not match the schema"
+    # A key that is there, and only empty or too large, is told as everywhere else.
+    assert "key attribute cannot contain an empty string value. Key: pk" in invalid(db.batch_write_item, RequestItems={table: [put("")]})
+    assert "Size of hashkey has exceeded" in invalid(db.batch_write_item, RequestItems={table: [put("x" * 2049)]})
     assert failure(db.batch_write_item, RequestItems={"no-table": [put("x")], table: [put("half")]})[0] == "ResourceNotFoundException"
     assert "Item" not in db.get_item(TableName=table, Key={"pk": s("half")})
     lengths = "[Member must have length less than or equal to 25, Member must have length greater than or equal to 1]"

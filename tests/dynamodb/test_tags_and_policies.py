@@ -283,6 +283,15 @@ def test_whether_capacity_is_shown_can_be_limited(cloud: Running) -> None:
         denied(call, **parameters, ReturnConsumedCapacity="TOTAL")
 
 
+def test_full_table_scans_are_those_of_statements(cloud: Running) -> None:
+    """dynamodb:FullTableScan is a condition key of PartiQLSelect alone (Service Authorization Reference); who means the operation Scan denies that action."""
+    table = make_table(cloud)
+    refused = {"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*", "Condition": {"Bool": {"dynamodb:FullTableScan": "true"}}}
+    db = user(cloud, "no-full-scans", {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}, refused)
+    assert db.scan(TableName=table)["Count"] == 0
+    denied(db.execute_statement, Statement=f'SELECT * FROM "{table}"')
+
+
 def test_a_batch_is_judged_table_by_table(cloud: Running) -> None:
     """What a batch asks of one table neither forbids nor allows what it asks of another."""
     mine, common = make_table(cloud), make_table(cloud)

@@ -155,6 +155,7 @@ def test_operations_that_nobody_named() -> None:
         ("dynamodb", HttpRequest("POST", "/", "", {"x-amz-target": "DynamoDB_20120810.Nope"}, b"{}"), "UnknownOperationException", ""),
         ("dynamodb", HttpRequest("POST", "/", "", {}, b"{}"), "UnknownOperationException", ""),
         ("dynamodb", HttpRequest("POST", "/", "", {"x-amz-target": "Other_1.GetItem"}, b"{}"), "UnknownOperationException", ""),
+        ("dynamodb", HttpRequest("POST", "/", "", {"x-amz-target": "GetItem"}, b"{}"), "UnknownOperationException", ""),
         ("iam", HttpRequest("POST", "/", "", form, b"Action=Nope&Version=2010-05-08"), "InvalidAction", "Could not find operation Nope for version 2010-05-08"),
         ("iam", HttpRequest("POST", "/", "", form, b"Version=2010-05-08"), "MissingAction", None),
         ("ec2", HttpRequest("POST", "/", "", form, b"Action=Nope"), "InvalidAction", "The action Nope is not valid for this web service."),

@@ -75,8 +75,6 @@ def _make(call: Call, request: Shape, keys: list[Any]) -> dict[str, Any]:
         attributes.update(key)
     if found is not None:
         made.update(partition_conditions(_partition_values(service, found, request, keys)))
-        if not made and call.operation.name == "Scan":
-            made["dynamodb:FullTableScan"] = "true"
     if attributes:
         made["dynamodb:Attributes"] = sorted(attributes)
     if "ReturnConsumedCapacity" in request:

@@ -88,8 +88,9 @@ def charge_refused(service: DynamoDb, table: Table, row: bytes, old_row: bytes |
 
 
 def check_new_item(table: Table, item: Item, mismatch: str | None = None) -> None:
-    """An item against the table's key and the keys of its indexes. `mismatch` is the message for a key that does not fit, where it is not the usual one."""
-    if mismatch is not None and not table.key.has(item):
+    """An item against the table's key and the keys of its indexes. `mismatch` is the message for a key that is not there or of another type, where it
+    is not the usual one."""
+    if mismatch is not None and not table.key.fits(item):
         raise validation(mismatch)
     table.key.check_item(item)
     check_index_keys(table, item)

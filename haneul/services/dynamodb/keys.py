@@ -146,6 +146,14 @@ class KeySchema:
                 return False
         return True
 
+    def fits(self, item: Item) -> bool:
+        """Whether an item has every key attribute, of its type, whatever is in it."""
+        for name, kind in self.attributes:
+            value = item.get(name)
+            if value is None or kind not in value:
+                return False
+        return True
+
     def check_key(self, key: Item) -> None:
         """A key given in a request: exactly the schema's attributes, of its types and sizes."""
         if len(key) != len(self.attributes):

@@ -156,7 +156,7 @@ class JsonProtocol(Protocol):
         found = self._matches.get(target)
         if found is None:
             prefix, _, name = target.rpartition(".")
-            if name not in self.model.operations or (prefix and prefix != self.model.target_prefix):
+            if name not in self.model.operations or prefix != self.model.target_prefix:
                 raise ServiceError("UnknownOperationException", "", 400)
             found = self._matches[target] = Match(self.model.operations[name], self, NO_LABELS)
         return found
