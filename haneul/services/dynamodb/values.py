@@ -136,6 +136,11 @@ def _mismatch(inner: Any, wanted: str) -> SerializationError:
     return SerializationError(f"{found} cannot be converted to {wanted}")
 
 
+def _no_text(found: Any, of_null: str) -> Exception:
+    """What is said of an element of a set that is no text: null is JSON's word for what is not there, so the value is at fault and not its form."""
+    return invalid(of_null) if found is None else _mismatch(found, "String")
+
+
 def decode_binary(text: Any) -> bytes:
     """The bytes of a B; SerializationError for what is not strict base64."""
     if type(text) is not str:
@@ -198,7 +203,7 @@ def _strings(value: Value, inner: Any, depth: int) -> int:
     total = 0
     for text in _elements(inner):
         if type(text) is not str:
-            raise _mismatch(text, "String")
+            raise _no_text(text, "An string set may not have a null string as a member")
         total += text_size(text)
     if not inner:
         raise invalid("An string set  may not be empty")
@@ -211,7 +216,7 @@ def _strings(value: Value, inner: Any, depth: int) -> int:
 def _numbers(value: Value, inner: Any, depth: int) -> int:
     for text in _elements(inner):
         if type(text) is not str:
-            raise _mismatch(text, "String")
+            raise _no_text(text, "An number set may not have a null string as a member")
     if not inner:
         raise invalid("An number set  may not be empty")
     plain = [numbers.canonical(text) for text in inner]
@@ -222,7 +227,9 @@ def _numbers(value: Value, inner: Any, depth: int) -> int:
 
 
 def _binaries(value: Value, inner: Any, depth: int) -> int:
-    decoded = [decode_binary(text) for text in _elements(inner)]
+    if None in _elements(inner):
+        raise invalid("Binary sets may not contain null values")
+    decoded = [decode_binary(text) for text in inner]
     if not decoded:
         raise invalid("Binary sets should not be empty")
     if len(set(decoded)) != len(decoded):
