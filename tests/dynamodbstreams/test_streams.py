@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 
 from haneul.core.caller import Caller
 from haneul.services.dynamodb.streams import lane_prefix
+from haneul.services.dynamodb.tables import CHANGE_SPACE
 from haneul.services.dynamodbstreams.iterators import make_iterator
-from haneul.store.keys import pack
+from haneul.store.keys import pack, prefix_range
 from tests.dynamodb.support import ONE_PARTITION, failure, invalid, make_table, n, records_by_shard, s, shards_of
 from tests.support.running import Running
 
@@ -253,12 +254,13 @@ def test_a_shard_has_not_ended_while_a_record_is_on_its_way(cloud: Running) -> N
     source: Any = app.services["dynamodb"].streams  # type: ignore[attr-defined]
     _, table, _, label = arn.split(":", 5)[5].split("/")
     stream = source.find(ROOT.account, "us-east-1", table, label)
-    shard = {**source.shard(stream, 0, 0), "end": 9}
-    key = lane_prefix(stream["id"], 0) + pack((5,))
+    now = cloud.clock.now()
+    shard = {**source.shard(stream, 0, 0), "end": now + 9}
+    key = lane_prefix(stream["id"], 0) + pack((now + 5,))
 
     async def ended() -> tuple[bool, bool]:
-        _, under_way = await asyncio.gather(app.store.transact(lambda tx: tx.put(key, b"")), source.ended(stream, shard, 5))
-        return bool(under_way), bool(await source.ended(stream, shard, 6))
+        _, under_way = await asyncio.gather(app.store.transact(lambda tx: tx.put(key, b"")), source.ended(stream, shard, now + 5))
+        return bool(under_way), bool(await source.ended(stream, shard, now + 6))
 
     assert cloud.run(ended()) == (False, True)
 
@@ -333,6 +335,19 @@ def test_an_iterator_whose_records_were_trimmed_meanwhile(fresh_cloud: Running) 
     cloud.advance("8m")  # The timer comes, and what iterators of before may still come to stays.
     assert {name: seen(one) for name, one in early.items()} == {"at a": gone, "beginning": gone, "behind a": ["b", "c"]}
     assert seen(end) == []
+
+
+def test_a_closed_shard_ends_although_records_lie_there_that_were_trimmed(fresh_cloud: Running) -> None:
+    """Whoever reads parents before their children would wait for the timer to remove what nobody is shown any more."""
+    table, arn = streamed(fresh_cloud, "KEYS_ONLY")
+    db, streams = fresh_cloud.client("dynamodb"), fresh_cloud.client("dynamodbstreams")
+    db.put_item(TableName=table, Item={"pk": s("a")})
+    fresh_cloud.advance("24h5m")
+    shards = shards_of(streams, arn)
+    begun = [streams.get_shard_iterator(StreamArn=arn, ShardId=one["ShardId"], ShardIteratorType="TRIM_HORIZON")["ShardIterator"] for one in shards]
+    pages = [streams.get_records(ShardIterator=one) for one in begun]
+    assert [(page["Records"], "NextShardIterator" in page) for page in pages] == [([], False)] * (len(shards) - 1) + [([], True)]
+    assert len(shards) == 7 and fresh_cloud.app.cloud.store.range(*prefix_range(pack((CHANGE_SPACE,))))
 
 
 def test_iterators_begin_at_a_time(fresh_cloud: Running) -> None:

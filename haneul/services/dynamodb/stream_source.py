@@ -124,8 +124,8 @@ class StoredStreams:
         return None
 
     async def ended(self, stream: dict[str, Any], shard: dict[str, Any], sequence: int) -> bool:
-        """Whether nothing of a closed shard from a sequence number on will ever be read: what is on its way to the disk counts."""
-        start, end = _rows(stream, shard, sequence)
+        """Whether nothing of a closed shard from a sequence number on will ever be read: what is on its way to the disk counts, what only lies there still does not."""
+        start, end = _rows(stream, shard, max(sequence, self._clock.now() - RETENTION + 1))
         if start >= end:
             return True
 
