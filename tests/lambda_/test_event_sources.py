@@ -288,6 +288,25 @@ def test_records_that_are_too_old_are_given_up_and_younger_ones_are_not(fresh_cl
     assert record["requestContext"]["condition"] == "RecordAgeExceeded" and record["DDBStreamBatchInfo"]["batchSize"] == 2
 
 
+def test_records_expire_while_their_function_is_throttled(fresh_cloud: Running) -> None:
+    """ "If Lambda is unable to invoke the function due to throttling, it retries until the records expire": after a day the destination learns of them, and the function gets younger ones."""
+    cloud = fresh_cloud
+    seen = _forwarder(cloud)
+    lost, lost_arn = _queue(cloud, "lost")
+    client, arn = cloud.client("lambda"), _table(cloud)
+    _put(cloud, "old")
+    cloud.advance("23h58m")
+    _put(cloud, "young")
+    client.put_function_concurrency(FunctionName="worker", ReservedConcurrentExecutions=0)
+    client.create_event_source_mapping(FunctionName="worker", EventSourceArn=arn, StartingPosition="TRIM_HORIZON", DestinationConfig={"OnFailure": {"Destination": lost_arn}})
+    cloud.advance("4m")
+    client.delete_function_concurrency(FunctionName="worker")
+    cloud.advance("1m")
+    assert [[record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"]] for event in _seen(cloud, seen)] == [["young"]]
+    [record] = _seen(cloud, lost)
+    assert record["requestContext"]["condition"] == "RecordAgeExceeded" and record["requestContext"]["approximateInvokeCount"] == 0
+
+
 def test_bisecting_isolates_the_bad_record(fresh_cloud: Running) -> None:
     """Because one bad record must not take its whole batch down."""
     cloud = fresh_cloud

@@ -90,6 +90,8 @@ def test_states_on_the_way_and_at_rest(fresh_cloud: Running) -> None:
         ("stream", {"StartingPosition": "LATEST", "ScalingConfig": {"MaximumConcurrency": 2}}, "Unsupported ScalingConfig"),
         ("stream", {"StartingPosition": "LATEST", "ScalingConfig": {}}, "Unsupported ScalingConfig"),
         ("stream", {"StartingPosition": "LATEST", "DestinationConfig": {"OnSuccess": {"Destination": QUEUE}}}, "Unsupported DestinationConfig"),
+        ("stream", {"StartingPosition": "LATEST", "DestinationConfig": {"OnFailure": {}}}, "The Destination field is required for an OnFailure configuration."),
+        ("stream", {"StartingPosition": "LATEST", "DestinationConfig": {"OnFailure": {"Destination": f"{QUEUE}.fifo"}}}, f"The destination ARN {QUEUE}.fifo is invalid."),
     ],
 )
 def test_what_a_mapping_may_not_say(cloud: Running, source: str, settings: dict[str, Any], message: str) -> None:

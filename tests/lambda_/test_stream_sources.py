@@ -155,7 +155,7 @@ def test_discarded_records_go_to_a_bucket_with_their_event(fresh_cloud: Running)
 
 
 def test_batches_are_no_larger_than_an_event_can_be(fresh_cloud: Running) -> None:
-    """Because an event holds six megabytes, and sixteen records of nearly 400 KB do not fit."""
+    """Because an event holds six megabytes, and sixteen records of nearly 400 KB do not fit; with so many there is no waiting for the end of the batching window either."""
     cloud = fresh_cloud
     code = "import boto3, os\ndef handler(event, context):\n    boto3.client('sqs').send_message(QueueUrl=os.environ['SEEN'], MessageBody=str(len(event['Records'])))\n"
     seen = cloud.client("sqs").create_queue(QueueName="seen")["QueueUrl"]
@@ -165,7 +165,7 @@ def test_batches_are_no_larger_than_an_event_can_be(fresh_cloud: Running) -> Non
         _put(cloud, str(number), text={"S": "x" * 398_000})
         if number % 2:
             cloud.advance("2s")  # A partition takes a thousand units in a second.
-    cloud.client("lambda").create_event_source_mapping(FunctionName="large", EventSourceArn=arn, StartingPosition="TRIM_HORIZON")
+    cloud.client("lambda").create_event_source_mapping(FunctionName="large", EventSourceArn=arn, StartingPosition="TRIM_HORIZON", MaximumBatchingWindowInSeconds=300)
     assert sorted(_seen(cloud, seen)) == [8, 8]
 
 

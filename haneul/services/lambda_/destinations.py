@@ -187,11 +187,11 @@ def _bus_entry(found: Resolution, bus_arn: str, record: dict[str, Any], now: int
 
 
 def check_destination(call: Call, arn: str) -> None:
-    """NotBuilt when the service that a destination belongs to does not exist here; a destination in another region cannot be reached."""
+    """NotBuilt when the service that a destination belongs to does not exist here; a destination in another region cannot be reached, and queues and topics have to be standard ones."""
     _, _, service, region = arn.split(":")[:4]
     if service not in call.cloud.services:
         raise NotBuilt(f"destinations of the service {service}")
-    if service != "s3" and region != call.region:
+    if (service != "s3" and region != call.region) or (service in ("sqs", "sns") and arn.endswith(".fifo")):
         raise invalid(f"The destination ARN {arn} is invalid.")
 
 

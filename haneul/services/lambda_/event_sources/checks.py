@@ -139,7 +139,12 @@ def _metrics(config: dict[str, Any]) -> list[str]:
 def _on_failure(call: Call, destinations: dict[str, Any]) -> str:
     if (destinations.get("OnSuccess") or {}).get("Destination"):
         raise invalid("Unsupported DestinationConfig parameter for given event source mapping type.")
-    arn: str = (destinations.get("OnFailure") or {}).get("Destination", "")
+    failure: dict[str, Any] | None = destinations.get("OnFailure")
+    if failure is None:
+        return ""
+    if "Destination" not in failure:  # An empty one takes the destination away.
+        raise invalid("The Destination field is required for an OnFailure configuration.")
+    arn: str = failure["Destination"]
     if not arn:
         return ""
     parsed = parse_arn(arn)

@@ -41,10 +41,12 @@ _ITERATOR_IS_OLD = ("ExpiredIteratorException", "TrimmedDataAccessException")
 
 @dataclass(slots=True)
 class _Piece:
-    """Consecutive records of a lane, and how often they have failed. A piece without records ends a tumbling window (`final`, `early`)."""
+    """Consecutive records of a lane, how often they have failed, and whether they were tried at all, which a throttled function does not get to see. A piece without records ends a
+    tumbling window (`final`, `early`)."""
 
     records: list[Record]
     attempts: int = 0
+    tried: bool = False
     final: bool = False
     early: bool = False
 
@@ -104,13 +106,14 @@ class ShardPoller(Poller):
 
     async def _follow(self, shard: Shard) -> None:
         wanted = self.mapping.batch_size * self.mapping.parallelization
+        bytes_wanted = PAYLOAD_BYTES_MAX * self.mapping.parallelization  # More would be split, and what waits for its window lies in memory.
         while not self.stopped and not self._lanes_running:
             fresh = await self._next(max(1, min(_RECORDS_AT_ONCE, wanted - len(shard.gathered))))
             now = self.cloud.clock.now()
             if fresh and not shard.gathered:
                 shard.gather_until = now + self.mapping.window_seconds * SECOND
-            shard.gathered += fresh
-            full = len(shard.gathered) >= wanted
+            shard.gather(fresh, sum(len(encode_event([stream_record(one, self.mapping.source_arn)])) for one in fresh))
+            full = len(shard.gathered) >= wanted or shard.gathered_bytes >= bytes_wanted
             if fresh and not full and not shard.ended:
                 continue
             if not shard.gathered:
@@ -122,8 +125,7 @@ class ShardPoller(Poller):
             if not full and now < shard.gather_until:
                 self.wake_at(shard.gather_until)
                 return
-            batch, shard.gathered = shard.gathered[:wanted], shard.gathered[wanted:]
-            await self._process(batch)
+            await self._process(shard.take())
 
     # ---- reading
 
@@ -140,8 +142,8 @@ class ShardPoller(Poller):
                     return []
                 if error.code not in _ITERATOR_IS_OLD:
                     raise
-                # What was gathered is read again from the checkpoint on.
-                self.shard.iterator, self.shard.gathered = "", []
+                self.shard.iterator = ""
+                self.shard.take()  # It is read again from the checkpoint on.
                 continue
             self.shard.iterator = answer.get("NextShardIterator") or ""
             self.shard.ended = not self.shard.iterator
@@ -279,6 +281,7 @@ class ShardPoller(Poller):
             if len(payload) > PAYLOAD_BYTES_MAX and len(piece.records) > 1:
                 self._halve(pieces, piece.attempts)
                 continue
+            piece.tried = True
             request_id, invoked = await self._invoke(piece, payload)
             done = self._done(piece, invoked)
             if done and checkpoints:
@@ -349,14 +352,14 @@ class ShardPoller(Poller):
         """Two halves in place of a batch: so that a bad record holds up less and less, or because it is larger than an event can be."""
         piece = pieces.popleft()
         middle = len(piece.records) // 2
-        pieces.appendleft(_Piece(piece.records[middle:], attempts))
-        pieces.appendleft(_Piece(piece.records[:middle], attempts))
+        pieces.appendleft(_Piece(piece.records[middle:], attempts, piece.tried))
+        pieces.appendleft(_Piece(piece.records[:middle], attempts, piece.tried))
 
     def _too_old(self, piece: _Piece) -> int:
-        """How many records, the first ones, are older than those that the function may still get."""
+        """How many records, the first ones, are older than those that the function may still get. Without a limit they are tried until they expire, also while the function is throttled."""
         limited = self.mapping.record_age_seconds >= 0
         limit = self.mapping.record_age_seconds * SECOND if limited else _STREAM_KEEPS
-        if not limited and not piece.attempts:
+        if not limited and not piece.tried:
             return 0
         # The time of a record is known to the second, so a record of this second is never too old.
         oldest = self.cloud.clock.now() - limit - SECOND

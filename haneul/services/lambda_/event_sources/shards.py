@@ -67,6 +67,7 @@ class Shard:
     iterator: str = ""
     ended: bool = False
     gathered: list[Record] = field(default_factory=list)
+    gathered_bytes: int = 0
     gather_until: int = 0
     window: Window | None = None
 
@@ -79,6 +80,16 @@ class Shard:
             if known.window_start and tumbling_seconds:
                 shard.window = Window(known.window_start, tumbling_seconds * SECOND, known.window_state)
         return shard
+
+    def gather(self, records: list[Record], size: int) -> None:
+        """Keep records for the next batch; `size` is how many bytes of an event they take."""
+        self.gathered += records
+        self.gathered_bytes += size
+
+    def take(self) -> list[Record]:
+        """What was gathered, which is kept no longer."""
+        taken, self.gathered, self.gathered_bytes = self.gathered, [], 0
+        return taken
 
     @property
     def done(self) -> bool:
