@@ -19,6 +19,8 @@ def handler(event, context):
     shown["state"] = {name: value for name, value in event["state"].items() if name != "ballast"}
     shown["ids"] = [one["dynamodb"]["Keys"]["id"]["S"] for one in event["Records"]]
     sqs.send_message(QueueUrl=os.environ["SEEN"], MessageBody=json.dumps(shown))
+    if event["isFinalInvokeForWindow"] and "FAILS" in os.environ:
+        raise ValueError("not yet")
     count = event["state"].get("count", 0) + len(event["Records"])
     state = {"count": count}
     if "large" in shown["ids"]:
@@ -107,6 +109,25 @@ def test_a_window_outlives_a_restart(fresh_cloud: Running) -> None:
     cloud.advance("61s")
     [last] = _seen(cloud, seen)
     assert last["isFinalInvokeForWindow"] and last["state"] == {"count": 1}
+
+
+def test_a_window_that_cannot_be_concluded_holds_its_shard_up(fresh_cloud: Running) -> None:
+    """Because what was counted is not to be lost: no limit of retries holds for the last invocation, "until a successful invocation" nothing else is processed."""
+    cloud = fresh_cloud
+    seen = _counter(cloud, MaximumRetryAttempts=0)
+    environment = {"SEEN": seen}
+    change = cloud.client("lambda").update_function_configuration
+    change(FunctionName="count", Environment={"Variables": {**environment, "FAILS": "yes"}})
+    _put(cloud, "a")
+    cloud.advance("61s")
+    _put(cloud, "b")
+    cloud.advance("5s")
+    begun, *ends = _seen(cloud, seen)
+    assert begun["ids"] == ["a"] and len(ends) > 1 and all(one["isFinalInvokeForWindow"] and one["state"] == {"count": 1} for one in ends)
+    change(FunctionName="count", Environment={"Variables": environment})
+    cloud.advance("10s")
+    *_, last, other = _seen(cloud, seen)
+    assert last["isFinalInvokeForWindow"] and last["state"] == {"count": 1} and other["ids"] == ["b"] and other["state"] == {}
 
 
 def test_a_state_that_grows_too_large_ends_its_window(fresh_cloud: Running) -> None:

@@ -301,12 +301,12 @@ class ShardPoller(Poller):
             await self._after_failure(pieces, request_id, invoked, checkpoints=checkpoints)
 
     async def _after_failure(self, pieces: deque[_Piece], request_id: str, invoked: Invoked | None, *, checkpoints: bool) -> None:
-        """Give the piece up, split it, or try it again after a pause."""
+        """Give the piece up, split it, or try it again after a pause. What ends a window is never given up: nothing goes on until the function has concluded it."""
         piece = pieces[0]
         splits = self.mapping.bisect and len(piece.records) > 1
-        if 0 <= self.mapping.retries < piece.attempts and not splits:
+        if 0 <= self.mapping.retries < piece.attempts and piece.records and not splits:
             await self._discard(pieces.popleft(), "RetryAttemptsExhausted", request_id, invoked)
-            if checkpoints and piece.records:
+            if checkpoints:
                 await self._note(piece.records[-1])
         elif splits and invoked is not None:
             self._halve(pieces, max(0, piece.attempts - 1))  # Splitting does not count as a retry.
@@ -370,7 +370,7 @@ class ShardPoller(Poller):
         mapping = self.mapping
         self.cloud.usage.add(mapping.account, mapping.region, "lambda", "DiscardedRecords", mapping.function_name, len(piece.records))
         self.count("DroppedEventCount", len(piece.records))
-        if not mapping.on_failure or not piece.records:
+        if not mapping.on_failure:
             return
         now = self.cloud.clock.now()
         document = self._report_of(piece, condition, request_id, invoked, now)
