@@ -150,6 +150,23 @@ def test_any_second_comes_back_exactly_while_writes_go_on(fresh_cloud: Running) 
         assert sorted(one["pk"]["S"] for one in found) == sorted(name for name, item in held.items() if item["group"] == s("g1"))
 
 
+def test_no_moment_lies_within_a_transaction(fresh_cloud: Running) -> None:
+    """All of it is restored or nothing, in all of its tables, also where it was made just at the moment that is wanted."""
+    cloud = fresh_cloud
+    client, tables = cloud.client("dynamodb"), [make_table(cloud), make_table(cloud)]
+    for table in tables:
+        recover(cloud, table)
+    client.put_item(TableName=tables[0], Item={"pk": s("a"), "v": n(1)})
+    cloud.run(cloud.app.cloud.clock.advance(SECOND - cloud.clock.now() % SECOND))
+    when = datetime.fromtimestamp(cloud.clock.now() // SECOND, UTC)
+    client.transact_write_items(TransactItems=[{"Put": {"TableName": table, "Item": {"pk": s(key), "v": n(2)}}} for table in tables for key in "abc"])
+    client.put_item(TableName=tables[1], Item={"pk": s("later")})
+    cloud.advance("10m")
+    for table in tables:
+        restore(cloud, table, f"{table}-restored", RestoreDateTime=when)
+        assert everything(cloud, f"{table}-restored") == {key: {"pk": s(key), "v": n(2)} for key in "abc"}
+
+
 def test_hot_items_and_many_items_in_steps(fresh_cloud: Running) -> None:
     """More items than one step holds, and one item with more changes than are read one by one."""
     cloud, client = fresh_cloud, fresh_cloud.client("dynamodb")

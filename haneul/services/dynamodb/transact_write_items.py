@@ -90,13 +90,17 @@ async def transact_write(call: Call, service: DynamoDb, request: Shape, chosen: 
         old_rows = [tx.get(action.row) if action.fault is None else None for action in actions]
         reasons = _check_conditions(service, actions, old_rows)
         done = []
-        # What is wrong with one action does not hide what is wrong with another; whatever was done is taken back when there is any reason.
-        for at, (action, old_row) in enumerate(zip(actions, old_rows)):
-            if reasons[at] is NO_REASON:
-                try:
-                    done.append(_perform(service, tx, action, old_row))
-                except ServiceError as error:
-                    reasons[at] = reason_or_raise(error)
+        service.logs.begin_together([action.table.id for action in actions])
+        try:
+            # What is wrong with one action does not hide what is wrong with another; whatever was done is taken back when there is any reason.
+            for at, (action, old_row) in enumerate(zip(actions, old_rows)):
+                if reasons[at] is NO_REASON:
+                    try:
+                        done.append(_perform(service, tx, action, old_row))
+                    except ServiceError as error:
+                        reasons[at] = reason_or_raise(error)
+        finally:
+            service.logs.end_together()
         cancel_for(reasons)
         if token is not None:
             note_done(service, tx, call, token, what, [max(_size(one.old_row), _size(one.new_row)) for one in done])

@@ -86,12 +86,13 @@ class _Open:
 
 
 class Logs:
-    """The logs that a running service writes to, by table. Times grow from write to write, also within one moment of the clock."""
+    """The logs that a running service writes to, by table. Times grow from write to write, also within one moment of the clock; only what is written together has one time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._open: dict[str, _Open] = {}
         self._last: dict[str, int] = {}
+        self._together = 0
 
     def follow(self, record: TableRecord) -> None:
         """Take note of whether a table's log is on."""
@@ -106,9 +107,16 @@ class Logs:
         self._last.pop(table_id, None)
 
     def stamp(self, table_id: str) -> int:
-        """The time of a change that happens now: later than all before it."""
-        stamp = self._last[table_id] = max(self._last.get(table_id, 0) + 1, self._clock.now())
+        """The time of a change that happens now: later than all before it, but for those that it is written together with."""
+        stamp = self._last[table_id] = self._together or max(self._last.get(table_id, 0) + 1, self._clock.now())
         return stamp
+
+    def begin_together(self, tables: list[str]) -> None:
+        """What is written to these tables until `end_together`, each item once, has one time: no moment lies between the writes of a transaction."""
+        self._together = max(self._clock.now(), max([self._last.get(table_id, 0) for table_id in tables]) + 1)
+
+    def end_together(self) -> None:
+        self._together = 0
 
     def write(self, tx: Transaction, table: Table, row: bytes, old_row: bytes | None) -> None:
         """Keep what is about to be replaced, if the table's log is on."""
