@@ -94,7 +94,7 @@ def test_statements_on_its_items(cloud: Running, table: str) -> None:
     _, refused = at_once(cloud, first, ("ExecuteStatement", {"Statement": change}))
     assert isinstance(refused, ServiceError) and refused.code == "TransactionConflictException"
     _, batch = at_once(cloud, first, ("BatchExecuteStatement", {"Statements": [{"Statement": change}, {"Statement": other}]}))
-    assert batch["Responses"] == [{"Error": CONFLICT}, {"TableName": table}]
+    assert batch["Responses"] == [{"TableName": table, "Error": CONFLICT}, {"TableName": table}]
     _, cancelled = at_once(cloud, first, ("ExecuteTransaction", {"TransactStatements": [{"Statement": change}]}))
     assert isinstance(cancelled, ServiceError) and cancelled.fields["CancellationReasons"] == [CONFLICT]
     assert [value(cloud, table, name) for name in "xz"] == [1, 4]

@@ -21,6 +21,11 @@ def named_table_arn(call: Call, name: str) -> str:
     return name if name.startswith("arn:") else f"arn:aws:dynamodb:{call.region}:{call.account}:table/{name}"
 
 
+def plain_name(name: str) -> str:
+    """The name of a table that a request names by its name or by its ARN."""
+    return name.rpartition("/")[2] if name.startswith("arn:") else name
+
+
 def table_arn(call: Call, request: Shape) -> str:
     """The table of a request with a TableName."""
     name: str = request["TableName"]

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from haneul.core.errors import ServiceError
+from haneul.services.dynamodb.arns import plain_name
 from haneul.services.dynamodb.expressions.request import Parsers
 from haneul.services.dynamodb.partiql.syntax import Exists
 
@@ -31,12 +32,12 @@ def _statements(parsers: Parsers, request: Request, result: Request) -> Iterable
 
 def _batch_of_statements(parsers: Parsers, request: Request, result: Request) -> Iterable[str]:
     """Each statement may have failed for itself: the answer tells those that did not."""
-    return _once(one["TableName"] for one in result.get("Responses", ()) if "TableName" in one)
+    return _once(one["TableName"] for one in result.get("Responses", ()) if "Error" not in one)
 
 
 def _once(names: Iterable[str]) -> Iterable[str]:
     """Each table once, even if it is named by its name and by its ARN."""
-    return {name.rpartition("/")[2] if name.startswith("arn:") else name: name for name in names}.values()
+    return {plain_name(name): name for name in names}.values()
 
 
 def _tables_of(parsers: Parsers, text: str) -> tuple[str, ...]:

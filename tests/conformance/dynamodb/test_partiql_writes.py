@@ -250,7 +250,7 @@ def test_a_batch_of_reads(db: Any, simple: str, world: World) -> None:
 
 
 def test_a_batch_of_writes(db: Any, simple: str, world: World) -> None:
-    """Writes succeed or fail one by one; a failure stops none of the others."""
+    """Writes succeed or fail one by one; a failure stops none of the others, and names its table (API Reference: "BatchStatementResponse")."""
     old, new = world.new_key(), world.new_key()
     db.put_item(TableName=simple, Item={"pk": old, "a": n(1)})
     answer = db.batch_execute_statement(
@@ -263,7 +263,8 @@ def test_a_batch_of_writes(db: Any, simple: str, world: World) -> None:
         ]
     )
     duplicate, inserted, failed, changed, removed = answer["Responses"]
-    assert duplicate["Error"]["Code"] == "DuplicateItem"
+    assert (duplicate["Error"]["Code"], duplicate["TableName"]) == ("DuplicateItem", simple)
+    assert (failed["TableName"], "Item" in failed) == (simple, False)
     assert inserted == {"TableName": simple}
     assert (failed["Error"]["Code"], failed["Error"]["Item"]) == ("ConditionalCheckFailed", {"pk": old, "a": n(1)})
     assert changed == {"TableName": simple, "Item": {"a": n(2)}}

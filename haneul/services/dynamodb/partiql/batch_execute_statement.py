@@ -7,6 +7,7 @@ from typing import Any
 from haneul.core.call import Call
 from haneul.core.errors import AccessDenied, NotBuilt, ServiceError
 from haneul.core.operation import Shape, operation
+from haneul.services.dynamodb.arns import plain_name
 from haneul.services.dynamodb.errors import validation
 from haneul.services.dynamodb.expressions.request import BOUND
 from haneul.services.dynamodb.get_item import get_item
@@ -51,16 +52,22 @@ async def batch_execute_statement(call: Call, request: Shape) -> Shape:
     responses: list[Shape] = []
     capacities: list[Shape] = []
     for one, part in zip(read, request["Statements"]):
+        if isinstance(one, ServiceError):
+            responses.append({"Error": _described(one)})
+            continue
+        statement = one[0].statement
+        response: Shape = {"TableName": plain_name((statement.select if isinstance(statement, Exists) else statement).source.table)}
+        capacity: Shape | None = None
         try:
-            if isinstance(one, ServiceError):
-                raise one
-            response, capacity = await _perform(call, service, *one, {**part, "ReturnConsumedCapacity": request.get("ReturnConsumedCapacity", "NONE")})
+            item, capacity = await _perform(call, service, *one, {**part, "ReturnConsumedCapacity": request.get("ReturnConsumedCapacity", "NONE")})
+            if item:
+                response["Item"] = item
         except NotBuilt:
             raise
         except ServiceError as error:
-            response, capacity = {"Error": _described(error)}, None
+            response["Error"] = _described(error)
         except AccessDenied as error:
-            response, capacity = {"Error": {"Code": "AccessDenied", "Message": error.message}}, None
+            response["Error"] = {"Code": "AccessDenied", "Message": error.message}
         responses.append(response)
         if capacity:
             capacities.append(capacity)
@@ -70,31 +77,25 @@ async def batch_execute_statement(call: Call, request: Shape) -> Shape:
     return answer
 
 
-async def _perform(call: Call, service: DynamoDb, parsed: Parsed, values: Values, part: Shape) -> tuple[Shape, Shape | None]:
+async def _perform(call: Call, service: DynamoDb, parsed: Parsed, values: Values, part: Shape) -> tuple[Any, Shape | None]:
+    """The item that a statement shows, if any, and what it has consumed, if that is asked for."""
     statement = parsed.statement
     if isinstance(statement, Exists):
         raise validation(EXISTS_OUTSIDE)
     authorize(call, statement, values, "BatchExecuteStatement")
     if isinstance(statement, Select):
-        table, key, bound = single_read(service, call, statement, values, _NO_KEY)
+        key, bound = single_read(service, call, statement, values, _NO_KEY)
         get: Shape = {"TableName": statement.source.table, "Key": key, "ReturnConsumedCapacity": part["ReturnConsumedCapacity"], BOUND: bound}
         if "ConsistentRead" in part:
             get["ConsistentRead"] = part["ConsistentRead"]
         answer = await perform(get_item, call, get)
-        item: Any = answer.get("Item")
-        name = table.name
-    else:
-        write = prepare_write(call, service, statement, values)
-        write.request["ReturnConsumedCapacity"] = part["ReturnConsumedCapacity"]
-        if "ReturnValuesOnConditionCheckFailure" in part:
-            write.request["ReturnValuesOnConditionCheckFailure"] = part["ReturnValuesOnConditionCheckFailure"]
-        answer = await perform_write(call, write)
-        item = answer.get("Attributes")
-        name = service.table(call, statement.source.table).name
-    response: Shape = {"TableName": name}
-    if item:
-        response["Item"] = item
-    return response, answer.get("ConsumedCapacity")
+        return answer.get("Item"), answer.get("ConsumedCapacity")
+    write = prepare_write(call, service, statement, values)
+    write.request["ReturnConsumedCapacity"] = part["ReturnConsumedCapacity"]
+    if "ReturnValuesOnConditionCheckFailure" in part:
+        write.request["ReturnValuesOnConditionCheckFailure"] = part["ReturnValuesOnConditionCheckFailure"]
+    answer = await perform_write(call, write)
+    return answer.get("Attributes"), answer.get("ConsumedCapacity")
 
 
 def _described(error: ServiceError) -> Shape:

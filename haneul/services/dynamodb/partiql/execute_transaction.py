@@ -99,5 +99,5 @@ def _get(call: Call, service: DynamoDb, parsed: Parsed, values: Values) -> Shape
     assert isinstance(select, Select)
     if select.source.index_name is not None:
         raise validation(_INDEX)
-    _, key, bound = single_read(service, call, select, values, _NO_KEY)
+    key, bound = single_read(service, call, select, values, _NO_KEY)
     return {"TableName": select.source.table, "Key": key, BOUND: bound}

@@ -204,8 +204,8 @@ def _read_token(token: str, stamp: bytes) -> tuple[int, Item | None]:
     return number, start
 
 
-def single_read(service: DynamoDb, call: Call, select: Select, values: Values, refusal: str) -> tuple[Table, Item, Expressions]:
-    """The table, key and columns of a SELECT that must name one item by its whole key and nothing else; `refusal` is what is said of others."""
+def single_read(service: DynamoDb, call: Call, select: Select, values: Values, refusal: str) -> tuple[Item, Expressions]:
+    """The key and columns of a SELECT that must name one item by its whole key and nothing else; `refusal` is what is said of others."""
     bind_terms(values, conjuncts(select.where))
     table = service.table(call, select.source.table)
     if select.source.index_name is not None or select.order:
@@ -217,6 +217,6 @@ def single_read(service: DynamoDb, call: Call, select: Select, values: Values, r
         raise validation(refusal)
     bound = Expressions()
     columns.put(bound)
-    return table, key, bound
+    return key, bound
 
 
