@@ -173,6 +173,16 @@ def test_transactions_that_are_refused(db: Any, table: str) -> None:
     assert db.scan(TableName=table, FilterExpression="begins_with(pk, :m)", ExpressionAttributeValues={":m": s("m")}, Select="COUNT")["Count"] == 100
 
 
+def test_what_updates_bring_counts_too(db: Any, table: str) -> None:
+    """4 MB for a whole transaction, in either language: values that an update puts into items are no smaller than items."""
+    value = s("x" * 399_000)
+    sets = {"UpdateExpression": "SET v = :v", "ExpressionAttributeValues": {":v": value}}
+    updates = [{"Update": {"TableName": table, "Key": key(f"large-{number}"), **sets}} for number in range(11)]
+    statements = [{"Statement": f"UPDATE \"{table}\" SET v = ? WHERE pk = 'large-{number}'", "Parameters": [value]} for number in range(11)]
+    wanted = "The aggregate size of the items in the transaction exceeds 4 MB"
+    assert invalid(db.transact_write_items, TransactItems=updates) == invalid(db.execute_transaction, TransactStatements=statements) == wanted
+
+
 def test_tables_of_one_account(cloud: Running, db: Any, table: str) -> None:
     """It may be another account's, whose tables' policies allow it, but not that and one's own (API Reference: "TransactWriteItems", "TransactGetItems")."""
     theirs = cloud.client("dynamodb", key="222222222222")

@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from haneul.core.call import Call
+from haneul.core.errors import ServiceError
 from haneul.services.dynamodb import legacy
 from haneul.services.dynamodb.capacity import consumed, read_half_units, write_units
 from haneul.services.dynamodb.errors import condition_failed, validation
@@ -75,11 +76,13 @@ def check_write_parameters(request: Shape, expressions: tuple[str, ...], older: 
 
 
 def hold(condition: Predicate | None, old: Item | None, request: Shape, charge: Callable[[], None] | None = None) -> None:
-    """ConditionalCheckFailedException unless the condition holds for the item that is there (None: for none). `charge` is called before it is raised."""
+    """ConditionalCheckFailedException (or what `request` says instead) unless the condition holds for the item that is there (None: for none). `charge` is called
+    before it is raised."""
     if condition is not None and not condition(old if old is not None else {}):
         if charge is not None:
             charge()
-        raise condition_failed(old if request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else None)
+        refusal: ServiceError | None = request[BOUND].refusal if BOUND in request else None
+        raise refusal or condition_failed(old if request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else None)
 
 
 def charge_refused(service: DynamoDb, table: Table, row: bytes, old_row: bytes | None, cost: int = 1) -> None:

@@ -153,7 +153,7 @@ def _prepare(call: Call, service: DynamoDb, chosen: list[tuple[str, Shape]]) -> 
         bound = bind(service.parsers, part)
         if kind == "Update":
             # What the item comes to is not known before the update is made: its key and what the request brings for it count.
-            total += sum(map(value_size, part.get("ExpressionAttributeValues", {}).values()))
+            total += bound.values_size + sum(map(value_size, part.get("ExpressionAttributeValues", {}).values()))
         checked.append((kind, part, size, bound.condition, bound.update))
     if total > REQUEST_BYTES_MAX:
         raise validation("The aggregate size of the items in the transaction exceeds 4 MB")

@@ -56,12 +56,18 @@ class Expressions:
         "projected",
         "projection",
         "projection_nested",
+        "refusal",
         "update",
+        "values_size",
     )
 
     def __init__(self) -> None:
         self.update: BoundUpdate | None = None
         self.condition: Predicate | None = None
+        # What a statement says when its condition does not hold, where it is not the usual error.
+        self.refusal: ServiceError | None = None
+        # Bytes of the values that a statement brings for an item that is there.
+        self.values_size = 0
         self.key_conditions: KeyConditions | None = None
         self.filter: Predicate | None = None
         self.filter_heads: set[str] = set()

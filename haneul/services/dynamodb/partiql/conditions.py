@@ -18,7 +18,7 @@ from haneul.services.dynamodb.partiql.syntax import Assignment, Invocation, Lite
 from haneul.services.dynamodb.partiql.syntax import Sequence as SequenceTerm
 from haneul.services.dynamodb.partiql.tokens import position
 from haneul.services.dynamodb.partiql.values import Values
-from haneul.services.dynamodb.values import Value, kind_of
+from haneul.services.dynamodb.values import Value, kind_of, value_size
 
 IN_VALUES_MAX = 100
 
@@ -216,14 +216,13 @@ def _balanced(join: Callable[[Any, Any], Any], conditions: list[Any]) -> Any:
 
 
 class BoundCondition:
-    """A condition as a function of an item; the attributes that it looks at, and those that it looks into."""
+    """A condition as a function of an item, and the attributes that it looks at."""
 
-    __slots__ = ("heads", "holds", "nested")
+    __slots__ = ("heads", "holds")
 
-    def __init__(self, holds: Predicate, heads: list[str], nested: set[str]) -> None:
+    def __init__(self, holds: Predicate, heads: list[str]) -> None:
         self.holds = holds
         self.heads = heads
-        self.nested = nested
 
 
 def bind_terms(values: Values, terms: Sequence[Term]) -> BoundCondition | None:
@@ -237,14 +236,15 @@ def bind_terms(values: Values, terms: Sequence[Term]) -> BoundCondition | None:
         raise validation(error.message) from None
     heads = translator.binder.heads
     ordered = [name for name in dict.fromkeys(translator.binder.names.values()) if name in heads]
-    return BoundCondition(holds, ordered, translator.binder.nested)
+    return BoundCondition(holds, ordered)
 
 
-def bind_assignments(values: Values, assignments: Sequence[Assignment]) -> BoundUpdate:
-    """The changes of an UPDATE."""
+def bind_assignments(values: Values, assignments: Sequence[Assignment]) -> tuple[BoundUpdate, int]:
+    """The changes of an UPDATE, and the bytes of the values that they bring."""
     translator = Translator(values)
     clauses = tuple(translator.clause(one) for one in assignments)
     try:
-        return bind_update(syntax.Update(clauses, None), translator.binder)
+        update = bind_update(syntax.Update(clauses, None), translator.binder)
     except ExpressionError as error:
         raise validation(error.message) from None
+    return update, sum(map(value_size, translator.binder.values.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NamedTuple
 
 from haneul.core.call import Call
@@ -19,7 +20,6 @@ from haneul.services.dynamodb.partiql.values import Values
 from haneul.services.dynamodb.put_item import put_item
 from haneul.services.dynamodb.service import DynamoDb
 from haneul.services.dynamodb.update_item import update_item
-from haneul.services.dynamodb.values import Item
 
 Shape = dict[str, Any]
 
@@ -53,24 +53,19 @@ def _insert(call: Call, service: DynamoDb, statement: Insert, values: Values) ->
     item = values.item(statement.item)
     service.table(call, statement.source.table)
     bound = Expressions()
-    bound.condition = _absent
+    bound.condition = operator.not_
+    bound.refusal = ServiceError("DuplicateItemException", "Duplicate primary key exists in table", 400)
     return Write("Put", {"TableName": statement.source.table, "Item": item, BOUND: bound})
 
 
-def _absent(item: Item) -> bool:
-    """The condition of an INSERT, which has an error of its own."""
-    if item:
-        raise ServiceError("DuplicateItemException", "Duplicate primary key exists in table", 400)
-    return True
-
-
 def _update(call: Call, service: DynamoDb, statement: Change, values: Values) -> Write:
-    update = bind_assignments(values, statement.assignments)
+    update, brought = bind_assignments(values, statement.assignments)
     bind_terms(values, conjuncts(statement.where))
     table = service.table(call, statement.source.table)
     key, rest = whole_key(statement.where, table.key, values)
     bound = Expressions()
     bound.update = update
+    bound.values_size = brought
     bound.condition = _present_and(bind_terms(values, rest))
     request: Shape = {"TableName": statement.source.table, "Key": key, BOUND: bound}
     if statement.returning is not None:
