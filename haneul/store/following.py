@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from haneul.store.layers import CommittedRows, Layer
-from haneul.store.log import LogReader, by_key
+from haneul.store.log import Gap, LogReader, by_key
 from haneul.store.port import Reader, Transaction
 from haneul.store.shared import SharedMemory
 from haneul.store.sqlite import Watcher, announce, connect
@@ -56,7 +56,11 @@ class FollowingStore(CommittedRows):
         return True
 
     def _take_in(self, committed: int) -> None:
-        batches = self._log.between(self._position, committed)
+        try:
+            batches = self._log.between(self._position, committed)
+        except Gap:
+            self._log.close()  # It will not be read again, and whoever still reads rows may do so for a while.
+            raise
         layers = self._layers
         if not layers or layers[0].full():
             layers.insert(0, Layer())

@@ -64,7 +64,8 @@ class LogReader:
         self._offset = -1  # Not known yet.
 
     def close(self) -> None:
-        for one in self.files:
+        files, self.files = self.files, []
+        for one in files:
             os.close(one)
 
     def newest(self, position: int) -> tuple[list[Rows], int]:

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import mmap
 import os
-from struct import Struct
 from typing import Final
 
 _BYTES: Final = 64
-_POSITION: Final = Struct("<Q")
-_OFFSET: Final = Struct("<q")
-_COMMITTED_AT, _SETTLED_AT, _CLOCK_AT = 0, 8, 16
+_COMMITTED, _SETTLED, _CLOCK = 0, 1, 2
 
 
 class SharedMemory:
@@ -25,9 +22,12 @@ class SharedMemory:
             os.ftruncate(descriptor, _BYTES)
         self.descriptor = descriptor
         self._memory = mmap.mmap(descriptor, _BYTES)
+        # Each number is written and read as one word: `Struct.pack_into` would make it zero first, and a reader would see that.
+        self._numbers = memoryview(self._memory).cast("q")
 
     def close(self) -> None:
         """Let go of the memory; it is gone when the last process has."""
+        self._numbers.release()
         self._memory.close()
         os.close(self.descriptor)
 
@@ -35,15 +35,15 @@ class SharedMemory:
 
     def commit(self, position: int) -> None:
         """What the log says before this position is committed."""
-        _POSITION.pack_into(self._memory, _COMMITTED_AT, position)
+        self._numbers[_COMMITTED] = position
 
     def settle(self, position: int) -> None:
         """What the log says before this position is in the SQLite file."""
-        _POSITION.pack_into(self._memory, _SETTLED_AT, position)
+        self._numbers[_SETTLED] = position
 
     def set_clock(self, offset: int) -> None:
         """How far the cloud's clock is ahead of the machine's, in nanoseconds."""
-        _OFFSET.pack_into(self._memory, _CLOCK_AT, offset)
+        self._numbers[_CLOCK] = offset
 
     # ---- the readers' side
 
@@ -54,14 +54,14 @@ class SharedMemory:
     @property
     def committed(self) -> int:
         """What `commit` said last."""
-        return int(_POSITION.unpack_from(self._memory, _COMMITTED_AT)[0])
+        return self._numbers[_COMMITTED]
 
     @property
     def settled(self) -> int:
         """What `settle` said last."""
-        return int(_POSITION.unpack_from(self._memory, _SETTLED_AT)[0])
+        return self._numbers[_SETTLED]
 
     @property
     def clock(self) -> int:
         """What `set_clock` said last."""
-        return int(_OFFSET.unpack_from(self._memory, _CLOCK_AT)[0])
+        return self._numbers[_CLOCK]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -152,12 +153,34 @@ async def test_one_that_slept_too_long(pair: Pair) -> None:
     for number in range(6):
         await pair.put(a=b"%d" % number)
         await pair.leader.settle()
+    files = pair.follower._log.files
     with pytest.raises(Gap):
         pair.follower.follow()
+    for file in files:  # It may be read for a while, by whoever has not finished; the log will not be.
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(file)
     fresh = pair.another()
     assert fresh.get(b"a") == b"5"
     assert not fresh.follow()
     await fresh.close()
+
+
+def test_numbers_are_seen_whole() -> None:
+    """A reader that saw half of a position, or none while it is written, would miss rows of which somebody has been told."""
+    memory, numbers = SharedMemory(), (0x1FE00, 0x20000)
+    memory.commit(numbers[0])
+    if (writer := os.fork()) == 0:
+        for _ in range(20_000):
+            memory.commit(numbers[1])
+            memory.commit(numbers[0])
+        os._exit(0)
+    seen = {memory.committed for _ in range(20_000)}
+    os.waitpid(writer, 0)
+    assert seen <= set(numbers)
+    memory.set_clock(-5)
+    memory.settle(1 << 62)
+    assert (memory.committed, memory.settled, memory.clock) == (numbers[0], 1 << 62, -5)
+    memory.close()
 
 
 async def test_it_changes_nothing(pair: Pair) -> None:
