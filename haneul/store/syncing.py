@@ -13,13 +13,13 @@ import mmap
 import os
 import platform
 from collections.abc import Callable
-from struct import Struct
+from struct import Struct, calcsize
 from typing import Any, Final, Protocol
 
 from haneul.store.log import Log
 
-# The numbers of io_setup, io_getevents and io_submit (64 bits, the lowest byte first). Elsewhere the same numbers are other calls.
-_CALLS: Final = {("Linux", "x86_64"): (206, 208, 209), ("Linux", "aarch64"): (0, 4, 2)}
+# The numbers of io_setup, io_getevents and io_submit (the lowest byte first). Elsewhere the same numbers are other calls, also in a process of 32 bits on such a processor.
+_CALLS: Final = {("Linux", "x86_64", 64): (206, 208, 209), ("Linux", "aarch64", 64): (0, 4, 2)}
 # struct iocb and struct io_event of linux/aio_abi.h.
 _REQUEST: Final = Struct("<QIIHhIQQqQII")
 _EVENT: Final = Struct("<QQqq")
@@ -28,7 +28,9 @@ _FDSYNC: Final = 3
 _DSYNC: Final = 2  # RWF_DSYNC: a write is over when its bytes are on the disk.
 _TELL_BY_EVENT: Final = 1
 _BUFFER_BYTES: Final = 1 << 20
+_NOT_HERE: Final = (-errno.EINVAL, -errno.EOPNOTSUPP)
 _spare: list[_Context] = []  # Giving one back to the kernel takes tens of milliseconds: the next store has it.
+os.register_at_fork(after_in_child=_spare.clear)  # They are the parent's: the kernel knows none of them in the child, and their memory and events are shared.
 
 Done = Callable[[OSError | None], None]
 """Called on the loop: the record is on the disk, or why that is not known."""
@@ -56,7 +58,7 @@ class _Context:
     __slots__ = ("_address", "_buffer", "_calls", "_found", "_list", "_number", "_request", "_system", "event")
 
     def __init__(self) -> None:
-        self._calls = _CALLS[platform.system(), platform.machine()]
+        self._calls = _CALLS[platform.system(), platform.machine(), 8 * calcsize("P")]
         self._system: Any = ctypes.PyDLL(None, use_errno=True).syscall  # With the interpreter's lock held: none of these calls waits.
         self._number: Any = ctypes.c_ulong(0)
         self._request: Any = ctypes.create_string_buffer(_REQUEST.size)
@@ -101,11 +103,16 @@ class KernelSyncer:
         self._context = _spare.pop() if _spare else _Context()
         self._under_way: tuple[Log, bytes, Done] | None = None
         self._expected = 0
+        # Who syncs instead, once the kernel has said that it cannot.
+        self._threads: ThreadSyncer | None = None
         loop.add_reader(self._context.event, self._finished)
 
     def write(self, log: Log, record: bytes, done: Done) -> None:
         file = log.direct(record) if len(record) <= _BUFFER_BYTES else -1
         if file < 0:
+            if self._threads is not None:
+                self._threads.write(log, record, done)
+                return
             log.write(record)
         self._under_way = log, record, done
         self._expected = len(record) if file >= 0 else 0
@@ -129,9 +136,11 @@ class KernelSyncer:
         (log, record, done), self._under_way = self._under_way, None
         if result == self._expected:
             done(None)
-        elif result == -errno.EINVAL and self._expected:
-            # The file system opens files for it, and does not do it, or not with blocks of this size.
-            log.write_to_pages()
+        elif result in _NOT_HERE:
+            if self._expected:  # The file system opens files for it, and does not do it, or not with blocks of this size.
+                log.write_to_pages()
+            else:  # Linux syncs so since 4.18, and before, it only writes.
+                self._threads = ThreadSyncer(self._loop)
             try:
                 self.write(log, record, done)
             except OSError as problem:
@@ -159,6 +168,11 @@ class ThreadSyncer:
             error = future.exception()
             done(error if error is None or isinstance(error, OSError) else OSError(str(error)))
 
-        self._loop.run_in_executor(None, os.fdatasync, log.file).add_done_callback(finished)
+        try:
+            syncing = self._loop.run_in_executor(None, os.fdatasync, log.file)
+        except RuntimeError as problem:  # The system lets no further thread begin.
+            log.take_back()
+            raise OSError(errno.EAGAIN, str(problem)) from problem
+        syncing.add_done_callback(finished)
 
     def close(self) -> None: ...

@@ -80,6 +80,30 @@ def test_what_was_torn_is_not_there(path: Path) -> None:
         assert len(found) == (2 if place < ends[3] else 3)
 
 
+def test_blocks_of_a_record_come_in_any_order(path: Path) -> None:
+    """A disk writes them as it likes, over what an earlier turn left: until all of them are there, none of the record is read, whichever are missing."""
+    log = Log(path)
+    for number in range(3):
+        append(log, batch(number, 2_500))  # Five blocks and a bit each.
+    settled = log.position
+    log.turn()
+    log.turn()
+    append(log, batch(3, 700))
+    append(log, batch(4, 2_000))
+    record, start = log.record(batch(5, 2_400)), log.used
+    log.close()
+    file = log_files(path)[0]
+    before, blocks = file.read_bytes(), range(0, len(record), 512)
+    assert len(blocks) == 5
+    for there in range(1 << len(blocks)):
+        torn = bytearray(before)
+        for number, at in enumerate(blocks):
+            if there >> number & 1:
+                torn[start + at : start + at + 512] = record[at : at + 512]
+        file.write_bytes(torn)
+        assert newest(path, settled)[0] == [batch(3, 700), batch(4, 2_000), batch(5, 2_400)][: 3 if there == 31 else 2]
+
+
 def test_what_an_earlier_turn_left_behind_is_not_read(path: Path) -> None:
     """The files are written over; what lies behind the newest record has whole records of long ago."""
     log = Log(path)

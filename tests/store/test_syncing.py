@@ -148,15 +148,16 @@ async def test_what_the_kernel_says_at_the_end(path: Path) -> None:
     log.close()
 
 
-async def test_a_disk_with_blocks_of_another_size(path: Path) -> None:
-    """It takes no such records: this one and all later ones go through the pages."""
+@pytest.mark.parametrize("answer", [errno.EINVAL, errno.EOPNOTSUPP])
+async def test_a_disk_with_blocks_of_another_size(path: Path, answer: int) -> None:
+    """It takes no such records (or the system no such writes): this one and all later ones go through the pages."""
     log, one = Log(path), KernelSyncer(asyncio.get_running_loop())
     if log.direct(b"") < 0:
         pytest.skip("this file system has no way past its pages")
     context: Any = one._context
     assert await write(one, log, rows(0)) is None
     assert log.direct(b"") >= 0
-    one._context = Answers(context, -errno.EINVAL)  # type: ignore[assignment]
+    one._context = Answers(context, -answer)  # type: ignore[assignment]
     assert await write(one, log, rows(1)) is None
     assert log.direct(b"") == -1
     assert await write(one, log, rows(2)) is None
@@ -164,6 +165,57 @@ async def test_a_disk_with_blocks_of_another_size(path: Path) -> None:
     one._context = context
     one.close()
     log.close()
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_kernel_that_does_not_sync(path: Path, late: bool) -> None:
+    """Linux before 4.18 says so to each sync, at once: a thread does it, for this record and all others that go through the pages."""
+    log, one = Log(path), KernelSyncer(asyncio.get_running_loop())
+    context: Any = one._context
+    refusing: Any = Answers(context, -errno.EINVAL)
+
+    def refuse(file: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    if not late:
+        refusing.sync, refusing._answers = refuse, iter(())
+    one._context = refusing
+    sizes = (100, 100, 1_100_000, 100)  # Through the pages, past them, through them, past them.
+    for number, size in enumerate(sizes):
+        assert await write(one, log, rows(number, size)) is None
+    assert one._threads is not None
+    assert written(path) == [rows(number, size) for number, size in enumerate(sizes)]
+    one._context = context
+    one.close()
+    log.close()
+
+
+async def test_a_process_that_may_have_no_more_threads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record is refused before it is synced, and not found later."""
+    loop = asyncio.get_running_loop()
+    log, one = Log(path), ThreadSyncer(loop)
+    assert await write(one, log, rows(0)) is None
+
+    def refuse(*asked: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(one, "_loop", type("Loop", (), {"run_in_executor": refuse})())
+        with pytest.raises(OSError, match="can't start new thread"):
+            one.write(log, log.record(rows(1)), lambda error: None)
+    assert written(path) == [rows(0)]
+    assert await write(one, log, rows(2)) is None
+    assert written(path) == [rows(0), rows(2)]
+    log.close()
+
+
+def test_a_child_has_contexts_of_its_own() -> None:
+    """The kernel knows the parent's no more there, and what both would write to is one memory."""
+    syncing._spare.append(syncing._Context())
+    if (child := os.fork()) == 0:
+        os._exit(len(syncing._spare))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert syncing._spare
 
 
 async def test_a_file_system_that_has_only_pages(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,9 +268,10 @@ async def test_where_the_kernel_does_not(monkeypatch: pytest.MonkeyPatch, proble
     assert isinstance(syncing.syncer(asyncio.get_running_loop()), ThreadSyncer)
 
 
-@pytest.mark.parametrize(("system", "machine"), [("Darwin", "x86_64"), ("Linux", "riscv64")])
-async def test_numbers_of_calls_count_where_they_are_known(monkeypatch: pytest.MonkeyPatch, system: str, machine: str) -> None:
-    """Another system, or another processor, has other calls under the same numbers: none is made there."""
+@pytest.mark.parametrize(("system", "machine", "word"), [("Darwin", "x86_64", 8), ("Linux", "riscv64", 8), ("Linux", "x86_64", 4)])
+async def test_numbers_of_calls_count_where_they_are_known(monkeypatch: pytest.MonkeyPatch, system: str, machine: str, word: int) -> None:
+    """Another system, another processor, or a process of 32 bits, has other calls under the same numbers: none is made there."""
+    monkeypatch.setattr(syncing, "calcsize", lambda kind: word)
     monkeypatch.setattr(syncing, "_spare", [])
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr("platform.machine", lambda: machine)
