@@ -8,6 +8,7 @@ import apsw
 
 from haneul.store.log import Gap, LogReader, by_key
 from haneul.store.port import StoreError
+from haneul.store.sqlite import format_of
 
 _BUSY_TIMEOUT_MS = 10_000
 _TRIES = 5
@@ -19,6 +20,7 @@ def committed_row(path: Path, key: bytes) -> bytes | None:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
             connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+            format_of(path, connection)
             for _ in range(_TRIES):  # The log may be written over while it is read; then what it said is in the file.
                 try:
                     return _row(path, connection, key)

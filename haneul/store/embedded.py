@@ -12,20 +12,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
 
 from haneul.store.layers import ABSENT, Batch, CommittedRows, Layer, merged
-from haneul.store.log import Gap, Log, by_key, is_empty
+from haneul.store.log import Gap, Log, by_key
 from haneul.store.outcome import Outcome
 from haneul.store.port import Reader, Row, StoreError, Transaction
 from haneul.store.seals import SEALED
 from haneul.store.settling import Settler
 from haneul.store.shared import SharedMemory
-from haneul.store.sqlite import Watcher, announce, connect, pages
+from haneul.store.sqlite import FORMAT_VERSION, Watcher, announce, connect, format_of, pages
 from haneul.store.syncing import syncer
 
 T = TypeVar("T")
@@ -35,9 +35,6 @@ _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS settled (position INTEGER NOT NULL);
     INSERT INTO settled SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM settled);
 """
-# Of the file, of the keys of its rows, and of the log: 4 since a stream has lanes, 5 since the log's records are whole blocks.
-_FORMAT_VERSION: Final = 5
-_LOG_ALONE_DIFFERS: Final = 4
 _SETTLE_SECONDS = 1.0
 _log = logging.getLogger("haneul")
 
@@ -63,7 +60,11 @@ class EmbeddedStore(CommittedRows):
             _admit(path, writer)
             super().__init__(connect(str(path)))
             self._log = Log(path)
-            self._recover(writer)
+            try:
+                self._recover(writer)
+            except Exception:
+                self._log.close()
+                raise
         except (apsw.Error, OSError, Gap) as problem:
             raise StoreError(f"{path} cannot be opened: {problem}") from problem
         self._loop = asyncio.get_running_loop()
@@ -226,7 +227,8 @@ class EmbeddedStore(CommittedRows):
         if self._closed:
             return
         while self._committing is not None or self._gathering.rows:
-            await self._barrier()
+            with suppress(StoreError):  # Those whose writes failed are told.
+                await self._barrier()
         self._closed = True
         await self.settle()
         if self._settle_timer is not None:
@@ -309,19 +311,9 @@ class EmbeddedStore(CommittedRows):
 
 def _admit(path: Path, writer: apsw.Connection) -> None:
     """Make a new file, or see that this Haneul can read the one that is there."""
-    [(version,)] = writer.execute("PRAGMA user_version")
-    if not isinstance(version, int) or version > _FORMAT_VERSION:
-        raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {_FORMAT_VERSION}")
-    if version == _LOG_ALONE_DIFFERS and not is_empty(path):
-        raise StoreError(f"{path} was written by an older Haneul (format {version}), which was not stopped: start and stop that one once, and this one (format {_FORMAT_VERSION}) can read it")
-    if 0 < version < _LOG_ALONE_DIFFERS:
-        raise StoreError(
-            f"{path} was written by an older Haneul (format {version}), whose rows this one (format {_FORMAT_VERSION}) cannot read: "
-            "start that one to use it, or name another data directory"
-        )
-    if version < _FORMAT_VERSION:
+    if format_of(path, writer) < FORMAT_VERSION:
         writer.execute(_SCHEMA)
-        writer.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
+        writer.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
 
 class _EmbeddedTransaction:

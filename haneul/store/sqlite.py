@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import apsw
 
-from haneul.store.port import Reader, Row
+from haneul.store.log import is_empty
+from haneul.store.port import Reader, Row, StoreError
 
+# Of the file, of the keys of its rows, and of the log: 4 since a stream has lanes, 5 since the log's records are whole blocks.
+FORMAT_VERSION: Final = 5
+_LOG_ALONE_DIFFERS: Final = 4
 Watcher = tuple[bytes, Callable[[Sequence[bytes]], None]]
 
 _BUSY_TIMEOUT_MS: Final = 10_000
@@ -37,6 +42,21 @@ def connect(path: str) -> apsw.Connection:
     # Read, not mapped: in a file of 3.5 GB, whose pages are everywhere in memory, a Query of 20 items takes 57.7 us of processor time so, and 60.5 with a gigabyte mapped.
     connection.execute("PRAGMA mmap_size = 0")
     return connection
+
+
+def format_of(path: Path, connection: apsw.Connection) -> int:
+    """The format of the store at `path`, 0 of one that is not there yet. StoreError when this Haneul cannot read it."""
+    [(version,)] = connection.execute("PRAGMA user_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise StoreError(f"{path} was written by a newer Haneul (format {version}); this one reads up to {FORMAT_VERSION}")
+    if version == _LOG_ALONE_DIFFERS and not is_empty(path):
+        raise StoreError(f"{path} was written by an older Haneul (format {version}), which was not stopped: start and stop that one once, and this one (format {FORMAT_VERSION}) can read it")
+    if 0 < version < _LOG_ALONE_DIFFERS:
+        raise StoreError(
+            f"{path} was written by an older Haneul (format {version}), whose rows this one (format {FORMAT_VERSION}) cannot read: "
+            "start that one to use it, or name another data directory"
+        )
+    return version
 
 
 def read_row(connection: apsw.Connection, key: bytes) -> bytes | None:
