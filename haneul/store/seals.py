@@ -25,7 +25,7 @@ _SALT_AT: Final = len(MARK)
 _COUNT_AT: Final = _SALT_AT + _SALT_BYTES
 _VALUE_AT: Final = _COUNT_AT + _COUNT_BYTES
 _NONCE_REST: Final = bytes(12 - _COUNT_BYTES)
-_REMEMBERED_MAX: Final = 4096
+_REMEMBERED_MAX = 4096
 
 
 class _Sealing:
@@ -59,6 +59,8 @@ class RowSeals:
         """The value of the row at `place`, sealed for `owner`."""
         sealing = self._sealing.get(owner)
         if sealing is None:
+            if len(self._sealing) >= _REMEMBERED_MAX:
+                self._sealing.clear()
             salt = self._vault.new_salt(_SALT_BYTES)
             sealing = self._sealing[owner] = _Sealing(salt, self._cipher(salt))
         sealing.count += 1

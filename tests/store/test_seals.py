@@ -10,6 +10,7 @@ import apsw
 import pytest
 
 from haneul.clock import Ids
+from haneul.store import seals as seals_module
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.following import FollowingStore
 from haneul.store.port import StoreError
@@ -133,3 +134,13 @@ def test_no_two_rows_are_sealed_alike() -> None:
                 heads.add(sealed[:26])
                 assert seals.open(b"place", sealed) == SECRET
     assert len(heads) == 600
+
+
+def test_owners_that_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more of them are remembered than are sealed for at a time; one that was forgotten has another key, and all that was sealed opens."""
+    monkeypatch.setattr(seals_module, "_REMEMBERED_MAX", 3)
+    seals = RowSeals(Vault(KEY, Ids()))
+    sealed = [seals.seal(b"place", SECRET, b"owner %d" % (number % 5)) for number in range(20)]
+    assert len(seals._sealing) <= 3 and len(seals._ciphers) <= 3
+    assert len({one[:26] for one in sealed}) == 20
+    assert {seals.open(b"place", one) for one in sealed} == {SECRET}
