@@ -95,12 +95,20 @@ class _Context:
         return int(_EVENT.unpack(self._found)[2])
 
 
+def _context() -> _Context:
+    """One that a closed store has left, or a new one."""
+    try:
+        return _spare.pop()
+    except IndexError:  # Asked so, because a store of another thread may have been quicker.
+        return _Context()
+
+
 class KernelSyncer:
     """Linux's asynchronous I/O. It takes a record in a few microseconds, and tells of its end by an event that the loop waits for like for any other."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._context = _spare.pop() if _spare else _Context()
+        self._context = _context()
         self._under_way: tuple[Log, bytes, Done] | None = None
         self._expected = 0
         # Who syncs instead, once the kernel has said that it cannot.
