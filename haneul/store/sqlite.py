@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ _RANGE: Final = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
 _RANGE_DOWN: Final = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
 _VALUES: Final = _RANGE.replace("k, v", "v", 1)
 _VALUES_DOWN: Final = _RANGE_DOWN.replace("k, v", "v", 1)
+_log = logging.getLogger("haneul")
 
 
 def connect(path: str) -> apsw.Connection:
@@ -88,7 +90,10 @@ def announce(watchers: Sequence[Watcher], keys: Sequence[bytes]) -> None:
             changed.append(keys[at])
             at += 1
         if changed:
-            callback(changed)
+            try:
+                callback(changed)
+            except Exception as problem:  # One who watches must keep neither the others from hearing nor those waiting whose rows these are.
+                _log.error("one who watches for changes failed", exc_info=problem)
 
 
 class RecentRows:

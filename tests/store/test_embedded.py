@@ -206,6 +206,22 @@ async def test_a_sync_that_fails(store: EmbeddedStore, tmp_path: Path) -> None:
         await copied.close()
 
 
+async def test_one_who_watches_and_fails(store: EmbeddedStore, caplog: pytest.LogCaptureFixture) -> None:
+    """A row that he could not read, for instance: whoever wrote is answered, and all others hear of it."""
+    heard: list[bytes] = []
+
+    def fail(keys: Any) -> None:
+        raise apsw.IOError("disk I/O error")
+
+    store.watch(b"a", fail)
+    store.watch(b"", heard.extend)
+    writing = asyncio.ensure_future(put(store, {b"a": b"1", b"b": b"2"}))
+    await asyncio.wait([writing], timeout=5)
+    assert writing.done()
+    assert heard == [b"a", b"b"]
+    assert [record.message for record in caplog.records] == ["one who watches for changes failed"]
+
+
 async def test_a_store_that_closes_while_a_write_fails(tmp_path: Path) -> None:
     """The one who wrote is told; the store closes all the same, and nothing is left for the next start to read."""
     path = tmp_path / "s" / "rows.db"
