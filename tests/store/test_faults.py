@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from haneul.store import layers, log
+from haneul.store import layers
 from haneul.store.embedded import EmbeddedStore
 from haneul.store.port import StoreError
 from haneul.store.syncing import ThreadSyncer
