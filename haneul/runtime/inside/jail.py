@@ -366,7 +366,10 @@ def become_function(waiting: socket.socket, lower: Callable[[], None], program: 
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         waiting.send(b"L")
         program.warm_up()
-        signaled, fds, _, _ = socket.recv_fds(waiting, 1, DESCRIPTORS_MAX)
+        try:
+            signaled, fds, _, _ = socket.recv_fds(waiting, 1, DESCRIPTORS_MAX)
+        except ConnectionResetError:  # The keeper was killed before it had read all: nobody is to hear of that.
+            os._exit(1)
         if not signaled:
             os._exit(1)
         linux.prctl(linux.PR_SET_DUMPABLE, 1)
